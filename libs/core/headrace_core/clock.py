@@ -38,7 +38,10 @@ class SystemClock:
 
 
 class TestClock:
-    """A clock that stands still until a test moves it. Sleepers wake in the order they are due, then first come."""
+    """A clock that stands still until a test moves it.
+
+    Sleepers wake in the order they are due; those due at one instant in the order they came.
+    """
 
     __test__: ClassVar[bool] = False
 
@@ -75,7 +78,7 @@ class TestClock:
         self._move_to(self._elapsed + _span(by))
 
     async def elapse(self, by: float | timedelta) -> None:
-        """Let time pass: stop at every sleeper's moment and let it run, so that loops tick as often as they would.
+        """Let time pass: stop at every sleeper's moment and let it run, so that loops tick.
 
         Who is woken may sleep again, and is woken again if that is still within the time that passes.
         """

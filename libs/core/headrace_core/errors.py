@@ -18,7 +18,8 @@
     ├── Fenced                a late twin's write, refused: somebody else owns the work now
     └── Internal              our mistake
 
-Raise where the fact is known, translate once at the edge. `to_dict` and `from_dict` carry an error between processes.
+Raise where the fact is known, translate once at the edge.
+`to_dict` and `from_dict` carry an error between processes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,8 +36,8 @@ Severity = Literal["error", "warning"]
 class Problem:
     """One thing that is wrong: where, what, and how to mend it.
 
-    `where` is a dotted path a person can follow, for instance `flow.<nodeId>.source.in`. Node, port and field are
-    named apart too, so that an editor can point at them; each is "" where it has no meaning.
+    `where` is a dotted path a person can follow, for instance `flow.<nodeId>.source.in`. Node, port and
+    field are named apart too, so that an editor can point at them; each is "" where it has no meaning.
     """
 
     where: str
@@ -72,10 +73,15 @@ class Problem:
             return found if isinstance(found, str) else str(found)
 
         severity: Severity = "warning" if value.get("severity") == "warning" else "error"
-        return cls(*(text(name) for name in _PROBLEM_TEXTS), severity=severity)
-
-
-_PROBLEM_TEXTS = ("where", "message", "fix", "node", "port", "field")
+        return cls(
+            where=text("where"),
+            message=text("message"),
+            fix=text("fix"),
+            node=text("node"),
+            port=text("port"),
+            field=text("field"),
+            severity=severity,
+        )
 
 
 class HeadraceError(Exception):
@@ -248,7 +254,7 @@ class Unsupported(HeadraceError):
 
 
 class Fenced(HeadraceError):
-    """A late twin's write was refused: somebody else owns the work now, and this result must be thrown away."""
+    """A late twin's write was refused: somebody else owns the work now. Throw this result away."""
 
     code = "fenced"
 

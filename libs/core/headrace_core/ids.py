@@ -1,7 +1,7 @@
 """Names for things: random ones for what people make, derived ones for what a run makes.
 
-A derived id is a digest of its cause, so a step that is repeated makes the same messages and duplicates vanish on
-insert.
+A derived id is a digest of its cause, so a step that is repeated makes the same messages and
+duplicates vanish on insert.
 """
 
 import base64
@@ -46,7 +46,7 @@ def run_id(flow_id: str, trigger: str, event_id: str) -> str:
 
 
 def message_id(run_id: str, node_id: str, cause_id: str, port: str, index: int) -> str:
-    """The `index`-th message that the node sends out of `port` because of `cause_id`. Also its idempotency key."""
+    """The `index`-th message that the node sends out of `port` because of `cause_id`: its idempotency key."""
     return derive_id("message", run_id, node_id, cause_id, port, index)
 
 
