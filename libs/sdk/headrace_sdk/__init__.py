@@ -1,0 +1,62 @@
+"""What a component of Headrace is written with. Nothing of the platform is in here.
+
+from headrace_sdk import Component, Context
+
+class Greet(Component):
+    async def receive(self, context: Context) -> None:
+        await context.send_json({"text": f"Hello {context.properties['name']}"})
+"""
+
+from headrace_core import Json
+
+from headrace_sdk.component import Component, Transform
+from headrace_sdk.context import (
+    Condition,
+    Context,
+    FileInfo,
+    Files,
+    Headers,
+    Http,
+    HttpResponse,
+    JsonObject,
+    Lock,
+    LogLevel,
+    Message,
+    State,
+    Stores,
+)
+from headrace_sdk.errors import (
+    CancelError,
+    ComponentError,
+    ConnectionExpired,
+    HttpStatusError,
+    LockUnavailable,
+    RateLimitedError,
+    TransientError,
+)
+
+__all__ = [
+    "CancelError",
+    "Component",
+    "ComponentError",
+    "Condition",
+    "ConnectionExpired",
+    "Context",
+    "FileInfo",
+    "Files",
+    "Headers",
+    "Http",
+    "HttpResponse",
+    "HttpStatusError",
+    "Json",
+    "JsonObject",
+    "Lock",
+    "LockUnavailable",
+    "LogLevel",
+    "Message",
+    "RateLimitedError",
+    "State",
+    "Stores",
+    "Transform",
+    "TransientError",
+]

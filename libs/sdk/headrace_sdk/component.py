@@ -1,0 +1,66 @@
+"""The class that every Python component extends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from headrace_core import Json
+
+from headrace_sdk.context import Context
+
+if TYPE_CHECKING:
+    from headrace_core.schedules import Schedule
+
+Transform: TypeAlias = Callable[[Json], Json]
+"""Turns the answer of a static call into options, a form or a list of variables."""
+
+
+class Component:
+    """What a node of a flow does.
+
+    One instance serves every node of its type, so it keeps nothing between calls: whatever must be
+    remembered goes to `context.state` (the node), `context.run_state` (the node within one run),
+    `context.flow_state` or `context.service_state`.
+    """
+
+    fires_on_start: ClassVar[bool] = False
+    """True for triggers that fire once when their flow starts (port "start", content {"started": when})."""
+
+    hears_errors: ClassVar[bool] = False
+    """True for components that hear of each final failure in their flow (port "error")."""
+
+    transforms: ClassVar[Mapping[str, Transform]] = {}
+    """What `"transform": "./Component#name"` of a dynamic source may name."""
+
+    async def receive(self, context: Context) -> None:
+        """Process the message on `context.port`: an in-port of the manifest or a pseudo-port.
+
+        Returning means done; raising means it failed (`headrace_sdk.errors` says how the engine takes it).
+        May be called again for the same message after a crash, with the same `context.idempotency_key`.
+        """
+
+    async def tick(self, context: Context) -> None:
+        """Look for news. Called in a steady rhythm when the manifest says `tick: true`, never twice at once."""
+
+    async def start(self, context: Context) -> None:
+        """Prepare, for instance register a webhook. Called once each time the flow starts."""
+
+    async def stop(self, context: Context) -> None:
+        """Undo `start`. Called once each time the flow stops."""
+
+    def schedule(self, properties: Mapping[str, Json]) -> Schedule | None:
+        """When `receive` is called with port "schedule". Pure: the same properties, the same schedule.
+
+        The content is {"now", "nominalDate", "previousDate", "nextDate"}. None means never.
+        Raises `CancelError` when the properties make no sense; the flow then refuses to start.
+        """
+        return None
+
+    def fire_immediately(self, properties: Mapping[str, Json]) -> bool:
+        """Whether port "schedule" is also fired once when the flow starts."""
+        return False
+
+    async def reconcile(self, context: Context) -> bool | None:
+        """Say whether an unsafe call that was cut short took place: True, False, or None when nobody can know."""
+        return None

@@ -1,0 +1,322 @@
+"""A platform in memory, and the context it gives to one call of a component."""
+
+from __future__ import annotations
+
+import copy
+import json as json_text
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+from urllib.parse import urlencode
+
+from headrace_core import Json
+from headrace_core.clock import Clock, TestClock
+
+from headrace_sdk.context import HttpResponse, JsonObject, LogLevel, Message
+from headrace_sdk.errors import CancelError, LockUnavailable, TransientError
+from headrace_sdk.testing.memory import MemoryFiles, MemoryStores, StateRoom, StepState
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request a component made: query in the url, body as bytes."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes
+    timeout: timedelta | None
+
+
+HttpHandler: TypeAlias = Callable[[HttpRequest], Awaitable[HttpResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer to the HTTP caller."""
+
+    body: Json | bytes
+    status: int
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """A timeout that was set: fires port "timeout" with `content` at `due`."""
+
+    timeout_id: str
+    content: Json
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FlowCall:
+    """A call of another flow."""
+
+    flow_id: str
+    node_id: str
+    content: Json
+
+
+async def no_network(request: HttpRequest) -> HttpResponse:
+    """The network of a test that gave none: nothing answers."""
+    raise TransientError(f"Nothing answers at {request.url}: give the test an http handler.")
+
+
+@dataclass(slots=True)
+class World:
+    """Everything that outlives one call: states, stores, files, timeouts, the clock and the network."""
+
+    clock: Clock = field(default_factory=TestClock)
+    http: HttpHandler = no_network
+    states: dict[tuple[str, ...], StateRoom] = field(default_factory=dict)
+    stores: MemoryStores = field(init=False)
+    files: MemoryFiles = field(default_factory=MemoryFiles)
+    timeouts: dict[str, Timeout] = field(default_factory=dict)
+    requests: list[HttpRequest] = field(default_factory=list)
+    locked: set[str] = field(default_factory=set)
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        self.stores = MemoryStores(self.clock)
+
+    def room(self, *owner: str) -> StateRoom:
+        """The state of this owner; empty at first."""
+        return self.states.setdefault(owner, StateRoom())
+
+    def next_step_id(self) -> str:
+        self.steps += 1
+        return f"step-{self.steps}"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is called, and for which run."""
+
+    tenant_id: str = "tenant"
+    flow_id: str = "flow"
+    flow_name: str = "Flow"
+    node_id: str = "node"
+    component_type: str = "headrace.test.test.Component"
+    label: str = "Component"
+    run_id: str = "run"
+    correlation_id: str = "correlation"
+    attempt: int = 1
+    flow_descriptor: JsonObject = field(default_factory=dict)
+    custom_fields: JsonObject = field(default_factory=dict)
+
+
+class MemoryContext:
+    """A `headrace_sdk.Context` whose deeds can be read afterwards."""
+
+    def __init__(
+        self,
+        world: World,
+        identity: Identity,
+        *,
+        port: str,
+        step_id: str | None = None,
+        messages: Mapping[str, list[Message]] | None = None,
+        properties: Mapping[str, Json] | None = None,
+        out_ports: Sequence[str] | None = None,
+    ) -> None:
+        self.world = world
+        self._identity = identity
+        self._out_ports = out_ports
+        self.step_id = step_id = step_id or world.next_step_id()
+        self.port = port
+        self.messages = messages or {}
+        self.properties = properties or {}
+        self.owner = ("node", identity.flow_id, identity.node_id)
+        self.state = StepState(world.room(*self.owner), step_id)
+        self.flow_state = StepState(world.room("flow", identity.flow_id), step_id)
+        self.service_state = StepState(world.room("service", _service(identity.component_type)), step_id)
+        self.run_state = StepState(world.room("run", identity.run_id, identity.node_id), step_id)
+        self.outputs: list[tuple[str, Json]] = []
+        self.responses: list[Response] = []
+        self.logs: list[tuple[LogLevel, str | JsonObject]] = []
+        self.timeouts: list[Timeout] = []
+        self.calls: list[FlowCall] = []
+        self.answers: list[Json] = []
+        self.stopped = False
+
+    @property
+    def tenant_id(self) -> str:
+        return self._identity.tenant_id
+
+    @property
+    def flow_id(self) -> str:
+        return self._identity.flow_id
+
+    @property
+    def flow_name(self) -> str:
+        return self._identity.flow_name
+
+    @property
+    def node_id(self) -> str:
+        return self._identity.node_id
+
+    @property
+    def component_type(self) -> str:
+        return self._identity.component_type
+
+    @property
+    def label(self) -> str:
+        return self._identity.label
+
+    @property
+    def run_id(self) -> str:
+        return self._identity.run_id
+
+    @property
+    def correlation_id(self) -> str:
+        return self._identity.correlation_id
+
+    @property
+    def attempt(self) -> int:
+        return self._identity.attempt
+
+    @property
+    def idempotency_key(self) -> str:
+        return self.step_id
+
+    @property
+    def flow_descriptor(self) -> JsonObject:
+        return copy.deepcopy(self._identity.flow_descriptor)
+
+    @property
+    def custom_fields(self) -> JsonObject:
+        return copy.deepcopy(self._identity.custom_fields)
+
+    @property
+    def now(self) -> datetime:
+        return self.world.clock.now()
+
+    @property
+    def content(self) -> Json:
+        arrived = self.messages.get(self.port, [])
+        return arrived[0].content if arrived else None
+
+    @property
+    def store(self) -> MemoryStores:
+        return self.world.stores
+
+    @property
+    def files(self) -> MemoryFiles:
+        return self.world.files
+
+    @property
+    def http(self) -> MemoryHttp:
+        return MemoryHttp(self.world)
+
+    async def send_json(self, value: Json, port: str = "out") -> None:
+        if self._out_ports is not None and port not in self._out_ports:
+            raise CancelError(f"There is no out-port {port!r}: the manifest has {', '.join(self._out_ports)}.")
+        self.outputs.append((port, json_text.loads(json_text.dumps(value, allow_nan=False))))
+
+    async def send_array(self, values: Sequence[Json], port: str = "out") -> None:
+        for value in values:
+            await self.send_json(value, port)
+
+    async def response(
+        self, body: Json | bytes = None, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.responses.append(Response(body, status, dict(headers or {})))
+
+    async def call_flow(self, flow_id: str, node_id: str, content: Json) -> None:
+        self.calls.append(FlowCall(flow_id, node_id, copy.deepcopy(content)))
+
+    async def answer_call(self, content: Json) -> None:
+        self.answers.append(copy.deepcopy(content))
+
+    def log(self, message: str | JsonObject, level: LogLevel = "info") -> None:
+        self.logs.append((level, message))
+
+    async def stop_flow(self) -> None:
+        self.stopped = True
+
+    def webhook_url(self, node_id: str | None = None) -> str:
+        return f"https://hooks.example/flows/{self.flow_id}/components/{node_id or self.node_id}"
+
+    @asynccontextmanager
+    async def lock(
+        self,
+        name: str,
+        *,
+        ttl: timedelta = timedelta(seconds=20),
+        retry_delay: float = 0.2,
+        retries: int = 30,
+    ) -> AsyncIterator[MemoryLock]:
+        # Nobody else runs while a test waits, so a lock that is held now stays held: no use in trying again.
+        if name in self.world.locked:
+            raise LockUnavailable(name)
+        self.world.locked.add(name)
+        try:
+            yield MemoryLock(self.world, name)
+        finally:
+            self.world.locked.discard(name)
+
+    async def set_timeout(self, content: Json, delay: timedelta | datetime) -> str:
+        due = delay if isinstance(delay, datetime) else self.now + delay
+        timeout = Timeout(f"{self.step_id}-timeout-{len(self.timeouts)}", copy.deepcopy(content), due.astimezone(UTC))
+        self.timeouts.append(timeout)
+        self.world.timeouts[timeout.timeout_id] = timeout
+        return timeout.timeout_id
+
+    async def clear_timeout(self, timeout_id: str) -> None:
+        self.world.timeouts.pop(timeout_id, None)
+
+    def commit(self) -> None:
+        """Make what the step wrote durable."""
+        for state in (self.state, self.flow_state, self.service_state, self.run_state):
+            state.commit()
+
+
+def _service(component_type: str) -> str:
+    return ".".join(component_type.split(".")[:2])
+
+
+class MemoryLock:
+    """A lock of the `World`, held."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self._world = world
+        self._name = name
+
+    async def extend(self, ttl: timedelta) -> None:
+        if self._name not in self._world.locked:
+            raise LockUnavailable(self._name)
+
+
+class MemoryHttp:
+    """The network of the `World`: every request goes to its handler and is kept in `requests`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        json: Json = None,
+        data: Mapping[str, str] | None = None,
+        timeout: timedelta | None = None,
+    ) -> HttpResponse:
+        sent_headers = dict(headers or {})
+        if params:
+            url += ("&" if "?" in url else "?") + urlencode(params)
+        if json is not None:
+            content = json_text.dumps(json).encode()
+            sent_headers.setdefault("content-type", "application/json")
+        elif data is not None:
+            content = urlencode(data).encode()
+            sent_headers.setdefault("content-type", "application/x-www-form-urlencoded")
+        request = HttpRequest(method.upper(), url, sent_headers, content or b"", timeout)
+        self._world.requests.append(request)
+        return await self._world.http(request)
