@@ -129,7 +129,7 @@ def parse_descriptor(value: Json, limits: Limits = LIMITS) -> Flow:
     return Flow({node_id: node for node_id, node in nodes.items() if node is not None})
 
 
-def kind_of(value: Json) -> str:
+def kind_of(value: object) -> str:
     """What a person calls this kind of value: "a number", "a list" …"""
     match value:
         case None:
