@@ -22,7 +22,7 @@ Headers: TypeAlias = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message that arrived: what it says and which out-port of which node it left."""
+    """One message as it left `port` of `node_id`, before the receiving node's inputs were filled from it."""
 
     content: Json
     node_id: str = ""
@@ -158,7 +158,7 @@ class Stores(Protocol):
 
 
 class Files(Protocol):
-    """The files of the tenant. `load`, `info` and `remove` raise `CancelError` for a file that does not exist."""
+    """The files of the tenant. All but `save` raise `CancelError` for a file that does not exist."""
 
     async def save(self, filename: str, content: bytes, content_type: str | None = None) -> FileInfo:
         """Keep a file. A step that is repeated keeps it once."""
@@ -167,6 +167,12 @@ class Files(Protocol):
     async def load(self, file_id: str) -> bytes: ...
 
     async def info(self, file_id: str) -> FileInfo: ...
+
+    async def replace(
+        self, file_id: str, content: bytes, *, filename: str | None = None, content_type: str | None = None
+    ) -> FileInfo:
+        """Give a file other content, and another name or type where they are given. Its id stays."""
+        ...
 
     async def remove(self, file_id: str) -> None: ...
 
@@ -237,12 +243,12 @@ class Context(Protocol):
 
     @property
     def content(self) -> Json:
-        """What arrived on `port`."""
+        """The input on `port`: what the node's form makes of the message, or the message where it has no form."""
         ...
 
     @property
     def messages(self) -> Mapping[str, list[Message]]:
-        """Everything that arrived, by port. More than one only where the manifest joins."""
+        """Everything that arrived, by port, as it was sent. More than one only where the manifest joins."""
         ...
 
     @property

@@ -217,18 +217,14 @@ class MemoryFiles:
         self.infos: dict[str, FileInfo] = {}
 
     async def save(self, filename: str, content: bytes, content_type: str | None = None) -> FileInfo:
-        sha256 = hashlib.sha256(content).hexdigest()
-        guessed = mimetypes.guess_type(filename)[0] or "application/octet-stream"
-        info = FileInfo(
-            file_id=derive_id("file", filename, len(self.infos)),
-            filename=filename,
-            size_bytes=len(content),
-            content_type=content_type or guessed,
-            sha256=sha256,
-        )
-        self.contents[info.file_id] = bytes(content)
-        self.infos[info.file_id] = info
-        return info
+        return self._keep(derive_id("file", filename, len(self.infos)), filename, content, content_type)
+
+    async def replace(
+        self, file_id: str, content: bytes, *, filename: str | None = None, content_type: str | None = None
+    ) -> FileInfo:
+        former = self._known(file_id)
+        kept_type = None if filename else former.content_type
+        return self._keep(file_id, filename or former.filename, content, content_type or kept_type)
 
     async def load(self, file_id: str) -> bytes:
         self._known(file_id)
@@ -245,3 +241,16 @@ class MemoryFiles:
         if file_id not in self.infos:
             raise CancelError(f"There is no file {file_id!r}.")
         return self.infos[file_id]
+
+    def _keep(self, file_id: str, filename: str, content: bytes, content_type: str | None) -> FileInfo:
+        guessed = mimetypes.guess_type(filename)[0] or "application/octet-stream"
+        info = FileInfo(
+            file_id=file_id,
+            filename=filename,
+            size_bytes=len(content),
+            content_type=content_type or guessed,
+            sha256=hashlib.sha256(content).hexdigest(),
+        )
+        self.contents[file_id] = bytes(content)
+        self.infos[file_id] = info
+        return info

@@ -75,17 +75,21 @@ async def run_component(
 ) -> Outcome:
     """Call `receive` once. What the component raises is raised here, and nothing of the step is kept then.
 
-    `content` arrives on `port`, or `messages` as given. `state` is put into the node's state first. Calls
+    `content` arrives on `port`. `messages` are what was sent, where that differs from the filled input. `state` is put into the node's state first. Calls
     with one `world` share states, stores, files and clock; a call with the `step_id` of an earlier one is
     its repetition. `out_ports` are the names the manifest has; sending elsewhere fails as in the engine.
     """
     if messages is None:
-        messages = {port: [Message(content, "source", "out", who.get("correlation_id", ""))]}
+        messages = {port: [Message(content, "source", "out", who.get("correlation_id", "correlation"))]}
+    arrived = messages.get(port, ())
+    if content is None and arrived:
+        content = arrived[0].content
     context = MemoryContext(
         _prepared(world, http),
         Identity(**who),
         step_id=step_id,
         port=port,
+        content=content,
         messages={name: list(each) for name, each in messages.items()},
         properties=dict(properties or {}),
         out_ports=out_ports,

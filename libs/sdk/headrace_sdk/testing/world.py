@@ -117,6 +117,7 @@ class MemoryContext:
         identity: Identity,
         *,
         port: str,
+        content: Json = None,
         step_id: str | None = None,
         messages: Mapping[str, list[Message]] | None = None,
         properties: Mapping[str, Json] | None = None,
@@ -127,6 +128,7 @@ class MemoryContext:
         self._out_ports = out_ports
         self.step_id = step_id = step_id or world.next_step_id()
         self.port = port
+        self.content = content
         self.messages = messages or {}
         self.properties = properties or {}
         self.owner = ("node", identity.flow_id, identity.node_id)
@@ -193,11 +195,6 @@ class MemoryContext:
     @property
     def now(self) -> datetime:
         return self.world.clock.now()
-
-    @property
-    def content(self) -> Json:
-        arrived = self.messages.get(self.port, [])
-        return arrived[0].content if arrived else None
 
     @property
     def store(self) -> MemoryStores:
