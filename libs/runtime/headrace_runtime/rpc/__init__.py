@@ -1,0 +1,20 @@
+"""Calls between services: in process or over gRPC, with the same stubs, servicers and errors.
+
+Servicers raise `HeadraceError`s and callers get the same class back, whichever way the call went.
+A servicer's methods are coroutines, or async generators where they stream.
+"""
+
+from headrace_runtime.rpc.client import DEFAULT_TIMEOUT, dial
+from headrace_runtime.rpc.local import LocalChannel, LocalServer
+from headrace_runtime.rpc.server import ENDLESS, RunningServer, ServerLimits, serve
+
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "ENDLESS",
+    "LocalChannel",
+    "LocalServer",
+    "RunningServer",
+    "ServerLimits",
+    "dial",
+    "serve",
+]
