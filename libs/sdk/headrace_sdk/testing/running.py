@@ -76,8 +76,9 @@ async def run_component(
     """Call `receive` once. What the component raises is raised here, and nothing of the step is kept then.
 
     `content` arrives on `port`. `messages` are what was sent, where that differs from the filled input.
-    `state` is put into the node's state first. Calls with one `world` share states, stores, files and clock; a call with the `step_id` of an earlier one is
-    its repetition. `out_ports` are the names the manifest has; sending elsewhere fails as in the engine.
+    `state` is put into the node's state first. Calls with one `world` share states, stores, files and
+    clock; a call with the `step_id` of an earlier one is its repetition. `out_ports` are the names the
+    manifest has; sending elsewhere fails as in the engine.
     """
     if messages is None:
         messages = {port: [Message(content, "source", "out", who.get("correlation_id", "correlation"))]}
