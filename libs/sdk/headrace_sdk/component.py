@@ -27,6 +27,9 @@ class Component:
     fires_on_start: ClassVar[bool] = False
     """True for triggers that fire once when their flow starts (port "start", content {"started": when})."""
 
+    answers_caller: ClassVar[bool] = False
+    """True for components that may answer the HTTP caller of their run; the caller then waits for them."""
+
     hears_errors: ClassVar[bool] = False
     """True for components that hear of each final failure in their flow (port "error")."""
 
