@@ -8,6 +8,7 @@ success only after `COMMIT` returned with `synchronous=FULL`.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import fcntl
 import os
@@ -35,7 +36,7 @@ READERS = 2
 @dataclass(slots=True)
 class _Write:
     work: Work[Any]
-    future: asyncio.Future[Any]
+    future: asyncio.Future[Any] | concurrent.futures.Future[Any]
     value: Any = None
     error: BaseException | None = None
 
@@ -92,6 +93,14 @@ class Database:
         self._waiting += 1
         self._queue.put(_Write(work, future))
         return await future
+
+    def write_blocking(self, work: Work[T], timeout: timedelta) -> T:
+        """Like `write`, for a thread that must not depend on the event loop. Raises TimeoutError."""
+        if self._closed or self._broken is not None:
+            raise Unavailable(f"The store {self._path.name} takes no writes: {self._broken or 'it is closed'}.")
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._queue.put(_Write(work, future))
+        return future.result(timeout.total_seconds())
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a read-only connection that sees every finished write."""
@@ -180,18 +189,26 @@ class Database:
             item.error = Unavailable(f"The store {self._path.name} could not commit: {error}.")
 
     def _answer(self, group: list[_Write]) -> None:
+        of_loop = [item for item in group if isinstance(item.future, asyncio.Future)]
+        for item in group:
+            if not isinstance(item.future, asyncio.Future):
+                _resolve(item)
         with contextlib.suppress(RuntimeError):  # the loop is gone when the process is being torn down
-            self._loop.call_soon_threadsafe(self._settle, group)
+            self._loop.call_soon_threadsafe(self._settle, of_loop)
 
     def _settle(self, group: list[_Write]) -> None:
         self._waiting -= len(group)
         for item in group:
-            if item.future.cancelled():
-                continue
-            if item.error is not None:
-                item.future.set_exception(item.error)
-            else:
-                item.future.set_result(item.value)
+            _resolve(item)
+
+
+def _resolve(item: _Write) -> None:
+    if item.future.cancelled():
+        return
+    if item.error is not None:
+        item.future.set_exception(item.error)
+    else:
+        item.future.set_result(item.value)
 
 
 def _run_in_savepoint(connection: sqlite3.Connection, item: _Write) -> None:
