@@ -12,14 +12,28 @@ from typing import Literal, TypeAlias
 from headrace_core import Json
 from headrace_core.cron import Cron, parse_cron, zone_named
 from headrace_core.errors import Problem, ValidationFailed
+from headrace_core.schedules_calendar import (
+    UNANCHORED,
+    Bounded,
+    Repeat,
+    anchored,
+    bound_from_json,
+    bound_to_json,
+    repeat_from_json,
+    repeat_to_json,
+)
 
 __all__ = [
     "GRACE",
+    "UNANCHORED",
+    "Bounded",
     "Cron",
     "Interval",
     "MisfirePolicy",
     "Once",
+    "Repeat",
     "Schedule",
+    "anchored",
     "from_json",
     "last_until",
     "misfires",
@@ -63,7 +77,7 @@ class Interval:
         object.__setattr__(self, "anchor", _aware(self.anchor, "anchor"))
 
 
-Schedule: TypeAlias = Once | Interval | Cron
+Schedule: TypeAlias = Once | Interval | Cron | Repeat | Bounded
 
 
 def next_after(schedule: Schedule, after: datetime) -> datetime | None:
@@ -86,7 +100,7 @@ def next_after(schedule: Schedule, after: datetime) -> datetime | None:
                 return anchor + ((moment - anchor) // every + 1) * every
             except OverflowError:
                 return None
-        case Cron():
+        case Cron() | Repeat() | Bounded():
             return schedule.next_after(moment)
 
 
@@ -151,6 +165,11 @@ def to_json(schedule: Schedule) -> dict[str, Json]:
                 "dayOfWeek": schedule.day_of_week,
                 "zone": schedule.zone,
             }
+        case Repeat():
+            return repeat_to_json(schedule)
+        case Bounded(inner, start, end):
+            bounds = {"start": bound_to_json(start), "end": bound_to_json(end)}
+            return {"kind": "bounded", "inner": to_json(inner), **bounds}
 
 
 def from_json(value: Json) -> Schedule:
@@ -170,8 +189,21 @@ def from_json(value: Json) -> Schedule:
                 day_of_week=_text(stored, "dayOfWeek"),
                 zone=_text(stored, "zone"),
             )
+        case "repeat":
+            return repeat_from_json(stored)
+        case "bounded":
+            return _bounded(stored)
         case _:
-            raise _refused("kind", "It is no kind of schedule.", "Write once, interval or cron.")
+            raise _refused("kind", "It is no kind of schedule.", "Write once, interval, cron, repeat or bounded.")
+
+
+def _bounded(stored: dict[str, Json]) -> Bounded:
+    inner = stored.get("inner")
+    nested = isinstance(inner, dict) and inner.get("kind") == "bounded"  # would nest as deep as somebody likes
+    rule = None if nested else from_json(inner)
+    if not isinstance(rule, Cron | Repeat):
+        raise _refused("inner", "It is no rule that can have bounds.", "Bound a cron or a repeat.")
+    return Bounded(rule, bound_from_json(stored, "start"), bound_from_json(stored, "end"))
 
 
 def _due(schedule: Schedule, first: datetime, until: datetime) -> Iterator[datetime]:
