@@ -1,0 +1,114 @@
+"""How a process lives and dies: it stops politely when asked, at once when asked twice, and in time in any case."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+PATIENCE = timedelta(seconds=30)
+"""How long a process may take from being asked to stop until it is gone."""
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+_log = logging.getLogger(__name__)
+
+
+class Stopping:
+    """The wish that the process stops. Once it is there it stays."""
+
+    def __init__(self) -> None:
+        self._wished = asyncio.Event()
+
+    def set(self) -> None:
+        """Ask the process to stop. Asking again changes nothing."""
+        self._wished.set()
+
+    def is_set(self) -> bool:
+        """Whether the process was asked to stop."""
+        return self._wished.is_set()
+
+    async def wait(self) -> None:
+        """Return when the process is asked to stop."""
+        await self._wished.wait()
+
+
+Main = Callable[[AsyncExitStack, Stopping], Awaitable[None]]
+
+
+def run(main: Main, *, patience: timedelta = PATIENCE) -> None:
+    """Run `main` until it returns, then close what it put on the stack, last first.
+
+    SIGTERM and SIGINT set `stopping`, on which `main` is to return. A second signal ends the process at once, with
+    status 128 + its number; so does running out of `patience` after the first, with status 1. Nothing accepted is
+    lost by either: stopping well is only politeness. What `main` raises is raised here, after the stack is closed.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_live(main, patience))
+
+
+async def _live(main: Main, patience: timedelta) -> None:
+    stopping = Stopping()
+    end = _End(stopping, patience)
+    loop = asyncio.get_running_loop()
+    for each in _SIGNALS:
+        loop.add_signal_handler(each, end.on_signal, each)
+    try:
+        async with AsyncExitStack() as stack:
+            await main(stack, stopping)
+            end.begin()
+    finally:
+        end.called_off()
+        for each in _SIGNALS:
+            loop.remove_signal_handler(each)
+
+
+class _End:
+    """The last seconds of a process."""
+
+    def __init__(self, stopping: Stopping, patience: timedelta) -> None:
+        self._stopping = stopping
+        self._patience = patience
+        self._alarm: asyncio.TimerHandle | None = None
+        self._signals = 0
+
+    def on_signal(self, number: signal.Signals) -> None:
+        self._signals += 1
+        if self._signals > 1:
+            _log.warning("Asked again to stop by %s: leaving at once", number.name)
+            _leave(128 + number)
+        _log.info("Asked to stop by %s", number.name)
+        self.begin()
+
+    def begin(self) -> None:
+        """From now on time runs."""
+        self._stopping.set()
+        if self._alarm is None:
+            seconds = self._patience.total_seconds()
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self._too_late)
+
+    def called_off(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def _too_late(self) -> None:
+        _log.error("Not stopped after %s: leaving now", self._patience)
+        _leave(1)
+
+
+def _leave(status: int) -> None:
+    # Whatever still runs gets no say: it had its time.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

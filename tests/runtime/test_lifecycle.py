@@ -1,0 +1,99 @@
+"""How a process lives and dies. Each test is a real process, for signals and exits are the whole point."""
+
+import signal
+import subprocess
+import sys
+
+PREAMBLE = """
+import asyncio, sys
+from datetime import timedelta
+from headrace_runtime import lifecycle
+
+def say(what):
+    print(what, flush=True)
+"""
+
+
+def started(body: str) -> "subprocess.Popen[str]":
+    """A process that runs the script and has said that it is up."""
+    process = subprocess.Popen([sys.executable, "-c", PREAMBLE + body], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    return process
+
+
+def said(process: "subprocess.Popen[str]") -> tuple[int, list[str]]:
+    output, _ = process.communicate(timeout=20)
+    return process.returncode, output.split()
+
+
+POLITE = """
+async def main(stack, stopping):
+    stack.callback(say, "first-opened")
+    stack.callback(say, "last-opened")
+    say("up")
+    await stopping.wait()
+    say("stopping")
+
+lifecycle.run(main)
+say("gone")
+"""
+
+
+def test_a_signal_stops_the_process_and_closes_what_was_opened_last_first() -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        process = started(POLITE)
+
+        process.send_signal(number)
+
+        assert said(process) == (0, ["stopping", "last-opened", "first-opened", "gone"])
+
+
+def test_a_second_signal_ends_the_process_at_once() -> None:
+    process = started("""
+async def main(stack, stopping):
+    say("up")
+    await stopping.wait()
+    say("stopping")
+    await asyncio.Event().wait()
+
+lifecycle.run(main)
+""")
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "stopping\n"
+
+    process.send_signal(signal.SIGTERM)
+
+    assert said(process) == (128 + signal.SIGTERM, [])
+
+
+def test_a_process_that_does_not_stop_in_time_is_ended() -> None:
+    process = started("""
+async def main(stack, stopping):
+    stack.push_async_callback(asyncio.Event().wait)
+    say("up")
+    await stopping.wait()
+
+lifecycle.run(main, patience=timedelta(milliseconds=100))
+""")
+
+    process.send_signal(signal.SIGTERM)
+
+    assert said(process) == (1, [])
+
+
+def test_main_may_return_by_itself_and_its_errors_are_raised_after_the_stack_is_closed() -> None:
+    process = started("""
+async def main(stack, stopping):
+    stack.callback(say, "closed")
+    say("up")
+    raise RuntimeError("broken")
+
+try:
+    lifecycle.run(main)
+except RuntimeError as error:
+    say(error)
+""")
+
+    assert said(process) == (0, ["closed", "broken"])
