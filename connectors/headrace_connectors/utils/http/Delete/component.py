@@ -1,0 +1,11 @@
+"""DELETE request."""
+
+from headrace_connectors.utils.http import exchange
+from headrace_sdk import Component, Context
+
+
+class Delete(Component):
+    """Sends one DELETE request and passes the answer on."""
+
+    async def receive(self, context: Context) -> None:
+        await exchange.perform(context, "DELETE")

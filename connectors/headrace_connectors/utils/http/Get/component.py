@@ -1,0 +1,11 @@
+"""GET request."""
+
+from headrace_connectors.utils.http import exchange
+from headrace_sdk import Component, Context
+
+
+class Get(Component):
+    """Sends one GET request and passes the answer on."""
+
+    async def receive(self, context: Context) -> None:
+        await exchange.perform(context, "GET")

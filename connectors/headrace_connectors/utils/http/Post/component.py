@@ -1,0 +1,11 @@
+"""POST request."""
+
+from headrace_connectors.utils.http import exchange
+from headrace_sdk import Component, Context
+
+
+class Post(Component):
+    """Sends one POST request and passes the answer on."""
+
+    async def receive(self, context: Context) -> None:
+        await exchange.perform(context, "POST")

@@ -1,0 +1,11 @@
+"""PUT request."""
+
+from headrace_connectors.utils.http import exchange
+from headrace_sdk import Component, Context
+
+
+class Put(Component):
+    """Sends one PUT request and passes the answer on."""
+
+    async def receive(self, context: Context) -> None:
+        await exchange.perform(context, "PUT")
