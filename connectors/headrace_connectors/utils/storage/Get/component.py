@@ -1,0 +1,17 @@
+"""One item."""
+
+from headrace_connectors.utils.storage import records
+from headrace_sdk import Component, Context
+
+
+class Get(Component):
+    """Sends the item to `out`, or its key to `notFound`. An item whose value is null counts as not found."""
+
+    async def receive(self, context: Context) -> None:
+        fields = records.fields(context)
+        key = records.key(fields)
+        record = await context.store.get(records.store_id(fields), key)
+        if record is None or record.get("value") is None:
+            await context.send_json({"key": key}, "notFound")
+        else:
+            await context.send_json(record, "out")
