@@ -1,0 +1,1 @@
+"""Key-value data that users and flows share."""

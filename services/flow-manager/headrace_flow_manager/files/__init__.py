@@ -1,0 +1,1 @@
+"""Contents that users upload and components make."""

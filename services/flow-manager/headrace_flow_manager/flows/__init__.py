@@ -1,0 +1,1 @@
+"""Flows: records, versions, and whether they run."""

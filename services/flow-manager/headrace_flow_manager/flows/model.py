@@ -1,0 +1,124 @@
+"""What a flow is, and how its stage may change. Every change is a new value; nothing here does anything."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from headrace_core import Json
+
+from headrace_flow_manager import json_text
+
+
+class Stage(StrEnum):
+    """Whether a flow takes events."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One flow of one tenant.
+
+    `record` holds the public fields but the descriptor. `activated_version` is the version that the executor
+    confirmed; while it differs from `running_version` an activation is under way. A `removed` flow is gone for its
+    owner and waits until the executor has let go of it.
+    """
+
+    flow_id: str
+    tenant_id: str
+    record: Mapping[str, Json]
+    descriptor: Mapping[str, Json]
+    created_at: datetime
+    modified_at: datetime
+    stage: Stage = Stage.STOPPED
+    version: int = 1
+    running_version: int = 0
+    activated_version: int = 0
+    activation_id: str = ""
+    revision: int = 1
+    started_at: datetime | None = None
+    stopped_at: datetime | None = None
+    stage_error: str = ""
+    removed: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name that people gave it."""
+        return str(self.record.get("name", ""))
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it takes events, or is about to."""
+        return self.stage in (Stage.STARTING, Stage.RUNNING)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing of it is under way."""
+        if self.removed:
+            return False
+        return self.stage is Stage.STOPPED or (
+            self.stage is Stage.RUNNING and self.activated_version == self.running_version
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FlowVersion:
+    """A descriptor as it was saved."""
+
+    flow_id: str
+    tenant_id: str
+    version: int
+    name: str
+    descriptor: Mapping[str, Json]
+    custom_fields: Mapping[str, Json]
+    created_at: datetime
+    label: str = ""
+
+
+def content_hash(descriptor: Mapping[str, Json]) -> str:
+    """Equal for descriptors that say the same."""
+    return hashlib.sha256(json_text.encode_canonical(dict(descriptor)).encode()).hexdigest()
+
+
+def starting(flow: Flow, activation_id: str) -> Flow:
+    """A stopped flow on its way to running, with its newest version."""
+    return replace(
+        flow,
+        stage=Stage.STARTING,
+        running_version=flow.version,
+        activated_version=0,
+        activation_id=activation_id,
+        stage_error="",
+    )
+
+
+def activated(flow: Flow, now: datetime) -> Flow:
+    """A flow whose running version the executor has confirmed."""
+    started_at = now if flow.stage is Stage.STARTING else flow.started_at
+    return replace(flow, stage=Stage.RUNNING, activated_version=flow.running_version, started_at=started_at)
+
+
+def fallen_back(flow: Flow, error: str) -> Flow:
+    """A running flow that goes back to the version before, because the new one could not be activated."""
+    return replace(flow, running_version=flow.activated_version, activated_version=0, stage_error=error)
+
+
+def stopping(flow: Flow, activation_id: str, error: str = "") -> Flow:
+    """A flow on its way to stopped."""
+    return replace(flow, stage=Stage.STOPPING, activation_id=activation_id, stage_error=error)
+
+
+def stopped(flow: Flow, now: datetime) -> Flow:
+    """A flow that takes no events any more."""
+    return replace(flow, stage=Stage.STOPPED, running_version=0, activated_version=0, stopped_at=now)
+
+
+def removing(flow: Flow, activation_id: str) -> Flow:
+    """A flow that its owner deleted; an active one is also on its way to stopped."""
+    gone = replace(flow, removed=True)
+    return gone if flow.stage is Stage.STOPPED else stopping(gone, activation_id)

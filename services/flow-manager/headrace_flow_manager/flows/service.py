@@ -1,0 +1,212 @@
+"""What can be done with flows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from headrace_core import Json
+from headrace_core import flow as descriptors
+from headrace_core.clock import Clock
+from headrace_core.errors import BadRequest, Conflict, NotFound, Problem, RevisionConflict, ValidationFailed
+from headrace_core.ids import new_id
+
+from headrace_flow_manager.flows import cloning, model, record
+from headrace_flow_manager.flows.lifecycle import Lifecycle, persistently
+from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
+from headrace_flow_manager.flows.store import FlowDirectory, FlowNews, FlowStore
+from headrace_flow_manager.query import ListQuery, Page
+from headrace_flow_manager.scope import Tenants
+
+MAX_PAGE = 1_000
+DEFAULT_PAGE = 100
+
+Validate = Callable[[descriptors.Flow], Sequence[Problem]]
+"""Everything that is wrong with a descriptor, given the components there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloneOptions:
+    """How a copy differs from its origin."""
+
+    prefix: str = ""
+    without: tuple[str, ...] = ()
+    additional: Mapping[str, Json] | None = None
+    set_origin_flow_id: bool = False
+    set_component_id_map: bool = False
+    is_template_instance: bool = False
+
+
+class FlowService:
+    """Keeps flows: their records, versions and whether they run."""
+
+    def __init__(
+        self, store: FlowStore, lifecycle: Lifecycle, validate: Validate, news: FlowNews, clock: Clock
+    ) -> None:
+        self._store = store
+        self._lifecycle = lifecycle
+        self._validate = validate
+        self._news = news
+        self._clock = clock
+
+    async def create(self, tenant: str, flow_id: str, fields: Mapping[str, Json]) -> Flow:
+        """Save a new, stopped flow. Raises ValidationFailed, TooLarge, or AlreadyExists when the id is taken."""
+        return await self._add(tenant, record.check_flow_id(flow_id or new_id()), record.parse_changes(fields))
+
+    async def get(self, tenants: Tenants, flow_id: str) -> Flow:
+        """The flow. Raises NotFound."""
+        return await self._store.get(tenants, flow_id)
+
+    async def page(self, tenants: Tenants, query: ListQuery) -> Page[Flow]:
+        """A page of flows."""
+        return await self._store.page(tenants, query)
+
+    async def count(self, tenants: Tenants, query: ListQuery) -> int:
+        """How many flows the query finds."""
+        return await self._store.count(tenants, query)
+
+    async def update(
+        self,
+        tenant: str,
+        flow_id: str,
+        fields: Mapping[str, Json],
+        *,
+        force: bool = False,
+        create_if_missing: bool = False,
+        expected_revision: int = 0,
+    ) -> tuple[Flow, bool]:
+        """Change the given fields, all or none; the flow as it is now, and whether this made it.
+
+        A running flow takes a changed descriptor only with `force`, and only one that is fit to start. Raises
+        RevisionConflict when `expected_revision` is given and another one is kept.
+        """
+        changes = record.parse_changes(fields)
+
+        async def attempt() -> tuple[Flow, bool]:
+            try:
+                before = await self._store.get(tenant, flow_id)
+            except NotFound:
+                if not create_if_missing:
+                    raise
+                return await self._add(tenant, record.check_flow_id(flow_id), changes), True
+            if expected_revision and before.revision != expected_revision:
+                raise RevisionConflict(
+                    f"Flow {flow_id!r} is at revision {before.revision}, the change was made from {expected_revision}. "
+                    "Read it again and apply the change to that."
+                )
+            saved = await self._lifecycle.save(before, self._changed(before, changes, force=force))
+            if saved.running_version != before.running_version:
+                saved = await self._lifecycle.finish(saved)
+            return saved, False
+
+        async with self._lifecycle.locks.hold(flow_id):
+            return await (attempt() if expected_revision else persistently(attempt))
+
+    async def delete(self, tenant: str, flow_id: str) -> None:
+        """Stop the flow and remove it with its versions. Raises NotFound."""
+        await self._lifecycle.remove(tenant, flow_id)
+
+    async def clone(self, tenant: str, flow_id: str, options: CloneOptions) -> Flow:
+        """Copy a flow under new component ids. The copy is stopped."""
+        origin = await self._store.get(tenant, flow_id)
+        ids = cloning.fresh_ids(origin.descriptor)
+        fields = {
+            name: value
+            for name, value in origin.record.items()
+            if name not in options.without and name not in ("originFlowId", "componentIdMap")
+        }
+        fields["name"] = options.prefix + origin.name
+        if "wizard" in fields:
+            fields["wizard"] = cloning.wizard_with_ids(fields["wizard"], ids)
+        if options.set_origin_flow_id:
+            fields["originFlowId"] = flow_id
+        if options.set_component_id_map:
+            fields["componentIdMap"] = dict(ids)
+        if options.is_template_instance:
+            fields |= {"templateId": flow_id, "type": "integration-instance"}
+        fields["flow"] = cloning.with_ids(origin.descriptor, ids)
+        return await self.create(tenant, "", fields | dict(options.additional or {}))
+
+    async def start(self, tenant: str, flow_id: str) -> Flow:
+        """Make the flow run. Raises ValidationFailed with everything that keeps it from starting."""
+        return await self._lifecycle.start(tenant, flow_id, self._check_start)
+
+    async def stop(self, tenant: str, flow_id: str) -> Flow:
+        """Make the flow take no more events."""
+        return await self._lifecycle.stop(tenant, flow_id)
+
+    async def validate(self, tenants: Tenants, flow_id: str) -> Sequence[Problem]:
+        """Everything found in the newest version, errors before warnings. Raises NotFound."""
+        return self.validate_descriptor((await self._store.get(tenants, flow_id)).descriptor)
+
+    def validate_descriptor(self, descriptor: Mapping[str, Json]) -> Sequence[Problem]:
+        """Everything found in a descriptor as it stands, errors before warnings."""
+        try:
+            problems = self._validate(descriptors.parse_descriptor(dict(descriptor)))
+        except ValidationFailed as failed:
+            problems = failed.problems
+        return sorted(problems, key=lambda problem: problem.severity != "error")
+
+    async def versions(self, tenants: Tenants, flow_id: str, offset: int, limit: int) -> Page[FlowVersion]:
+        """A page of versions, newest first; `limit` 0 means 100."""
+        if offset < 0 or not 0 <= limit <= MAX_PAGE:
+            raise BadRequest(f"A page begins at 0 or later and holds 1 to {MAX_PAGE} versions.")
+        return await self._store.versions(tenants, flow_id, offset, limit or DEFAULT_PAGE)
+
+    async def _add(self, tenant: str, flow_id: str, changes: record.Changes) -> Flow:
+        now = self._clock.now()
+        fields = changes.applied({})
+        flow = Flow(flow_id, tenant, fields, changes.descriptor or {}, created_at=now, modified_at=now)
+        await self._store.add(tenant, flow)
+        await self._news.changed(flow)
+        return flow
+
+    def _changed(self, before: Flow, changes: record.Changes, *, force: bool) -> Flow:
+        after = replace(before, record=changes.applied(before.record), modified_at=self._clock.now())
+        new = changes.descriptor
+        if new is None or model.content_hash(new) == model.content_hash(before.descriptor):
+            return after
+        after = replace(after, descriptor=new, version=before.version + 1)
+        if not before.is_active:
+            return after
+        if not force:
+            raise Conflict(
+                f"Flow {before.flow_id!r} is running. Stop it first, or force the update: new runs then take the "
+                "new version."
+            )
+        self._check_start(after)
+        return replace(after, running_version=after.version, stage_error="")
+
+    def _check_start(self, flow: Flow) -> None:
+        problems = [each for each in self.validate_descriptor(flow.descriptor) if each.severity == "error"]
+        if problems:
+            raise ValidationFailed(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What an executor needs of a flow. `version` is None when the flow is stopped and no version was named."""
+
+    stage: Stage
+    tenant_id: str
+    version: FlowVersion | None
+
+
+class FlowResolver:
+    """Finds any tenant's flows, for the services that execute them."""
+
+    def __init__(self, directory: FlowDirectory) -> None:
+        self._directory = directory
+
+    async def resolve(self, flow_id: str, version: int = 0) -> Resolved:
+        """The flow by id alone, with the version named or else the one that new runs take. Raises NotFound."""
+        flow = await self._directory.find(flow_id)
+        if flow.removed and not version:
+            raise NotFound("flow", flow_id)
+        wanted = version or flow.running_version
+        found = await self._directory.version(flow_id, wanted) if wanted else None
+        return Resolved(Stage.STOPPED if flow.removed else flow.stage, flow.tenant_id, found)
+
+    async def active(self, after_flow_id: str, limit: int) -> Sequence[FlowVersion]:
+        """A page of running and starting flows, by flow id; `limit` 0 means 100."""
+        if not 0 <= limit <= MAX_PAGE:
+            raise BadRequest(f"A page holds 1 to {MAX_PAGE} flows.")
+        return await self._directory.active(after_flow_id, limit or DEFAULT_PAGE)

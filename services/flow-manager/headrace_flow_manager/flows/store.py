@@ -1,0 +1,87 @@
+"""Where flows are kept."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from headrace_flow_manager.flows.model import Flow, FlowVersion
+from headrace_flow_manager.query import ListQuery, Page
+from headrace_flow_manager.scope import Tenants
+
+
+class FlowStore(Protocol):
+    """Flows of one tenant at a time. A flow that is being removed is not seen here."""
+
+    async def add(self, tenant: str, flow: Flow) -> None:
+        """Keep a new flow with its first version. Raises AlreadyExists when any tenant has that id."""
+        ...
+
+    async def get(self, tenants: Tenants, flow_id: str) -> Flow:
+        """The flow. Raises NotFound when the tenant has none of that id."""
+        ...
+
+    async def page(self, tenants: Tenants, query: ListQuery) -> Page[Flow]:
+        """A page of flows, oldest first where the query names no order. Fields are those of the public record."""
+        ...
+
+    async def count(self, tenants: Tenants, query: ListQuery) -> int:
+        """How many flows the query finds in all."""
+        ...
+
+    async def save(self, tenant: str, before: Flow, after: Flow) -> Flow:
+        """Replace `before` by `after` under the next revision, and keep a new version where `after` has one.
+
+        Returns it as saved. Raises RevisionConflict when `before` is no longer what is kept, NotFound when it is gone.
+        """
+        ...
+
+    async def versions(self, tenants: Tenants, flow_id: str, offset: int, limit: int) -> Page[FlowVersion]:
+        """A page of the flow's versions, newest first. Raises NotFound when the tenant has no such flow."""
+        ...
+
+    async def erase(self, tenant: str, flow_id: str) -> None:
+        """Take away a removed flow with its versions and triggers. Erasing it again changes nothing."""
+        ...
+
+
+class FlowDirectory(Protocol):
+    """Flows of all tenants, for those who execute them and for the reconciler. Nobody else gets one of these."""
+
+    async def find(self, flow_id: str) -> Flow:
+        """The flow, also while it is being removed. Raises NotFound."""
+        ...
+
+    async def version(self, flow_id: str, version: int) -> FlowVersion:
+        """A version of the flow, also while it is being removed. Raises NotFound."""
+        ...
+
+    async def active(self, after_flow_id: str, limit: int) -> Sequence[FlowVersion]:
+        """The running versions of running and starting flows, by flow id, after the given one."""
+        ...
+
+    async def unfinished(self, after_flow_id: str, limit: int) -> Sequence[Flow]:
+        """Flows with a start, stop, update or removal under way, by flow id, after the given one."""
+        ...
+
+
+class FlowExecution(Protocol):
+    """What is asked of those who execute flows. Each call may be repeated with the same ids."""
+
+    async def activate(self, flow: Flow) -> None:
+        """Make the running version take events. Raises Unavailable or DeadlineExceeded when to try again."""
+        ...
+
+    async def deactivate(self, flow: Flow) -> None:
+        """Make the flow take no more events."""
+        ...
+
+    async def forget(self, flow: Flow) -> None:
+        """Drop everything kept for a deleted flow."""
+        ...
+
+
+class FlowNews(Protocol):
+    """Who tells others that a flow changed. News may get lost: they hurry things up, nothing depends on them."""
+
+    async def changed(self, flow: Flow) -> None:
+        """Tell that this flow is now as given."""
+        ...

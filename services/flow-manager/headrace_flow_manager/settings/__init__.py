@@ -1,0 +1,1 @@
+"""Documents that administrators change while the platform runs."""

@@ -1,0 +1,1 @@
+"""Where the nouns are kept: one SQLite adapter per port."""

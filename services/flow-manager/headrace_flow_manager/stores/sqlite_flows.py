@@ -1,0 +1,323 @@
+"""Flows in SQLite."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from headrace_core import Json
+from headrace_core.errors import AlreadyExists, NotFound, RevisionConflict
+from headrace_runtime.sqlite import Database
+
+from headrace_flow_manager import json_text, times
+from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
+from headrace_flow_manager.query import ListQuery, Page, Record, Selection
+from headrace_flow_manager.scope import Tenants
+from headrace_flow_manager.stores.values import instant, micros, of_tenants, parsed_object, shown
+
+SCHEMA = """
+CREATE TABLE flows (
+    flow_id TEXT PRIMARY KEY,
+    tenant_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    running_version INTEGER NOT NULL,
+    activated_version INTEGER NOT NULL,
+    activation_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    record TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    modified_at INTEGER NOT NULL,
+    started_at INTEGER,
+    stopped_at INTEGER,
+    stage_error TEXT NOT NULL,
+    removed INTEGER NOT NULL,
+    settled INTEGER NOT NULL
+);
+CREATE INDEX flows_of_tenant ON flows (tenant_id, created_at);
+CREATE INDEX flows_by_name ON flows (tenant_id, name);
+CREATE INDEX flows_active ON flows (flow_id) WHERE stage IN ('starting', 'running') AND removed = 0;
+CREATE INDEX flows_unfinished ON flows (flow_id) WHERE settled = 0;
+CREATE TABLE flow_versions (
+    flow_id TEXT NOT NULL REFERENCES flows (flow_id) ON DELETE CASCADE,
+    version INTEGER NOT NULL,
+    descriptor TEXT NOT NULL,
+    label TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (flow_id, version)
+)
+"""
+
+_COLUMNS = (
+    "f.flow_id, f.tenant_id, f.name, f.stage, f.version, f.running_version, f.revision,"
+    " f.created_at, f.modified_at, f.started_at, f.stopped_at, f.stage_error"
+)
+_SELECT = (
+    "SELECT f.*, v.descriptor FROM flows f JOIN flow_versions v ON v.flow_id = f.flow_id AND v.version = f.version"
+)
+_SELECT_VERSION = (
+    "SELECT f.flow_id, f.tenant_id, f.name, f.record, v.version, v.descriptor, v.label, v.created_at"
+    " FROM flows f JOIN flow_versions v ON v.flow_id = f.flow_id"
+)
+
+_INDEXED: Final = {"stage": "stage", "name": "name", "flowId": "flow_id", "userId": "tenant_id"}
+"""Public fields whose equality the database looks up."""
+
+_PUBLIC_COLUMNS: Final = frozenset(
+    {
+        "flowId", "userId", "name", "stage", "version", "runningVersion", "revision", "btime", "mtime", "started",
+        "stopped", "stageError",
+    }
+)  # fmt: skip
+"""Public fields that need no look into the record."""
+
+
+class SqliteFlowStore:
+    """The FlowStore in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, tenant: str, flow: Flow) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            taken = connection.execute("SELECT removed FROM flows WHERE flow_id = ?", (flow.flow_id,)).fetchone()
+            if taken is not None:
+                hint = "It is being removed; try again in a moment." if taken["removed"] else "Choose another one."
+                raise AlreadyExists(f"There is a flow {flow.flow_id!r} already. {hint}")
+            _insert(connection, tenant, flow)
+            _insert_version(connection, flow)
+
+        await self._database.write(work)
+
+    async def get(self, tenants: Tenants, flow_id: str) -> Flow:
+        return await self._database.read(lambda connection: _get(connection, tenants, flow_id))
+
+    async def page(self, tenants: Tenants, query: ListQuery) -> Page[Flow]:
+        selection = Selection(query)
+
+        def work(connection: sqlite3.Connection) -> Page[Flow]:
+            page = selection.page(_candidates(connection, tenants, query))
+            flows = (
+                connection.execute(f"{_SELECT} WHERE f.flow_id = ?", (flow_id,)).fetchone() for flow_id in page.items
+            )
+            return Page(tuple(_flow(row) for row in flows if row is not None), page.total)
+
+        return await self._database.read(work)
+
+    async def count(self, tenants: Tenants, query: ListQuery) -> int:
+        selection = Selection(query)
+
+        def work(connection: sqlite3.Connection) -> int:
+            return sum(selection.holds(each) for _, each in _candidates(connection, tenants, query))
+
+        return await self._database.read(work)
+
+    async def save(self, tenant: str, before: Flow, after: Flow) -> Flow:
+        saved = replace(after, revision=before.revision + 1)
+
+        def work(connection: sqlite3.Connection) -> None:
+            kept = connection.execute(
+                "SELECT revision FROM flows WHERE tenant_id = ? AND flow_id = ?", (tenant, before.flow_id)
+            ).fetchone()
+            if kept is None:
+                raise NotFound("flow", before.flow_id)
+            if kept["revision"] != before.revision:
+                raise RevisionConflict(f"Flow {before.flow_id!r} was saved in between. Read it again and save that.")
+            _update(connection, tenant, saved)
+            if saved.version > before.version:
+                _insert_version(connection, saved)
+
+        await self._database.write(work)
+        return saved
+
+    async def versions(self, tenants: Tenants, flow_id: str, offset: int, limit: int) -> Page[FlowVersion]:
+        def work(connection: sqlite3.Connection) -> Page[FlowVersion]:
+            _get(connection, tenants, flow_id)
+            total = connection.execute("SELECT count(*) FROM flow_versions WHERE flow_id = ?", (flow_id,)).fetchone()[0]
+            rows = connection.execute(
+                f"{_SELECT_VERSION} WHERE f.flow_id = ? ORDER BY v.version DESC LIMIT ? OFFSET ?",
+                (flow_id, limit, offset),
+            )
+            return Page(tuple(map(_version, rows)), total)
+
+        return await self._database.read(work)
+
+    async def erase(self, tenant: str, flow_id: str) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            erased = connection.execute(
+                "DELETE FROM flows WHERE tenant_id = ? AND flow_id = ? AND removed = 1", (tenant, flow_id)
+            )
+            if erased.rowcount:  # its triggers listen no more, even where their stop hook could not run
+                connection.execute("DELETE FROM store_listeners WHERE tenant_id = ? AND flow_id = ?", (tenant, flow_id))
+
+        await self._database.write(work)
+
+
+class SqliteFlowDirectory:
+    """The FlowDirectory in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, flow_id: str) -> Flow:
+        def work(connection: sqlite3.Connection) -> Flow:
+            row = connection.execute(f"{_SELECT} WHERE f.flow_id = ?", (flow_id,)).fetchone()
+            if row is None:
+                raise NotFound("flow", flow_id)
+            return _flow(row)
+
+        return await self._database.read(work)
+
+    async def version(self, flow_id: str, version: int) -> FlowVersion:
+        def work(connection: sqlite3.Connection) -> FlowVersion:
+            row = connection.execute(
+                f"{_SELECT_VERSION} WHERE f.flow_id = ? AND v.version = ?", (flow_id, version)
+            ).fetchone()
+            if row is None:
+                raise NotFound("flow version", f"{flow_id}:{version}")
+            return _version(row)
+
+        return await self._database.read(work)
+
+    async def active(self, after_flow_id: str, limit: int) -> Sequence[FlowVersion]:
+        def work(connection: sqlite3.Connection) -> list[FlowVersion]:
+            rows = connection.execute(
+                f"{_SELECT_VERSION} AND v.version = f.running_version WHERE f.flow_id > ?"
+                " AND f.stage IN ('starting', 'running') AND f.removed = 0 ORDER BY f.flow_id LIMIT ?",
+                (after_flow_id, limit),
+            )
+            return [_version(row) for row in rows]
+
+        return await self._database.read(work)
+
+    async def unfinished(self, after_flow_id: str, limit: int) -> Sequence[Flow]:
+        def work(connection: sqlite3.Connection) -> list[Flow]:
+            rows = connection.execute(
+                f"{_SELECT} WHERE f.flow_id > ? AND f.settled = 0 ORDER BY f.flow_id LIMIT ?", (after_flow_id, limit)
+            )
+            return [_flow(row) for row in rows]
+
+        return await self._database.read(work)
+
+
+def _get(connection: sqlite3.Connection, tenants: Tenants, flow_id: str) -> Flow:
+    within, values = of_tenants(tenants, "f.tenant_id")
+    row = connection.execute(
+        f"{_SELECT} WHERE f.flow_id = ? AND f.removed = 0 AND {within}", (flow_id, *values)
+    ).fetchone()
+    if row is None:
+        raise NotFound("flow", flow_id)
+    return _flow(row)
+
+
+def _candidates(connection: sqlite3.Connection, tenants: Tenants, query: ListQuery) -> Iterator[tuple[str, Record]]:
+    """The flows that the indexes leave over, oldest first, each with as much of its record as the query looks at."""
+    within, values = of_tenants(tenants, "f.tenant_id")
+    conditions = [within, "f.removed = 0"]
+    for field, column in _INDEXED.items():
+        for text in query.equalities(field):
+            conditions.append(f"f.{column} = ?")
+            values.append(text)
+    whole = not _PUBLIC_COLUMNS.issuperset(query.fields)
+    columns = "f.*, v.descriptor" if whole else _COLUMNS
+    joined = "JOIN flow_versions v ON v.flow_id = f.flow_id AND v.version = f.version" if whole else ""
+    sql = f"SELECT {columns} FROM flows f {joined} WHERE {' AND '.join(conditions)} ORDER BY f.created_at, f.flow_id"
+    for row in connection.execute(sql, values):
+        yield row["flow_id"], _public(row, whole=whole)
+
+
+def _public(row: sqlite3.Row, *, whole: bool) -> Record:
+    record: dict[str, Json] = parsed_object(row["record"]) if whole else {}
+    if whole:
+        record["flow"] = parsed_object(row["descriptor"])
+    return record | {
+        "flowId": row["flow_id"],
+        "userId": row["tenant_id"],
+        "name": row["name"],
+        "stage": row["stage"],
+        "version": row["version"],
+        "runningVersion": row["running_version"],
+        "revision": row["revision"],
+        "btime": shown(row["created_at"]),
+        "mtime": shown(row["modified_at"]),
+        "started": shown(row["started_at"]),
+        "stopped": shown(row["stopped_at"]),
+        "stageError": row["stage_error"],
+    }
+
+
+def _values(flow: Flow) -> dict[str, object]:
+    return {
+        "flow_id": flow.flow_id,
+        "name": flow.name,
+        "stage": str(flow.stage),
+        "version": flow.version,
+        "running_version": flow.running_version,
+        "activated_version": flow.activated_version,
+        "activation_id": flow.activation_id,
+        "revision": flow.revision,
+        "record": json_text.encode(dict(flow.record)),
+        "created_at": micros(flow.created_at),
+        "modified_at": micros(flow.modified_at),
+        "started_at": micros(flow.started_at),
+        "stopped_at": micros(flow.stopped_at),
+        "stage_error": flow.stage_error,
+        "removed": flow.removed,
+        "settled": flow.is_settled,
+    }
+
+
+def _insert(connection: sqlite3.Connection, tenant: str, flow: Flow) -> None:
+    values = {"tenant_id": tenant} | _values(flow)
+    names = ", ".join(values)
+    marks = ", ".join(f":{name}" for name in values)
+    connection.execute(f"INSERT INTO flows ({names}) VALUES ({marks})", values)
+
+
+def _update(connection: sqlite3.Connection, tenant: str, flow: Flow) -> None:
+    values = {"tenant_id": tenant} | _values(flow)
+    settings = ", ".join(f"{name} = :{name}" for name in values if name not in ("tenant_id", "flow_id", "created_at"))
+    connection.execute(f"UPDATE flows SET {settings} WHERE tenant_id = :tenant_id AND flow_id = :flow_id", values)
+
+
+def _insert_version(connection: sqlite3.Connection, flow: Flow) -> None:
+    connection.execute(
+        "INSERT INTO flow_versions (flow_id, version, descriptor, label, created_at) VALUES (?, ?, ?, '', ?)",
+        (flow.flow_id, flow.version, json_text.encode(dict(flow.descriptor)), micros(flow.modified_at)),
+    )
+
+
+def _flow(row: sqlite3.Row) -> Flow:
+    return Flow(
+        flow_id=row["flow_id"],
+        tenant_id=row["tenant_id"],
+        record=parsed_object(row["record"]),
+        descriptor=parsed_object(row["descriptor"]),
+        created_at=times.from_micros(row["created_at"]),
+        modified_at=times.from_micros(row["modified_at"]),
+        stage=Stage(row["stage"]),
+        version=row["version"],
+        running_version=row["running_version"],
+        activated_version=row["activated_version"],
+        activation_id=row["activation_id"],
+        revision=row["revision"],
+        started_at=instant(row["started_at"]),
+        stopped_at=instant(row["stopped_at"]),
+        stage_error=row["stage_error"],
+        removed=bool(row["removed"]),
+    )
+
+
+def _version(row: sqlite3.Row) -> FlowVersion:
+    custom_fields = parsed_object(row["record"]).get("customFields")
+    return FlowVersion(
+        flow_id=row["flow_id"],
+        tenant_id=row["tenant_id"],
+        version=row["version"],
+        name=row["name"],
+        descriptor=parsed_object(row["descriptor"]),
+        custom_fields=custom_fields if isinstance(custom_fields, dict) else {},
+        created_at=times.from_micros(row["created_at"]),
+        label=row["label"],
+    )
