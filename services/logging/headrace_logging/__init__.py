@@ -1,0 +1,1 @@
+"""The log service: takes batches of records and answers queries over them."""

@@ -1,0 +1,58 @@
+"""What can be set about the log service."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from headrace_runtime.settings import setting
+
+
+@dataclass(frozen=True, slots=True)
+class LoggingSettings:
+    """How long records stay, how much room they take, and what readers may ask."""
+
+    retention: timedelta = setting(
+        timedelta(days=30),
+        env="HEADRACE_LOG_RETENTION",
+        help="How long log records are kept.",
+        minimum=timedelta(hours=1),
+    )
+    max_bytes: int = setting(
+        5 * 1024**3,
+        env="HEADRACE_LOG_MAX_BYTES",
+        help="Room that log records may take; the oldest go first.",
+        minimum=64 * 1024**2,
+    )
+    trim_every: timedelta = setting(
+        timedelta(minutes=1),
+        env="HEADRACE_LOG_TRIM_EVERY",
+        help="How often the log service looks for records to forget.",
+        minimum=timedelta(seconds=1),
+    )
+    query_timeout: timedelta = setting(
+        timedelta(seconds=8),
+        env="HEADRACE_LOG_QUERY_TIMEOUT",
+        help="How long one query may take.",
+        minimum=timedelta(milliseconds=100),
+    )
+    max_tails: int = setting(
+        200, env="HEADRACE_LOG_MAX_TAILS", help="How many readers may follow the log at once.", minimum=1
+    )
+    tail_queue: int = setting(
+        2_000,
+        env="HEADRACE_LOG_TAIL_QUEUE",
+        help="Records that wait for a slow reader before the oldest are dropped.",
+        minimum=1,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where the log service runs as a process of its own."""
+
+    listen: str = setting(
+        "127.0.0.1:7105", env="HEADRACE_LOGGING_LISTEN", help="Address the log service answers gRPC at."
+    )
+    data_directory: Path = setting(
+        Path("data"), env="HEADRACE_DATA_DIR", help="Directory of the service's files; one process may use it."
+    )
