@@ -1,0 +1,1 @@
+"""The executor: accepts events durably and runs flows."""

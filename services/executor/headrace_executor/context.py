@@ -1,0 +1,300 @@
+"""The `Context` that components see, kept by the executor: one object per step."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from headrace_core.clock import Clock
+from headrace_core.expressions import Json
+from headrace_core.ids import derive_id
+from headrace_sdk.context import JsonObject, LogLevel
+from headrace_sdk.context import Message as SdkMessage
+from headrace_sdk.errors import CancelError
+
+from headrace_executor import ports
+from headrace_executor.doors import DoorToFiles, DoorToStores, DoorToWeb, HeldLock
+from headrace_executor.keeping import KeptState, RunMemory
+from headrace_executor.model import ERROR_PORT, HOOK_PORTS, Delivery, Run, StateChange
+from headrace_executor.plan import Plan, PlannedNode
+
+if TYPE_CHECKING:
+    from headrace_executor.store import StateStore
+
+MAX_LOGS = 100
+MAX_TIMEOUT = timedelta(days=31)
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The ways out of a step."""
+
+    clock: Clock
+    state: StateStore
+    schedules: ports.Schedules
+    stores: ports.DataStores
+    files: ports.FileStore
+    web: ports.Web
+    flows: ports.Flows
+    public_url: str
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a step did besides sending messages; the run applies it with the step's commit."""
+
+    outputs: list[tuple[str, Json]] = field(default_factory=list)
+    logs: list[Json] = field(default_factory=list)
+    timeouts: list[tuple[str, Json, float]] = field(default_factory=list)
+    cancelled_timeouts: list[str] = field(default_factory=list)
+    changes: list[StateChange] = field(default_factory=list)
+    response: dict[str, Json] | None = None
+    call: tuple[str, str, Json] | None = None
+    answer: list[Json] = field(default_factory=list)
+    stops_flow: bool = False
+
+
+class StepContext:
+    """Implements `headrace_sdk.Context`. `checkpoint` is awaited when many outputs have gathered."""
+
+    __slots__ = (
+        "_checkpoint",
+        "_content",
+        "_delivery",
+        "_doors",
+        "_draws",
+        "_memory",
+        "_messages",
+        "_node",
+        "_now",
+        "_plan",
+        "_run",
+        "_seen",
+        "effects",
+    )
+
+    def __init__(
+        self,
+        doors: Doors,
+        plan: Plan,
+        node: PlannedNode,
+        run: Run,
+        delivery: Delivery,
+        content: Json,
+        messages: Mapping[str, list[SdkMessage]],
+        memory: RunMemory,
+        now: datetime,
+        checkpoint: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._doors = doors
+        self._plan = plan
+        self._node = node
+        self._run = run
+        self._delivery = delivery
+        self._content = content
+        self._messages = messages
+        self._memory = memory
+        self._now = now
+        self._checkpoint = checkpoint
+        self._draws = 0
+        self._seen: dict[str, KeptState] | None = None
+        self.effects = Effects()
+
+    # Who it is.
+
+    @property
+    def tenant_id(self) -> str:
+        return self._run.tenant_id
+
+    @property
+    def flow_id(self) -> str:
+        return self._plan.flow_id
+
+    @property
+    def flow_name(self) -> str:
+        return self._plan.name
+
+    @property
+    def node_id(self) -> str:
+        return self._node.id
+
+    @property
+    def component_type(self) -> str:
+        return self._node.type
+
+    @property
+    def label(self) -> str:
+        return self._node.label
+
+    @property
+    def run_id(self) -> str:
+        return self._run.run_id
+
+    @property
+    def correlation_id(self) -> str:
+        return self._run.correlation_id
+
+    @property
+    def step_id(self) -> str:
+        return self._delivery.id
+
+    @property
+    def idempotency_key(self) -> str:
+        return self._delivery.id
+
+    @property
+    def attempt(self) -> int:
+        return self._delivery.attempts + 1
+
+    @property
+    def now(self) -> datetime:
+        return self._now
+
+    @property
+    def flow_descriptor(self) -> JsonObject:
+        return copy.deepcopy(dict(self._plan.descriptor))
+
+    @property
+    def custom_fields(self) -> JsonObject:
+        return copy.deepcopy(dict(self._plan.custom_fields))
+
+    # What arrived.
+
+    @property
+    def port(self) -> str:
+        return self._delivery.port
+
+    @property
+    def content(self) -> Json:
+        return self._content
+
+    @property
+    def messages(self) -> Mapping[str, list[SdkMessage]]:
+        return self._messages
+
+    @property
+    def properties(self) -> Mapping[str, Json]:
+        return self._node.node.config.properties
+
+    # What it keeps.
+
+    @property
+    def state(self) -> KeptState:
+        return self._kept(f"{self.tenant_id}/flow/{self.flow_id}/node/{self.node_id}")
+
+    @property
+    def flow_state(self) -> KeptState:
+        return self._kept(f"{self.tenant_id}/flow/{self.flow_id}/all")
+
+    @property
+    def service_state(self) -> KeptState:
+        vendor, service, *_ = self.component_type.split(".")
+        return self._kept(f"{self.tenant_id}/service/{vendor}.{service}")
+
+    @property
+    def run_state(self) -> RunMemory:
+        return self._memory
+
+    def _kept(self, scope: str) -> KeptState:
+        if self._seen is None:
+            self._seen = {}
+        if scope not in self._seen:
+            self._seen[scope] = KeptState(self._doors.state, scope, self.run_id, self._next_id, self.effects.changes)
+        return self._seen[scope]
+
+    # The ways out.
+
+    @property
+    def store(self) -> DoorToStores:
+        return DoorToStores(self._doors.stores, self.tenant_id, self.flow_id, self.node_id, self._next_id)
+
+    @property
+    def files(self) -> DoorToFiles:
+        return DoorToFiles(self._doors.files, self.tenant_id, self._next_id)
+
+    @property
+    def http(self) -> DoorToWeb:
+        return DoorToWeb(self._doors.web)
+
+    async def send_json(self, value: Json, port: str = "out") -> None:
+        node = self._node
+        if port not in node.out_ports and not (node.has_any_out_port or self._delivery.port in HOOK_PORTS):
+            known = ", ".join(sorted(node.out_ports)) or "none"
+            raise CancelError(f"{node.type} has no out-port {port}: its out-ports are {known}.")
+        if port == ERROR_PORT and port not in node.out_ports:
+            raise CancelError("The out-port error belongs to the platform.")
+        self.effects.outputs.append((port, value))
+        if len(self.effects.outputs) >= CHECKPOINT_OUTPUTS:
+            await self._checkpoint()
+
+    async def send_array(self, values: Sequence[Json], port: str = "out") -> None:
+        for value in values:
+            await self.send_json(value, port)
+
+    async def response(
+        self, body: Json | bytes = None, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        if isinstance(body, bytes):
+            body = body.decode("utf-8", "replace")
+        self.effects.response = {"body": body, "status": int(status), "headers": dict(headers or {})}
+
+    async def call_flow(self, flow_id: str, node_id: str, content: Json) -> None:
+        self.effects.call = (flow_id, node_id, content)
+
+    async def answer_call(self, content: Json) -> None:
+        self.effects.answer.append(content)
+
+    def log(self, message: str | JsonObject, level: LogLevel = "info") -> None:
+        if len(self.effects.logs) < MAX_LOGS:
+            self.effects.logs.append({"level": level, "message": message})
+
+    async def stop_flow(self) -> None:
+        self.effects.stops_flow = True
+
+    def webhook_url(self, node_id: str | None = None) -> str:
+        return f"{self._doors.public_url}/flows/{self.flow_id}/components/{node_id or self.node_id}"
+
+    def lock(
+        self,
+        name: str,
+        *,
+        ttl: timedelta = timedelta(seconds=20),
+        retry_delay: float = 0.2,
+        retries: int = 30,
+    ) -> AbstractAsyncContextManager[HeldLock]:
+        vendor, service, *_ = self.component_type.split(".")
+        full = f"{self.tenant_id}/{vendor}.{service}/{name}"
+        holder = f"{self.step_id}.{self._next_id()}"
+        return HeldLock(self._doors.schedules, self._doors.clock, full, holder, ttl, retry_delay, retries)
+
+    async def set_timeout(self, content: Json, delay: timedelta | datetime) -> str:
+        due = delay if isinstance(delay, datetime) else self._now + delay
+        if due - self._now > MAX_TIMEOUT:
+            raise CancelError(f"A timeout may be {MAX_TIMEOUT.days} days away at most.")
+        name = f"{self.run_id}.{derive_id('timeout', self._next_id())}"
+        self.effects.timeouts.append((name, content, due.timestamp()))
+        return name
+
+    async def clear_timeout(self, timeout_id: str) -> None:
+        kept = [timeout for timeout in self.effects.timeouts if timeout[0] != timeout_id]
+        if len(kept) == len(self.effects.timeouts):
+            self.effects.cancelled_timeouts.append(timeout_id)
+        self.effects.timeouts = kept
+
+    def _next_id(self) -> str:
+        """A name for the next thing this step does outside; a repeated step draws the same names in the same order."""
+        self._draws += 1
+        return f"{self._delivery.id}.{self._draws}"
+
+
+CHECKPOINT_OUTPUTS = 200
+
+
+def sdk_message(delivery: Delivery, correlation_id: str) -> SdkMessage:
+    """A delivery as a component sees it: the content as it was sent, before the node's transform."""
+    message = delivery.message
+    return SdkMessage(message.content, message.node, message.port, correlation_id)

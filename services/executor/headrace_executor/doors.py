@@ -1,0 +1,210 @@
+"""The ways out of a step, as components see them: stores, files, the web, locks."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from types import TracebackType
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import orjson
+from headrace_core.clock import Clock
+from headrace_core.errors import AlreadyExists, DeadlineExceeded, HeadraceError, NotFound, Unavailable
+from headrace_core.expressions import Json
+from headrace_core.ids import derive_id
+from headrace_sdk.context import Condition, FileInfo, HttpResponse, JsonObject
+from headrace_sdk.errors import CancelError, LockUnavailable, TransientError
+
+from headrace_executor import ports
+
+WEB_TIMEOUT = timedelta(seconds=60)
+
+
+class DoorToStores:
+    """Implements `headrace_sdk.Stores`."""
+
+    def __init__(
+        self, stores: ports.DataStores, tenant_id: str, flow_id: str, node_id: str, next_id: Callable[[], str]
+    ) -> None:
+        self._stores = stores
+        self._tenant = tenant_id
+        self._flow = flow_id
+        self._node = node_id
+        self._next_id = next_id
+
+    async def list_stores(self) -> list[JsonObject]:
+        return await self._stores.list_stores(self._tenant)
+
+    async def create_store(self, name: str) -> JsonObject:
+        try:
+            return await self._stores.create_store(self._tenant, name)
+        except AlreadyExists as error:
+            raise CancelError(str(error)) from error
+
+    async def get(self, store_id: str, key: str) -> JsonObject | None:
+        return await self._stores.get(self._tenant, store_id, key)
+
+    async def set(self, store_id: str, key: str, value: Json) -> JsonObject:
+        try:
+            return await self._stores.set(self._tenant, store_id, key, value, self._next_id())
+        except NotFound as error:
+            raise CancelError(str(error)) from error
+
+    async def remove(self, store_id: str, key: str) -> bool:
+        return await self._stores.remove(self._tenant, store_id, key)
+
+    async def clear(self, store_id: str) -> int:
+        return await self._stores.clear(self._tenant, store_id)
+
+    async def find(
+        self,
+        store_id: str,
+        pattern: str | None = None,
+        query: Sequence[Condition] | None = None,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> list[JsonObject]:
+        conditions = [(condition.field, condition.operator, condition.value) for condition in query or ()]
+        return await self._stores.find(self._tenant, store_id, pattern or "", conditions, offset, limit)
+
+    async def listen(self, store_id: str, events: Sequence[str]) -> None:
+        await self._stores.listen(self._tenant, store_id, self._flow, self._node, events)
+
+    async def unlisten(self, store_id: str) -> None:
+        await self._stores.unlisten(self._tenant, store_id, self._flow, self._node)
+
+
+class DoorToFiles:
+    """Implements `headrace_sdk.Files`. A repeated step writes the file of its first try."""
+
+    def __init__(self, files: ports.FileStore, tenant_id: str, next_id: Callable[[], str]) -> None:
+        self._files = files
+        self._tenant = tenant_id
+        self._next_id = next_id
+
+    async def save(self, filename: str, content: bytes, content_type: str | None = None) -> FileInfo:
+        file_id = str(uuid.uuid5(uuid.NAMESPACE_OID, derive_id("file", self._next_id())))
+        return _info(await self._files.save(self._tenant, file_id, filename, content, content_type or ""))
+
+    async def replace(
+        self, file_id: str, content: bytes, *, filename: str | None = None, content_type: str | None = None
+    ) -> FileInfo:
+        before = await self.info(file_id)
+        kind = content_type or before.content_type
+        return _info(await self._files.save(self._tenant, file_id, filename or before.filename, content, kind))
+
+    async def load(self, file_id: str) -> bytes:
+        try:
+            return await self._files.load(self._tenant, file_id)
+        except NotFound as error:
+            raise CancelError(str(error)) from error
+
+    async def info(self, file_id: str) -> FileInfo:
+        try:
+            return _info(await self._files.info(self._tenant, file_id))
+        except NotFound as error:
+            raise CancelError(str(error)) from error
+
+    async def remove(self, file_id: str) -> None:
+        try:
+            await self._files.remove(self._tenant, file_id)
+        except NotFound as error:
+            raise CancelError(str(error)) from error
+
+
+class DoorToWeb:
+    """Implements `headrace_sdk.Http` through the egress guard."""
+
+    def __init__(self, web: ports.Web) -> None:
+        self._web = web
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        json: Json = None,
+        data: Mapping[str, str] | None = None,
+        timeout: timedelta | None = None,
+    ) -> HttpResponse:
+        sent = dict(headers or {})
+        body, kind = _body(content, json, data)
+        if kind and not any(name.lower() == "content-type" for name in sent):
+            sent["Content-Type"] = kind
+        try:
+            answer = await self._web.request(
+                method, _with_params(url, params), list(sent.items()), body, timeout or WEB_TIMEOUT
+            )
+        except (Unavailable, DeadlineExceeded) as error:
+            raise TransientError(str(error)) from error
+        except HeadraceError as error:
+            raise CancelError(str(error)) from error
+        return HttpResponse(answer.status, answer.headers, answer.content, url=answer.url)
+
+
+class HeldLock:
+    """Implements `headrace_sdk.Lock` as an async context manager."""
+
+    def __init__(
+        self,
+        schedules: ports.Schedules,
+        clock: Clock,
+        name: str,
+        holder: str,
+        ttl: timedelta,
+        retry_delay: float,
+        retries: int,
+    ) -> None:
+        self._schedules = schedules
+        self._clock = clock
+        self._name = name
+        self._holder = holder
+        self._ttl = ttl
+        self._retry_delay = retry_delay
+        self._retries = retries
+
+    async def __aenter__(self) -> HeldLock:
+        for attempt in range(self._retries + 1):
+            lease = await self._schedules.acquire_lock(self._name, self._holder, self._ttl)
+            if lease.acquired:
+                return self
+            if attempt < self._retries:
+                await self._clock.sleep(self._retry_delay)
+        raise LockUnavailable(self._name.rpartition("/")[2])
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._schedules.release_lock(self._name, self._holder)
+
+    async def extend(self, ttl: timedelta) -> None:
+        try:
+            await self._schedules.extend_lock(self._name, self._holder, ttl)
+        except HeadraceError as error:
+            raise LockUnavailable(self._name.rpartition("/")[2]) from error
+
+
+def _info(file: ports.StoredFile) -> FileInfo:
+    return FileInfo(file.file_id, file.filename, file.size_bytes, file.content_type, file.sha256)
+
+
+def _body(content: bytes | None, json: Json, data: Mapping[str, str] | None) -> tuple[bytes, str]:
+    if content is not None:
+        return content, ""
+    if json is not None:
+        return orjson.dumps(json), "application/json"
+    if data is not None:
+        return urlencode(data).encode(), "application/x-www-form-urlencoded"
+    return b"", ""
+
+
+def _with_params(url: str, params: Mapping[str, str] | None) -> str:
+    if not params:
+        return url
+    parts = urlsplit(url)
+    query = "&".join(filter(None, [parts.query, urlencode(params)]))
+    return urlunsplit(parts._replace(query=query))

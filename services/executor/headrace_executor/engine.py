@@ -1,0 +1,296 @@
+"""The engine of one executor: takes runs in, gives them to workers, and looks after those that nobody works on.
+
+Accepted runs go straight to a worker's queue; what does not fit stays in the store. The sweeper claims what is
+ready, due or left by the dead. Ownership is a lease of the whole executor plus an epoch per run: a late twin's
+commit is refused by the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+
+import orjson
+
+from headrace_core.clock import Clock
+from headrace_core.errors import Fenced, HeadraceError, NotFound, Unavailable, ValidationFailed
+from headrace_core.expressions import Json
+from headrace_core.ids import new_id
+from headrace_runtime.failpoints import failpoint
+
+from headrace_executor.answers import Waiters, implicit, to_answer
+from headrace_executor.counters import Counters
+from headrace_executor.execution import Execution, Surroundings
+from headrace_executor.journal import Progress
+from headrace_executor.model import Commit, Delivery, Inbound, Loaded, Message, Run, RunState
+from headrace_executor.plan import Plan
+from headrace_executor.plans import Plans
+from headrace_executor.store import RunStore
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 1.0
+CLAIM_BATCH = 200
+PURGE_SECONDS = 60.0
+PURGE_BATCH = 500
+TROUBLE_SECONDS = 1.0
+
+MakeSurroundings = Callable[["Engine"], Surroundings]
+
+
+class Engine:
+    """Runs the runs of one executor."""
+
+    def __init__(
+        self,
+        store: RunStore,
+        plans: Plans,
+        waiters: Waiters,
+        clock: Clock,
+        counters: Counters,
+        *,
+        workers: int,
+        backlog: int,
+        lease: timedelta,
+        retention: timedelta,
+        surroundings: MakeSurroundings,
+    ) -> None:
+        self.owner = new_id()
+        self._store = store
+        self._plans = plans
+        self._waiters = waiters
+        self._clock = clock
+        self._counters = counters
+        self._workers = workers
+        self._queue: asyncio.Queue[Loaded] = asyncio.Queue(backlog)
+        self._active: dict[str, Execution] = {}
+        self._lease = lease
+        self._retention = retention
+        self._around = surroundings(self)
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._tasks: asyncio.TaskGroup | None = None
+        self._keeper: threading.Thread | None = None
+        self._keeper_stop = threading.Event()
+
+    # Life.
+
+    @contextlib.asynccontextmanager
+    async def running(self, *, alone: bool) -> AsyncIterator[None]:
+        """Work until the block ends. `alone` says that no other executor can be alive on this store."""
+        now = self._clock.now().timestamp()
+        await asyncio.to_thread(self._store.heartbeat, self.owner, now + self._lease.total_seconds())
+        if alone:
+            await self._store.retire_others(self.owner, now)
+        self._keeper = threading.Thread(target=self._keep_lease, name="lease-keeper", daemon=True)
+        self._keeper.start()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                helpers = [tasks.create_task(self._work()) for _ in range(self._workers)]
+                helpers += [tasks.create_task(self._sweep()), tasks.create_task(self._purge())]
+                try:
+                    yield
+                finally:
+                    for helper in helpers:
+                        helper.cancel()
+        finally:
+            self._keeper_stop.set()
+            await asyncio.to_thread(self._keeper.join)
+            await self._store.retire(self.owner, self._clock.now().timestamp())
+
+    async def drain(self, within: timedelta) -> None:
+        """Take nothing new and let what is on its way come to an end, for so long at most."""
+        self._stopping = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within.total_seconds()):
+                await self._queue.join()
+
+    def _keep_lease(self) -> None:
+        """Say that this executor lives, from a thread that no step can hold up."""
+        pause = self._lease.total_seconds() / 3
+        while not self._keeper_stop.wait(pause):
+            until = self._clock.now().timestamp() + self._lease.total_seconds()
+            try:
+                self._store.heartbeat(self.owner, until)
+            except (HeadraceError, TimeoutError) as error:
+                logger.warning("The lease could not be renewed: %s", error)
+
+    # Taking runs in.
+
+    @property
+    def has_room(self) -> bool:
+        return not self._stopping and not self._queue.full()
+
+    @property
+    def backlog(self) -> int:
+        return self._queue.qsize()
+
+    @property
+    def active_count(self) -> int:
+        return len(self._active)
+
+    def take(self, run: Run) -> None:
+        """Give a run that was just accepted, and belongs to this executor, to a worker."""
+        self._queue.put_nowait(Loaded(run, [], []))
+
+    def nudge(self) -> None:
+        """Look at the store soon: something there became ready or due."""
+        self._wake.set()
+
+    def cancel(self, run_id: str, reason: str) -> bool:
+        """End a run that is under way here. False when it is not."""
+        execution = self._active.get(run_id)
+        if execution is None:
+            return False
+        execution.cancel(reason)
+        return True
+
+    # Workers.
+
+    async def _work(self) -> None:
+        while True:
+            loaded = await self._queue.get()
+            try:
+                await self._execute(loaded)
+            finally:
+                self._queue.task_done()
+
+    async def _execute(self, loaded: Loaded) -> None:
+        """Bring one run forward. A store that fails is tried again; a run that was taken away is let go."""
+        run = loaded.run
+        trouble = TROUBLE_SECONDS
+        while True:
+            try:
+                await self._attempt(loaded)
+                return
+            except Fenced:
+                self._counters.fenced += 1
+                logger.warning("Run %s was taken over; what this executor had of it is dropped.", run.run_id)
+                return
+            except (Unavailable, ConnectionError) as error:
+                logger.warning("Run %s could not be committed and is loaded again: %s", run.run_id, error)
+            again = await self._again(run.run_id, trouble)
+            if again is None:
+                return
+            loaded, trouble = again, min(trouble * 2, 30.0)
+
+    async def _again(self, run_id: str, trouble: float) -> Loaded | None:
+        """Load a run anew after its commit failed: what was in memory is not to be trusted."""
+        while True:
+            await self._clock.sleep(trouble)
+            try:
+                return await self._store.reclaim(self.owner, run_id, self._clock.now().timestamp())
+            except (Unavailable, ConnectionError):
+                trouble = min(trouble * 2, 30.0)
+
+    async def _attempt(self, loaded: Loaded) -> None:
+        run = loaded.run
+        try:
+            plan = await self._plans.version(run.flow_id, run.version)
+        except (NotFound, ValidationFailed) as error:
+            await self._end_without_plan(run, str(error))
+            return
+        progress = Progress(run.run_id, plan, plan.rules(run.trigger_id), entry_of(run))
+        progress.replay(loaded.chunks)
+        execution = Execution(self._around, plan, run, progress, loaded.inbox)
+        if await self._is_aside(run, loaded, progress):
+            await execution.suspend()
+            return
+        self._active[run.run_id] = execution
+        try:
+            state = await execution.drive()
+        finally:
+            self._active.pop(run.run_id, None)
+        self._counters.settled += 1
+        self._answer_the_rest(plan, run, state)
+        if state is RunState.WAITING:
+            self.nudge()
+
+    async def _is_aside(self, run: Run, loaded: Loaded, progress: Progress) -> bool:
+        """A run that only waits stays aside while its flow is stopped; one that was on its way goes on."""
+        if not loaded.chunks or progress.ready or loaded.inbox or not progress.pending:
+            return False
+        return await self._plans.active(run.flow_id) is None
+
+    def _answer_the_rest(self, plan: Plan, run: Run, state: RunState) -> None:
+        if self._waiters.is_awaited(run.run_id):
+            status = 202 if state is not RunState.DONE or plan.expects_answer(run.trigger_id) else 200
+            self._waiters.answer(run.run_id, implicit(status, run.run_id))
+
+    async def _end_without_plan(self, run: Run, reason: str) -> None:
+        now = self._clock.now().timestamp()
+        error = f"The run cannot go on: {reason}"
+        record = orjson.dumps([{"k": "x", "y": error}])
+        commit = Commit(
+            run.run_id, run.tenant_id, run.epoch, run.seq, record, RunState.FAILED, run.steps, 0, 1, now, error=error
+        )
+        [written] = await self._store.commit([commit])
+        if not written:
+            raise Fenced(f"Run {run.run_id} belongs to another executor by now.")
+        self._waiters.answer(run.run_id, implicit(202, run.run_id))
+
+    # The sweeper.
+
+    async def _sweep(self) -> None:
+        """Claim what is ready, due or left by the dead, as far as there is room."""
+        while True:
+            try:
+                claimed = await self._claim()
+                pause = 0.0 if claimed == CLAIM_BATCH else await self._pause()
+            except (Unavailable, ConnectionError) as error:
+                logger.warning("The store cannot be swept: %s", error)
+                pause = SWEEP_SECONDS
+            if pause:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._wake.wait()
+            self._wake.clear()
+
+    async def _claim(self) -> int:
+        room = min(CLAIM_BATCH, self._queue.maxsize - self._queue.qsize())
+        if self._stopping or room <= 0:
+            return 0
+        claimed = await self._store.claim(self.owner, self._clock.now().timestamp(), room)
+        failpoint("run.claimed")
+        for loaded in claimed:
+            self._counters.claimed += 1
+            await self._queue.put(loaded)
+        return len(claimed)
+
+    async def _pause(self) -> float:
+        due = await self._store.next_due()
+        if due is None:
+            return SWEEP_SECONDS
+        return min(SWEEP_SECONDS, max(0.001, due - self._clock.now().timestamp()))
+
+    async def _purge(self) -> None:
+        """Forget ended runs whose time is over, a few at a time."""
+        while True:
+            await self._clock.sleep(PURGE_SECONDS)
+            before = self._clock.now().timestamp() - self._retention.total_seconds()
+            try:
+                while await self._store.purge(before, PURGE_BATCH) == PURGE_BATCH:
+                    await self._clock.sleep(SWEEP_SECONDS)
+            except (Unavailable, ConnectionError) as error:
+                logger.warning("Old runs could not be removed: %s", error)
+
+    # What runs report.
+
+    def answer(self, run_id: str, response: dict[str, Json]) -> None:
+        self._waiters.answer(run_id, to_answer(response))
+
+
+def entry_of(run: Run) -> Delivery:
+    """The event of a run as its first delivery."""
+    content: Json = orjson.loads(run.content)
+    message = Message(run.run_id, "", run.port, content)
+    return Delivery(run.run_id, message, run.trigger_id, run.port)
+
+
+def cancel_order(run_id: str, reason: str) -> Inbound:
+    """What is left in the inbox of a run that shall end."""
+    return Inbound(0, "cancel", run_id, orjson.dumps(reason))

@@ -1,0 +1,546 @@
+"""One run on its way through its flow: take a delivery, fire the node, record what came of it, go on.
+
+Pure steps run one after the other where they are and ride with the next commit. Any other step flies on its own,
+and what it set free starts only after its commit: so what a crash repeats is never built on something forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import orjson
+from headrace_core.clock import Clock
+from headrace_core.errors import Fenced
+from headrace_core.expressions import Environment, Json, Missing
+from headrace_runtime.failpoints import failpoint
+from headrace_sdk.context import Message as SdkMessage
+
+from headrace_executor import happenings
+from headrace_executor.context import Doors, Effects, StepContext, sdk_message
+from headrace_executor.journal import Progress, StepResult
+from headrace_executor.keeping import RunMemory
+from headrace_executor.model import (
+    ANSWER_PORT,
+    ERROR_PORT,
+    HOOK_PORTS,
+    START_HOOK,
+    STOP_HOOK,
+    Commit,
+    Delivery,
+    Inbound,
+    Parked,
+    Run,
+    RunState,
+    Unprocessed,
+)
+from headrace_executor.plan import Plan, PlannedNode
+from headrace_executor.retry import (
+    GiveUp,
+    Retry,
+    RetryPolicy,
+    after_failure,
+    describe,
+    error_to_json,
+)
+from headrace_executor.validation import InputRefused
+
+if TYPE_CHECKING:
+    from headrace_executor.store import RunStore
+
+SLICE_STEPS = 64
+RIDING_STEPS = 500
+MAX_FLIGHTS = 16
+MAX_PENDING = 2_000
+MAX_SHOWN_BYTES = 51_200
+QUARANTINE_DEATHS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every run of this executor shares."""
+
+    store: RunStore
+    doors: Doors
+    clock: Clock
+    policy: RetryPolicy
+    receive_timeout: timedelta
+    owner: str
+    answer: Callable[[str, dict[str, Json]], None]  # run id, response
+    report_error: Callable[[Plan, Run, Delivery, dict[str, Json]], Awaitable[None]]
+    call_flow: Callable[[Run, Delivery, tuple[str, str, Json]], Awaitable[None]]
+    answer_call: Callable[[Run, Json], Awaitable[None]]
+    happen: Callable[[Plan, Run, dict[str, Json]], None]
+    is_watched: Callable[[str], bool]
+
+
+@dataclass(slots=True)
+class _Due:
+    """What the next commit carries besides the records."""
+
+    unprocessed: list[Unprocessed] = field(default_factory=list)
+    effects: list[Effects] = field(default_factory=list)
+
+
+class Execution:
+    """Drives one run until nothing is ready any more."""
+
+    def __init__(self, around: Surroundings, plan: Plan, run: Run, progress: Progress, inbox: list[Inbound]) -> None:
+        self._around = around
+        self._plan = plan
+        self._run = run
+        self._progress = progress
+        self._inbox = inbox
+        self._handled: list[int] = []
+        self._due = _Due()
+        self._flying = 0
+        self._landed = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._riding = 0
+        self._stops_flow = False
+        self._careful = run.deaths > 0
+        self._cancelled = ""
+
+    async def drive(self) -> RunState:
+        """Go as far as possible and say where the run stands. Raises Fenced when somebody else has it now."""
+        self._read_inbox()
+        if self._careful and self._run.deaths >= QUARANTINE_DEATHS and self._run.suspect:
+            return await self._quarantine()
+        if not self._progress.ended:
+            try:
+                await self._run_flights()
+            except BaseExceptionGroup as group:
+                raise group.exceptions[0] from None
+        return await self._settle()
+
+    def cancel(self, reason: str) -> None:
+        """Start nothing new and end the run; steps that fly already come to their end."""
+        self._cancelled = reason
+        self._landed.set()
+
+    async def _run_flights(self) -> None:
+        async with asyncio.TaskGroup() as flights:
+            await self._drain(flights)
+            while self._flying:
+                await self._land()
+                await self._drain(flights)
+
+    # Moving on.
+
+    async def _drain(self, flights: asyncio.TaskGroup) -> None:
+        """Start everything that is ready."""
+        ready = self._progress.ready
+        started = 0
+        while ready:
+            if self._cancelled:
+                self._progress.cancel(self._cancelled)
+                return
+            delivery = ready.popleft()
+            node = self._plan.nodes.get(delivery.node)
+            if node is None:
+                self._drop(delivery)
+            elif node.is_pure and not self._careful and self._plan.durability != "strict":
+                await self._ride(node, delivery, flights)
+            else:
+                while self._flying >= MAX_FLIGHTS:
+                    await self._land()
+                self._flying += 1
+                flights.create_task(self._fly(node, delivery, flights))
+            started += 1
+            if started % SLICE_STEPS == 0:
+                self._moved.set()
+                await asyncio.sleep(0)
+            if self._riding >= RIDING_STEPS:
+                await self._commit(RunState.RUNNING)
+
+    async def _land(self) -> None:
+        await self._landed.wait()
+        self._landed.clear()
+
+    async def _ride(self, node: PlannedNode, delivery: Delivery, flights: asyncio.TaskGroup) -> None:
+        """Run a pure step here and now; it is recomputed after a crash, so it needs no commit of its own."""
+        self._riding += 1
+        self._progress.ready.extend(await self._step(node, delivery, flights))
+
+    async def _fly(self, node: PlannedNode, delivery: Delivery, flights: asyncio.TaskGroup) -> None:
+        """Run a step that acts outside, and let nothing build on it before it is on record."""
+        try:
+            if self._progress.unsettled:
+                await self._commit(RunState.RUNNING)
+            freed = await self._resolve_doubt(node, delivery, flights)
+            if freed is None:
+                await self._announce(node, delivery)
+                failpoint("run.before_effect")
+                freed = await self._step(node, delivery, flights)
+                failpoint("run.after_effect")
+            await self._commit(RunState.RUNNING)
+            self._progress.ready.extend(freed)
+        finally:
+            self._flying -= 1
+            self._landed.set()
+            self._moved.set()
+
+    async def _announce(self, node: PlannedNode, delivery: Delivery) -> None:
+        """Write down that an unsafe step begins; for a run that has died before, that any step does."""
+        if node.effect == "unsafe" and delivery.port not in HOOK_PORTS:
+            self._progress.intend(delivery)
+            await self._commit(RunState.RUNNING)
+        elif self._careful:
+            await self._commit(RunState.RUNNING, suspect=delivery.id)
+
+    async def _resolve_doubt(
+        self, node: PlannedNode, delivery: Delivery, flights: asyncio.TaskGroup
+    ) -> list[Delivery] | None:
+        """Deal with a step whose intent is on record and whose outcome is not. None: go on and run it."""
+        if not delivery.intent:
+            return None
+        now = self._around.clock.now()
+        context = self._context(node, delivery, self._content(node, delivery), {}, flights, now)
+        happened = await self._ask_whether_it_happened(node, context)
+        if happened is False:
+            return None
+        stamp = now.timestamp()
+        attempts = delivery.attempts + 1
+        if happened or node.in_doubt == "skip":
+            result = StepResult(
+                "done" if happened else "skipped", attempts, stamp, stamp, None, context.effects.outputs
+            )
+            return self._progress.finish(delivery, result)
+        if node.in_doubt == "retry":
+            return None
+        error: dict[str, Json] = {
+            "code": "in_doubt",
+            "name": "InDoubt",
+            "message": f"{node.type} was interrupted: nobody knows whether its call took place. Retry or delete it.",
+            "attempts": attempts,
+        }
+        return self._give_up(node, delivery, StepResult("failed", attempts, stamp, stamp, error=error))
+
+    async def _ask_whether_it_happened(self, node: PlannedNode, context: StepContext) -> bool | None:
+        try:
+            async with asyncio.timeout(self._around.receive_timeout.total_seconds()):
+                return await node.component.reconcile(context)
+        except Exception as error:
+            context.log(f"reconcile() failed: {describe(error)}", "error")
+            return None
+
+    # One step.
+
+    async def _step(self, node: PlannedNode, delivery: Delivery, flights: asyncio.TaskGroup) -> list[Delivery]:
+        """Fire a node and record what came of it. Returns what it set free."""
+        around = self._around
+        now = around.clock.now()
+        content: Json = None
+        context: StepContext | None = None
+        try:
+            content, messages = self._input(node, delivery)
+            context = self._context(node, delivery, content, messages, flights, now)
+            await self._call(node, delivery, context)
+        except Fenced:
+            raise
+        except Exception as error:
+            return await self._fail(node, delivery, context, content, now, error)
+        return await self._succeed(node, delivery, context, content, now)
+
+    async def _call(self, node: PlannedNode, delivery: Delivery, context: StepContext) -> None:
+        component = node.component
+        port = delivery.port
+        if port == "tick":
+            call = component.tick
+        elif port == START_HOOK:
+            call = component.start
+        elif port == STOP_HOOK:
+            call = component.stop
+        else:
+            call = component.receive
+        if node.is_pure:
+            await call(context)
+        else:
+            async with asyncio.timeout(self._around.receive_timeout.total_seconds()):
+                await call(context)
+
+    def _input(self, node: PlannedNode, delivery: Delivery) -> tuple[Json, dict[str, list[SdkMessage]]]:
+        """What the component receives, checked against the in-port's schema. Raises InputRefused."""
+        parts = self._progress.parts_of(delivery)
+        messages: dict[str, list[SdkMessage]] = {}
+        contents: list[Json] = []
+        for part in parts:
+            contents.append(self._content(node, part))
+            messages.setdefault(part.port, []).append(sdk_message(part, self._run.correlation_id))
+        content = contents[0]
+        validator = node.validators.get(delivery.port)
+        if validator is not None and isinstance(delivery.content, Missing):
+            problems = validator.check(content)
+            if problems:
+                raise InputRefused(node.id, delivery.port, problems)
+        return content, messages
+
+    def _content(self, node: PlannedNode, delivery: Delivery) -> Json:
+        if not isinstance(delivery.content, Missing):
+            return delivery.content
+        message = delivery.message
+        transform = node.transforms.get((delivery.port, delivery.source, message.port))
+        if transform is None:
+            return message.content
+        return transform.apply(
+            Environment(
+                message, message.content, node.values, self._around.clock.now(), delivery.id.encode("ascii", "replace")
+            )
+        )
+
+    def _context(
+        self,
+        node: PlannedNode,
+        delivery: Delivery,
+        content: Json,
+        messages: dict[str, list[SdkMessage]],
+        flights: asyncio.TaskGroup,
+        now: datetime,
+    ) -> StepContext:
+        memory = RunMemory(self._progress.memory.get(node.id, {}))
+
+        async def checkpoint() -> None:
+            await self._checkpoint(node, delivery, context, flights)
+
+        context = StepContext(
+            self._around.doors, self._plan, node, self._run, delivery, content, messages, memory, now, checkpoint
+        )
+        return context
+
+    async def _checkpoint(
+        self, node: PlannedNode, delivery: Delivery, context: StepContext, flights: asyncio.TaskGroup
+    ) -> None:
+        """Send on what a long step has sent so far, so that neither memory nor a repetition grows with its length."""
+        outputs, context.effects.outputs = context.effects.outputs, []
+        freed = self._progress.checkpoint(delivery, outputs)
+        await self._commit(RunState.RUNNING)
+        self._progress.ready.extend(freed)
+        if node.is_pure:
+            await self._drain(flights)
+            return
+        self._landed.set()
+        while len(self._progress.pending) > MAX_PENDING and (self._progress.ready or self._flying > 1):
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def _succeed(
+        self, node: PlannedNode, delivery: Delivery, context: StepContext, content: Json, began: datetime
+    ) -> list[Delivery]:
+        effects = context.effects
+        if effects.response is not None:
+            self._around.answer(self._run.run_id, effects.response)
+        for answer in effects.answer:
+            await self._around.answer_call(self._run, answer)
+        result = self._result("done", delivery, effects, content, began)
+        memory = context.run_state
+        if memory.has_changed:
+            result.memory = memory.values
+        self._due.effects.append(effects)
+        if effects.stops_flow:
+            self._stops_flow = True
+        if effects.call is not None:
+            return await self._await_answer(delivery, effects.call, result)
+        freed = self._progress.finish(delivery, result)
+        if self._around.is_watched(self._plan.flow_id):
+            self._tell(node, delivery, result)
+        return freed
+
+    async def _await_answer(
+        self, delivery: Delivery, call: tuple[str, str, Json], result: StepResult
+    ) -> list[Delivery]:
+        await self._around.call_flow(self._run, delivery, call)
+        reason = f"Waits for the answer of flow {call[0]}."
+        self._progress.park(delivery, Parked("call", reason, None), result)
+        return []
+
+    async def _fail(
+        self,
+        node: PlannedNode,
+        delivery: Delivery,
+        context: StepContext | None,
+        content: Json,
+        began: datetime,
+        error: Exception,
+    ) -> list[Delivery]:
+        attempts = delivery.attempts + 1
+        effects = context.effects if context is not None else Effects()
+        decision = self._decide(node, delivery, error, attempts)
+        result = self._result("failed", delivery, Effects(logs=effects.logs), content, began)
+        result.error = error_to_json(error, attempts)
+        if isinstance(decision, Retry):
+            delivery.attempts = attempts
+            due = self._around.clock.now() + decision.delay
+            self._progress.park(delivery, Parked("retry", decision.reason, due), result)
+            self._tell(node, delivery, result)
+            return []
+        if delivery.port in HOOK_PORTS:
+            return self._progress.finish(delivery, result)
+        if self._run.port != ERROR_PORT:
+            await self._around.report_error(self._plan, self._run, delivery, self._error_event(node, result))
+        if decision.how == "errorPort":
+            result.outcome = "caught"
+            result.outputs = [(ERROR_PORT, {"error": dict(result.error), "input": content})]
+        elif decision.how == "drop":
+            result.outcome = "cancelled"
+        else:
+            self._stops_flow = self._stops_flow or decision.how == "stopFlow"
+            return self._give_up(node, delivery, result)
+        self._tell(node, delivery, result)
+        return self._progress.finish(delivery, result)
+
+    def _decide(self, node: PlannedNode, delivery: Delivery, error: Exception, attempts: int) -> Retry | GiveUp:
+        if delivery.port in HOOK_PORTS:
+            return GiveUp("storeUnprocessed", describe(error))
+        return after_failure(error, attempts, node.node.error_handling, self._around.policy, delivery.id)
+
+    def _give_up(self, node: PlannedNode, delivery: Delivery, result: StepResult) -> list[Delivery]:
+        run = self._run
+        self._due.unprocessed.append(
+            Unprocessed(
+                message_id=delivery.id,
+                tenant_id=run.tenant_id,
+                flow_id=run.flow_id,
+                node_id=node.id,
+                run_id=run.run_id,
+                correlation_id=run.correlation_id,
+                messages=happenings.unprocessed_messages(self._progress.parts_of(delivery), node, result.input),
+                error=orjson.dumps(result.error),
+                attempts=result.attempts,
+                created=self._around.clock.now().timestamp(),
+            )
+        )
+        self._tell(node, delivery, result)
+        return self._progress.finish(delivery, result)
+
+    def _drop(self, delivery: Delivery) -> None:
+        """A delivery to a node that the pinned version does not have cannot be made by it: say so and go on."""
+        stamp = self._around.clock.now().timestamp()
+        error: dict[str, Json] = {"code": "not_found", "message": f"The flow has no component {delivery.node}."}
+        self._progress.finish(delivery, StepResult("failed", delivery.attempts + 1, stamp, stamp, error=error))
+
+    def _result(self, outcome: str, delivery: Delivery, effects: Effects, content: Json, began: datetime) -> StepResult:
+        return StepResult(
+            outcome,
+            delivery.attempts + 1,
+            began.timestamp(),
+            self._around.clock.now().timestamp(),
+            content,
+            effects.outputs,
+            None,
+            effects.logs,
+            effects.timeouts,
+            None,
+            effects.response,
+        )
+
+    def _error_event(self, node: PlannedNode, result: StepResult) -> dict[str, Json]:
+        error = result.error or {}
+        return {
+            "gridTimestamp": self._around.clock.now().isoformat(),
+            "msg": error.get("message"),
+            "err": orjson.dumps(dict(error)).decode(),
+            "componentId": node.id,
+            "componentType": node.type,
+            "componentLabel": node.label,
+            "flowName": self._plan.name,
+            "inputMessages": result.input,
+        }
+
+    def _tell(self, node: PlannedNode, delivery: Delivery, result: StepResult) -> None:
+        if self._around.is_watched(self._plan.flow_id):
+            self._around.happen(self._plan, self._run, happenings.step_happened(node, delivery, result))
+
+    # Commits.
+
+    async def _commit(self, state: RunState, *, suspect: str = "", suspended: bool = False) -> None:
+        """Write everything recorded so far. Raises Fenced when the run is somebody else's by now."""
+        progress = self._progress
+        if state is RunState.RUNNING and not (progress.has_records or suspect):
+            return
+        due, self._due = self._due, _Due()
+        handled, self._handled = self._handled, []
+        self._riding = 0
+        run = self._run
+        commit = Commit(
+            run_id=run.run_id,
+            tenant_id=run.tenant_id,
+            epoch=run.epoch,
+            seq=run.seq,
+            records=progress.take_records(),
+            state=state,
+            steps=progress.steps,
+            pending=len(progress.pending),
+            failed=progress.failures,
+            now=self._around.clock.now().timestamp(),
+            due=progress.next_due if state is RunState.WAITING and not suspended else None,
+            error=progress.error,
+            suspect=suspect,
+            suspended=suspended,
+            unprocessed=tuple(due.unprocessed),
+            changes=tuple(change for effects in due.effects for change in effects.changes),
+            cancelled_timeouts=tuple(name for effects in due.effects for name in effects.cancelled_timeouts),
+            handled_inbox=tuple(handled),
+        )
+        run.seq += 1
+        failpoint("run.before_commit")
+        [written] = await self._around.store.commit([commit])
+        failpoint("run.after_commit")
+        if not written:
+            raise Fenced(f"Run {run.run_id} belongs to another executor by now.")
+
+    async def _settle(self) -> RunState:
+        """Nothing is ready: the run waits, or is over."""
+        progress = self._progress
+        if progress.ended:
+            state = RunState.CANCELLED
+        elif progress.pending:
+            state = RunState.WAITING
+        else:
+            state = RunState.FAILED if progress.failures else RunState.DONE
+        await self._commit(state)
+        self._run.state = state
+        self._around.happen(self._plan, self._run, happenings.run_happened(self._run, progress))
+        if self._stops_flow:
+            await self._around.doors.flows.stop(self._run.tenant_id, self._run.flow_id)
+        return state
+
+    async def suspend(self) -> RunState:
+        """Put the run aside until its flow is started again."""
+        await self._commit(RunState.WAITING, suspended=True)
+        return RunState.WAITING
+
+    async def _quarantine(self) -> RunState:
+        self._progress.error = (
+            f"Step {self._run.suspect} ended {self._run.deaths} executors in a row; the run is kept still."
+        )
+        await self._commit(RunState.QUARANTINED)
+        self._run.state = RunState.QUARANTINED
+        return RunState.QUARANTINED
+
+    def _read_inbox(self) -> None:
+        """Take in what others left for the run. The entries go with the commit that records them."""
+        progress = self._progress
+        for inbound in self._inbox:
+            self._handled.append(inbound.number)
+            if inbound.kind == "answer":
+                arrived = progress.arrive(inbound.delivery_id, ANSWER_PORT, orjson.loads(inbound.content))
+            elif inbound.kind == "retry":
+                arrived = progress.arrive(inbound.delivery_id, None, None)
+            elif inbound.delivery_id == self._run.run_id:
+                progress.cancel(orjson.loads(inbound.content))
+                return
+            else:
+                arrived = None
+                self._forget_timeout(inbound.delivery_id)
+            if arrived is not None and arrived not in progress.ready:
+                progress.ready.append(arrived)
+        progress.ready.extend(progress.wake(self._around.clock.now()))
+
+    def _forget_timeout(self, timeout_id: str) -> None:
+        delivery = self._progress.pending.get(timeout_id)
+        if delivery is not None and delivery.parked is not None:
+            stamp = self._around.clock.now().timestamp()
+            self._progress.finish(delivery, StepResult("skipped", 0, stamp, stamp))

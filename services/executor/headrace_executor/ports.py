@@ -1,0 +1,172 @@
+"""What the executor asks of others, as it needs it. `clients.py` keeps these promises over RPC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from headrace_core.expressions import Json
+from headrace_core.schedules import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSource:
+    """A flow version as flow-manager keeps it."""
+
+    flow_id: str
+    tenant_id: str
+    is_active: bool
+    version: int
+    name: str
+    descriptor: Json
+    custom_fields: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowTimer:
+    """A schedule of one node."""
+
+    timer_id: str
+    node_id: str
+    port: str
+    schedule: Schedule
+    immediate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A lock that was asked for."""
+
+    acquired: bool
+    fencing_token: int
+    expires_at: datetime
+
+
+class Flows(Protocol):
+    """flow-manager's flows."""
+
+    async def resolve(self, flow_id: str, version: int) -> FlowSource:
+        """A version, or with 0 the one that new runs take. Raises NotFound."""
+        ...
+
+    async def stop(self, tenant_id: str, flow_id: str) -> None:
+        """Stop a flow."""
+        ...
+
+
+class Schedules(Protocol):
+    """The scheduler."""
+
+    async def put(self, tenant_id: str, flow_id: str, timers: Sequence[FlowTimer]) -> None:
+        """Make these the timers of a flow; equal ones keep their next time, others go."""
+        ...
+
+    async def remove(self, flow_id: str) -> None:
+        """Remove the timers of a flow."""
+        ...
+
+    async def acquire_lock(self, name: str, holder: str, ttl: timedelta) -> Lease: ...
+
+    async def extend_lock(self, name: str, holder: str, ttl: timedelta) -> None: ...
+
+    async def release_lock(self, name: str, holder: str) -> None: ...
+
+
+class DataStores(Protocol):
+    """Data stores as a component sees them; every call names the tenant. Shapes are those of `headrace_sdk.Stores`."""
+
+    async def list_stores(self, tenant_id: str) -> list[dict[str, Json]]: ...
+
+    async def create_store(self, tenant_id: str, name: str) -> dict[str, Json]: ...
+
+    async def get(self, tenant_id: str, store_id: str, key: str) -> dict[str, Json] | None: ...
+
+    async def set(self, tenant_id: str, store_id: str, key: str, value: Json, request_id: str) -> dict[str, Json]: ...
+
+    async def remove(self, tenant_id: str, store_id: str, key: str) -> bool: ...
+
+    async def clear(self, tenant_id: str, store_id: str) -> int: ...
+
+    async def find(
+        self,
+        tenant_id: str,
+        store_id: str,
+        pattern: str,
+        conditions: Sequence[tuple[str, str, Json]],
+        offset: int,
+        limit: int,
+    ) -> list[dict[str, Json]]: ...
+
+    async def listen(
+        self, tenant_id: str, store_id: str, flow_id: str, node_id: str, events: Sequence[str]
+    ) -> None: ...
+
+    async def unlisten(self, tenant_id: str, store_id: str, flow_id: str, node_id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file as flow-manager describes it."""
+
+    file_id: str
+    filename: str
+    size_bytes: int
+    content_type: str
+    sha256: str
+
+
+class FileStore(Protocol):
+    """Files of a tenant."""
+
+    async def save(
+        self, tenant_id: str, file_id: str, filename: str, content: bytes, content_type: str
+    ) -> StoredFile: ...
+
+    async def load(self, tenant_id: str, file_id: str) -> bytes: ...
+
+    async def info(self, tenant_id: str, file_id: str) -> StoredFile: ...
+
+    async def remove(self, tenant_id: str, file_id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One log record in the public fields (map §8)."""
+
+    record_id: str
+    tenant_id: str
+    at: datetime
+    fields: Mapping[str, Json]
+
+
+class Logs(Protocol):
+    """The log service."""
+
+    async def write(self, entries: Sequence[LogEntry]) -> None:
+        """Store records; equal ids are one record."""
+        ...
+
+
+class Web(Protocol):
+    """The way out to the network, through the egress guard."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        headers: Sequence[tuple[str, str]],
+        content: bytes,
+        timeout: timedelta,
+    ) -> WebAnswer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebAnswer:
+    """What a server answered."""
+
+    status: int
+    headers: Sequence[tuple[str, str]]
+    content: bytes
+    url: str

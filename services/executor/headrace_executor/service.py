@@ -1,0 +1,495 @@
+"""The use cases of the executor: accept events, fire timers, activate flows, show and mend runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import orjson
+
+from headrace_core.clock import Clock
+from headrace_core.errors import (
+    BadRequest,
+    Conflict,
+    DeadlineExceeded,
+    HeadraceError,
+    NotFound,
+    TooLarge,
+    Unavailable,
+    ValidationFailed,
+)
+from headrace_core.expressions import Json
+from headrace_core.ids import new_id, run_id
+from headrace_core.schedules import Interval
+from headrace_core.schedules_calendar import anchored
+from headrace_runtime.failpoints import failpoint
+
+from headrace_executor.answers import AnswerBox, FlowAnswer, Waiters, implicit, to_answer
+from headrace_executor.counters import Counters
+from headrace_executor.engine import Engine, cancel_order, entry_of
+from headrace_executor.journal import Progress, read_steps
+from headrace_executor.model import (
+    START_HOOK,
+    STOP_HOOK,
+    Delivery,
+    Inbound,
+    NewRun,
+    Parked,
+    Run,
+    RunState,
+    StepRecord,
+    Unprocessed,
+)
+from headrace_executor.plan import EVENT_PORTS, Plan, PlannedNode, check_ports, schedule_of
+from headrace_executor.plans import Plans
+from headrace_executor.ports import FlowTimer, Schedules
+from headrace_executor.settings import ExecutorSettings
+from headrace_executor.store import Accepted, ExecutorStore, RunFilter
+
+MAX_EVENT_ID = 512
+MAX_CONTENT_BYTES = 15 * 1024 * 1024
+OVERLOAD_RETRY = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a flow."""
+
+    index: int
+    flow_id: str
+    node_id: str
+    port: str
+    event_id: str
+    correlation_id: str
+    content: bytes
+    wants_answer: bool
+    answer_within: float
+    caller: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What became of an event. `refusal` is None when it was accepted."""
+
+    index: int
+    run_id: str = ""
+    is_duplicate: bool = False
+    refusal: HeadraceError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fire:
+    """A due timer of a node."""
+
+    timer_id: str
+    nominal_at: datetime
+    next_at: datetime | None
+    previous_at: datetime | None
+    flow_id: str
+    node_id: str
+    port: str
+
+
+@dataclass(frozen=True, slots=True)
+class FireOutcome:
+    """What became of a timer."""
+
+    is_recorded: bool
+    is_gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetail:
+    """A run with its steps and waits."""
+
+    run: Run
+    steps: list[StepRecord]
+    waits: list[tuple[Delivery, Parked]]
+    types: dict[str, str]  # node → component type
+
+
+@dataclass(slots=True)
+class _Candidate:
+    event: Event
+    plan: Plan
+    run: NewRun
+
+
+class ExecutionService:
+    """All decisions about events and runs; input and output go through ports."""
+
+    def __init__(
+        self,
+        store: ExecutorStore,
+        engine: Engine,
+        plans: Plans,
+        waiters: Waiters,
+        schedules: Schedules,
+        clock: Clock,
+        counters: Counters,
+        settings: ExecutorSettings,
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._plans = plans
+        self._waiters = waiters
+        self._schedules = schedules
+        self._clock = clock
+        self._counters = counters
+        self._settings = settings
+
+    # Events.
+
+    async def accept(self, events: Sequence[Event]) -> tuple[list[Acceptance], AnswerBox]:
+        """Write events durably, each once, and start their runs. Returns after the commit.
+
+        Refusals concern single events; Unavailable concerns all of them and means that nothing is on record.
+        """
+        box = AnswerBox(self._clock)
+        outcomes: list[Acceptance] = []
+        candidates: list[_Candidate] = []
+        for event in events:
+            try:
+                plan = self._plans.fresh(event.flow_id) or await self._active_plan(event.flow_id)
+                candidates.append(self._candidate(event, plan))
+            except HeadraceError as error:
+                self._counters.refused += 1
+                outcomes.append(Acceptance(event.index, refusal=error))
+        outcomes.extend(await self._take_in(candidates, box))
+        return outcomes, box
+
+    async def accept_inside(self, plan: Plan, event: Event) -> Accepted:
+        """Accept an event of the platform's own under a given plan, whether the flow takes events or not."""
+        candidate = self._candidate(event, plan)
+        [outcome] = await self._take_in([candidate], AnswerBox(self._clock))
+        return Accepted(outcome.run_id, not outcome.is_duplicate)
+
+    async def _active_plan(self, flow_id: str) -> Plan:
+        plan = await self._plans.active(flow_id)
+        if plan is None:
+            raise NotFound("running flow", flow_id)
+        return plan
+
+    def _candidate(self, event: Event, plan: Plan) -> _Candidate:
+        if len(event.event_id) > MAX_EVENT_ID or len(event.correlation_id) > MAX_EVENT_ID:
+            raise BadRequest(f"Event and correlation ids have {MAX_EVENT_ID} characters at most.")
+        if len(event.content) > MAX_CONTENT_BYTES:
+            raise TooLarge(f"The event has {len(event.content):,} bytes: {MAX_CONTENT_BYTES:,} are accepted.")
+        check_ports(plan, event.node_id, event.port)
+        event_id = event.event_id or new_id()
+        name = run_id(plan.flow_id, f"{event.node_id}/{event.port}", event_id)
+        run = NewRun(
+            run_id=name,
+            tenant_id=plan.tenant_id,
+            flow_id=plan.flow_id,
+            version=plan.version,
+            trigger_id=event.node_id,
+            port=event.port,
+            event_id=event_id,
+            correlation_id=event.correlation_id or name,
+            caller=event.caller,
+            content=event.content,
+            owned=self._engine.has_room,
+        )
+        return _Candidate(event, plan, run)
+
+    async def _take_in(self, candidates: Sequence[_Candidate], box: AnswerBox) -> list[Acceptance]:
+        if not candidates:
+            return []
+        now = self._clock.now().timestamp()
+        failpoint("accept.before_commit")
+        accepted = await self._write(candidates, now)
+        failpoint("accept.after_commit")
+        outcomes = []
+        for candidate, outcome in zip(candidates, accepted, strict=True):
+            event = candidate.event
+            if outcome.is_new:
+                self._counters.accepted += 1
+                self._start(candidate, box, now)
+            else:
+                self._counters.duplicates += 1
+                if event.wants_answer:
+                    await self._answer_again(candidate, box)
+            outcomes.append(Acceptance(event.index, outcome.run_id, not outcome.is_new))
+        return outcomes
+
+    async def _write(self, candidates: Sequence[_Candidate], now: float) -> list[Accepted]:
+        write = self._store.accept([candidate.run for candidate in candidates], self._engine.owner, now)
+        if self._settings.mutant == "answer_before_commit":
+            self._late = asyncio.ensure_future(write)
+            return [Accepted(candidate.run.run_id, True) for candidate in candidates]
+        return await write
+
+    def _start(self, candidate: _Candidate, box: AnswerBox, now: float) -> None:
+        event, new = candidate.event, candidate.run
+        if event.wants_answer:
+            if new.owned and candidate.plan.expects_answer(new.trigger_id):
+                self._waiters.add(new.run_id, box, event.index)
+            else:
+                box.expect()
+                box.put(event.index, implicit(200 if new.owned else 202, new.run_id))
+        if new.owned and self._engine.has_room:
+            self._engine.take(_fresh_run(new, self._engine.owner, now))
+        elif not new.owned:
+            self._engine.nudge()
+
+    async def _answer_again(self, candidate: _Candidate, box: AnswerBox) -> None:
+        """The same event came again: give it the answer of its run, now or when it comes."""
+        name, index = candidate.run.run_id, candidate.event.index
+        if self._waiters.is_awaited(name):
+            self._waiters.add(name, box, index)
+            return
+        box.expect()
+        box.put(index, await self._recorded_answer(candidate))
+
+    async def _recorded_answer(self, candidate: _Candidate) -> FlowAnswer:
+        loaded = await self._store.get(candidate.run.tenant_id, candidate.run.run_id)
+        steps = read_steps(loaded.chunks, candidate.run.run_id) if loaded is not None else []
+        for step in steps:
+            if step.response is not None:
+                return to_answer(dict(step.response))
+        expects = candidate.plan.expects_answer(candidate.run.trigger_id)
+        return implicit(202 if expects else 200, candidate.run.run_id)
+
+    # Timers.
+
+    async def fire_timers(self, fires: Sequence[Fire]) -> list[FireOutcome]:
+        """Put due timers on record, each once per nominal time. A tick waits for the one before it."""
+        return [await self._fire(fire) for fire in fires]
+
+    async def _fire(self, fire: Fire) -> FireOutcome:
+        try:
+            plan = await self._plans.active(fire.flow_id)
+            if plan is None or fire.node_id not in plan.nodes:
+                return FireOutcome(False, True)
+            if fire.port == "tick" and await self._store.is_ticking(fire.flow_id, fire.node_id):
+                return FireOutcome(True, False)
+            failpoint("timer.before_record")
+            await self.accept_inside(plan, self._timer_event(fire))
+            failpoint("timer.after_record")
+        except NotFound:
+            return FireOutcome(False, True)
+        except (Unavailable, DeadlineExceeded):
+            return FireOutcome(False, False)
+        return FireOutcome(True, False)
+
+    def _timer_event(self, fire: Fire) -> Event:
+        content = {
+            "now": self._clock.now().isoformat(),
+            "nominalDate": fire.nominal_at.isoformat(),
+            "previousDate": fire.previous_at.isoformat() if fire.previous_at else None,
+            "nextDate": fire.next_at.isoformat() if fire.next_at else None,
+        }
+        event_id = f"{fire.timer_id}@{fire.nominal_at.timestamp():.6f}"
+        return _own_event(fire.flow_id, fire.node_id, fire.port, event_id, content)
+
+    # Flows.
+
+    async def activate(self, flow_id: str, version: int, activation_id: str) -> None:
+        """Run the start hooks, register the schedules, fire what fires at start, wake what was put aside.
+
+        The same activation does each of it once. Raises ValidationFailed or Conflict when the flow cannot start;
+        then nothing of it runs.
+        """
+        plan = await self._plans.version(flow_id, version)
+        started = self._clock.now()
+        timers = self._timers_of(plan, started)
+        await self._run_hooks(plan, START_HOOK, activation_id)
+        self._plans.forget(flow_id)
+        await self._schedules.put(plan.tenant_id, flow_id, timers)
+        for node in plan.nodes.values():
+            if node.component.fires_on_start:
+                event = _own_event(flow_id, node.id, "start", activation_id, {"started": started.isoformat()})
+                await self.accept_inside(plan, event)
+        await self._store.resume_flow(flow_id, started.timestamp())
+        self._engine.nudge()
+
+    async def deactivate(self, flow_id: str, version: int, activation_id: str) -> None:
+        """Remove the schedules, run the stop hooks, clear state that shall not outlive a stop."""
+        await self._schedules.remove(flow_id)
+        self._plans.forget(flow_id)
+        plan = await self._plans.version(flow_id, version)
+        with contextlib.suppress(Conflict):
+            await self._run_hooks(plan, STOP_HOOK, activation_id)
+        for node in plan.nodes.values():
+            if not node.manifest.keeps_state:
+                await self._store.clear_scopes(f"{plan.tenant_id}/flow/{flow_id}/node/{node.id}")
+
+    async def forget_flow(self, tenant_id: str, flow_id: str) -> None:
+        """Remove everything kept for a deleted flow."""
+        self._plans.forget(flow_id)
+        await self._schedules.remove(flow_id)
+        await self._store.forget_flow(tenant_id, flow_id)
+
+    def _timers_of(self, plan: Plan, started: datetime) -> list[FlowTimer]:
+        timers: list[FlowTimer] = []
+        for node in plan.nodes.values():
+            schedule = _checked_schedule(node)
+            if schedule is not None:
+                at_once = node.component.fire_immediately(node.node.config.properties)
+                name = f"{plan.flow_id}/{node.id}/schedule"
+                timers.append(FlowTimer(name, node.id, "schedule", anchored(schedule, started), at_once))
+            if node.manifest.ticks and not node.component.hears_errors:
+                every = Interval(self._settings.tick_every, started)
+                timers.append(FlowTimer(f"{plan.flow_id}/{node.id}/tick", node.id, "tick", every, False))
+        return timers
+
+    async def _run_hooks(self, plan: Plan, hook: str, activation_id: str) -> None:
+        """Run the hooks of all nodes that have one, each in a run of its own, and wait for them."""
+        name = hook.removeprefix("@")
+        nodes = [node for node in plan.nodes.values() if _overrides(node, name)]
+        runs = []
+        for node in nodes:
+            event = _own_event(plan.flow_id, node.id, hook, activation_id, {})
+            runs.append((node, (await self.accept_inside(plan, event)).run_id))
+        for node, hook_run in runs:
+            await self._wait_for_hook(plan, node, hook_run, name)
+
+    async def _wait_for_hook(self, plan: Plan, node: PlannedNode, hook_run: str, name: str) -> None:
+        deadline = self._clock.monotonic() + self._settings.hook_within.total_seconds()
+        while self._clock.monotonic() < deadline:
+            loaded = await self._store.get(plan.tenant_id, hook_run)
+            if loaded is not None and loaded.run.steps > 0:
+                if loaded.run.failed:
+                    raise Conflict(f"{node.type} ({node.label}, {node.id}) cannot {name}: {loaded.run.error}")
+                return
+            await self._clock.sleep(0.02)
+        raise Conflict(f"{node.type} ({node.label}, {node.id}) did not {name} within {self._settings.hook_within}.")
+
+    # Calls between flows and errors of steps.
+
+    async def call_flow(self, run: Run, delivery: Delivery, call: tuple[str, str, Json]) -> None:
+        """Start another flow of the same tenant for a step that waits. The step's id makes it one call."""
+        flow_id, node_id, content = call
+        plan = await self._active_plan(flow_id)
+        if plan.tenant_id != run.tenant_id:
+            raise NotFound("running flow", flow_id)
+        caller = f"{run.tenant_id}/{run.run_id}/{delivery.id}"
+        event = _own_event(flow_id, node_id, "call", delivery.id, content, caller, run.correlation_id)
+        await self.accept_inside(plan, event)
+
+    async def answer_call(self, run: Run, content: Json) -> None:
+        """Leave the answer for the flow that called this run."""
+        if not run.caller:
+            return
+        tenant_id, caller_run, delivery_id = run.caller.split("/")
+        answer = Inbound(0, "answer", delivery_id, orjson.dumps(content))
+        await self._store.put_inbox(tenant_id, caller_run, answer, self._clock.now().timestamp())
+        self._engine.nudge()
+
+    async def report_error(self, plan: Plan, run: Run, delivery: Delivery, content: dict[str, Json]) -> None:
+        """Tell the error triggers of a flow; each hears of a failure once."""
+        event_id = f"{delivery.id}/{run.run_id}"
+        for node_id in plan.error_listeners():
+            await self.accept_inside(plan, _own_event(plan.flow_id, node_id, "error", event_id, dict(content)))
+
+    # Runs.
+
+    async def get_run(self, tenant_id: str | None, name: str) -> RunDetail:
+        """A run with its steps and waits. Raises NotFound."""
+        loaded = await self._store.get(tenant_id, name)
+        if loaded is None:
+            raise NotFound("run", name)
+        run = loaded.run
+        waits: list[tuple[Delivery, Parked]] = []
+        types: dict[str, str] = {}
+        with contextlib.suppress(NotFound, ValidationFailed):
+            plan = await self._plans.version(run.flow_id, run.version)
+            types = {node.id: node.type for node in plan.nodes.values()}
+            progress = Progress(run.run_id, plan, plan.rules(run.trigger_id), entry_of(run))
+            progress.replay(loaded.chunks)
+            waits = [] if run.state.is_over else progress.waits
+        return RunDetail(run, read_steps(loaded.chunks, run.run_id), waits, types)
+
+    async def list_runs(self, query: RunFilter, offset: int, limit: int) -> tuple[list[Run], int]:
+        return await self._store.list_runs(query, offset, limit)
+
+    async def cancel_run(self, tenant_id: str | None, name: str, reason: str) -> Run:
+        """End a run at its next step. Ending an ended run changes nothing. Raises NotFound."""
+        run = (await self.get_run(tenant_id, name)).run
+        if not run.state.is_over:
+            words = f"Cancelled: {reason or 'by a person'}."
+            if not self._engine.cancel(name, words):
+                order = cancel_order(name, words)
+                await self._store.put_inbox(run.tenant_id, name, order, self._clock.now().timestamp())
+                self._engine.nudge()
+        return (await self.get_run(tenant_id, name)).run
+
+    # Unprocessed messages.
+
+    async def list_unprocessed(
+        self, tenant_id: str | None, flow_id: str, correlation_id: str, offset: int, limit: int
+    ) -> tuple[list[Unprocessed], int]:
+        return await self._store.list_unprocessed(tenant_id, flow_id, correlation_id, offset, limit)
+
+    async def get_unprocessed(self, tenant_id: str | None, message_id: str) -> Unprocessed:
+        """One message. Raises NotFound."""
+        found = await self._store.get_unprocessed(tenant_id, message_id)
+        if found is None:
+            raise NotFound("unprocessed message", message_id)
+        return found
+
+    async def delete_unprocessed(self, tenant_id: str | None, message_ids: Sequence[str]) -> int:
+        return await self._store.delete_unprocessed(tenant_id, message_ids)
+
+    async def retry_unprocessed(self, tenant_id: str | None, message_ids: Sequence[str]) -> int:
+        """Give messages back to their runs, which go on from there."""
+        retried = await self._store.retry_unprocessed(tenant_id, message_ids, self._clock.now().timestamp())
+        self._engine.nudge()
+        return retried
+
+
+def _fresh_run(new: NewRun, owner: str, now: float) -> Run:
+    """A run as the store holds it right after it was accepted, without reading it back."""
+    return Run(
+        run_id=new.run_id,
+        tenant_id=new.tenant_id,
+        flow_id=new.flow_id,
+        version=new.version,
+        trigger_id=new.trigger_id,
+        port=new.port,
+        event_id=new.event_id,
+        correlation_id=new.correlation_id,
+        caller=new.caller,
+        content=new.content,
+        state=RunState.RUNNING,
+        epoch=1,
+        owner=owner,
+        seq=0,
+        steps=0,
+        pending=1,
+        failed=0,
+        created=now,
+        updated=now,
+        due=None,
+        error="",
+        deaths=0,
+        suspect="",
+    )
+
+
+def _own_event(
+    flow_id: str,
+    node_id: str,
+    port: str,
+    event_id: str,
+    content: Json,
+    caller: str = "",
+    correlation_id: str = "",
+) -> Event:
+    return Event(
+        0, flow_id, node_id, port, event_id, correlation_id, orjson.dumps(content), False, 0.0, caller
+    )
+
+
+def _checked_schedule(node: PlannedNode):  # type: ignore[no-untyped-def]
+    return schedule_of(node)
+
+
+def _overrides(node: PlannedNode, hook: str) -> bool:
+    from headrace_sdk import Component
+
+    return getattr(type(node.component), hook) is not getattr(Component, hook)

@@ -1,0 +1,181 @@
+"""The port to the executor's own store. Its promises are what the engine's promises stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from headrace_core.expressions import Json
+
+from headrace_executor.model import Commit, Inbound, Loaded, NewRun, Run, RunState, StateChange, Unprocessed
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of one new run."""
+
+    run_id: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs a list shows. The tenant is None only for an administrator who asks across tenants."""
+
+    tenant_id: str | None
+    flow_id: str = ""
+    state: RunState | None = None
+    correlation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One chunk of a journal with what a log record needs of its run."""
+
+    number: int
+    run_id: str
+    tenant_id: str
+    flow_id: str
+    version: int
+    correlation_id: str
+    records: bytes
+
+
+class RunStore(Protocol):
+    """Runs and their journals."""
+
+    async def accept(self, runs: Sequence[NewRun], owner: str, now: float) -> list[Accepted]:
+        """Write new runs durably, all in one commit, and say which were there already.
+
+        A run whose id exists is left as it is: the same event twice is one run. `owned` runs belong to `owner` at
+        epoch 1, the others are ready for whoever claims them.
+        """
+        ...
+
+    async def commit(self, commits: Sequence[Commit]) -> list[bool]:
+        """Write each commit whole or not at all; False where the run's epoch or seq is not the commit's any more."""
+        ...
+
+    async def claim(self, owner: str, now: float, limit: int) -> list[Loaded]:
+        """Take over up to `limit` runs that are ready, due, or left by a dead owner; oldest first.
+
+        Each gets epoch + 1 and belongs to `owner`. Two owners never hold one run at the same epoch.
+        """
+        ...
+
+    async def reclaim(self, owner: str, run_id: str, now: float) -> Loaded | None:
+        """Take one's own run anew, at epoch + 1, after a commit of it failed. None when somebody else has it."""
+        ...
+
+    async def next_due(self) -> float | None:
+        """When the next waiting run goes on by itself; None when none does."""
+        ...
+
+    def heartbeat(self, owner: str, until: float) -> None:
+        """Say that `owner` lives until then. Blocks: it is called from a thread that no busy event loop can hold up."""
+        ...
+
+    async def is_ticking(self, flow_id: str, node_id: str) -> bool:
+        """Whether a tick of this node is still on its way."""
+        ...
+
+    async def retire(self, owner: str, now: float) -> None:
+        """Give back all runs of an owner that leaves: the running become ready, at once."""
+        ...
+
+    async def retire_others(self, owner: str, now: float) -> int:
+        """Declare every other owner dead. Only for a store that has one process at a time."""
+        ...
+
+    async def put_inbox(self, tenant_id: str, run_id: str, inbound: Inbound, now: float) -> bool:
+        """Leave something for a run and make it due. False when the tenant has no such run.
+
+        The same kind for the same delivery is left once.
+        """
+        ...
+
+    async def get(self, tenant_id: str | None, run_id: str) -> Loaded | None:
+        """A run with its journal as of the last commit."""
+        ...
+
+    async def list_runs(self, query: RunFilter, offset: int, limit: int) -> tuple[list[Run], int]:
+        """A page of runs, newest first, and how many match."""
+        ...
+
+    async def resume_flow(self, flow_id: str, now: float) -> int:
+        """Make the suspended runs of a flow due."""
+        ...
+
+    async def journal_after(self, number: int, limit: int) -> list[JournalEntry]:
+        """Chunks of all runs in the order they were committed, after `number`."""
+        ...
+
+    async def log_cursor(self) -> int:
+        """Number of the last chunk whose log records were shipped."""
+        ...
+
+    async def set_log_cursor(self, number: int) -> None:
+        """Remember how far log records were shipped."""
+        ...
+
+    async def purge(self, before: float, limit: int) -> int:
+        """Remove up to `limit` ended runs that last changed before then, with all that belongs to them."""
+        ...
+
+    async def forget_flow(self, tenant_id: str, flow_id: str) -> None:
+        """Remove the runs, unprocessed messages and state of a deleted flow."""
+        ...
+
+
+class UnprocessedStore(Protocol):
+    """Messages that could not be processed."""
+
+    async def list_unprocessed(
+        self, tenant_id: str | None, flow_id: str, correlation_id: str, offset: int, limit: int
+    ) -> tuple[list[Unprocessed], int]:
+        """A page, newest first, and how many match."""
+        ...
+
+    async def get_unprocessed(self, tenant_id: str | None, message_id: str) -> Unprocessed | None:
+        """One message."""
+        ...
+
+    async def delete_unprocessed(self, tenant_id: str | None, message_ids: Sequence[str]) -> int:
+        """Drop messages; says how many there were."""
+        ...
+
+    async def retry_unprocessed(self, tenant_id: str | None, message_ids: Sequence[str], now: float) -> int:
+        """Give messages back to their runs in one write each; says how many there were."""
+        ...
+
+
+class StateStore(Protocol):
+    """State that components keep between messages. Scopes are built by the executor and begin with the tenant."""
+
+    async def read_state(self, scope: str) -> dict[str, Json]:
+        """All keys of a scope."""
+        ...
+
+    async def apply_now(self, change_id: str, run_id: str, scope: str, verb: str, key: str, value: Json) -> Json:
+        """Carry out `inc`, `add` or `remove` durably and return the result.
+
+        The same `change_id` is carried out once; later calls return the first result.
+        """
+        ...
+
+    async def write_state(self, changes: Sequence[StateChange]) -> None:
+        """Carry out writes that belong to no run's commit."""
+        ...
+
+    async def clear_scopes(self, prefix: str) -> None:
+        """Remove every scope that begins with `prefix`."""
+        ...
+
+
+class ExecutorStore(RunStore, UnprocessedStore, StateStore, Protocol):
+    """All the executor keeps."""
+
+    async def close(self) -> None:
+        """Finish what waits and close."""
+        ...

@@ -1,0 +1,1 @@
+"""Where the executor keeps what it must not lose."""

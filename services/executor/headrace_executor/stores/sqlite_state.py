@@ -1,0 +1,83 @@
+"""Kept state of components in SQLite: plain writes, and verbs that are carried out once and answer."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+import orjson
+from headrace_core.errors import BadRequest
+from headrace_core.expressions import Json
+
+from headrace_executor.model import StateChange
+
+
+def read(connection: sqlite3.Connection, scope: str) -> dict[str, Json]:
+    rows = connection.execute("SELECT key, value FROM state WHERE scope = ?", (scope,))
+    return {row["key"]: orjson.loads(row["value"]) for row in rows}
+
+
+def write(connection: sqlite3.Connection, change: StateChange) -> None:
+    if change.verb == "set":
+        _put(connection, change.scope, change.key, change.value)
+    elif change.verb == "unset":
+        connection.execute("DELETE FROM state WHERE scope = ? AND key = ?", (change.scope, change.key))
+    else:
+        connection.execute("DELETE FROM state WHERE scope = ?", (change.scope,))
+
+
+def clear(connection: sqlite3.Connection, prefix: str) -> None:
+    """Remove the scopes that begin with `prefix`, by range so that the key's order serves."""
+    connection.execute("DELETE FROM state WHERE scope >= ? AND scope < ?", (prefix, prefix + "\U0010ffff"))
+
+
+def apply_now(
+    connection: sqlite3.Connection, change_id: str, run_id: str, scope: str, verb: str, key: str, value: Json
+) -> Json:
+    """Carry out a verb once per `change_id`; a repetition gets the first result."""
+    known = connection.execute("SELECT result FROM state_changes WHERE change_id = ?", (change_id,)).fetchone()
+    if known is not None:
+        result: Json = orjson.loads(known["result"])
+        return result
+    row = connection.execute("SELECT value FROM state WHERE scope = ? AND key = ?", (scope, key)).fetchone()
+    result = _VERBS[verb](None if row is None else orjson.loads(row["value"]), value)
+    packed = orjson.dumps(result)
+    _put(connection, scope, key, packed)
+    connection.execute(
+        "INSERT INTO state_changes (change_id, run_id, result) VALUES (?, ?, ?)", (change_id, run_id, packed)
+    )
+    return result
+
+
+def _put(connection: sqlite3.Connection, scope: str, key: str, value: bytes) -> None:
+    connection.execute(
+        "INSERT INTO state (scope, key, value) VALUES (?, ?, ?)"
+        " ON CONFLICT (scope, key) DO UPDATE SET value = excluded.value",
+        (scope, key, value),
+    )
+
+
+def _increase(old: Json, by: Json) -> Json:
+    if not isinstance(old, int | float | None) or not isinstance(by, int | float):
+        raise BadRequest("Only a number can be increased: the state holds something else under this key.")
+    return (old or 0) + by
+
+
+def _add(old: Json, value: Json) -> Json:
+    members = _members(old)
+    return members if value in members else [*members, value]
+
+
+def _remove(old: Json, value: Json) -> Json:
+    return [member for member in _members(old) if member != value]
+
+
+def _members(old: Json) -> list[Json]:
+    if old is None:
+        return []
+    if not isinstance(old, list):
+        raise BadRequest("Only a list can be used as a set: the state holds something else under this key.")
+    return old
+
+
+_VERBS: dict[str, Callable[[Json, Json], Json]] = {"inc": _increase, "add": _add, "remove": _remove}
