@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -41,17 +42,18 @@ def rows(value: Json, level: str = "ADD") -> list[JsonObject]:
 
 
 def as_number(value: Json) -> int | float | None:
-    """The number that the value is or spells; None when it is neither. Truth values are no numbers."""
-    if isinstance(value, bool):
+    """The number that the value is or spells; None when it is neither. Truth values and infinity are no numbers."""
+    if isinstance(value, str):
+        value = _spelled(value.strip())
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    if isinstance(value, (int, float)):
-        return value
-    if not isinstance(value, str):
-        return None
-    text = value.strip()
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    return float(text) if _NUMBER.fullmatch(text) else None
+    return value if isinstance(value, int) or math.isfinite(value) else None
+
+
+def as_seconds(value: Json, default: float, longest: timedelta = timedelta(days=31)) -> timedelta:
+    """The seconds that a field holds, `longest` at most; `default` for none, for nought and for what is no number."""
+    seconds = as_number(value) or default
+    return timedelta(seconds=max(0, min(seconds, longest.total_seconds())))
 
 
 def as_text(value: Json) -> str:
@@ -82,6 +84,12 @@ def as_instant(value: Json, zone: ZoneInfo | None = None) -> datetime | None:
     except (ValueError, OverflowError, OSError):
         return None
     return found if found.tzinfo else found.replace(tzinfo=zone or UTC)
+
+
+def _spelled(text: str) -> int | float | None:
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def _parsed(text: str) -> datetime:

@@ -1,0 +1,1 @@
+"""Utilities: what flows need that belongs to no service."""

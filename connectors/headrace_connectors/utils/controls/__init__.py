@@ -1,0 +1,1 @@
+"""Decides which way messages take, and when."""
