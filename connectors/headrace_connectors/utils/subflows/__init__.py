@@ -1,0 +1,1 @@
+"""Lets flows call each other."""
