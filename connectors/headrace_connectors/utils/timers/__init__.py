@@ -1,0 +1,1 @@
+"""Begins runs by the clock, and holds messages back."""
