@@ -1,0 +1,1 @@
+"""Tests flows with flows."""
