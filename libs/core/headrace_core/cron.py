@@ -15,7 +15,7 @@ whose clock time fits, so not in the gap and in both passes of a repeated hour.
 import calendar
 import difflib
 import zoneinfo
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -245,7 +245,9 @@ class _Plan:
         offset = self._offset(midnight)
         if offset == self._offset((midnight + _DAY).replace(fold=1)):
             return self._first_of_even_day(midnight, offset, after)
-        return min((instant for instant in self._instants(midnight) if instant > after), default=None)
+        instants = _instants_of(self, midnight)
+        place = bisect_right(instants, after)
+        return instants[place] if place < len(instants) else None
 
     def _first_of_even_day(self, midnight: datetime, offset: timedelta, after: datetime) -> datetime | None:
         """The usual day, on which one offset holds: no instant needs to be tried."""
@@ -266,8 +268,8 @@ class _Plan:
                 hour, minute = self.hours[place], self.minutes[0]
         return start + timedelta(hours=hour, minutes=minute)
 
-    def _instants(self, midnight: datetime) -> Iterator[datetime]:
-        """Every instant of a day on which the clock changes."""
+    def instants(self, midnight: datetime) -> Iterator[datetime]:
+        """Every instant of a day on which the clock changes, in the order of the clock."""
         for hour in self.hours:
             for minute in self.minutes:
                 yield from self._instants_at(midnight + timedelta(hours=hour, minutes=minute))
@@ -295,3 +297,9 @@ class _Plan:
 
     def _offset(self, local: datetime) -> timedelta:
         return self.zone.utcoffset(local.replace(tzinfo=self.zone)) or timedelta()
+
+
+@lru_cache(maxsize=256)
+def _instants_of(plan: _Plan, midnight: datetime) -> tuple[datetime, ...]:
+    """The instants of an odd day in order. Kept, as a cron of every minute asks for them 1440 times."""
+    return tuple(sorted(set(plan.instants(midnight))))
