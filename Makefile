@@ -1,0 +1,46 @@
+# Everything a person does with this repository. Bare `make` prints the list.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PACKAGES := libs services embedded cli connectors
+
+.DEFAULT_GOAL := help
+.PHONY: help setup proto format check lint types layers test clean
+
+help: ## print this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) proto ## create the environment and generate the code
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(STAMP)
+
+proto: libs/proto/headrace/py.typed ## generate the Python code of proto/
+
+libs/proto/headrace/py.typed: $(STAMP) proto/generate.py $(shell find proto -name '*.proto')
+	$(BIN)/python proto/generate.py
+
+format: setup ## format the code
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+check: lint types layers ## lint, types, layers, contracts
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/buf lint
+
+types: setup
+	$(BIN)/mypy $(PACKAGES)
+
+layers: setup
+	$(BIN)/lint-imports
+
+test: setup check ## check, then every test
+	$(BIN)/python -m pytest -q
+
+clean: ## remove what was generated and installed
+	rm -rf $(VENV) libs/proto/headrace build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
