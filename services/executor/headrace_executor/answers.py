@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import orjson
-
 from headrace_core.clock import Clock
 from headrace_core.expressions import Json
 

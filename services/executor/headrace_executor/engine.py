@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
 import orjson
-
 from headrace_core.clock import Clock
 from headrace_core.errors import Fenced, HeadraceError, NotFound, Unavailable, ValidationFailed
 from headrace_core.expressions import Json

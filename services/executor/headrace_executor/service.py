@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import orjson
-
 from headrace_core.clock import Clock
 from headrace_core.errors import (
     BadRequest,
@@ -26,6 +25,7 @@ from headrace_core.ids import new_id, run_id
 from headrace_core.schedules import Interval
 from headrace_core.schedules_calendar import anchored
 from headrace_runtime.failpoints import failpoint
+from headrace_sdk import Component
 
 from headrace_executor.answers import AnswerBox, FlowAnswer, Waiters, implicit, to_answer
 from headrace_executor.counters import Counters
@@ -43,7 +43,7 @@ from headrace_executor.model import (
     StepRecord,
     Unprocessed,
 )
-from headrace_executor.plan import EVENT_PORTS, Plan, PlannedNode, check_ports, schedule_of
+from headrace_executor.plan import Plan, PlannedNode, check_ports, schedule_of
 from headrace_executor.plans import Plans
 from headrace_executor.ports import FlowTimer, Schedules
 from headrace_executor.settings import ExecutorSettings
@@ -140,6 +140,7 @@ class ExecutionService:
         self._clock = clock
         self._counters = counters
         self._settings = settings
+        self._late: set[asyncio.Future[list[Accepted]]] = set()
 
     # Events.
 
@@ -219,7 +220,9 @@ class ExecutionService:
     async def _write(self, candidates: Sequence[_Candidate], now: float) -> list[Accepted]:
         write = self._store.accept([candidate.run for candidate in candidates], self._engine.owner, now)
         if self._settings.mutant == "answer_before_commit":
-            self._late = asyncio.ensure_future(write)
+            late = asyncio.ensure_future(write)
+            self._late.add(late)
+            late.add_done_callback(self._late.discard)
             return [Accepted(candidate.run.run_id, True) for candidate in candidates]
         return await write
 
@@ -277,7 +280,7 @@ class ExecutionService:
         return FireOutcome(True, False)
 
     def _timer_event(self, fire: Fire) -> Event:
-        content = {
+        content: Json = {
             "now": self._clock.now().isoformat(),
             "nominalDate": fire.nominal_at.isoformat(),
             "previousDate": fire.previous_at.isoformat() if fire.previous_at else None,
@@ -327,7 +330,7 @@ class ExecutionService:
     def _timers_of(self, plan: Plan, started: datetime) -> list[FlowTimer]:
         timers: list[FlowTimer] = []
         for node in plan.nodes.values():
-            schedule = _checked_schedule(node)
+            schedule = schedule_of(node)
             if schedule is not None:
                 at_once = node.component.fire_immediately(node.node.config.properties)
                 name = f"{plan.flow_id}/{node.id}/schedule"
@@ -480,16 +483,8 @@ def _own_event(
     caller: str = "",
     correlation_id: str = "",
 ) -> Event:
-    return Event(
-        0, flow_id, node_id, port, event_id, correlation_id, orjson.dumps(content), False, 0.0, caller
-    )
-
-
-def _checked_schedule(node: PlannedNode):  # type: ignore[no-untyped-def]
-    return schedule_of(node)
+    return Event(0, flow_id, node_id, port, event_id, correlation_id, orjson.dumps(content), False, 0.0, caller)
 
 
 def _overrides(node: PlannedNode, hook: str) -> bool:
-    from headrace_sdk import Component
-
     return getattr(type(node.component), hook) is not getattr(Component, hook)

@@ -1,0 +1,129 @@
+"""Wires the executor from what it is handed; chooses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from headrace.execution.v1.execution_service_pb2_grpc import add_ExecutionServiceServicer_to_server
+from headrace_core.clock import Clock
+from headrace_core.ports import Bus
+from headrace_runtime.egress import Egress
+
+from headrace_executor.answers import Waiters
+from headrace_executor.clients import FileClient, FlowClient, LogClient, ScheduleClient, StoreClient
+from headrace_executor.context import Doors
+from headrace_executor.counters import Counters
+from headrace_executor.engine import Engine
+from headrace_executor.execution import Surroundings
+from headrace_executor.plan import ComponentEntry, Components
+from headrace_executor.plans import Plans
+from headrace_executor.retry import RetryPolicy
+from headrace_executor.service import ExecutionService
+from headrace_executor.servicer import ExecutionServicer
+from headrace_executor.settings import ExecutorSettings
+from headrace_executor.shipping import Shipper
+from headrace_executor.store import ExecutorStore
+from headrace_executor.watching import Watching
+from headrace_executor.web import GuardedWeb
+
+if TYPE_CHECKING:
+    import grpc.aio
+
+FLOW_CHANGED = "flow.changed"
+
+
+class ExecutorApp:
+    """One executor, ready to be registered at a server and to run."""
+
+    def __init__(
+        self,
+        store: ExecutorStore,
+        *,
+        components: Sequence[ComponentEntry],
+        flow_channel: grpc.aio.Channel,
+        schedule_channel: grpc.aio.Channel,
+        log_channel: grpc.aio.Channel,
+        bus: Bus,
+        egress: Egress,
+        clock: Clock,
+        settings: ExecutorSettings,
+    ) -> None:
+        flows = FlowClient(flow_channel)
+        schedules = ScheduleClient(schedule_channel)
+        self._bus = bus
+        self._settings = settings
+        self.counters = Counters()
+        self._plans = Plans(flows, Components(components), clock, settings.public_url)
+        self._watching = Watching(clock)
+        waiters = Waiters()
+        doors = Doors(
+            clock=clock,
+            state=store,
+            schedules=schedules,
+            stores=StoreClient(flow_channel),
+            files=FileClient(flow_channel),
+            web=GuardedWeb(egress),
+            flows=flows,
+            public_url=settings.public_url,
+        )
+        self.engine = Engine(
+            store,
+            self._plans,
+            waiters,
+            clock,
+            self.counters,
+            workers=settings.workers,
+            backlog=settings.backlog,
+            lease=settings.lease,
+            retention=settings.retention,
+            surroundings=lambda engine: self._surroundings(engine, store, doors, clock),
+        )
+        self.service = ExecutionService(
+            store, self.engine, self._plans, waiters, schedules, clock, self.counters, settings
+        )
+        self._shipper = Shipper(store, self._plans, LogClient(log_channel), clock, self.counters)
+
+    def _surroundings(self, engine: Engine, store: ExecutorStore, doors: Doors, clock: Clock) -> Surroundings:
+        settings = self._settings
+        return Surroundings(
+            store=store,
+            doors=doors,
+            clock=clock,
+            policy=RetryPolicy(settings.retry_first, settings.retry_longest, settings.retry_count),
+            receive_timeout=settings.receive_timeout,
+            owner=engine.owner,
+            answer=engine.answer,
+            report_error=lambda *given: self.service.report_error(*given),
+            call_flow=lambda *given: self.service.call_flow(*given),
+            answer_call=lambda *given: self.service.answer_call(*given),
+            happen=self._watching.happen,
+            is_watched=self._watching.is_watched,
+        )
+
+    def register(self, server: Any) -> None:
+        """Add the service to a gRPC or local server."""
+        add_ExecutionServiceServicer_to_server(ExecutionServicer(self.service, self._watching), server)
+
+    @contextlib.asynccontextmanager
+    async def running(self, *, alone: bool) -> AsyncIterator[None]:
+        """Run flows until the block ends. `alone`: no other executor can be alive on this store."""
+        async with self.engine.running(alone=alone), asyncio.TaskGroup() as tasks:
+            helpers = [tasks.create_task(self._shipper.run()), tasks.create_task(self._hear_of_changes())]
+            try:
+                yield
+            finally:
+                for helper in helpers:
+                    helper.cancel()
+
+    async def drain(self) -> None:
+        """Take nothing new and finish what is on its way."""
+        await self.engine.drain(self._settings.drain_within)
+
+    async def _hear_of_changes(self) -> None:
+        async with self._bus.subscribe(FLOW_CHANGED, group=self.engine.owner) as batches:
+            async for batch in batches:
+                for payload in batch:
+                    self._plans.forget(payload.decode("utf-8", "replace"))

@@ -1,0 +1,273 @@
+"""What the executor asks of other services, over RPC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, cast
+
+import orjson
+from headrace.file.v1 import file_service_pb2 as file_pb
+from headrace.file.v1 import file_service_pb2_grpc as file_rpc
+from headrace.flow.v1 import flow_pb2, flow_service_pb2
+from headrace.flow.v1 import flow_service_pb2_grpc as flow_rpc
+from headrace.log.v1 import log_service_pb2 as log_pb
+from headrace.log.v1 import log_service_pb2_grpc as log_rpc
+from headrace.query.v1 import query_pb2
+from headrace.schedule.v1 import schedule_service_pb2 as schedule_pb
+from headrace.schedule.v1 import schedule_service_pb2_grpc as schedule_rpc
+from headrace.scope.v1 import scope_pb2
+from headrace.store.v1 import store_service_pb2 as store_pb
+from headrace.store.v1 import store_service_pb2_grpc as store_rpc
+from headrace_core import schedules
+from headrace_core.errors import NotFound
+from headrace_core.expressions import Json
+
+from headrace_executor.ports import FlowSource, FlowTimer, Lease, LogEntry, StoredFile
+
+if TYPE_CHECKING:
+    import grpc.aio
+
+TIMEOUT = 10.0
+LONG_TIMEOUT = 120.0
+FILE_CHUNK = 1024 * 1024
+
+_OPERATORS = {
+    "equal": query_pb2.OPERATOR_EQUAL,
+    "not_equal": query_pb2.OPERATOR_NOT_EQUAL,
+    "match": query_pb2.OPERATOR_MATCH,
+    "greater": query_pb2.OPERATOR_GREATER,
+    "less": query_pb2.OPERATOR_LESS,
+    "empty": query_pb2.OPERATOR_EMPTY,
+}
+
+
+def _scope(tenant_id: str) -> scope_pb2.TenantScope:
+    return scope_pb2.TenantScope(tenant_id=tenant_id, actor_id=tenant_id)
+
+
+class FlowClient:
+    """Keeps `ports.Flows`."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = flow_rpc.FlowServiceStub(channel)
+
+    async def resolve(self, flow_id: str, version: int) -> FlowSource:
+        request = flow_service_pb2.ResolveFlowRequest(flow_id=flow_id, version=version)
+        answer = await self._stub.ResolveFlow(request, timeout=TIMEOUT)
+        active = answer.stage in (flow_pb2.FLOW_STAGE_RUNNING, flow_pb2.FLOW_STAGE_STARTING)
+        has_version = answer.HasField("version")
+        return FlowSource(
+            flow_id=flow_id,
+            tenant_id=answer.tenant_id,
+            is_active=active and has_version,
+            version=answer.version.version,
+            name=answer.version.name,
+            descriptor=orjson.loads(answer.version.descriptor_json) if has_version else {},
+            custom_fields=_object(answer.version.custom_fields),
+        )
+
+    async def stop(self, tenant_id: str, flow_id: str) -> None:
+        request = flow_service_pb2.StopFlowRequest(scope=_scope(tenant_id), flow_id=flow_id)
+        await self._stub.StopFlow(request, timeout=LONG_TIMEOUT)
+
+
+class ScheduleClient:
+    """Keeps `ports.Schedules`."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = schedule_rpc.ScheduleServiceStub(channel)
+
+    async def put(self, tenant_id: str, flow_id: str, timers: Sequence[FlowTimer]) -> None:
+        known = await self._stub.ListTimers(
+            schedule_pb.ListTimersRequest(group_id=flow_id, limit=1000), timeout=TIMEOUT
+        )
+        wanted = {timer.timer_id for timer in timers}
+        gone = [timer.timer_id for timer in known.timers if timer.timer_id not in wanted]
+        if gone:
+            await self._stub.RemoveTimers(schedule_pb.RemoveTimersRequest(timer_ids=gone), timeout=TIMEOUT)
+        if timers:
+            request = schedule_pb.PutTimersRequest(timers=[_timer(tenant_id, flow_id, timer) for timer in timers])
+            await self._stub.PutTimers(request, timeout=TIMEOUT)
+
+    async def remove(self, flow_id: str) -> None:
+        await self._stub.RemoveTimers(schedule_pb.RemoveTimersRequest(group_ids=[flow_id]), timeout=TIMEOUT)
+
+    async def acquire_lock(self, name: str, holder: str, ttl: timedelta) -> Lease:
+        request = schedule_pb.AcquireLockRequest(name=name, holder=holder)
+        request.ttl.FromTimedelta(ttl)
+        answer = await self._stub.AcquireLock(request, timeout=TIMEOUT)
+        return Lease(answer.acquired, answer.fencing_token, _time(answer.expires_at.ToDatetime()))
+
+    async def extend_lock(self, name: str, holder: str, ttl: timedelta) -> None:
+        request = schedule_pb.ExtendLockRequest(name=name, holder=holder)
+        request.ttl.FromTimedelta(ttl)
+        await self._stub.ExtendLock(request, timeout=TIMEOUT)
+
+    async def release_lock(self, name: str, holder: str) -> None:
+        await self._stub.ReleaseLock(schedule_pb.ReleaseLockRequest(name=name, holder=holder), timeout=TIMEOUT)
+
+
+class StoreClient:
+    """Keeps `ports.DataStores`."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = store_rpc.StoreServiceStub(channel)
+
+    async def list_stores(self, tenant_id: str) -> list[dict[str, Json]]:
+        request = store_pb.ListStoresRequest(scope=_scope(tenant_id), query=query_pb2.ListQuery(limit=1000))
+        answer = await self._stub.ListStores(request, timeout=TIMEOUT)
+        return [{"storeId": store.store_id, "name": store.name} for store in answer.stores]
+
+    async def create_store(self, tenant_id: str, name: str) -> dict[str, Json]:
+        request = store_pb.CreateStoreRequest(scope=_scope(tenant_id), name=name)
+        store = (await self._stub.CreateStore(request, timeout=TIMEOUT)).store
+        return {"storeId": store.store_id, "name": store.name}
+
+    async def get(self, tenant_id: str, store_id: str, key: str) -> dict[str, Json] | None:
+        request = store_pb.GetRecordRequest(scope=_scope(tenant_id), store_id=store_id, key=key)
+        try:
+            return _record((await self._stub.GetRecord(request, timeout=TIMEOUT)).record)
+        except NotFound:
+            return None
+
+    async def set(self, tenant_id: str, store_id: str, key: str, value: Json, request_id: str) -> dict[str, Json]:
+        request = store_pb.PutRecordRequest(
+            scope=_scope(tenant_id), store_id=store_id, key=key, value=orjson.dumps(value), request_id=request_id
+        )
+        answer = await self._stub.PutRecord(request, timeout=TIMEOUT)
+        found = _record(answer.record)
+        if answer.HasField("old_value"):
+            found["oldValue"] = orjson.loads(answer.old_value)
+        return found
+
+    async def remove(self, tenant_id: str, store_id: str, key: str) -> bool:
+        request = store_pb.DeleteRecordsRequest(scope=_scope(tenant_id), store_id=store_id, keys=[key])
+        return (await self._stub.DeleteRecords(request, timeout=TIMEOUT)).deleted > 0
+
+    async def clear(self, tenant_id: str, store_id: str) -> int:
+        request = store_pb.DeleteRecordsRequest(scope=_scope(tenant_id), store_id=store_id, all=True)
+        return (await self._stub.DeleteRecords(request, timeout=LONG_TIMEOUT)).deleted
+
+    async def find(
+        self,
+        tenant_id: str,
+        store_id: str,
+        pattern: str,
+        conditions: Sequence[tuple[str, str, Json]],
+        offset: int,
+        limit: int,
+    ) -> list[dict[str, Json]]:
+        query = query_pb2.ListQuery(
+            pattern=pattern,
+            offset=offset,
+            limit=limit,
+            filter=[
+                query_pb2.Condition(field=field, operator=_OPERATORS[operator], value=orjson.dumps(value))
+                for field, operator, value in conditions
+            ],
+        )
+        request = store_pb.ListRecordsRequest(scope=_scope(tenant_id), store_id=store_id, query=query)
+        return [_record(record) for record in (await self._stub.ListRecords(request, timeout=TIMEOUT)).records]
+
+    async def listen(self, tenant_id: str, store_id: str, flow_id: str, node_id: str, events: Sequence[str]) -> None:
+        listener = store_pb.StoreListener(flow_id=flow_id, node_id=node_id, events=list(events))
+        request = store_pb.ListenRequest(scope=_scope(tenant_id), store_id=store_id, listener=listener)
+        await self._stub.Listen(request, timeout=TIMEOUT)
+
+    async def unlisten(self, tenant_id: str, store_id: str, flow_id: str, node_id: str) -> None:
+        request = store_pb.UnlistenRequest(scope=_scope(tenant_id), store_id=store_id, flow_id=flow_id, node_id=node_id)
+        await self._stub.Unlisten(request, timeout=TIMEOUT)
+
+
+class FileClient:
+    """Keeps `ports.FileStore`."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = file_rpc.FileServiceStub(channel)
+
+    async def save(self, tenant_id: str, file_id: str, filename: str, content: bytes, content_type: str) -> StoredFile:
+        scope = _scope(tenant_id)
+        request = file_pb.OpenFileRequest(
+            scope=scope, file_id=file_id, filename=filename, content_type=content_type, metadata=b"{}"
+        )
+        upload = (await self._stub.OpenFile(request, timeout=TIMEOUT)).upload_id
+        for offset in range(0, len(content), FILE_CHUNK):
+            chunk = file_pb.WriteFileRequest(
+                scope=scope, upload_id=upload, offset=offset, data=content[offset : offset + FILE_CHUNK]
+            )
+            await self._stub.WriteFile(chunk, timeout=TIMEOUT)
+        finish = file_pb.FinishFileRequest(scope=scope, upload_id=upload)
+        return _file((await self._stub.FinishFile(finish, timeout=LONG_TIMEOUT)).file)
+
+    async def load(self, tenant_id: str, file_id: str) -> bytes:
+        content = bytearray()
+        while True:
+            request = file_pb.ReadFileRequest(
+                scope=_scope(tenant_id), file_id=file_id, offset=len(content), length=FILE_CHUNK
+            )
+            data = (await self._stub.ReadFile(request, timeout=TIMEOUT)).data
+            content += data
+            if len(data) < FILE_CHUNK:
+                return bytes(content)
+
+    async def info(self, tenant_id: str, file_id: str) -> StoredFile:
+        request = file_pb.GetFileRequest(scope=_scope(tenant_id), file_id=file_id)
+        return _file((await self._stub.GetFile(request, timeout=TIMEOUT)).file)
+
+    async def remove(self, tenant_id: str, file_id: str) -> None:
+        request = file_pb.DeleteFileRequest(scope=_scope(tenant_id), file_id=file_id)
+        await self._stub.DeleteFile(request, timeout=TIMEOUT)
+
+
+class LogClient:
+    """Keeps `ports.Logs`."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = log_rpc.LogServiceStub(channel)
+
+    async def write(self, entries: Sequence[LogEntry]) -> None:
+        records = []
+        for entry in entries:
+            record = log_pb.LogRecord(
+                record_id=entry.record_id, tenant_id=entry.tenant_id, fields=orjson.dumps(dict(entry.fields))
+            )
+            record.at.FromDatetime(entry.at)
+            records.append(record)
+        await self._stub.WriteRecords(log_pb.WriteRecordsRequest(records=records), timeout=TIMEOUT)
+
+
+def _timer(tenant_id: str, flow_id: str, timer: FlowTimer) -> schedule_pb.Timer:
+    return schedule_pb.Timer(
+        timer_id=timer.timer_id,
+        group_id=flow_id,
+        tenant_id=tenant_id,
+        schedule=orjson.dumps(schedules.to_json(timer.schedule)),
+        misfire=schedule_pb.MISFIRE_FIRE_ONCE,
+        flow_id=flow_id,
+        node_id=timer.node_id,
+        port=timer.port,
+        immediate=timer.immediate,
+    )
+
+
+def _record(record: store_pb.Record) -> dict[str, Json]:
+    return {
+        "key": record.key,
+        "storeId": record.store_id,
+        "value": orjson.loads(record.value),
+        "createdAt": _time(record.created_at.ToDatetime()).isoformat(),
+        "updatedAt": _time(record.updated_at.ToDatetime()).isoformat(),
+    }
+
+
+def _file(file: file_pb.File) -> StoredFile:
+    return StoredFile(file.file_id, file.filename, file.size_bytes, file.content_type, file.sha256)
+
+
+def _object(text: bytes) -> Mapping[str, Json]:
+    return cast("Mapping[str, Json]", orjson.loads(text)) if text else {}
+
+
+def _time(naive: datetime) -> datetime:
+    return naive.replace(tzinfo=UTC)

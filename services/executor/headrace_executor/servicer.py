@@ -1,0 +1,252 @@
+"""ExecutionService over RPC: decode, call, encode."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from headrace.execution.v1 import execution_pb2 as pb
+from headrace.execution.v1 import execution_service_pb2 as rpc
+from headrace.execution.v1 import execution_service_pb2_grpc as service_pb
+from headrace.scope.v1 import scope_pb2
+from headrace_core.errors import BadRequest
+
+from headrace_executor import service
+from headrace_executor.model import Delivery, Parked, Run, RunState, StepRecord, Unprocessed
+from headrace_executor.store import RunFilter
+from headrace_executor.watching import Watching
+
+MAX_BATCH = 1_000
+DEFAULT_LIMIT = 100
+DEFAULT_STEPS = 1_000
+
+Context = Any  # grpc.aio.ServicerContext, or its local twin
+
+
+class ExecutionServicer(service_pb.ExecutionServiceServicer):
+    """Thin: the service decides."""
+
+    def __init__(self, execution: service.ExecutionService, watching: Watching) -> None:
+        self._execution = execution
+        self._watching = watching
+
+    async def Accept(self, request: rpc.AcceptRequest, context: Context) -> AsyncIterator[rpc.AcceptResponse]:
+        if len(request.events) > MAX_BATCH:
+            raise BadRequest(f"A batch has {MAX_BATCH} events at most; this one has {len(request.events)}.")
+        events = [_event(event) for event in request.events]
+        outcomes, box = await self._execution.accept(events)
+        yield rpc.AcceptResponse(acceptances=[_acceptance(outcome) for outcome in outcomes])
+        within = max((event.answer_within for event in events if event.wants_answer), default=0.0)
+        async for batch in box.take(within):
+            yield rpc.AcceptResponse(
+                answers=[
+                    pb.Answer(
+                        index=index,
+                        status=answer.status,
+                        headers=orjson.dumps(answer.headers),
+                        body=answer.body,
+                        implicit=answer.implicit,
+                    )
+                    for index, answer in batch
+                ]
+            )
+
+    async def FireTimers(self, request: rpc.FireTimersRequest, context: Context) -> rpc.FireTimersResponse:
+        fires = [
+            service.Fire(
+                fire.timer_id,
+                _time(fire.nominal_at),
+                _time(fire.next_at) if fire.HasField("next_at") else None,
+                _time(fire.previous_at) if fire.HasField("previous_at") else None,
+                fire.flow_id,
+                fire.node_id,
+                fire.port,
+            )
+            for fire in request.fires
+        ]
+        outcomes = await self._execution.fire_timers(fires)
+        return rpc.FireTimersResponse(
+            outcomes=[rpc.FireOutcome(recorded=outcome.is_recorded, gone=outcome.is_gone) for outcome in outcomes]
+        )
+
+    async def ActivateFlow(self, request: rpc.ActivateFlowRequest, context: Context) -> rpc.ActivateFlowResponse:
+        await self._execution.activate(request.flow_id, request.version, request.activation_id)
+        return rpc.ActivateFlowResponse()
+
+    async def DeactivateFlow(self, request: rpc.DeactivateFlowRequest, context: Context) -> rpc.DeactivateFlowResponse:
+        await self._execution.deactivate(request.flow_id, request.version, request.activation_id)
+        return rpc.DeactivateFlowResponse()
+
+    async def ForgetFlow(self, request: rpc.ForgetFlowRequest, context: Context) -> rpc.ForgetFlowResponse:
+        await self._execution.forget_flow(_tenant(request.scope), request.flow_id)
+        return rpc.ForgetFlowResponse()
+
+    async def GetRun(self, request: rpc.GetRunRequest, context: Context) -> rpc.GetRunResponse:
+        detail = await self._execution.get_run(_readable(request.scope), request.run_id)
+        end = request.step_offset + (request.step_limit or DEFAULT_STEPS)
+        return rpc.GetRunResponse(
+            run=_run(detail.run),
+            steps=[_step(step, detail.types) for step in detail.steps[request.step_offset : end]],
+            waits=[_wait(delivery, parked) for delivery, parked in detail.waits],
+        )
+
+    async def ListRuns(self, request: rpc.ListRunsRequest, context: Context) -> rpc.ListRunsResponse:
+        query = RunFilter(
+            _readable(request.scope),
+            request.flow_id,
+            RunState(request.state) if request.state else None,
+            request.correlation_id,
+        )
+        runs, total = await self._execution.list_runs(query, request.offset, request.limit or DEFAULT_LIMIT)
+        return rpc.ListRunsResponse(runs=[_run(run) for run in runs], total=total)
+
+    async def CancelRun(self, request: rpc.CancelRunRequest, context: Context) -> rpc.CancelRunResponse:
+        run = await self._execution.cancel_run(_tenant(request.scope), request.run_id, request.reason)
+        return rpc.CancelRunResponse(run=_run(run))
+
+    async def ListUnprocessed(
+        self, request: rpc.ListUnprocessedRequest, context: Context
+    ) -> rpc.ListUnprocessedResponse:
+        messages, total = await self._execution.list_unprocessed(
+            _readable(request.scope),
+            request.flow_id,
+            request.correlation_id,
+            request.offset,
+            request.limit or DEFAULT_LIMIT,
+        )
+        return rpc.ListUnprocessedResponse(messages=[_unprocessed(message) for message in messages], total=total)
+
+    async def GetUnprocessed(self, request: rpc.GetUnprocessedRequest, context: Context) -> rpc.GetUnprocessedResponse:
+        found = await self._execution.get_unprocessed(_readable(request.scope), request.message_id)
+        return rpc.GetUnprocessedResponse(message=_unprocessed(found))
+
+    async def DeleteUnprocessed(
+        self, request: rpc.DeleteUnprocessedRequest, context: Context
+    ) -> rpc.DeleteUnprocessedResponse:
+        deleted = await self._execution.delete_unprocessed(_tenant(request.scope), request.message_ids)
+        return rpc.DeleteUnprocessedResponse(deleted=deleted)
+
+    async def RetryUnprocessed(
+        self, request: rpc.RetryUnprocessedRequest, context: Context
+    ) -> rpc.RetryUnprocessedResponse:
+        retried = await self._execution.retry_unprocessed(_tenant(request.scope), request.message_ids)
+        return rpc.RetryUnprocessedResponse(retried=retried)
+
+    async def Watch(self, request: rpc.WatchRequest, context: Context) -> AsyncIterator[rpc.WatchResponse]:
+        async for happenings, dropped in self._watching.watch(request.flow_id):
+            answer = rpc.WatchResponse(happenings=[orjson.dumps(each) for each in happenings], dropped=dropped)
+            answer.sent_at.GetCurrentTime()
+            yield answer
+
+
+def _tenant(scope: scope_pb2.TenantScope) -> str:
+    if not scope.tenant_id:
+        raise BadRequest("The call names no tenant.")
+    return scope.tenant_id
+
+
+def _readable(scope: scope_pb2.TenantScope) -> str | None:
+    """The tenant to read; None for an administrator who reads across tenants."""
+    return None if scope.all_tenants else _tenant(scope)
+
+
+def _event(event: pb.Event) -> service.Event:
+    return service.Event(
+        event.index,
+        event.flow_id,
+        event.node_id,
+        event.port,
+        event.event_id,
+        event.correlation_id,
+        event.content,
+        event.wants_answer,
+        event.answer_within.ToTimedelta().total_seconds(),
+    )
+
+
+def _acceptance(outcome: service.Acceptance) -> pb.Acceptance:
+    if outcome.refusal is None:
+        return pb.Acceptance(index=outcome.index, run_id=outcome.run_id, duplicate=outcome.is_duplicate)
+    refusal = pb.Refusal(code=outcome.refusal.code, message=str(outcome.refusal))
+    return pb.Acceptance(index=outcome.index, refusal=refusal)
+
+
+def _run(run: Run) -> pb.Run:
+    answer = pb.Run(
+        run_id=run.run_id,
+        tenant_id=run.tenant_id,
+        flow_id=run.flow_id,
+        flow_version=run.version,
+        trigger_id=run.trigger_id,
+        trigger_port=run.port,
+        correlation_id=run.correlation_id,
+        state=pb.RunState.ValueType(run.state),
+        epoch=run.epoch,
+        step_count=run.steps,
+        pending_count=run.pending,
+        failed_count=run.failed,
+        error=run.error,
+        event_id=run.event_id,
+    )
+    answer.created_at.FromDatetime(datetime.fromtimestamp(run.created, UTC))
+    answer.updated_at.FromDatetime(datetime.fromtimestamp(run.updated, UTC))
+    if run.due is not None:
+        answer.due_at.FromDatetime(datetime.fromtimestamp(run.due, UTC))
+    return answer
+
+
+def _step(step: StepRecord, types: dict[str, str]) -> pb.Step:
+    answer = pb.Step(
+        step_id=step.step_id,
+        node_id=step.node_id,
+        component_type=types.get(step.node_id, ""),
+        in_port=step.port,
+        outcome=step.outcome,
+        attempts=step.attempts,
+        input=orjson.dumps(step.input),
+        outputs=[
+            pb.Output(message_id=message_id, port=port, content=orjson.dumps(content))
+            for message_id, port, content in step.outputs
+        ],
+        error=str((step.error or {}).get("message", "")),
+        logs=orjson.dumps(step.logs),
+    )
+    answer.started_at.FromDatetime(datetime.fromtimestamp(step.started, UTC))
+    answer.finished_at.FromDatetime(datetime.fromtimestamp(step.finished, UTC))
+    return answer
+
+
+def _wait(delivery: Delivery, parked: Parked) -> pb.Wait:
+    answer = pb.Wait(
+        step_id=delivery.id,
+        node_id=delivery.node,
+        kind=parked.kind,
+        reason=parked.reason,
+        attempts=delivery.attempts,
+    )
+    if parked.due is not None:
+        answer.due_at.FromDatetime(parked.due)
+    return answer
+
+
+def _unprocessed(message: Unprocessed) -> pb.UnprocessedMessage:
+    answer = pb.UnprocessedMessage(
+        message_id=message.message_id,
+        tenant_id=message.tenant_id,
+        flow_id=message.flow_id,
+        node_id=message.node_id,
+        run_id=message.run_id,
+        correlation_id=message.correlation_id,
+        messages=message.messages,
+        error=message.error,
+        attempts=message.attempts,
+    )
+    answer.created_at.FromDatetime(datetime.fromtimestamp(message.created, UTC))
+    return answer
+
+
+def _time(stamp: Any) -> datetime:
+    found: datetime = stamp.ToDatetime().replace(tzinfo=UTC)
+    return found

@@ -1,0 +1,157 @@
+"""Log records, made from the journal after the fact: a run never waits for a log, and a crash loses none.
+
+The journal is the spool. A cursor remembers how far records were shipped; ids come from steps, so shipping a chunk
+twice makes no second record.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import orjson
+from headrace_core.clock import Clock
+from headrace_core.errors import HeadraceError
+from headrace_core.expressions import Json
+
+from headrace_executor.counters import Counters
+from headrace_executor.journal import read_steps
+from headrace_executor.model import HOOK_PORTS, StepRecord
+from headrace_executor.plan import Plan
+from headrace_executor.plans import Plans
+from headrace_executor.ports import LogEntry, Logs
+from headrace_executor.store import JournalEntry, RunStore
+
+logger = logging.getLogger(__name__)
+
+CHUNKS = 100
+RECORDS = 500
+IDLE_SECONDS = 0.3
+BUSY_SHARE = 0.25
+MAX_MESSAGE_CHARS = 51_200
+
+
+class Shipper:
+    """Follows the journal and gives its records to the log service, taking a quarter of the time at most."""
+
+    def __init__(self, store: RunStore, plans: Plans, logs: Logs, clock: Clock, counters: Counters) -> None:
+        self._store = store
+        self._plans = plans
+        self._logs = logs
+        self._clock = clock
+        self._counters = counters
+
+    async def run(self) -> None:
+        """Ship until cancelled. A log service that is away is asked again later; nothing is dropped."""
+        cursor: int | None = None
+        while True:
+            began = self._clock.monotonic()
+            try:
+                if cursor is None:
+                    cursor = await self._store.log_cursor()
+                shipped = await self._ship(cursor)
+            except (HeadraceError, ConnectionError) as error:
+                logger.warning("Log records wait for the log service: %s", error)
+                await self._clock.sleep(2.0)
+                continue
+            spent = self._clock.monotonic() - began
+            if shipped == cursor:
+                await self._clock.sleep(IDLE_SECONDS)
+            else:
+                cursor = shipped
+                await self._clock.sleep(spent * (1 / BUSY_SHARE - 1))
+
+    async def _ship(self, cursor: int) -> int:
+        chunks = await self._store.journal_after(cursor, CHUNKS)
+        if not chunks:
+            return cursor
+        records: list[LogEntry] = []
+        for chunk in chunks:
+            plan = await self._plan(chunk)
+            if plan is not None:
+                records.extend(_records(chunk, plan))
+        for start in range(0, len(records), RECORDS):
+            await self._logs.write(records[start : start + RECORDS])
+        self._counters.shipped += len(records)
+        await self._store.set_log_cursor(chunks[-1].number)
+        return chunks[-1].number
+
+    async def _plan(self, chunk: JournalEntry) -> Plan | None:
+        try:
+            return await self._plans.version(chunk.flow_id, chunk.version)
+        except HeadraceError:
+            self._counters.log_drops += 1  # the flow is gone: nobody may read its logs
+            return None
+
+
+def _records(chunk: JournalEntry, plan: Plan) -> Iterator[LogEntry]:
+    for step in read_steps([chunk.records], chunk.run_id):
+        if step.port not in HOOK_PORTS:
+            yield from _step_records(chunk, plan, step)
+
+
+def _step_records(chunk: JournalEntry, plan: Plan, step: StepRecord) -> Iterator[LogEntry]:
+    started = datetime.fromtimestamp(step.started, UTC)
+    finished = datetime.fromtimestamp(step.finished, UTC)
+    incoming: dict[str, Json] = {
+        "severity": "info",
+        "portType": "in",
+        "port": step.port,
+        "type": "data",
+        "msg": _text(step.input),
+    }
+    yield _entry(chunk, plan, step, f"{step.step_id}.in", started, incoming)
+    for index, (message_id, port, content) in enumerate(step.outputs):
+        fields: dict[str, Json] = {
+            "severity": "info",
+            "portType": "out",
+            "port": port,
+            "type": "data",
+            "msg": _text(content),
+            "inputMessages": _text({step.port: [step.input]}) if index == 0 else None,
+            "messageId": message_id,
+        }
+        yield _entry(chunk, plan, step, f"{step.step_id}.out.{index}", finished, fields)
+    for index, logged in enumerate(step.logs):
+        fields = {"severity": "info", "type": "data", "dataMessageType": "componentLog", "msg": _logged(logged)}
+        if isinstance(logged, dict):
+            fields["severity"] = str(logged.get("level", "info"))
+        yield _entry(chunk, plan, step, f"{step.step_id}.log.{index}", finished, fields)
+    if step.error is not None:
+        fields = {
+            "severity": "error",
+            "type": "data",
+            "msg": str(step.error.get("message", "")),
+            "err": _text(dict(step.error)),
+            "inputMessages": _text({step.port: [step.input]}),
+        }
+        yield _entry(chunk, plan, step, f"{step.step_id}.err.{step.attempts}", finished, fields)
+
+
+def _entry(
+    chunk: JournalEntry, plan: Plan, step: StepRecord, record_id: str, at: datetime, fields: dict[str, Json]
+) -> LogEntry:
+    node = plan.nodes.get(step.node_id)
+    common: dict[str, Json] = {
+        "entity": "component",
+        "componentId": step.node_id,
+        "componentType": node.type if node is not None else "",
+        "flowId": chunk.flow_id,
+        "flowName": plan.name,
+        "userId": chunk.tenant_id,
+        "correlationId": chunk.correlation_id,
+        "runId": chunk.run_id,
+        "bundleId": step.step_id,
+    }
+    given = {name: value for name, value in fields.items() if value is not None}
+    return LogEntry(record_id, chunk.tenant_id, at, {**common, **given})
+
+
+def _text(value: Json) -> str:
+    return orjson.dumps(value).decode()[:MAX_MESSAGE_CHARS]
+
+
+def _logged(value: Json) -> str:
+    message = value.get("message") if isinstance(value, dict) else value
+    return message if isinstance(message, str) else _text(message)
