@@ -1,0 +1,51 @@
+"""The gateway as a process of its own: `python -m headrace_gateway`."""
+
+import os
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from headrace_core.clock import SystemClock
+from headrace_runtime import lifecycle, logs, metrics, rpc, settings
+from headrace_runtime.health import Health
+
+from headrace_gateway.app import create_app
+from headrace_gateway.clients import Channels
+from headrace_gateway.server import serve_http
+from headrace_gateway.settings import GatewaySettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where the services behind the gateway answer."""
+
+    flow_manager: str = settings.setting(
+        "127.0.0.1:7101", env="HEADRACE_FLOW_MANAGER_ADDRESS", help="Address of the flow-manager."
+    )
+    scheduler: str = settings.setting(
+        "127.0.0.1:7102", env="HEADRACE_SCHEDULER_ADDRESS", help="Address of the scheduler."
+    )
+    executor: str = settings.setting("127.0.0.1:7103", env="HEADRACE_EXECUTOR_ADDRESS", help="Address of the executor.")
+    logging: str = settings.setting(
+        "127.0.0.1:7105", env="HEADRACE_LOGGING_ADDRESS", help="Address of the log service."
+    )
+
+
+async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
+    """Serve until told to stop."""
+    logs.setup(service="gateway")
+    addresses = settings.load(Addresses, os.environ)
+    chosen = settings.load(GatewaySettings, os.environ)
+    channels = Channels(
+        flow=await stack.enter_async_context(rpc.dial(addresses.flow_manager)),
+        schedule=await stack.enter_async_context(rpc.dial(addresses.scheduler)),
+        execution=await stack.enter_async_context(rpc.dial(addresses.executor)),
+        log=await stack.enter_async_context(rpc.dial(addresses.logging)),
+    )
+    clock = SystemClock()
+    app = create_app(channels=channels, settings=chosen, clock=clock, health=Health(clock), metrics=metrics.Metrics())
+    await stack.enter_async_context(serve_http(app, chosen.host, chosen.port))
+    await stopping.wait()
+
+
+if __name__ == "__main__":
+    lifecycle.run(main)

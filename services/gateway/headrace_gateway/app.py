@@ -1,0 +1,233 @@
+"""The gateway as one ASGI app: webhooks by the short way, everything else through the route table."""
+
+import logging
+from collections.abc import Sequence
+from time import perf_counter
+
+from headrace_core import errors
+from headrace_core.clock import Clock, SystemClock
+from headrace_runtime import logs
+from headrace_runtime.health import Health
+from headrace_runtime.metrics import Metrics
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from headrace_gateway import heads
+from headrace_gateway.call import Call, query_parameters
+from headrace_gateway.checking import SchemaChecks
+from headrace_gateway.clients import Channels, open_clients
+from headrace_gateway.coalescer import Coalescer
+from headrace_gateway.cors import Cors
+from headrace_gateway.errors import answer_of
+from headrace_gateway.identity import Authenticator, Caller
+from headrace_gateway.live import LiveStreams
+from headrace_gateway.openapi import openapi_document
+from headrace_gateway.routes import ROUTES
+from headrace_gateway.routing import Match, Policy, Route, RouteTable
+from headrace_gateway.schemas import COMPONENTS
+from headrace_gateway.settings import GatewaySettings
+from headrace_gateway.webhooks import Webhooks
+
+_NO_STORE = (b"cache-control", b"no-store")
+_NO_CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(
+    *,
+    channels: Channels,
+    settings: GatewaySettings,
+    clock: Clock | None = None,
+    health: Health | None = None,
+    metrics: Metrics | None = None,
+    routes: Sequence[Route] = ROUTES,
+) -> "Gateway":
+    """The gateway over channels to the services behind it. It opens nothing and keeps nothing."""
+    clock = clock or SystemClock()
+    return Gateway(channels, settings, clock, health or Health(clock), metrics or Metrics(), routes)
+
+
+class Gateway:
+    """An ASGI app. `begin_drain` ends its live streams; `drain` waits for events under way."""
+
+    def __init__(
+        self,
+        channels: Channels,
+        settings: GatewaySettings,
+        clock: Clock,
+        health: Health,
+        metrics: Metrics,
+        routes: Sequence[Route],
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.health = health
+        self.metrics = metrics
+        self.table = RouteTable(routes)
+        self.schemas = SchemaChecks(routes, COMPONENTS)
+        self.openapi = openapi_document(routes)
+        self.clients = open_clients(channels, settings.rpc_timeout.total_seconds())
+        self.authenticator = Authenticator(self.clients.people.authenticate, clock)
+        self.live = LiveStreams(settings, clock)
+        self.coalescer = Coalescer(
+            self.clients.executions.accept,
+            accept_within_seconds=settings.accept_timeout.total_seconds(),
+        )
+        self._cors = Cors(settings.cors_origins)
+        self._webhooks = Webhooks(self.coalescer, settings, self._cors, metrics)
+        self._requests = metrics.counter(
+            "headrace_gateway_requests_total", "Requests answered.", ("route", "method", "status")
+        )
+        self._seconds = metrics.histogram(
+            "headrace_gateway_request_seconds", "Time until a request's answer began.", ("route", "method")
+        )
+
+        self._live_streams = metrics.gauge("headrace_gateway_live_streams", "Live streams that are open.")
+        self._waiting = metrics.gauge("headrace_gateway_events_waiting", "Events that wait for a call to the executor.")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._live(receive, send)
+            return
+        if scope["method"] != "OPTIONS":
+            place = Webhooks.match(scope["raw_path"])
+            if place is not None:
+                await self._webhooks(scope, receive, send, place)
+                return
+        await self._serve(scope, receive, send)
+
+    def begin_drain(self) -> None:
+        """Say not ready, and end live streams: their callers come back elsewhere. Twice is as once."""
+        self.health.is_serving = False
+        self.live.close()
+
+    async def drain(self) -> None:
+        """Return when every event that was taken has its outcome."""
+        self.begin_drain()
+        await self.coalescer.drain()
+
+    def metrics_text(self) -> str:
+        """Everything there is to count, in Prometheus' text format."""
+        self._live_streams.set(self.live.count)
+        self._waiting.set(self.coalescer.waiting)
+        return self.metrics.render()
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.drain()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = _Exchange(scope, send, self._cors)
+        logs.request_id.set(exchange.request_id)
+        began = perf_counter()
+        place = "none"
+        try:
+            response: Response | None = None
+            match = self._match(scope)
+            if match is None:
+                response = self._options(scope)
+            else:
+                place = match.route.path
+                response = await self._respond(match, scope, receive)
+        except errors.HeadraceError as error:
+            response = _error_response(error, exchange.request_id)
+        except ClientDisconnect:
+            return
+        except Exception:
+            # The last stand before the server: the caller gets the request id, the log gets the rest.
+            logger.exception("A request failed.", extra={"route": place, "method": scope["method"]})
+            response = _error_response(errors.Internal(""), exchange.request_id)
+        method = scope["method"] if place != "none" else "any"
+        self._requests.inc(route=place, method=method, status=str(response.status_code))
+        self._seconds.observe(perf_counter() - began, route=place, method=method)
+        await response(scope, receive, exchange.send)
+
+    def _match(self, scope: Scope) -> Match | None:
+        heads.check_head(scope)
+        if scope["method"] == "OPTIONS":
+            return None
+        return self.table.match(scope["method"], scope["raw_path"])
+
+    def _options(self, scope: Scope) -> Response:
+        """The answer to a preflight, or what methods there are."""
+        preflight = self._cors.preflight(scope)
+        if preflight is not None:
+            return _bare(204, preflight)
+        if heads.header(scope, b"access-control-request-method") is not None:
+            raise errors.Forbidden("Pages of this origin may not call the API. An operator can list it.")
+        if Webhooks.match(scope["raw_path"]) is not None:
+            return _bare(204, [(b"allow", ", ".join((*Webhooks.methods, "OPTIONS")).encode())])
+        methods = self.table.methods(scope["raw_path"])
+        if not methods:
+            raise errors.NotFound("endpoint")
+        return _bare(204, [(b"allow", ", ".join((*methods, "OPTIONS")).encode())])
+
+    async def _respond(self, match: Match, scope: Scope, receive: Receive) -> Response:
+        caller = await self._caller(match.route.policy, scope)
+        parameters = query_parameters(scope["query_string"])
+        call = Call(Request(scope, receive), match, self, caller, parameters)
+        return await match.route.handler(call)
+
+    async def _caller(self, policy: Policy, scope: Scope) -> Caller | None:
+        """Who calls, where the policy wants to know. Raises Unauthenticated and Forbidden."""
+        policy = effective(policy, self.settings)
+        if policy is Policy.PUBLIC:
+            return None
+        caller = await self.authenticator.caller(heads.text_header(scope, b"authorization"))
+        if policy is not Policy.USER and not caller.is_admin:
+            raise errors.Forbidden("This is for administrators.")
+        return caller
+
+
+def effective(policy: Policy, settings: GatewaySettings) -> Policy:
+    """The policy with the settings applied: PUBLIC, USER or ADMIN."""
+    if policy is Policy.SIGN_UP:
+        return Policy.PUBLIC if settings.sign_up == "open" else Policy.ADMIN
+    if policy is Policy.METRICS:
+        return Policy.PUBLIC if settings.metrics_public else Policy.ADMIN
+    return policy
+
+
+class _Exchange:
+    """One request and its answer: every answer gets the headers that belong to all of them."""
+
+    def __init__(self, scope: Scope, send: Send, cors: Cors) -> None:
+        self.request_id = heads.request_id_of(scope)
+        self._scope = scope
+        self._send = send
+        self._cors = cors
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = message["headers"]
+            names = {name for name, _ in headers}
+            headers = [*headers, (b"x-request-id", self.request_id.encode())]
+            headers += [each for each in (_NO_STORE, _NO_CONTENT_POLICY) if each[0] not in names]
+            headers += heads.SECURITY_HEADERS
+            headers += self._cors.headers(self._scope) if b"access-control-allow-origin" not in names else []
+            if message["status"] in (408, 413):
+                headers.append((b"connection", b"close"))
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+
+def _bare(status: int, headers: list[tuple[bytes, bytes]]) -> Response:
+    response = Response(status_code=status)
+    response.raw_headers = headers
+    return response
+
+
+def _error_response(error: errors.HeadraceError, request_id: str) -> Response:
+    status, headers, body = answer_of(error, request_id)
+    response = _bare(status, [*headers, (b"content-length", b"%d" % len(body))])
+    response.body = body
+    return response

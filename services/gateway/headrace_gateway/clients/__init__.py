@@ -1,0 +1,57 @@
+"""What the gateway asks of the services behind it: one client per noun, answers in the public API's shapes.
+
+Proto types end here. Every call carries a deadline, and every refusal arrives as a HeadraceError.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headrace_gateway.clients.catalog import CatalogClient
+from headrace_gateway.clients.executions import ExecutionClient
+from headrace_gateway.clients.files import FileClient
+from headrace_gateway.clients.flows import FlowClient
+from headrace_gateway.clients.logs import LogClient
+from headrace_gateway.clients.modifiers import ModifierClient
+from headrace_gateway.clients.people import PeopleClient
+from headrace_gateway.clients.stores import StoreClient
+
+if TYPE_CHECKING:
+    from headrace_gateway.clients.wire import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """Ways to the services: flow-manager, scheduler, executor and logging."""
+
+    flow: "Channel"
+    schedule: "Channel"
+    execution: "Channel"
+    log: "Channel"
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Everybody the gateway asks."""
+
+    people: PeopleClient
+    flows: FlowClient
+    catalog: CatalogClient
+    stores: StoreClient
+    files: FileClient
+    modifiers: ModifierClient
+    executions: ExecutionClient
+    logs: LogClient
+
+
+def open_clients(channels: Channels, timeout_seconds: float) -> Clients:
+    """Clients over the channels; a call that takes longer than `timeout_seconds` raises DeadlineExceeded."""
+    return Clients(
+        people=PeopleClient(channels.flow, timeout_seconds),
+        flows=FlowClient(channels.flow, timeout_seconds),
+        catalog=CatalogClient(channels.flow, timeout_seconds),
+        stores=StoreClient(channels.flow, timeout_seconds),
+        files=FileClient(channels.flow, timeout_seconds),
+        modifiers=ModifierClient(channels.flow, timeout_seconds),
+        executions=ExecutionClient(channels.execution, timeout_seconds),
+        logs=LogClient(channels.log, timeout_seconds),
+    )

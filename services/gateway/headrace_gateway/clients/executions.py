@@ -1,0 +1,256 @@
+"""Events, runs and unprocessed messages."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
+from google.protobuf.duration_pb2 import Duration
+from headrace.execution.v1 import execution_pb2, execution_service_pb2
+from headrace.execution.v1.execution_service_pb2_grpc import ExecutionServiceStub
+from headrace_core import Json, errors
+
+from headrace_gateway.clients.wire import Channel, json_object, json_value, moment, scope_to_proto
+from headrace_gateway.identity import Scope
+
+RUN_STATES = {
+    execution_pb2.RUN_STATE_READY: "ready",
+    execution_pb2.RUN_STATE_RUNNING: "running",
+    execution_pb2.RUN_STATE_WAITING: "waiting",
+    execution_pb2.RUN_STATE_DONE: "done",
+    execution_pb2.RUN_STATE_FAILED: "failed",
+    execution_pb2.RUN_STATE_CANCELLED: "cancelled",
+    execution_pb2.RUN_STATE_QUARANTINED: "quarantined",
+}
+_STATES_BY_NAME = {name: state for state, name in RUN_STATES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a flow."""
+
+    flow_id: str
+    node_id: str
+    port: str
+    content: bytes
+    event_id: str = ""
+    correlation_id: str = ""
+    answer_within_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What became of the event of this index: a run, or a refusal."""
+
+    index: int
+    run_id: str
+    duplicate: bool
+    refusal: errors.HeadraceError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a flow says to the caller of the event of this index."""
+
+    index: int
+    status: int
+    headers: dict[str, Json]
+    body: bytes
+    implicit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One message of an Accept stream."""
+
+    acceptances: Sequence[Acceptance]
+    answers: Sequence[Answer]
+
+
+class ExecutionClient:
+    def __init__(self, channel: Channel, timeout_seconds: float) -> None:
+        self._stub = ExecutionServiceStub(channel)
+        self._timeout = timeout_seconds
+
+    async def accept(self, events: Sequence[Event], timeout_seconds: float) -> AsyncGenerator[Accepted, None]:
+        """Hand over a batch; acceptances come first, in one message, after the commit; answers as flows give them."""
+        request = execution_service_pb2.AcceptRequest(
+            events=[_event_to_proto(index, event) for index, event in enumerate(events)]
+        )
+        stream = self._stub.Accept(request, timeout=timeout_seconds)
+        try:
+            async for answer in stream:
+                yield Accepted(
+                    [_acceptance(each) for each in answer.acceptances],
+                    [_answer(each) for each in answer.answers],
+                )
+        finally:
+            stream.cancel()
+
+    async def run(self, scope: Scope, run_id: str, step_offset: int, step_limit: int) -> dict[str, Json]:
+        """A run with its steps and what it waits for. Raises NotFound."""
+        request = execution_service_pb2.GetRunRequest(
+            scope=scope_to_proto(scope), run_id=run_id, step_offset=step_offset, step_limit=step_limit
+        )
+        answer = await self._stub.GetRun(request, timeout=self._timeout)
+        return {
+            **_run_to_json(answer.run),
+            "steps": [_step_to_json(each) for each in answer.steps],
+            "waits": [_wait_to_json(each) for each in answer.waits],
+        }
+
+    async def runs(
+        self, scope: Scope, *, flow_id: str, state: str, correlation_id: str, offset: int, limit: int
+    ) -> tuple[list[dict[str, Json]], int]:
+        """A page of runs, newest first, and how many match. `state` is one of RUN_STATES or empty."""
+        request = execution_service_pb2.ListRunsRequest(
+            scope=scope_to_proto(scope),
+            flow_id=flow_id,
+            state=_STATES_BY_NAME.get(state, execution_pb2.RUN_STATE_UNSPECIFIED),
+            correlation_id=correlation_id,
+            offset=offset,
+            limit=limit,
+        )
+        answer = await self._stub.ListRuns(request, timeout=self._timeout)
+        return [_run_to_json(each) for each in answer.runs], answer.total
+
+    async def cancel_run(self, scope: Scope, run_id: str, reason: str) -> dict[str, Json]:
+        """End a run. Raises NotFound."""
+        request = execution_service_pb2.CancelRunRequest(scope=scope_to_proto(scope), run_id=run_id, reason=reason)
+        return _run_to_json((await self._stub.CancelRun(request, timeout=self._timeout)).run)
+
+    async def unprocessed(
+        self, scope: Scope, *, flow_id: str, correlation_id: str, offset: int, limit: int
+    ) -> tuple[list[dict[str, Json]], int]:
+        """A page of unprocessed messages, newest first, and how many match."""
+        request = execution_service_pb2.ListUnprocessedRequest(
+            scope=scope_to_proto(scope),
+            flow_id=flow_id,
+            correlation_id=correlation_id,
+            offset=offset,
+            limit=limit,
+        )
+        answer = await self._stub.ListUnprocessed(request, timeout=self._timeout)
+        return [_unprocessed_to_json(each) for each in answer.messages], answer.total
+
+    async def unprocessed_message(self, scope: Scope, message_id: str) -> dict[str, Json]:
+        """One unprocessed message. Raises NotFound."""
+        request = execution_service_pb2.GetUnprocessedRequest(scope=scope_to_proto(scope), message_id=message_id)
+        return _unprocessed_to_json((await self._stub.GetUnprocessed(request, timeout=self._timeout)).message)
+
+    async def delete_unprocessed(self, scope: Scope, message_ids: Sequence[str]) -> int:
+        """Drop unprocessed messages; how many there were."""
+        request = execution_service_pb2.DeleteUnprocessedRequest(
+            scope=scope_to_proto(scope), message_ids=list(message_ids)
+        )
+        return (await self._stub.DeleteUnprocessed(request, timeout=self._timeout)).deleted
+
+    async def retry_unprocessed(self, scope: Scope, message_ids: Sequence[str]) -> int:
+        """Give unprocessed messages back to their runs; how many there were."""
+        request = execution_service_pb2.RetryUnprocessedRequest(
+            scope=scope_to_proto(scope), message_ids=list(message_ids)
+        )
+        return (await self._stub.RetryUnprocessed(request, timeout=self._timeout)).retried
+
+    async def watch(self, scope: Scope, flow_id: str) -> AsyncGenerator[tuple[list[dict[str, Json]], int], None]:
+        """What happens in a flow from now on, and how much was dropped on the way. Has no end of its own."""
+        request = execution_service_pb2.WatchRequest(scope=scope_to_proto(scope), flow_id=flow_id)
+        stream = self._stub.Watch(request)
+        try:
+            async for answer in stream:
+                yield [json_object(each) for each in answer.happenings], answer.dropped
+        finally:
+            stream.cancel()
+
+
+def _event_to_proto(index: int, event: Event) -> execution_pb2.Event:
+    waits = event.answer_within_seconds
+    return execution_pb2.Event(
+        index=index,
+        flow_id=event.flow_id,
+        node_id=event.node_id,
+        port=event.port,
+        event_id=event.event_id,
+        correlation_id=event.correlation_id,
+        content=event.content,
+        wants_answer=waits > 0,
+        answer_within=Duration(seconds=int(waits), nanos=int(waits % 1 * 1e9)) if waits > 0 else None,
+    )
+
+
+def _acceptance(acceptance: execution_pb2.Acceptance) -> Acceptance:
+    refusal: errors.HeadraceError | None = None
+    if acceptance.HasField("refusal"):
+        said: dict[str, Json] = {"code": acceptance.refusal.code, "message": acceptance.refusal.message}
+        refusal = errors.from_dict(said)
+    return Acceptance(acceptance.index, acceptance.run_id, acceptance.duplicate, refusal)
+
+
+def _answer(answer: execution_pb2.Answer) -> Answer:
+    return Answer(answer.index, answer.status, json_object(answer.headers), answer.body, answer.implicit)
+
+
+def _run_to_json(run: execution_pb2.Run) -> dict[str, Json]:
+    return {
+        "runId": run.run_id,
+        "userId": run.tenant_id,
+        "flowId": run.flow_id,
+        "flowVersion": run.flow_version,
+        "triggerId": run.trigger_id,
+        "triggerPort": run.trigger_port,
+        "correlationId": run.correlation_id,
+        "eventId": run.event_id,
+        "state": RUN_STATES.get(run.state, "ready"),
+        "epoch": run.epoch,
+        "stepCount": run.step_count,
+        "pendingCount": run.pending_count,
+        "failedCount": run.failed_count,
+        "created": moment(run, "created_at"),
+        "updated": moment(run, "updated_at"),
+        "due": moment(run, "due_at"),
+        "error": run.error or None,
+    }
+
+
+def _step_to_json(step: execution_pb2.Step) -> dict[str, Json]:
+    return {
+        "stepId": step.step_id,
+        "componentId": step.node_id,
+        "componentType": step.component_type,
+        "port": step.in_port,
+        "outcome": step.outcome,
+        "attempts": step.attempts,
+        "input": json_value(step.input),
+        "outputs": [
+            {"messageId": each.message_id, "port": each.port, "content": json_value(each.content)}
+            for each in step.outputs
+        ],
+        "error": step.error or None,
+        "started": moment(step, "started_at"),
+        "finished": moment(step, "finished_at"),
+        "logs": json_value(step.logs) or [],
+    }
+
+
+def _wait_to_json(wait: execution_pb2.Wait) -> dict[str, Json]:
+    return {
+        "stepId": wait.step_id,
+        "componentId": wait.node_id,
+        "kind": wait.kind,
+        "reason": wait.reason,
+        "due": moment(wait, "due_at"),
+        "attempts": wait.attempts,
+    }
+
+
+def _unprocessed_to_json(message: execution_pb2.UnprocessedMessage) -> dict[str, Json]:
+    return {
+        "messageId": message.message_id,
+        "userId": message.tenant_id,
+        "flowId": message.flow_id,
+        "componentId": message.node_id,
+        "runId": message.run_id,
+        "correlationId": message.correlation_id,
+        "messages": json_object(message.messages),
+        "err": json_object(message.error),
+        "attempts": message.attempts,
+        "created": moment(message, "created_at"),
+    }

@@ -1,0 +1,160 @@
+"""Flows, their versions, and whether they run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import orjson
+from headrace.flow.v1 import flow_pb2, flow_service_pb2
+from headrace.flow.v1.flow_service_pb2_grpc import FlowServiceStub
+from headrace_core import Json
+
+from headrace_gateway.clients.wire import Channel, json_object, moment, query_to_proto, scope_to_proto
+from headrace_gateway.identity import Scope
+from headrace_gateway.queries import ListQuery
+
+_STAGES = {
+    flow_pb2.FLOW_STAGE_STOPPED: "stopped",
+    flow_pb2.FLOW_STAGE_STARTING: "starting",
+    flow_pb2.FLOW_STAGE_RUNNING: "running",
+    flow_pb2.FLOW_STAGE_STOPPING: "stopping",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CloneOptions:
+    """How a copy differs from its origin."""
+
+    prefix: str = ""
+    without: Sequence[str] = ()
+    additional: dict[str, Json] = field(default_factory=dict)
+    set_origin_flow_id: bool = False
+    set_component_id_map: bool = False
+    is_template_instance: bool = False
+
+
+class FlowClient:
+    def __init__(self, channel: Channel, timeout_seconds: float) -> None:
+        self._stub = FlowServiceStub(channel)
+        self._timeout = timeout_seconds
+
+    async def create(self, scope: Scope, flow_id: str, record: dict[str, Json]) -> dict[str, Json]:
+        """Save a new flow. Raises AlreadyExists when the id is taken, ValidationFailed for a bad record."""
+        request = flow_service_pb2.CreateFlowRequest(
+            scope=scope_to_proto(scope), flow_id=flow_id, record=orjson.dumps(record)
+        )
+        return flow_to_json((await self._stub.CreateFlow(request, timeout=self._timeout)).flow)
+
+    async def get(self, scope: Scope, flow_id: str) -> dict[str, Json]:
+        """One flow. Raises NotFound."""
+        request = flow_service_pb2.GetFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id)
+        return flow_to_json((await self._stub.GetFlow(request, timeout=self._timeout)).flow)
+
+    async def page(self, scope: Scope, query: ListQuery) -> list[dict[str, Json]]:
+        """A page of flows."""
+        request = flow_service_pb2.ListFlowsRequest(scope=scope_to_proto(scope), query=query_to_proto(query))
+        answer = await self._stub.ListFlows(request, timeout=self._timeout)
+        return [flow_to_json(flow) for flow in answer.flows]
+
+    async def count(self, scope: Scope, query: ListQuery) -> int:
+        """How many flows match."""
+        request = flow_service_pb2.ListFlowsRequest(
+            scope=scope_to_proto(scope), query=query_to_proto(query), count_only=True
+        )
+        return (await self._stub.ListFlows(request, timeout=self._timeout)).total
+
+    async def update(
+        self, scope: Scope, flow_id: str, changes: dict[str, Json], *, force: bool, expected_revision: int
+    ) -> tuple[dict[str, Json], bool]:
+        """Change a flow, or make it where no revision is expected; the flow, and whether it is new.
+
+        Raises RevisionConflict when somebody saved in between, Conflict when it runs and `force` is not given.
+        """
+        request = flow_service_pb2.UpdateFlowRequest(
+            scope=scope_to_proto(scope),
+            flow_id=flow_id,
+            changes=orjson.dumps(changes),
+            force=force,
+            create_if_missing=expected_revision == 0,
+            expected_revision=expected_revision,
+        )
+        answer = await self._stub.UpdateFlow(request, timeout=self._timeout)
+        return flow_to_json(answer.flow), answer.created
+
+    async def delete(self, scope: Scope, flow_id: str) -> None:
+        """Stop and remove a flow. Raises NotFound."""
+        request = flow_service_pb2.DeleteFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id)
+        await self._stub.DeleteFlow(request, timeout=self._timeout)
+
+    async def clone(self, scope: Scope, flow_id: str, options: CloneOptions) -> dict[str, Json]:
+        """A copy under new component ids. Raises NotFound."""
+        request = flow_service_pb2.CloneFlowRequest(
+            scope=scope_to_proto(scope),
+            flow_id=flow_id,
+            prefix=options.prefix,
+            without=list(options.without),
+            additional=orjson.dumps(options.additional),
+            set_origin_flow_id=options.set_origin_flow_id,
+            set_component_id_map=options.set_component_id_map,
+            is_template_instance=options.is_template_instance,
+        )
+        return flow_to_json((await self._stub.CloneFlow(request, timeout=self._timeout)).flow)
+
+    async def start(self, scope: Scope, flow_id: str) -> dict[str, Json]:
+        """The flow, running. Raises NotFound, or ValidationFailed naming what keeps it from starting."""
+        request = flow_service_pb2.StartFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id)
+        return flow_to_json((await self._stub.StartFlow(request, timeout=self._timeout)).flow)
+
+    async def stop(self, scope: Scope, flow_id: str) -> dict[str, Json]:
+        """The flow, stopped. Raises NotFound."""
+        request = flow_service_pb2.StopFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id)
+        return flow_to_json((await self._stub.StopFlow(request, timeout=self._timeout)).flow)
+
+    async def problems(self, scope: Scope, flow_id: str) -> list[tuple[dict[str, Json], bool]]:
+        """What would keep the flow from starting; each with whether it only warns. Raises NotFound."""
+        request = flow_service_pb2.ValidateFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id)
+        answer = await self._stub.ValidateFlow(request, timeout=self._timeout)
+        return [(_problem_to_json(each), each.warning) for each in answer.problems]
+
+    async def versions(self, scope: Scope, flow_id: str, offset: int, limit: int) -> tuple[list[dict[str, Json]], int]:
+        """A page of versions, newest first, and how many there are. Raises NotFound."""
+        request = flow_service_pb2.ListFlowVersionsRequest(
+            scope=scope_to_proto(scope), flow_id=flow_id, offset=offset, limit=limit
+        )
+        answer = await self._stub.ListFlowVersions(request, timeout=self._timeout)
+        return [_version_to_json(each) for each in answer.versions], answer.total
+
+
+def flow_to_json(flow: flow_pb2.Flow) -> dict[str, Json]:
+    known: dict[str, Json] = {
+        "flowId": flow.flow_id,
+        "userId": flow.tenant_id,
+        "stage": _STAGES.get(flow.stage, "stopped"),
+        "btime": moment(flow, "created_at"),
+        "mtime": moment(flow, "modified_at"),
+        "started": moment(flow, "started_at"),
+        "stopped": moment(flow, "stopped_at"),
+        "version": flow.version,
+        "runningVersion": flow.running_version or None,
+        "revision": flow.revision,
+    }
+    if flow.stage_error:
+        known["stageError"] = flow.stage_error
+    return {**json_object(flow.record), **known}
+
+
+def _version_to_json(version: flow_pb2.FlowVersion) -> dict[str, Json]:
+    return {
+        "flowId": version.flow_id,
+        "userId": version.tenant_id,
+        "version": version.version,
+        "label": version.label,
+        "name": version.name,
+        "flow": json_object(version.descriptor_json),
+        "btime": moment(version, "created_at"),
+    }
+
+
+def _problem_to_json(problem: flow_pb2.Problem) -> dict[str, Json]:
+    said: dict[str, Json] = {"where": problem.where, "message": problem.message}
+    more = {"fix": problem.fix, "node": problem.node_id, "port": problem.port, "field": problem.field}
+    return said | {name: value for name, value in more.items() if value}

@@ -1,0 +1,115 @@
+"""Users and their tokens."""
+
+from dataclasses import dataclass
+
+import orjson
+from headrace.people.v1 import people_pb2, people_service_pb2
+from headrace.people.v1.people_service_pb2_grpc import PeopleServiceStub
+from headrace_core import Json
+
+from headrace_gateway.clients.wire import Channel, json_object, moment, query_to_proto
+from headrace_gateway.identity import Caller
+from headrace_gateway.queries import ListQuery
+
+
+@dataclass(frozen=True, slots=True)
+class UserChanges:
+    """What to change of a user; None leaves as it is."""
+
+    email: str | None = None
+    scopes: list[str] | None = None
+    vendors: list[str] | None = None
+    metadata: dict[str, Json] | None = None
+    active: bool | None = None
+
+
+class PeopleClient:
+    def __init__(self, channel: Channel, timeout_seconds: float) -> None:
+        self._stub = PeopleServiceStub(channel)
+        self._timeout = timeout_seconds
+
+    async def authenticate(self, token: str) -> Caller:
+        """Whose token this is. Raises Unauthenticated."""
+        request = people_service_pb2.AuthenticateRequest(token=token)
+        user = (await self._stub.Authenticate(request, timeout=self._timeout)).user
+        return Caller(user.user_id, frozenset(user.scopes), token)
+
+    async def sign_up(
+        self, *, username: str, email: str, password: str, metadata: dict[str, Json]
+    ) -> tuple[dict[str, Json], str]:
+        """Make a user; their record and token. Raises AlreadyExists."""
+        request = people_service_pb2.SignUpRequest(
+            username=username, email=email, password=password, metadata=orjson.dumps(metadata)
+        )
+        answer = await self._stub.SignUp(request, timeout=self._timeout)
+        return user_to_json(answer.user), answer.token
+
+    async def sign_in(self, login: str, password: str, address: str) -> tuple[dict[str, Json], str]:
+        """The user's record and a fresh token. Raises Unauthenticated or RateLimited."""
+        request = people_service_pb2.SignInRequest(login=login, password=password, address=address)
+        answer = await self._stub.SignIn(request, timeout=self._timeout)
+        return user_to_json(answer.user), answer.token
+
+    async def sign_out(self, token: str) -> None:
+        await self._stub.SignOut(people_service_pb2.SignOutRequest(token=token), timeout=self._timeout)
+
+    async def sign_out_everywhere(self, user_id: str) -> int:
+        """End all tokens of a user; how many there were."""
+        request = people_service_pb2.SignOutEverywhereRequest(user_id=user_id)
+        return (await self._stub.SignOutEverywhere(request, timeout=self._timeout)).ended
+
+    async def get(self, user_id: str) -> dict[str, Json]:
+        """One user. Raises NotFound."""
+        request = people_service_pb2.GetUserRequest(user_id=user_id)
+        return user_to_json((await self._stub.GetUser(request, timeout=self._timeout)).user)
+
+    async def page(self, query: ListQuery) -> tuple[list[dict[str, Json]], int]:
+        """A page of users, and how many match in all."""
+        request = people_service_pb2.ListUsersRequest(query=query_to_proto(query))
+        answer = await self._stub.ListUsers(request, timeout=self._timeout)
+        return [user_to_json(user) for user in answer.users], answer.total
+
+    async def update(self, user_id: str, changes: UserChanges) -> dict[str, Json]:
+        """The user with the changes made. Raises NotFound."""
+        request = people_service_pb2.UpdateUserRequest(
+            user_id=user_id,
+            email=changes.email,
+            scopes=changes.scopes or [],
+            replace_scopes=changes.scopes is not None,
+            vendors=changes.vendors or [],
+            replace_vendors=changes.vendors is not None,
+            metadata=None if changes.metadata is None else orjson.dumps(changes.metadata),
+            active=changes.active,
+        )
+        return user_to_json((await self._stub.UpdateUser(request, timeout=self._timeout)).user)
+
+    async def change_password(self, caller: Caller, old_password: str, new_password: str) -> None:
+        """Replace one's own password; other tokens end. Raises Unauthenticated when the old one is wrong."""
+        request = people_service_pb2.ChangePasswordRequest(
+            user_id=caller.user_id,
+            old_password=old_password,
+            new_password=new_password,
+            keep_token=caller.token,
+        )
+        await self._stub.ChangePassword(request, timeout=self._timeout)
+
+    async def reset_password(self, login: str, password: str) -> None:
+        """Set anybody's password; all their tokens end. Raises NotFound."""
+        request = people_service_pb2.ResetPasswordRequest(login=login, password=password)
+        await self._stub.ResetPassword(request, timeout=self._timeout)
+
+
+def user_to_json(user: people_pb2.User) -> dict[str, Json]:
+    vendors: list[Json] = list(user.vendors)
+    return {
+        "id": user.user_id,
+        "username": user.username,
+        "email": user.email,
+        "isActive": user.active,
+        "scope": list(user.scopes),
+        "plan": user.plan,
+        # One vendor is a word and several are a list, as clients of the public API expect.
+        "vendor": vendors[0] if len(vendors) == 1 else vendors,
+        "metadata": json_object(user.metadata),
+        "created": moment(user, "created_at"),
+    }

@@ -1,0 +1,32 @@
+"""Every endpoint, by noun. The order here is the order of the reference."""
+
+from headrace_gateway.routes import (
+    catalog,
+    files,
+    flows,
+    live,
+    logs,
+    modifiers,
+    records,
+    runs,
+    stores,
+    system,
+    unprocessed,
+    users,
+)
+from headrace_gateway.routing import Route
+
+ROUTES: tuple[Route, ...] = (
+    *system.ROUTES,
+    *users.ROUTES,
+    *flows.ROUTES,
+    *live.ROUTES,
+    *runs.ROUTES,
+    *unprocessed.ROUTES,
+    *catalog.ROUTES,
+    *stores.ROUTES,
+    *records.ROUTES,
+    *files.ROUTES,
+    *logs.ROUTES,
+    *modifiers.ROUTES,
+)

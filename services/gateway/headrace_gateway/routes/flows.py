@@ -1,0 +1,363 @@
+"""Flows: what users draw, and whether it runs."""
+
+import re
+from urllib.parse import quote
+
+from headrace_core import Json, errors
+from starlette.responses import Response
+
+from headrace_gateway import queries
+from headrace_gateway.call import Call, answer, json_text
+from headrace_gateway.clients.executions import Event
+from headrace_gateway.clients.flows import CloneOptions
+from headrace_gateway.errors import one_problem
+from headrace_gateway.queries import Condition, ListQuery
+from headrace_gateway.routing import Answer, Limit, Parameter, Policy, Route
+from headrace_gateway.schemas import (
+    ALL_TENANTS,
+    ANYTHING,
+    FREE_OBJECT,
+    LIST_PARAMETERS,
+    PAGE_PARAMETERS,
+    PROJECTION,
+    TEXT,
+    WHOLE,
+    YES_NO,
+    an_object,
+    array_of,
+    ref,
+)
+
+_ETAG = re.compile(r'(?:W/)?"(\d{1,18})"\Z', re.ASCII)
+
+
+async def list_flows(call: Call) -> Response:
+    flows = await call.clients.flows.page(call.reading_scope, queries.list_query(call.parameters))
+    shown = queries.projection(call.parameters)
+    return answer([shown.apply(flow) for flow in flows])
+
+
+async def count_flows(call: Call) -> Response:
+    total = await call.clients.flows.count(call.reading_scope, queries.list_query(call.parameters))
+    return answer({"count": total})
+
+
+async def get_flow(call: Call) -> Response:
+    flow = await call.clients.flows.get(call.reading_scope, call.value("id"))
+    return answer(queries.projection(call.parameters).apply(flow), headers={"ETag": _etag(flow)})
+
+
+async def create_flow(call: Call) -> Response:
+    record = await call.object()
+    flow_id = record.pop("flowId", "")
+    flow = await call.clients.flows.create(call.scope, flow_id if isinstance(flow_id, str) else "", record)
+    return answer({"flowId": flow["flowId"]}, headers={"ETag": _etag(flow)})
+
+
+async def update_flow(call: Call) -> Response:
+    flow_id = call.value("id")
+    changes = await call.object()
+    if changes.pop("flowId", flow_id) != flow_id:
+        raise one_problem("flowId", "The flow in the body is not the one in the path.", "Leave it out.")
+    flow, created = await call.clients.flows.update(
+        call.scope,
+        flow_id,
+        changes,
+        force=call.flag("forceUpdate"),
+        expected_revision=_expected_revision(call.header("if-match")),
+    )
+    said: dict[str, Json] = {"flowId": flow_id, "result": "created" if created else "updated"}
+    return answer(said, headers={"ETag": _etag(flow)})
+
+
+async def delete_flow(call: Call) -> Response:
+    await call.clients.flows.delete(call.scope, call.value("id"))
+    return answer({"flowId": call.value("id")})
+
+
+async def clone_flow(call: Call) -> Response:
+    given = await call.object_or_empty()
+    copy = await call.clients.flows.clone(call.scope, call.value("id"), _clone_options(given))
+    return answer({"cloneId": copy["flowId"]})
+
+
+async def coordinate_flow(call: Call) -> Response:
+    given = await call.object()
+    flows = call.clients.flows
+    order = flows.start if given["command"] == "start" else flows.stop
+    flow = await order(call.scope, call.value("id"))
+    return answer({"flowId": flow["flowId"], "stage": flow["stage"]})
+
+
+async def coordinator_status(call: Call) -> Response:
+    flow = await call.clients.flows.get(call.reading_scope, call.value("id"))
+    is_settled = flow["stage"] in {"running", "stopped"}
+    said: dict[str, Json] = {"status": flow["stage"], "stepsTotal": 1, "stepsDone": int(is_settled)}
+    return answer(said | ({"error": flow["stageError"]} if flow.get("stageError") else {}))
+
+
+async def validate_flow(call: Call) -> Response:
+    found = await call.clients.flows.problems(call.reading_scope, call.value("id"))
+    serious: list[Json] = [problem for problem, only_warns in found if not only_warns]
+    warnings: list[Json] = [problem for problem, only_warns in found if only_warns]
+    return answer({"errors": serious, "warnings": warnings})
+
+
+async def list_versions(call: Call) -> Response:
+    offset = call.number("offset", 0)
+    limit = call.number("limit", 100, minimum=1, maximum=1000)
+    versions, total = await call.clients.flows.versions(call.reading_scope, call.value("id"), offset, limit)
+    shown = queries.projection(call.parameters)
+    return answer({"items": [shown.apply(each) for each in versions], "totalCount": total})
+
+
+async def inject_message(call: Call) -> Response:
+    given = await call.object()
+    flow_id = call.value("id")
+    # Events carry no tenant, so that the flow is the caller's own is settled here.
+    flow = await call.clients.flows.get(call.scope, flow_id)
+    node_id, nodes = str(given["componentId"]), flow.get("flow")
+    if not isinstance(nodes, dict) or node_id not in nodes:
+        raise errors.NotFound("component", node_id[:100])
+    event_id = given.get("eventId")
+    event = Event(
+        flow_id=flow_id,
+        node_id=node_id,
+        port=str(given.get("port", "in")),
+        content=json_text(given.get("content")),
+        event_id=f"inject:{event_id}" if event_id else "",
+        correlation_id=str(given.get("correlationId", "")),
+    )
+    outcome = await call.gateway.coalescer.submit(event)
+    return answer({"runId": outcome.run_id, "flowId": flow_id, "duplicate": outcome.duplicate}, 202)
+
+
+async def webhook_url(call: Call) -> Response:
+    node_id = call.value("componentId")
+    if not re.fullmatch(r"[\w \-]{1,200}", node_id):
+        raise errors.NotFound("component", node_id[:100])
+    holds_node = ListQuery(filter=(Condition(f"flow.{node_id}.type", "match", "."),), limit=1)
+    flows = await call.clients.flows.page(call.scope, holds_node)
+    if not flows:
+        raise errors.NotFound("component", node_id)
+    base = call.settings.public_url.rstrip("/") or f"{call.request.url.scheme}://{call.request.url.netloc}"
+    place = f"/flows/{quote(str(flows[0]['flowId']), safe='')}/components/{quote(node_id, safe='')}"
+    return answer({"url": base + place, "flowId": flows[0]["flowId"]})
+
+
+def _etag(flow: dict[str, Json]) -> str:
+    return f'"{flow["revision"]}"'
+
+
+def _expected_revision(if_match: str) -> int:
+    """The revision that an If-Match header names; 0 where there is none or any will do."""
+    if if_match in {"", "*"}:
+        return 0
+    found = _ETAG.match(if_match)
+    if not found or int(found[1]) == 0:
+        raise one_problem("If-Match", "This is no ETag of a flow.", "Send back the ETag that the flow came with.")
+    return int(found[1])
+
+
+def _clone_options(given: dict[str, Json]) -> CloneOptions:
+    hidden = queries.projection({"projection": [str(given.get("projection", ""))]})
+    if hidden.names and not hidden.without:
+        raise one_problem("projection", "A copy can leave fields out, not choose them.", "Write -a,-b.")
+    additional = given.get("additional")
+    return CloneOptions(
+        prefix=str(given.get("prefix", "")),
+        without=hidden.names,
+        additional=additional if isinstance(additional, dict) else {},
+        set_origin_flow_id=given.get("setOriginFlowId") is True,
+        set_component_id_map=given.get("setComponentIdMap", True) is True,
+        is_template_instance=given.get("isTemplateInstance") is True,
+    )
+
+
+_FLOW_ID = an_object({"flowId": TEXT}, required=("flowId",))
+_IF_MATCH = Parameter("If-Match", "ETag of the flow the change was made from.", TEXT, place="header")
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/flows",
+        handler=list_flows,
+        policy=Policy.USER,
+        tag="Flows",
+        summary="List flows",
+        parameters=(*LIST_PARAMETERS, PROJECTION, ALL_TENANTS),
+        answers=(Answer(200, "A page.", array_of(ref("Flow"))),),
+        errors=(400, 403),
+    ),
+    Route(
+        method="POST",
+        path="/flows",
+        handler=create_flow,
+        policy=Policy.USER,
+        tag="Flows",
+        summary="Make a flow",
+        request=ref("FlowChanges"),
+        answers=(Answer(200, "Made, stopped.", _FLOW_ID),),
+        errors=(400, 409),
+        limit=Limit.FLOW,
+    ),
+    Route(
+        method="GET",
+        path="/flows/count",
+        handler=count_flows,
+        policy=Policy.USER,
+        tag="Flows",
+        summary="Count flows",
+        parameters=(*LIST_PARAMETERS[:2], ALL_TENANTS),
+        answers=(Answer(200, "How many.", ref("Count")),),
+        errors=(400, 403),
+    ),
+    Route(
+        method="GET",
+        path="/flows/{id}",
+        handler=get_flow,
+        policy=Policy.USER,
+        tag="Flows",
+        summary="Read a flow",
+        parameters=(PROJECTION, ALL_TENANTS),
+        answers=(Answer(200, "The flow; its ETag is its revision.", ref("Flow")),),
+        errors=(400, 403, 404),
+    ),
+    Route(
+        method="PUT",
+        path="/flows/{id}",
+        handler=update_flow,
+        policy=Policy.USER,
+        tag="Flows",
+        summary="Change or make a flow",
+        description=(
+            "Only the fields that are given change; null removes one. An unknown id makes the flow, unless If-Match "
+            "is given. A running flow changes only with forceUpdate=true: new runs then take the new version."
+        ),
+        parameters=(Parameter("forceUpdate", "true changes a running flow.", YES_NO), _IF_MATCH),
+        request=ref("FlowChanges"),
+        answers=(Answer(200, "Saved.", an_object({"flowId": TEXT, "result": TEXT})),),
+        errors=(400, 404, 409),
+        limit=Limit.FLOW,
+    ),
+    Route(
+        method="DELETE",
+        path="/flows/{id}",
+        handler=delete_flow,
+        policy=Policy.USER,
+        tag="Flows",
+        summary="Stop and remove a flow",
+        answers=(Answer(200, "Removed.", _FLOW_ID),),
+        errors=(404,),
+    ),
+    Route(
+        method="POST",
+        path="/flows/{id}",
+        handler=inject_message,
+        policy=Policy.USER,
+        tag="Flows",
+        summary="Send a message into a flow",
+        description="Accepted means durable. Equal eventIds make one run.",
+        request=an_object(
+            {
+                "componentId": {"type": "string", "minLength": 1, "maxLength": 200},
+                "port": {"type": "string", "minLength": 1, "maxLength": 200},
+                "content": ANYTHING,
+                "correlationId": {"type": "string", "maxLength": 255},
+                "eventId": {"type": "string", "maxLength": 255},
+            },
+            required=("componentId",),
+        ),
+        answers=(Answer(202, "Accepted.", ref("Accepted")),),
+        errors=(400, 404, 409),
+        limit=Limit.WEBHOOK,
+    ),
+    Route(
+        method="POST",
+        path="/flows/{id}/clone",
+        handler=clone_flow,
+        policy=Policy.USER,
+        tag="Flows",
+        summary="Copy a flow",
+        request=an_object(
+            {
+                "prefix": {"type": "string", "maxLength": 1000},
+                "projection": TEXT,
+                "additional": FREE_OBJECT,
+                "setOriginFlowId": YES_NO,
+                "setComponentIdMap": YES_NO,
+                "isTemplateInstance": YES_NO,
+            }
+        ),
+        answers=(Answer(200, "Copied.", an_object({"cloneId": TEXT}, required=("cloneId",))),),
+        errors=(400, 404),
+        limit=Limit.FLOW,
+    ),
+    Route(
+        method="POST",
+        path="/flows/{id}/coordinator",
+        handler=coordinate_flow,
+        policy=Policy.USER,
+        tag="Flows",
+        summary="Start or stop a flow",
+        description="Starting a running flow changes nothing, nor does stopping a stopped one.",
+        request=an_object({"command": {"type": "string", "enum": ["start", "stop"]}}, required=("command",)),
+        answers=(Answer(200, "Done.", an_object({"flowId": TEXT, "stage": TEXT})),),
+        errors=(400, 404, 409),
+    ),
+    Route(
+        method="GET",
+        path="/flows/{id}/coordinator/status",
+        handler=coordinator_status,
+        policy=Policy.USER,
+        tag="Flows",
+        summary="How far starting or stopping is",
+        parameters=(ALL_TENANTS,),
+        answers=(Answer(200, "The status.", an_object({"status": TEXT, "stepsTotal": WHOLE, "stepsDone": WHOLE})),),
+        errors=(403, 404),
+    ),
+    Route(
+        method="GET",
+        path="/flows/{id}/validate",
+        handler=validate_flow,
+        policy=Policy.USER,
+        tag="Flows",
+        summary="What would keep a flow from starting",
+        parameters=(ALL_TENANTS,),
+        answers=(
+            Answer(
+                200,
+                "The findings.",
+                an_object({"errors": array_of(ref("Problem")), "warnings": array_of(ref("Problem"))}),
+            ),
+        ),
+        errors=(403, 404),
+    ),
+    Route(
+        method="GET",
+        path="/flows/{id}/versions",
+        handler=list_versions,
+        policy=Policy.USER,
+        tag="Flows",
+        summary="List the versions of a flow",
+        parameters=(*PAGE_PARAMETERS, PROJECTION, ALL_TENANTS),
+        answers=(
+            Answer(
+                200,
+                "A page, newest first.",
+                an_object({"items": array_of(ref("FlowVersion")), "totalCount": WHOLE}),
+            ),
+        ),
+        errors=(400, 403, 404),
+    ),
+    Route(
+        method="GET",
+        path="/triggers/{componentId}/url",
+        handler=webhook_url,
+        policy=Policy.USER,
+        tag="Webhooks",
+        summary="The webhook URL of a component",
+        answers=(Answer(200, "The URL.", an_object({"url": TEXT, "flowId": TEXT}, required=("url",))),),
+        errors=(404,),
+    ),
+)

@@ -1,0 +1,93 @@
+"""Runs: what came of each event, step by step."""
+
+from starlette.responses import Response
+
+from headrace_gateway.call import Call, answer
+from headrace_gateway.clients.executions import RUN_STATES
+from headrace_gateway.errors import one_problem
+from headrace_gateway.routing import Answer, Parameter, Policy, Route
+from headrace_gateway.schemas import ALL_TENANTS, PAGE_PARAMETERS, TEXT, WHOLE, an_object, array_of, ref
+
+_STATES = sorted(RUN_STATES.values())
+
+
+async def list_runs(call: Call) -> Response:
+    state = call.text("state")
+    if state and state not in _STATES:
+        raise one_problem("state", f"{state[:40]!r} is no state of a run.", f"Give one of {', '.join(_STATES)}.")
+    runs, total = await call.clients.executions.runs(
+        call.reading_scope,
+        flow_id=call.text("flowId"),
+        state=state,
+        correlation_id=call.text("correlationId"),
+        offset=call.number("offset", 0),
+        limit=call.number("limit", 100, minimum=1, maximum=1000),
+    )
+    return answer({"items": [*runs], "totalCount": total})
+
+
+async def get_run(call: Call) -> Response:
+    run = await call.clients.executions.run(
+        call.reading_scope,
+        call.value("id"),
+        call.number("stepOffset", 0),
+        call.number("stepLimit", 1000, minimum=1, maximum=1000),
+    )
+    return answer(run)
+
+
+async def cancel_run(call: Call) -> Response:
+    given = await call.object_or_empty()
+    reason = str(given.get("reason") or "Cancelled by a person.")
+    return answer(await call.clients.executions.cancel_run(call.scope, call.value("id"), reason))
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/runs",
+        handler=list_runs,
+        policy=Policy.USER,
+        tag="Runs",
+        summary="List runs",
+        parameters=(
+            Parameter("flowId", "Only this flow's runs."),
+            Parameter("state", "Only runs in this state.", {"type": "string", "enum": [*_STATES]}),
+            Parameter("correlationId", "Only runs with this id of the outside world."),
+            *PAGE_PARAMETERS,
+            ALL_TENANTS,
+        ),
+        answers=(
+            Answer(200, "A page, newest first.", an_object({"items": array_of(ref("Run")), "totalCount": WHOLE})),
+        ),
+        errors=(400, 403),
+    ),
+    Route(
+        method="GET",
+        path="/runs/{id}",
+        handler=get_run,
+        policy=Policy.USER,
+        tag="Runs",
+        summary="Read a run",
+        description="With its steps, their inputs and outputs, and what it waits for and why.",
+        parameters=(
+            Parameter("stepOffset", "Steps to pass over.", WHOLE),
+            Parameter("stepLimit", "Steps to return at most.", WHOLE),
+            ALL_TENANTS,
+        ),
+        answers=(Answer(200, "The run.", ref("RunWithSteps")),),
+        errors=(400, 403, 404),
+    ),
+    Route(
+        method="POST",
+        path="/runs/{id}/cancel",
+        handler=cancel_run,
+        policy=Policy.USER,
+        tag="Runs",
+        summary="End a run",
+        description="Ending an ended run changes nothing.",
+        request=an_object({"reason": {**TEXT, "maxLength": 1000}}),
+        answers=(Answer(200, "The run as it is now.", ref("Run")),),
+        errors=(400, 404),
+    ),
+)

@@ -1,0 +1,169 @@
+"""JSON schemas of what goes in and out: shown in the reference, and requests are checked against them."""
+
+from headrace_core import Json
+
+from headrace_gateway.routing import Parameter, Schema
+
+TEXT: Schema = {"type": "string"}
+WHOLE: Schema = {"type": "integer"}
+YES_NO: Schema = {"type": "boolean"}
+ANYTHING: Schema = {}
+FREE_OBJECT: Schema = {"type": "object"}
+MOMENT: Schema = {"type": ["string", "null"], "format": "date-time"}
+_LONG_TEXT: Schema = {"type": "string", "maxLength": 1024}
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def array_of(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def an_object(properties: dict[str, Schema], *, required: tuple[str, ...] = ()) -> Schema:
+    """An object with at least these properties; others are let through."""
+    described: dict[str, Json] = dict(properties)
+    schema: Schema = {"type": "object", "properties": described}
+    return {**schema, "required": list(required)} if required else schema
+
+
+PASSWORD: Schema = {"type": "string", "minLength": 1, "maxLength": 1024}
+NEW_PASSWORD: Schema = {"type": "string", "minLength": 8, "maxLength": 1024}
+
+COMPONENTS: dict[str, Schema] = {
+    "Error": an_object(
+        {
+            "statusCode": WHOLE,
+            "error": TEXT,
+            "message": TEXT,
+            "code": TEXT,
+            "requestId": TEXT,
+            "problems": array_of(ref("Problem")),
+        },
+        required=("statusCode", "error", "message", "code", "requestId"),
+    ),
+    "Problem": an_object(
+        {"where": TEXT, "message": TEXT, "fix": TEXT, "node": TEXT, "port": TEXT, "field": TEXT},
+        required=("where", "message"),
+    ),
+    "User": an_object(
+        {
+            "id": TEXT,
+            "username": TEXT,
+            "email": TEXT,
+            "isActive": YES_NO,
+            "scope": array_of(TEXT),
+            "plan": TEXT,
+            "vendor": {"type": ["string", "array"], "items": TEXT},
+            "metadata": FREE_OBJECT,
+            "created": MOMENT,
+        }
+    ),
+    "Flow": an_object(
+        {
+            "flowId": TEXT,
+            "userId": TEXT,
+            "name": TEXT,
+            "description": TEXT,
+            "type": TEXT,
+            "stage": {"type": "string", "enum": ["stopped", "starting", "running", "stopping"]},
+            "flow": FREE_OBJECT,
+            "customFields": FREE_OBJECT,
+            "btime": MOMENT,
+            "mtime": MOMENT,
+            "started": MOMENT,
+            "stopped": MOMENT,
+            "version": WHOLE,
+            "runningVersion": {"type": ["integer", "null"]},
+            "revision": WHOLE,
+        }
+    ),
+    "FlowChanges": an_object(
+        {
+            "flowId": TEXT,
+            "name": {"type": ["string", "null"]},
+            "description": {"type": ["string", "null"]},
+            "type": {"type": ["string", "null"]},
+            "flow": FREE_OBJECT,
+            "customFields": {"type": ["object", "null"]},
+            "thumbnail": {"type": ["string", "null"]},
+            "svg": {"type": ["string", "null"]},
+            "sharedWith": {"type": ["array", "null"]},
+        }
+    ),
+    "FlowVersion": an_object({"version": WHOLE, "label": TEXT, "name": TEXT, "flow": FREE_OBJECT, "btime": MOMENT}),
+    "Store": an_object({"storeId": TEXT, "name": TEXT, "userId": TEXT, "registered": MOMENT}),
+    "Record": an_object(
+        {
+            "key": TEXT,
+            "storeId": TEXT,
+            "userId": TEXT,
+            "value": ANYTHING,
+            "createdAt": MOMENT,
+            "updatedAt": MOMENT,
+        }
+    ),
+    "File": an_object(
+        {
+            "fileId": TEXT,
+            "filename": TEXT,
+            "length": WHOLE,
+            "chunkSize": WHOLE,
+            "uploadDate": MOMENT,
+            "sha256": TEXT,
+            "contentType": TEXT,
+            "metadata": FREE_OBJECT,
+        }
+    ),
+    "LogPage": an_object(
+        {"hits": array_of(FREE_OBJECT), "buckets": array_of(FREE_OBJECT), "total": WHOLE},
+    ),
+    "Run": an_object(
+        {
+            "runId": TEXT,
+            "flowId": TEXT,
+            "flowVersion": WHOLE,
+            "triggerId": TEXT,
+            "correlationId": TEXT,
+            "state": TEXT,
+            "stepCount": WHOLE,
+            "created": MOMENT,
+            "updated": MOMENT,
+            "due": MOMENT,
+            "error": {"type": ["string", "null"]},
+        }
+    ),
+    "RunWithSteps": {
+        "allOf": [ref("Run"), an_object({"steps": array_of(FREE_OBJECT), "waits": array_of(FREE_OBJECT)})]
+    },
+    "Unprocessed": an_object(
+        {
+            "messageId": TEXT,
+            "flowId": TEXT,
+            "componentId": TEXT,
+            "runId": TEXT,
+            "messages": FREE_OBJECT,
+            "err": FREE_OBJECT,
+            "attempts": WHOLE,
+            "created": MOMENT,
+        }
+    ),
+    "Accepted": an_object({"runId": TEXT, "flowId": TEXT, "duplicate": YES_NO}, required=("runId",)),
+    "Count": an_object({"count": WHOLE}, required=("count",)),
+}
+
+LIST_PARAMETERS: tuple[Parameter, ...] = (
+    Parameter(
+        "filter",
+        "name:value, repeatable, also as filter[]. The value may begin with ! (not; alone: empty), ~ (RE2), > or <.",
+        array_of(TEXT),
+    ),
+    Parameter("pattern", "Text that must occur in the name."),
+    Parameter("sort", "name:1 or name:-1, repeatable.", array_of(TEXT)),
+    Parameter("offset", "Items to pass over.", {"type": "integer", "minimum": 0, "default": 0}),
+    Parameter("limit", "Items to return at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
+)
+PROJECTION = Parameter("projection", "Fields to show (a,b) or to leave out (-a,-b).")
+ALL_TENANTS = Parameter("allTenants", "true reads across tenants; for administrators.", YES_NO)
+PAGE_PARAMETERS: tuple[Parameter, ...] = LIST_PARAMETERS[3:]
