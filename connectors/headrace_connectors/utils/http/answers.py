@@ -9,9 +9,10 @@ from email.message import Message as MailMessage
 from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
-from headrace_connectors.utils.http.fields import strict_json
 from headrace_core import Json
 from headrace_sdk import CancelError, HttpResponse, HttpStatusError, JsonObject, RateLimitedError
+
+from headrace_connectors.utils.http.fields import strict_json
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_ERROR_TEXT = 2000

@@ -11,9 +11,10 @@ import binascii
 import json
 from dataclasses import dataclass
 
-from headrace_connectors.utils.http import answers, fields, multipart, queries
 from headrace_core import Json
 from headrace_sdk import CancelError, Context, HttpResponse, JsonObject
+
+from headrace_connectors.utils.http import answers, fields, multipart, queries
 
 FORM = "application/x-www-form-urlencoded"
 ENCODINGS = ("ascii", "utf8", "utf16le", "base64", "latin1", "binary", "hex")

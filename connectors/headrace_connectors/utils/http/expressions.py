@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from headrace_connectors.utils.http import queries
 from headrace_core import Json
 from headrace_sdk import CancelError, JsonObject
+
+from headrace_connectors.utils.http import queries
 
 EXPRESSION = re.compile(r"\{\$response\.(?:body#(?P<pointer>[^{}]*)|header\.(?P<header>[^{}]*))\}")
 

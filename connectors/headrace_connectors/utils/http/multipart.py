@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from headrace_connectors.utils.http import queries
 from headrace_core import Json
 from headrace_sdk import CancelError, Context, JsonObject
+
+from headrace_connectors.utils.http import queries
 
 MAX_PARTS = 1000
 MAX_FORM_BYTES = 64 * 1024 * 1024

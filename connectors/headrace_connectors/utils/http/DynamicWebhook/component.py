@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from headrace_connectors.utils.http import answers, expressions, fields, hooks
 from headrace_core import Json
 from headrace_sdk import CancelError, Component, Context, JsonObject
+
+from headrace_connectors.utils.http import answers, expressions, fields, hooks
 
 ALREADY_GONE = (404, 410)
 REGISTRATION = "response"
@@ -15,6 +16,8 @@ class DynamicWebhook(Component):
 
     The answer to the registration is kept, because unregistering mostly needs an id out of it.
     """
+
+    answers_caller = True
 
     async def receive(self, context: Context) -> None:
         if context.port == "webhook":

@@ -1,7 +1,8 @@
 """GET request."""
 
-from headrace_connectors.utils.http import exchange
 from headrace_sdk import Component, Context
+
+from headrace_connectors.utils.http import exchange
 
 
 class Get(Component):

@@ -1,7 +1,8 @@
 """PUT request."""
 
-from headrace_connectors.utils.http import exchange
 from headrace_sdk import Component, Context
+
+from headrace_connectors.utils.http import exchange
 
 
 class Put(Component):

@@ -1,12 +1,15 @@
 """The answer to the request that began the run."""
 
-from headrace_connectors.utils.http import fields
 from headrace_core import Json
 from headrace_sdk import CancelError, Component, Context
+
+from headrace_connectors.utils.http import fields
 
 
 class Response(Component):
     """Answers with body, status and headers. A text body under a JSON content type must be JSON."""
+
+    answers_caller = True
 
     async def receive(self, context: Context) -> None:
         given = context.content if isinstance(context.content, dict) else {}

@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from headrace_connectors.utils.http import durations, fields
 from headrace_core import Json
 from headrace_sdk import Component, Context, JsonObject, TransientError
+
+from headrace_connectors.utils.http import durations, fields
 
 MONITOR = "monitor"
 TIMEOUT = timedelta(seconds=30)

@@ -1,11 +1,14 @@
 """A run for every request."""
 
-from headrace_connectors.utils.http import hooks
 from headrace_sdk import Component, Context
+
+from headrace_connectors.utils.http import hooks
 
 
 class WebhookTrigger(Component):
     """Sends each request to `request`. A Response component answers when `immediateResponse` is off."""
+
+    answers_caller = True
 
     async def receive(self, context: Context) -> None:
         if context.properties.get("generateInspector"):

@@ -1,0 +1,215 @@
+"""An executor over real SQLite, with flows handed in by the test and every other service answered in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+from headrace_connectors import load_builtin
+from headrace_core.clock import SystemClock
+from headrace_core.errors import NotFound
+from headrace_core.manifest import parse_manifest
+from headrace_executor.answers import Waiters
+from headrace_executor.context import Doors
+from headrace_executor.counters import Counters
+from headrace_executor.engine import Engine
+from headrace_executor.execution import Surroundings
+from headrace_executor.model import RunState
+from headrace_executor.plan import ComponentEntry, Components
+from headrace_executor.plans import Plans
+from headrace_executor.ports import FlowSource, FlowTimer, WebAnswer
+from headrace_executor.retry import RetryPolicy
+from headrace_executor.service import Event, ExecutionService, RunDetail
+from headrace_executor.settings import ExecutorSettings
+from headrace_executor.stores.sqlite import SqliteExecutorStore
+from headrace_executor.watching import Watching
+
+TENANT = "a" * 24
+COMPONENTS = [ComponentEntry(each.type, parse_manifest(each.manifest), each.component()) for each in load_builtin()]
+
+
+class HandedFlows:
+    """Flows as the test wrote them, all running."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, FlowSource] = {}
+        self.stopped: list[str] = []
+
+    def put(self, flow_id: str, descriptor: Mapping[str, Any], *, is_active: bool = True) -> None:
+        self.sources[flow_id] = FlowSource(flow_id, TENANT, is_active, 1, flow_id, dict(descriptor), {})
+
+    async def resolve(self, flow_id: str, version: int) -> FlowSource:
+        if flow_id not in self.sources:
+            raise NotFound("flow", flow_id)
+        return self.sources[flow_id]
+
+    async def stop(self, tenant_id: str, flow_id: str) -> None:
+        self.stopped.append(flow_id)
+
+
+class NotedTimers:
+    """Remembers which timers a flow has."""
+
+    def __init__(self) -> None:
+        self.timers: dict[str, list[FlowTimer]] = {}
+
+    async def put(self, tenant_id: str, flow_id: str, timers: Sequence[FlowTimer]) -> None:
+        self.timers[flow_id] = list(timers)
+
+    async def remove(self, flow_id: str) -> None:
+        self.timers.pop(flow_id, None)
+
+
+class CountingWeb:
+    """A far side that counts calls by their idempotency key and answers what the test says."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, str]] = []
+        self.answers: list[WebAnswer | Exception] = []
+
+    async def request(
+        self, method: str, url: str, headers: Sequence[tuple[str, str]], content: bytes, timeout: timedelta
+    ) -> WebAnswer:
+        key = next((value for name, value in headers if name.lower() == "idempotency-key"), "")
+        self.calls.append((method, url, key))
+        answer = self.answers.pop(0) if self.answers else WebAnswer(200, [], b"{}", url)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Platform:
+    """One executor of a test."""
+
+    def __init__(self, store: SqliteExecutorStore, flows: HandedFlows, web: CountingWeb, **settings: Any) -> None:
+        self.store = store
+        self.flows = flows
+        self.web = web
+        self.timers = NotedTimers()
+        self.counters = Counters()
+        clock = SystemClock()
+        chosen = ExecutorSettings(workers=8, retry_first=timedelta(milliseconds=20), **settings)
+        watching = Watching(clock)
+        waiters = Waiters()
+        plans = Plans(flows, Components(COMPONENTS), clock, "http://localhost")
+        nothing: Any = None  # these components use neither stores nor files
+        doors = Doors(clock, store, self.timers, nothing, nothing, web, flows, "http://localhost")  # type: ignore[arg-type]  # no locks here
+
+        def surroundings(engine: Engine) -> Surroundings:
+            return Surroundings(
+                store=store,
+                doors=doors,
+                clock=clock,
+                policy=RetryPolicy(chosen.retry_first, chosen.retry_longest, 3),
+                receive_timeout=chosen.receive_timeout,
+                owner=engine.owner,
+                answer=engine.answer,
+                report_error=lambda *given: self.service.report_error(*given),
+                call_flow=lambda *given: self.service.call_flow(*given),
+                answer_call=lambda *given: self.service.answer_call(*given),
+                happen=watching.happen,
+                is_watched=watching.is_watched,
+            )
+
+        self.engine = Engine(
+            store,
+            plans,
+            waiters,
+            clock,
+            self.counters,
+            workers=chosen.workers,
+            backlog=chosen.backlog,
+            lease=chosen.lease,
+            retention=chosen.retention,
+            surroundings=surroundings,
+        )
+        self.service = ExecutionService(
+            store,
+            self.engine,
+            plans,
+            waiters,
+            self.timers,
+            clock,
+            self.counters,
+            chosen,  # type: ignore[arg-type]  # no locks here
+        )
+
+    async def send(
+        self, flow_id: str, node: str, content: Any, *, event_id: str = "", port: str = "webhook", wait: bool = False
+    ) -> tuple[str, Any]:
+        """Send one event; returns the run's id and the answer, where one was waited for."""
+        event = Event(0, flow_id, node, port, event_id, "", orjson.dumps(content), wait, 5.0)
+        [outcome], box = await self.service.accept([event])
+        if outcome.refusal is not None:
+            raise outcome.refusal
+        answers = [answer async for batch in box.take(5.0) for _, answer in batch] if wait else []
+        return outcome.run_id, answers[0] if answers else None
+
+    async def rest(self, run_id: str, within: float = 10.0) -> RunDetail:
+        """Wait until a run is over and return it."""
+        async with asyncio.timeout(within):
+            while True:
+                detail = await self.service.get_run(TENANT, run_id)
+                if detail.run.state.is_over:
+                    return detail
+                await asyncio.sleep(0.01)
+
+    async def until(self, run_id: str, state: RunState, within: float = 10.0) -> RunDetail:
+        async with asyncio.timeout(within):
+            while True:
+                detail = await self.service.get_run(TENANT, run_id)
+                if detail.run.state is state:
+                    return detail
+                await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def platform(
+    folder: Path, flows: HandedFlows, web: CountingWeb | None = None, **settings: Any
+) -> AsyncIterator[Platform]:
+    store = await SqliteExecutorStore.open(folder / "executor.db")
+    made = Platform(store, flows, web or CountingWeb(), **settings)
+    async with made.engine.running(alone=True):
+        yield made
+    await store.close()
+
+
+def webhook(**properties: Any) -> dict[str, Any]:
+    return {
+        "type": "appmixer.utils.http.WebhookTrigger",
+        "x": 0,
+        "y": 0,
+        "source": {},
+        "config": {"properties": {"immediateResponse": False, **properties}},
+    }
+
+
+def node(component: str, sources: Mapping[str, str | list[str]], lambda_: Any = None, **more: Any) -> dict[str, Any]:
+    """A node whose in-port `in` is fed by source → out-port(s), each with the same literal or variable lambda."""
+    source = {name: [ports] if isinstance(ports, str) else ports for name, ports in sources.items()}
+    config: dict[str, Any] = {}
+    if lambda_ is not None:
+        config["transform"] = {
+            "in": {name: {port: {"type": "json2new", **lambda_} for port in ports} for name, ports in source.items()}
+        }
+    return {"type": f"appmixer.utils.{component}", "x": 0, "y": 0, "source": {"in": source}, "config": config, **more}
+
+
+def set_variables(sources: Mapping[str, str | list[str]], **values: str) -> dict[str, Any]:
+    """A SetVariable node; each value is a literal or, when it begins with $, a variable."""
+    rows, modifiers = [], {}
+    for name, value in values.items():
+        if value.startswith("$"):
+            modifiers[f"v-{name}"] = {"variable": value, "functions": []}
+            value = f"{{{{{{v-{name}}}}}}}"
+        rows.append({"type": "text", "name": name, "text": value})
+    return node(
+        "controls.SetVariable",
+        sources,
+        {"modifiers": {"variables": modifiers}, "lambda": {"variables": {"ADD": rows}}},
+    )
