@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from headrace_core import Json
 from headrace_core.errors import Problem, Severity, ValidationFailed
-from headrace_core.expressions import VariableUse, compile_transform, variables_of
+from headrace_core.expressions import MODIFIER_NAMES, VariableUse, compile_transform, variables_of
 from headrace_core.flow import ERROR_PORT, Flow, Node, kind_of
 from headrace_core.graph import Graph, Link
 from headrace_core.manifest import InPort, Manifest
@@ -20,14 +20,27 @@ ManifestOf = Callable[[str], Manifest | None]
 
 
 def validate_flow(
-    flow: Flow, manifest_of: ManifestOf, *, strict: bool, known_types: Collection[str] = ()
+    flow: Flow,
+    manifest_of: ManifestOf,
+    *,
+    strict: bool,
+    known_types: Collection[str] = (),
+    modifier_names: Collection[str] = MODIFIER_NAMES,
 ) -> list[Problem]:
     """Everything that is wrong with a flow, each problem with its node, port, field, fix and severity.
 
     `manifest_of` answers canonical component types. `strict` is for starting: what is merely unfinished (a required
-    field without a value) is an error then, and a warning otherwise. `known_types` lets a mistyped type be guessed.
+    field without a value) is an error then, and a warning otherwise. `known_types` lets a mistyped type be guessed;
+    `modifier_names` are those that the installation can run.
     """
-    check = _Check(flow, Graph(flow), _manifests(flow, manifest_of), "error" if strict else "warning", known_types)
+    check = _Check(
+        nodes=flow,
+        graph=Graph(flow),
+        manifests=_manifests(flow, manifest_of),
+        unfinished="error" if strict else "warning",
+        known_types=known_types,
+        modifier_names=modifier_names,
+    )
     return [*check.flow(), *(problem for node in flow.nodes.values() for problem in check.node(node))]
 
 
@@ -75,6 +88,7 @@ class _Check:
     manifests: Mapping[str, Manifest | ValidationFailed | None]
     unfinished: Severity
     known_types: Collection[str]
+    modifier_names: Collection[str]
 
     def manifest(self, node_id: str) -> Manifest | None:
         found = self.manifests.get(node_id)
@@ -228,10 +242,18 @@ class _Check:
         except ValidationFailed as error:
             for problem in error.problems:
                 yield replace(problem, node=place.node, port=place.port, field=problem.field or place.path)
+        for field, variables in _members(entry.get("modifiers")):
+            yield from self.modifiers(place.below(f"modifiers.{field}", field=field), variables)
         for use in variables_of(entry):
             yield from self.variable(place.below(f"lambda.{use.field}", field=use.field), use)
         if str(entry.get("type", "json2new")).lower() != "json2ext":
             yield from self.required(place.below("lambda"), port, entry.get("lambda"))
+
+    def modifiers(self, place: _Place, variables: Json) -> Iterator[Problem]:
+        for name in _modifiers_in(variables):
+            if name not in self.modifier_names:
+                near = _choose(list(self.modifier_names), name, "Choose one of the list of modifiers.", listed=False)
+                yield place.problem(f"There is no modifier {name!r}.", near)
 
     def variable(self, place: _Place, use: VariableUse) -> Iterator[Problem]:
         variable = f"$.{use.node_id}.{use.port}" + (f".{use.path}" if use.path else "")
@@ -273,6 +295,22 @@ class _Check:
             said = "Failed messages leave through the out-port error, and nothing is linked to it."
             place = _Place(node.id, "errorHandling.onError", ERROR_PORT)
             yield place.problem(said, "Link the error port, or choose storeUnprocessed.", "warning")
+
+
+def _modifiers_in(variables: Json) -> list[str]:
+    """The names of all modifiers that variables use, those of their parameters too, each once."""
+    names: list[str] = []
+    stack = [variables]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, list):
+            stack.extend(part)
+        elif isinstance(part, dict):
+            functions = part.get("functions")
+            called = functions if isinstance(functions, list) else []
+            names.extend(str(each["name"]) for each in called if isinstance(each, dict) and "name" in each)
+            stack.extend(part.values())
+    return list(dict.fromkeys(names))
 
 
 def _members(value: Json) -> list[tuple[str, Json]]:
