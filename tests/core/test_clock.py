@@ -4,7 +4,6 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-
 from headrace_core.clock import Clock, SystemClock, TestClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

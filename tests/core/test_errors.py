@@ -4,11 +4,10 @@ from datetime import timedelta
 
 import orjson
 import pytest
+from headrace_core import Json, errors
+from headrace_core.errors import HeadraceError, Problem
 from hypothesis import given
 from hypothesis import strategies as st
-
-from headrace_core import errors
-from headrace_core.errors import HeadraceError, Problem
 
 PROBLEM = Problem("flow.a.source.in", "There is no node 'b'.", "Remove the link.", "a", "in", "source.in")
 WARNING = Problem("flow", "Nothing starts here.", severity="warning")
@@ -65,7 +64,7 @@ def test_a_code_of_another_release_becomes_internal_and_is_kept() -> None:
 
 
 @pytest.mark.parametrize("value", [{}, {"code": 1}, {"code": "rate_limited", "details": []}, {"details": "x"}])
-def test_a_damaged_record_still_gives_an_error(value: dict[str, errors.Json]) -> None:
+def test_a_damaged_record_still_gives_an_error(value: dict[str, Json]) -> None:
     assert isinstance(errors.from_dict(value), HeadraceError)
 
 
