@@ -148,9 +148,7 @@ class Forbidden(HeadraceError):
 
     code = "forbidden"
 
-    def __init__(
-        self, message: str = "You may not do this.", *, details: Mapping[str, Json] | None = None
-    ) -> None:
+    def __init__(self, message: str = "You may not do this.", *, details: Mapping[str, Json] | None = None) -> None:
         super().__init__(message, details=details)
 
 
