@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PACKAGES := libs services embedded cli connectors
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto format check lint types layers test clean
+.PHONY: help setup proto format check lint types layers test run clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ layers: setup
 
 test: setup check ## check, then every test
 	$(BIN)/python -m pytest -q
+
+run: setup ## start the whole platform in one process
+	$(BIN)/headrace up
 
 clean: ## remove what was generated and installed
 	rm -rf $(VENV) libs/proto/headrace build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,68 @@
+"""`headrace`: starts the embedded platform."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import AsyncExitStack
+from typing import Annotated
+
+import typer
+from headrace_core.errors import HeadraceError
+from rich.console import Console
+
+app = typer.Typer(help="Headrace: flows that survive any crash.", no_args_is_help=True, add_completion=False)
+console = Console(highlight=False)
+
+
+@app.callback()
+def root() -> None:
+    """Headrace: flows that survive any crash."""
+
+
+@app.command()
+def up(
+    port: Annotated[int | None, typer.Option(help="Port to listen on; default HEADRACE_PORT or 2200.")] = None,
+    data_dir: Annotated[
+        str | None, typer.Option(help="Where data is kept; default ./data.")
+    ] = None,
+) -> None:
+    """Start the whole platform in this process. Ctrl-C drains and stops it.
+
+    Example: headrace up --port 2200 --data-dir ./data
+    """
+    environ = dict(os.environ)
+    if port is not None:
+        environ["HEADRACE_PORT"] = str(port)
+    if data_dir is not None:
+        environ["HEADRACE_DATA_DIR"] = data_dir
+    try:
+        _serve(environ)
+    except HeadraceError as error:
+        console.print(f"[red]Headrace cannot start:[/red] {error}")
+        raise typer.Exit(1) from None
+
+
+def _serve(environ: dict[str, str]) -> None:
+    """Importing the platform takes a moment, so `headrace --help` does without it."""
+    from headrace_embedded.platform import open_platform
+    from headrace_runtime import lifecycle, logs
+
+    async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
+        serving = await stack.enter_async_context(open_platform(environ))
+        console.print(f"\n  Headrace is ready at [bold]{serving.url}[/bold]")
+        console.print(f"  Data: {serving.data_dir}")
+        if serving.admin_password and not environ.get("HEADRACE_ADMIN_PASSWORD"):
+            console.print(f"  First sign-in: {serving.admin_email}  password: {serving.admin_password}")
+            console.print("  (shown once; change it with POST /user/change-password)")
+        console.print("  Ctrl-C drains and stops.\n")
+        sys.stdout.flush()
+        await stopping.wait()
+        console.print("  Draining …")
+
+    logs.setup(service="headrace")
+    lifecycle.run(main)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,162 @@
+"""Opens SQLite, connects the five services by local channels, serves them at one port."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+
+import headrace_flow_manager.app
+import headrace_logging.app
+import headrace_scheduler.app
+from headrace.people.v1 import people_service_pb2 as people_pb
+from headrace.people.v1.people_service_pb2_grpc import PeopleServiceStub
+from headrace_connectors import load_apps, load_builtin, load_bundles
+from headrace_core.clock import SystemClock
+from headrace_core.manifest import parse_manifest
+from headrace_executor.app import ExecutorApp
+from headrace_executor.plan import ComponentEntry
+from headrace_executor.settings import ExecutorSettings
+from headrace_executor.stores.sqlite import SqliteExecutorStore
+from headrace_flow_manager.configuration import FlowManagerSettings
+from headrace_gateway.app import create_app
+from headrace_gateway.clients import Channels
+from headrace_gateway.server import serve_http
+from headrace_gateway.settings import GatewaySettings
+from headrace_logging.settings import LoggingSettings
+from headrace_logging.stores.sqlite import open_store as open_log_store
+from headrace_runtime import failpoints
+from headrace_runtime.bus import LocalBus
+from headrace_runtime.egress import Egress, EgressPolicy
+from headrace_runtime.health import Health
+from headrace_runtime.metrics import Metrics
+from headrace_runtime.rpc import LocalServer
+from headrace_runtime.settings import load
+from headrace_runtime.sqlite import lock_directory
+from headrace_scheduler.settings import SchedulerSettings
+from headrace_scheduler.stores.sqlite import open_store as open_schedule_store
+
+from headrace_embedded.settings import EmbeddedSettings
+
+logger = logging.getLogger(__name__)
+
+RPC_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Where the platform answers, and the administrator when this start made one."""
+
+    url: str
+    data_dir: str
+    admin_email: str
+    admin_password: str  # empty when there was one already
+
+
+@asynccontextmanager
+async def open_platform(environ: Mapping[str, str]) -> AsyncIterator[Serving]:
+    """Run the whole platform while the block runs. Leaving the block drains it."""
+    failpoints.arm(environ)
+    own = load(EmbeddedSettings, environ)
+    gateway = load(GatewaySettings, environ)
+    clock, bus, metrics = SystemClock(), LocalBus(), Metrics()
+    health = Health(clock)
+    folder = own.data_dir.resolve()
+    async with AsyncExitStack() as stack:
+        if not own.shared_data:
+            stack.enter_context(lock_directory(folder))
+        flow_server, schedule_server, execution_server, log_server = (LocalServer() for _ in range(4))
+        channels = Channels(
+            flow=flow_server.channel(),
+            schedule=schedule_server.channel(),
+            execution=execution_server.channel(),
+            log=log_server.channel(),
+        )
+        policy = EgressPolicy(allow_private=own.egress_allow_private, allowed_networks=own.egress_networks)
+        egress = await stack.enter_async_context(Egress(policy))
+
+        log_store = await open_log_store(folder / "logging.db")
+        stack.push_async_callback(log_store.close)
+        log_app = await stack.enter_async_context(
+            headrace_logging.app.open_app(log_store, clock=clock, settings=load(LoggingSettings, environ))
+        )
+        log_app.register(log_server)
+
+        builtin = load_builtin()
+        flow_app = await stack.enter_async_context(
+            headrace_flow_manager.app.open_app(
+                folder / "flow_manager.db",
+                catalog=builtin,
+                apps=load_apps(),
+                bundles=load_bundles(),
+                execution_channel=channels.execution,
+                log_channel=channels.log,
+                bus=bus,
+                clock=clock,
+                settings=load(FlowManagerSettings, environ),
+            )
+        )
+        flow_app.register(flow_server)
+
+        schedule_store = await open_schedule_store(folder / "scheduler.db")
+        stack.push_async_callback(schedule_store.close)
+        schedule_app = await stack.enter_async_context(
+            headrace_scheduler.app.open_app(
+                schedule_store,
+                execution_channel=channels.execution,
+                clock=clock,
+                settings=load(SchedulerSettings, environ),
+            )
+        )
+        schedule_app.register(schedule_server)
+
+        executor_settings = load(ExecutorSettings, environ)
+        if "HEADRACE_PUBLIC_URL" not in environ:
+            executor_settings = replace(executor_settings, public_url=f"http://{gateway.host}:{gateway.port}")
+        run_store = await SqliteExecutorStore.open(
+            folder / "executor.db", fenced=executor_settings.mutant != "no_fence", on_broken=_end_the_process
+        )
+        stack.push_async_callback(run_store.close)
+        executor = ExecutorApp(
+            run_store,
+            components=[ComponentEntry(each.type, parse_manifest(each.manifest), each.component()) for each in builtin],
+            flow_channel=channels.flow,
+            schedule_channel=channels.schedule,
+            log_channel=channels.log,
+            bus=bus,
+            egress=egress,
+            clock=clock,
+            settings=executor_settings,
+        )
+        executor.register(execution_server)
+        await stack.enter_async_context(executor.running(alone=not own.shared_data))
+        stack.push_async_callback(executor.drain)
+        await log_app.start()
+        await schedule_app.start()
+        await flow_app.start()
+        stack.push_async_callback(log_app.drain)
+        stack.push_async_callback(schedule_app.drain)
+        stack.push_async_callback(flow_app.drain)
+
+        password = await _ensure_administrator(channels, own)
+        app = create_app(channels=channels, settings=gateway, clock=clock, health=health, metrics=metrics)
+        listening = await stack.enter_async_context(serve_http(app, gateway.host, gateway.port, clock=clock))
+        yield Serving(listening.url, str(folder), own.admin_email, password)
+
+
+async def _ensure_administrator(channels: Channels, own: EmbeddedSettings) -> str:
+    """Make the first administrator. Returns the password when one was made now, else an empty text."""
+    password = own.admin_password or secrets.token_urlsafe(12)
+    request = people_pb.EnsureAdministratorRequest(email=own.admin_email, password=password)
+    answer = await PeopleServiceStub(channels.flow).EnsureAdministrator(request, timeout=RPC_TIMEOUT)
+    return password if answer.created else ""
+
+
+def _end_the_process(error: BaseException) -> None:
+    """What a failed commit left on disk is unknown: only a fresh start reads it right."""
+    logger.critical("A commit failed, the process ends and must be started again: %s", error)
+    os.kill(os.getpid(), signal.SIGTERM)

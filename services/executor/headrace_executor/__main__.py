@@ -1,0 +1,74 @@
+"""The executor as a process of its own: `python -m headrace_executor`."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace_connectors import load_builtin
+from headrace_core.clock import SystemClock
+from headrace_core.manifest import parse_manifest
+from headrace_runtime import failpoints, lifecycle, logs, rpc, settings
+from headrace_runtime.bus import LocalBus
+from headrace_runtime.egress import Egress
+from headrace_runtime.sqlite import lock_directory
+
+from headrace_executor.app import ExecutorApp
+from headrace_executor.plan import ComponentEntry
+from headrace_executor.settings import ExecutorSettings
+from headrace_executor.stores.sqlite import SqliteExecutorStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Where the executor runs as a process of its own, and whom it calls."""
+
+    listen: str = settings.setting(
+        "127.0.0.1:7103", env="HEADRACE_EXECUTOR_LISTEN", help="Address the executor answers gRPC at."
+    )
+    data_directory: Path = settings.setting(
+        Path("data"), env="HEADRACE_DATA_DIR", help="Directory of the service's files; one process may use it."
+    )
+    flow_manager: str = settings.setting(
+        "127.0.0.1:7101", env="HEADRACE_FLOW_MANAGER_ADDRESS", help="Address of the flow-manager."
+    )
+    scheduler: str = settings.setting(
+        "127.0.0.1:7102", env="HEADRACE_SCHEDULER_ADDRESS", help="Address of the scheduler."
+    )
+    logging: str = settings.setting(
+        "127.0.0.1:7105", env="HEADRACE_LOGGING_ADDRESS", help="Address of the log service."
+    )
+
+
+async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
+    """Serve until told to stop."""
+    logs.setup(service="executor")
+    failpoints.arm(os.environ)
+    server = settings.load(ServerSettings, os.environ)
+    folder = server.data_directory / "executor"
+    stack.enter_context(lock_directory(folder))
+    store = await SqliteExecutorStore.open(folder / "executor.db")
+    stack.push_async_callback(store.close)
+    app = ExecutorApp(
+        store,
+        components=[
+            ComponentEntry(each.type, parse_manifest(each.manifest), each.component()) for each in load_builtin()
+        ],
+        flow_channel=await stack.enter_async_context(rpc.dial(server.flow_manager)),
+        schedule_channel=await stack.enter_async_context(rpc.dial(server.scheduler)),
+        log_channel=await stack.enter_async_context(rpc.dial(server.logging)),
+        bus=LocalBus(),
+        egress=await stack.enter_async_context(Egress()),
+        clock=SystemClock(),
+        settings=settings.load(ExecutorSettings, os.environ),
+    )
+    await stack.enter_async_context(app.running(alone=True))
+    stack.push_async_callback(app.drain)
+    await stack.enter_async_context(rpc.serve(server.listen, app.register))
+    await stopping.wait()
+
+
+if __name__ == "__main__":
+    lifecycle.run(main)
