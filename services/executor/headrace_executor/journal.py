@@ -188,6 +188,7 @@ class Progress:
                 self._apply(record)
         self._replaying = False
         held = {id(delivery) for group in self._held.values() for delivery in group}
+        held |= {id(part) for parts in self._joined.values() for part in parts}
         self.ready = deque(
             delivery for delivery in self.pending.values() if delivery.parked is None and id(delivery) not in held
         )
