@@ -16,17 +16,17 @@ from headrace_gateway.clients.people import PeopleClient
 from headrace_gateway.clients.stores import StoreClient
 
 if TYPE_CHECKING:
-    from headrace_gateway.clients.wire import Channel
+    from grpc import aio
 
 
 @dataclass(frozen=True, slots=True)
 class Channels:
     """Ways to the services: flow-manager, scheduler, executor and logging."""
 
-    flow: "Channel"
-    schedule: "Channel"
-    execution: "Channel"
-    log: "Channel"
+    flow: "aio.Channel"
+    schedule: "aio.Channel"
+    execution: "aio.Channel"
+    log: "aio.Channel"
 
 
 @dataclass(frozen=True, slots=True)

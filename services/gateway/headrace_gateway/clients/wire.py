@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias
 
 import orjson
 from google.protobuf.message import Message
@@ -13,11 +12,6 @@ from headrace_core import Json, errors
 
 from headrace_gateway.identity import Scope
 from headrace_gateway.queries import ListQuery, Operator
-
-if TYPE_CHECKING:
-    from grpc import aio
-
-    Channel: TypeAlias = aio.Channel
 
 _OPERATORS: Mapping[Operator, "query_pb2.Operator.ValueType"] = {
     "equal": query_pb2.OPERATOR_EQUAL,

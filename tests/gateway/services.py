@@ -1,0 +1,545 @@
+"""Small services behind the gateway, in memory, answering the same contracts as the real ones."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import orjson
+from headrace.catalog.v1 import catalog_service_pb2 as catalog
+from headrace.catalog.v1 import catalog_service_pb2_grpc as catalog_rpc
+from headrace.execution.v1 import execution_pb2 as execution
+from headrace.execution.v1 import execution_service_pb2 as executions
+from headrace.execution.v1 import execution_service_pb2_grpc as execution_rpc
+from headrace.file.v1 import file_service_pb2 as files
+from headrace.file.v1 import file_service_pb2_grpc as file_rpc
+from headrace.flow.v1 import flow_pb2 as flow
+from headrace.flow.v1 import flow_service_pb2 as flows
+from headrace.flow.v1 import flow_service_pb2_grpc as flow_rpc
+from headrace.log.v1 import log_service_pb2 as log
+from headrace.log.v1 import log_service_pb2_grpc as log_rpc
+from headrace.people.v1 import people_pb2 as people
+from headrace.people.v1 import people_service_pb2 as peoples
+from headrace.people.v1 import people_service_pb2_grpc as people_rpc
+from headrace.query.v1 import query_pb2
+from headrace.setting.v1 import setting_service_pb2 as settings
+from headrace.setting.v1 import setting_service_pb2_grpc as setting_rpc
+from headrace.store.v1 import store_service_pb2 as stores
+from headrace.store.v1 import store_service_pb2_grpc as store_rpc
+from headrace_core import errors, ids
+from headrace_runtime.rpc import LocalServer
+
+USER = people.User(
+    user_id="a" * 24, username="ann", email="ann@example.com", active=True, scopes=["user"], metadata=b"{}"
+)
+OTHER = people.User(user_id="b" * 24, username="bob", active=True, scopes=["user"], metadata=b"{}")
+ADMIN = people.User(
+    user_id="c" * 24, username="ada", active=True, scopes=["user", "admin"], vendors=["acme"], metadata=b"{}"
+)
+
+
+@dataclass
+class People(people_rpc.PeopleServiceServicer):
+    """Three people with fixed tokens; the password of each is `password`."""
+
+    tokens: dict[str, people.User] = field(
+        default_factory=lambda: {"user-token": USER, "other-token": OTHER, "admin-token": ADMIN}
+    )
+    users: dict[str, people.User] = field(default_factory=lambda: {each.user_id: each for each in (USER, OTHER, ADMIN)})
+    asked: int = 0
+    addresses: list[str] = field(default_factory=list)
+    queries: list[query_pb2.ListQuery] = field(default_factory=list)
+
+    async def Authenticate(self, request, context):
+        self.asked += 1
+        if request.token not in self.tokens:
+            raise errors.Unauthenticated()
+        return peoples.AuthenticateResponse(user=self.tokens[request.token])
+
+    async def SignIn(self, request, context):
+        self.addresses.append(request.address)
+        for user in self.users.values():
+            if request.login in (user.email, user.username) and request.password == "password":
+                return peoples.SignInResponse(user=user, token=f"{user.username}-fresh")
+        raise errors.Unauthenticated()
+
+    async def SignUp(self, request, context):
+        name = request.username or request.email
+        if any(name == user.username for user in self.users.values()):
+            raise errors.AlreadyExists(f"The name {name} is taken.")
+        user = people.User(user_id=ids.new_user_id(), username=name, email=request.email, active=True)
+        self.users[user.user_id] = user
+        return peoples.SignUpResponse(user=user, token="new-token")
+
+    async def SignOut(self, request, context):
+        self.tokens.pop(request.token, None)
+        return peoples.SignOutResponse()
+
+    async def SignOutEverywhere(self, request, context):
+        ended = [token for token, user in self.tokens.items() if user.user_id == request.user_id]
+        for token in ended:
+            del self.tokens[token]
+        return peoples.SignOutEverywhereResponse(ended=len(ended))
+
+    async def GetUser(self, request, context):
+        if request.user_id not in self.users:
+            raise errors.NotFound("user", request.user_id)
+        return peoples.GetUserResponse(user=self.users[request.user_id])
+
+    async def ListUsers(self, request, context):
+        self.queries.append(request.query)
+        return peoples.ListUsersResponse(users=self.users.values(), total=len(self.users))
+
+    async def UpdateUser(self, request, context):
+        user = people.User()
+        user.CopyFrom((await self.GetUser(request, context)).user)
+        if request.replace_scopes:
+            del user.scopes[:]
+            user.scopes.extend(request.scopes)
+        if request.replace_vendors:
+            del user.vendors[:]
+            user.vendors.extend(request.vendors)
+        if request.HasField("metadata"):
+            user.metadata = request.metadata
+        self.users[user.user_id] = user
+        return peoples.UpdateUserResponse(user=user)
+
+    async def ChangePassword(self, request, context):
+        if request.old_password != "password":
+            raise errors.Unauthenticated()
+        return peoples.ChangePasswordResponse()
+
+    async def ResetPassword(self, request, context):
+        if not any(request.login in (user.email, user.username) for user in self.users.values()):
+            raise errors.NotFound("user", request.login)
+        return peoples.ResetPasswordResponse()
+
+
+@dataclass
+class Flows(flow_rpc.FlowServiceServicer):
+    """Flows of all tenants by (tenant, id)."""
+
+    kept: dict[tuple[str, str], flow.Flow] = field(default_factory=dict)
+    queries: list[query_pb2.ListQuery] = field(default_factory=list)
+    failure: Exception | None = None
+
+    def _get(self, request):
+        if self.failure is not None:
+            raise self.failure
+        found = self.kept.get((request.scope.tenant_id, request.flow_id))
+        if found is None and request.scope.all_tenants:
+            found = next((each for (_, name), each in self.kept.items() if name == request.flow_id), None)
+        if found is None:
+            raise errors.NotFound("flow", request.flow_id)
+        return found
+
+    async def CreateFlow(self, request, context):
+        made = flow.Flow(
+            flow_id=request.flow_id or ids.new_id(),
+            tenant_id=request.scope.tenant_id,
+            stage=flow.FLOW_STAGE_STOPPED,
+            version=1,
+            revision=1,
+            record=request.record,
+        )
+        made.created_at.GetCurrentTime()
+        self.kept[made.tenant_id, made.flow_id] = made
+        return flows.CreateFlowResponse(flow=made)
+
+    async def GetFlow(self, request, context):
+        return flows.GetFlowResponse(flow=self._get(request))
+
+    async def ListFlows(self, request, context):
+        self.queries.append(request.query)
+        mine = [
+            each
+            for (tenant, _), each in self.kept.items()
+            if request.scope.all_tenants or tenant == request.scope.tenant_id
+        ]
+        return flows.ListFlowsResponse(flows=[] if request.count_only else mine, total=len(mine))
+
+    async def UpdateFlow(self, request, context):
+        key = (request.scope.tenant_id, request.flow_id)
+        if key not in self.kept and request.create_if_missing:
+            create = flows.CreateFlowRequest(scope=request.scope, flow_id=request.flow_id, record=request.changes)
+            made = await self.CreateFlow(create, context)
+            return flows.UpdateFlowResponse(flow=made.flow, created=True)
+        changed = flow.Flow()
+        changed.CopyFrom(self._get(request))
+        if request.expected_revision not in (0, changed.revision):
+            raise errors.RevisionConflict("Somebody saved in between. Read the flow again.")
+        if changed.stage == flow.FLOW_STAGE_RUNNING and not request.force:
+            raise errors.Conflict("The flow runs. Stop it, or force the change.")
+        changed.record = orjson.dumps({**orjson.loads(changed.record), **orjson.loads(request.changes)})
+        changed.revision += 1
+        self.kept[key] = changed
+        return flows.UpdateFlowResponse(flow=changed)
+
+    async def DeleteFlow(self, request, context):
+        found = self._get(request)
+        del self.kept[found.tenant_id, found.flow_id]
+        return flows.DeleteFlowResponse()
+
+    async def CloneFlow(self, request, context):
+        found = self._get(request)
+        record = orjson.loads(found.record)
+        record["name"] = request.prefix + record.get("name", "")
+        kept = {name: value for name, value in record.items() if name not in request.without}
+        create = flows.CreateFlowRequest(scope=request.scope, record=orjson.dumps(kept))
+        return flows.CloneFlowResponse(flow=(await self.CreateFlow(create, context)).flow)
+
+    async def StartFlow(self, request, context):
+        found = self._get(request)
+        if b'"broken"' in found.record:
+            problem = errors.Problem("flow.broken.type", "There is no such type.", node="broken", field="type")
+            raise errors.ValidationFailed([problem])
+        found.stage = flow.FLOW_STAGE_RUNNING
+        return flows.StartFlowResponse(flow=found)
+
+    async def StopFlow(self, request, context):
+        found = self._get(request)
+        found.stage = flow.FLOW_STAGE_STOPPED
+        return flows.StopFlowResponse(flow=found)
+
+    async def ValidateFlow(self, request, context):
+        self._get(request)
+        return flows.ValidateFlowResponse(
+            problems=[
+                flow.Problem(where="flow.x", message="No.", node_id="x"),
+                flow.Problem(where="flow.y", message="Hm.", warning=True),
+            ]
+        )
+
+    async def ListFlowVersions(self, request, context):
+        found = self._get(request)
+        version = flow.FlowVersion(flow_id=found.flow_id, version=1, descriptor_json=b"{}")
+        return flows.ListFlowVersionsResponse(versions=[version], total=1)
+
+
+class Catalog(catalog_rpc.CatalogServiceServicer):
+    """One component, one app, one bundle."""
+
+    async def ListComponents(self, request, context):
+        kept = catalog.Component(type="headrace.utils.http.Webhook", manifest=b'{"name": "Webhook"}')
+        return catalog.ListComponentsResponse(components=[kept])
+
+    async def ListApps(self, request, context):
+        return catalog.ListAppsResponse(
+            apps=[catalog.App(app_id="headrace.utils", description_json=b'{"label": "Utils"}')]
+        )
+
+    async def ListBundles(self, request, context):
+        return catalog.ListBundlesResponse(bundles=[catalog.Bundle(name="headrace.utils", version="1.2.3")])
+
+
+@dataclass
+class Settings(setting_rpc.SettingServiceServicer):
+    """The modifiers document."""
+
+    document: bytes = b'{"categories": {}, "modifiers": {}}'
+
+    async def GetModifiers(self, request, context):
+        return settings.GetModifiersResponse(document=self.document)
+
+    async def PutModifiers(self, request, context):
+        self.document = request.document
+        return settings.PutModifiersResponse(document=self.document)
+
+    async def DeleteModifiers(self, request, context):
+        self.document = b"{}"
+        return settings.DeleteModifiersResponse()
+
+
+@dataclass
+class Stores(store_rpc.StoreServiceServicer):
+    """Stores by id, with records by key."""
+
+    kept: dict[str, stores.Store] = field(default_factory=dict)
+    records: dict[tuple[str, str], stores.Record] = field(default_factory=dict)
+
+    def _store(self, request):
+        found = self.kept.get(request.store_id)
+        if found is None or found.tenant_id != request.scope.tenant_id:
+            raise errors.NotFound("store", request.store_id)
+        return found
+
+    def _record(self, request):
+        self._store(request)
+        if (request.store_id, request.key) not in self.records:
+            raise errors.NotFound("record", request.key)
+        return self.records[request.store_id, request.key]
+
+    async def CreateStore(self, request, context):
+        store = stores.Store(store_id=ids.new_user_id(), name=request.name, tenant_id=request.scope.tenant_id)
+        self.kept[store.store_id] = store
+        return stores.CreateStoreResponse(store=store)
+
+    async def GetStore(self, request, context):
+        return stores.GetStoreResponse(store=self._store(request))
+
+    async def ListStores(self, request, context):
+        mine = [each for each in self.kept.values() if each.tenant_id == request.scope.tenant_id]
+        return stores.ListStoresResponse(stores=mine)
+
+    async def RenameStore(self, request, context):
+        store = self._store(request)
+        old_name, store.name = store.name, request.name
+        return stores.RenameStoreResponse(store=store, old_name=old_name)
+
+    async def DeleteStore(self, request, context):
+        del self.kept[self._store(request).store_id]
+        return stores.DeleteStoreResponse()
+
+    async def GetRecord(self, request, context):
+        return stores.GetRecordResponse(record=self._record(request))
+
+    async def PutRecord(self, request, context):
+        self._store(request)
+        record = stores.Record(store_id=request.store_id, key=request.key, value=request.value)
+        self.records[request.store_id, request.key] = record
+        return stores.PutRecordResponse(record=record)
+
+    async def MoveRecord(self, request, context):
+        record = self._record(request)
+        del self.records[request.store_id, request.key]
+        moved = stores.Record(
+            store_id=request.new_store_id or request.store_id,
+            key=request.new_key or request.key,
+            value=record.value,
+        )
+        self.records[moved.store_id, moved.key] = moved
+        return stores.MoveRecordResponse(record=moved)
+
+    async def DeleteRecords(self, request, context):
+        self._store(request)
+        gone = [key for key in self.records if key[0] == request.store_id and (request.all or key[1] in request.keys)]
+        for key in gone:
+            del self.records[key]
+        return stores.DeleteRecordsResponse(deleted=len(gone))
+
+    async def ListRecords(self, request, context):
+        self._store(request)
+        found = [each for (store_id, _), each in self.records.items() if store_id == request.store_id]
+        found = [each for each in found if request.query.pattern in each.key]
+        page = found[request.query.offset : request.query.offset + request.query.limit]
+        return stores.ListRecordsResponse(records=[] if request.count_only else page, total=len(found))
+
+
+@dataclass
+class Files(file_rpc.FileServiceServicer):
+    """Files with their content; an unfinished upload of a file goes on."""
+
+    kept: dict[str, files.File] = field(default_factory=dict)
+    content: dict[str, bytearray] = field(default_factory=dict)
+    uploads: dict[str, files.OpenFileRequest] = field(default_factory=dict)
+
+    async def OpenFile(self, request, context):
+        file_id = request.file_id or ids.new_id()
+        upload_id = f"upload-{file_id}"
+        if upload_id not in self.uploads:
+            self.uploads[upload_id] = request
+            self.content[upload_id] = bytearray()
+        return files.OpenFileResponse(file_id=file_id, upload_id=upload_id)
+
+    async def WriteFile(self, request, context):
+        held = self.content[request.upload_id]
+        held[request.offset : request.offset + len(request.data)] = request.data
+        return files.WriteFileResponse()
+
+    async def FinishFile(self, request, context):
+        opened = self.uploads.pop(request.upload_id)
+        file_id = request.upload_id.removeprefix("upload-")
+        self.content[file_id] = self.content.pop(request.upload_id)
+        self.kept[file_id] = files.File(
+            file_id=file_id,
+            filename=opened.filename,
+            content_type=opened.content_type,
+            size_bytes=len(self.content[file_id]),
+            sha256="0" * 64,
+            tenant_id=request.scope.tenant_id,
+        )
+        return files.FinishFileResponse(file=self.kept[file_id])
+
+    async def GetFile(self, request, context):
+        found = self.kept.get(request.file_id)
+        if found is None or found.tenant_id != request.scope.tenant_id:
+            raise errors.NotFound("file", request.file_id)
+        return files.GetFileResponse(file=found)
+
+    async def ReadFile(self, request, context):
+        await self.GetFile(request, context)
+        held = self.content[request.file_id]
+        return files.ReadFileResponse(data=bytes(held[request.offset : request.offset + request.length]))
+
+    async def ListFiles(self, request, context):
+        mine = [each for each in self.kept.values() if each.tenant_id == request.scope.tenant_id]
+        return files.ListFilesResponse(files=mine, total=len(mine))
+
+    async def DeleteFile(self, request, context):
+        await self.GetFile(request, context)
+        del self.kept[request.file_id]
+        return files.DeleteFileResponse()
+
+
+@dataclass
+class Executor(execution_rpc.ExecutionServiceServicer):
+    """Accepts events; what a node answers is in its name: echo, teapot, evil, implicit, silent, refused."""
+
+    batches: list[list[execution.Event]] = field(default_factory=list)
+    seen: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    may_commit: asyncio.Event = field(default_factory=asyncio.Event)
+    failure: errors.HeadraceError | None = None
+    unprocessed: set[str] = field(default_factory=lambda: {"m1"})
+    watching: asyncio.Event = field(default_factory=asyncio.Event)
+    unwatched: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.may_commit.set()
+
+    @property
+    def events(self) -> list[execution.Event]:
+        return [event for batch in self.batches for event in batch]
+
+    async def Accept(self, request, context) -> AsyncIterator[executions.AcceptResponse]:
+        self.batches.append(list(request.events))
+        if self.failure is not None:
+            raise self.failure
+        await self.may_commit.wait()
+        acceptances = [self._accept(event) for event in request.events]
+        yield executions.AcceptResponse(acceptances=acceptances)
+        answers = [self._answer(event) for event in request.events if event.wants_answer]
+        answers = [each for each in answers if each is not None]
+        if answers:
+            yield executions.AcceptResponse(answers=answers)
+        if any(event.node_id == "silent" and event.wants_answer for event in request.events):
+            await asyncio.Event().wait()
+
+    def _accept(self, event):
+        if event.node_id == "refused":
+            refusal = execution.Refusal(code="not_found", message="There is no such flow.")
+            return execution.Acceptance(index=event.index, refusal=refusal)
+        key = (event.flow_id, event.node_id, event.event_id or ids.new_id())
+        known = key in self.seen
+        return execution.Acceptance(
+            index=event.index, run_id=self.seen.setdefault(key, ids.derive_id(*key)), duplicate=known
+        )
+
+    def _answer(self, event):
+        match event.node_id:
+            case "echo":
+                return execution.Answer(index=event.index, status=200, headers=b"{}", body=event.content)
+            case "teapot":
+                headers = b'{"Content-Type": "text/plain", "X-Tea": "green"}'
+                return execution.Answer(index=event.index, status=418, headers=headers, body=b"short and stout")
+            case "evil":
+                headers = orjson.dumps(
+                    {
+                        "Transfer-Encoding": "chunked",
+                        "Content-Length": "1",
+                        "X-Split": "a\r\nSet-Cookie: b=c",
+                        "Bad Name": "x",
+                        "Set-Cookie": "a=b",
+                        "Access-Control-Allow-Origin": "*",
+                        "X-Good": "yes",
+                    }
+                )
+                return execution.Answer(index=event.index, status=204, headers=headers, body=b"<script>")
+            case "implicit":
+                return execution.Answer(index=event.index, implicit=True)
+        return None
+
+    def _run(self, request):
+        if request.run_id != "run-1":
+            raise errors.NotFound("run", request.run_id)
+        return execution.Run(
+            run_id="run-1", flow_id="f", tenant_id=request.scope.tenant_id, state=execution.RUN_STATE_WAITING
+        )
+
+    async def GetRun(self, request, context):
+        output = execution.Output(message_id="o", port="out", content=b'{"a": 1}')
+        step = execution.Step(step_id="s", node_id="n", input=b'{"b": 2}', outputs=[output], outcome="done")
+        wait = execution.Wait(step_id="s", node_id="n", kind="retry", reason="The site answered 503.")
+        return executions.GetRunResponse(run=self._run(request), steps=[step], waits=[wait])
+
+    async def ListRuns(self, request, context):
+        run = execution.Run(run_id="run-1", state=request.state or execution.RUN_STATE_DONE)
+        return executions.ListRunsResponse(runs=[run], total=1)
+
+    async def CancelRun(self, request, context):
+        return executions.CancelRunResponse(run=self._run(request))
+
+    async def ListUnprocessed(self, request, context):
+        found = [execution.UnprocessedMessage(message_id=each) for each in sorted(self.unprocessed)]
+        return executions.ListUnprocessedResponse(messages=found, total=len(found))
+
+    async def GetUnprocessed(self, request, context):
+        if request.message_id not in self.unprocessed:
+            raise errors.NotFound("unprocessed message", request.message_id)
+        return executions.GetUnprocessedResponse(
+            message=execution.UnprocessedMessage(message_id=request.message_id, error=b'{"message": "no"}')
+        )
+
+    async def DeleteUnprocessed(self, request, context):
+        gone = self.unprocessed & set(request.message_ids)
+        self.unprocessed -= gone
+        return executions.DeleteUnprocessedResponse(deleted=len(gone))
+
+    async def RetryUnprocessed(self, request, context):
+        return executions.RetryUnprocessedResponse(retried=len(self.unprocessed & set(request.message_ids)))
+
+    async def Watch(self, request, context) -> AsyncIterator[executions.WatchResponse]:
+        self.watching.set()
+        try:
+            yield executions.WatchResponse(happenings=[b'{"type": "run", "runId": "run-1"}'])
+            yield executions.WatchResponse(dropped=3)
+            await asyncio.Event().wait()
+        finally:
+            self.unwatched.set()
+
+
+@dataclass
+class Logs(log_rpc.LogServiceServicer):
+    """One record."""
+
+    queries: list[log.QueryRecordsRequest] = field(default_factory=list)
+
+    async def QueryRecords(self, request, context):
+        self.queries.append(request)
+        record = log.LogRecord(record_id="r1", tenant_id=request.scope.tenant_id, fields=b'{"msg": "hello"}')
+        record.at.FromJsonString("2026-01-02T03:04:05Z")
+        bucket = log.Bucket(count=1)
+        getattr(bucket, "from").FromJsonString("2026-01-02T03:00:00Z")
+        return log.QueryRecordsResponse(records=[record], buckets=[bucket], total=1)
+
+    async def GetRecord(self, request, context):
+        if request.record_id != "r1":
+            raise errors.NotFound("log record", request.record_id)
+        return log.GetRecordResponse(record=log.LogRecord(record_id="r1", fields=b'{"msg": "hello"}'))
+
+    async def Tail(self, request, context) -> AsyncIterator[log.TailResponse]:
+        yield log.TailResponse()
+        yield log.TailResponse(records=[log.LogRecord(record_id="r1", fields=b'{"msg": "line\\nbreak"}')])
+        await asyncio.Event().wait()
+
+
+@dataclass
+class Services:
+    """All of them, on one local server."""
+
+    people: People = field(default_factory=People)
+    flows: Flows = field(default_factory=Flows)
+    stores: Stores = field(default_factory=Stores)
+    files: Files = field(default_factory=Files)
+    executor: Executor = field(default_factory=Executor)
+    logs: Logs = field(default_factory=Logs)
+    settings: Settings = field(default_factory=Settings)
+    server: LocalServer = field(default_factory=LocalServer)
+
+    def __post_init__(self) -> None:
+        people_rpc.add_PeopleServiceServicer_to_server(self.people, self.server)
+        flow_rpc.add_FlowServiceServicer_to_server(self.flows, self.server)
+        store_rpc.add_StoreServiceServicer_to_server(self.stores, self.server)
+        file_rpc.add_FileServiceServicer_to_server(self.files, self.server)
+        execution_rpc.add_ExecutionServiceServicer_to_server(self.executor, self.server)
+        log_rpc.add_LogServiceServicer_to_server(self.logs, self.server)
+        setting_rpc.add_SettingServiceServicer_to_server(self.settings, self.server)
+        catalog_rpc.add_CatalogServiceServicer_to_server(Catalog(), self.server)

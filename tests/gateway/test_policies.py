@@ -1,0 +1,161 @@
+"""Who may call what: every route of the live table, for every kind of caller, answers as its policy says."""
+
+from dataclasses import replace
+
+import httpx
+import pytest
+from headrace_gateway.app import create_app
+from headrace_gateway.clients import Channels
+from headrace_gateway.routes import ROUTES
+from headrace_gateway.routing import Policy, Route
+
+from .services import Services
+
+TOKENS = {"nobody": "", "stranger": "no-such-token", "user": "user-token", "admin": "admin-token"}
+ALLOWED = {
+    Policy.PUBLIC: {"nobody", "stranger", "user", "admin"},
+    Policy.USER: {"user", "admin"},
+    Policy.ADMIN: {"admin"},
+    Policy.SIGN_UP: {"admin"},
+    Policy.METRICS: {"admin"},
+}
+STREAMING = {"/flows/{id}/live"}
+
+
+def path_of(route: Route) -> str:
+    path = route.path
+    for name in route.names:
+        path = path.replace("{" + name + "}", "zzz")
+    return path
+
+
+async def call(client: httpx.AsyncClient, method: str, path: str, token: str) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return await client.request(method, path, headers=headers)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+async def test_every_route_answers_each_kind_of_caller_as_its_policy_says(route, gateway, services):
+    for kind, token in TOKENS.items():
+        services.people.tokens = type(services.people)().tokens  # A route may have signed this one out.
+        gateway.authenticator.forget_all()
+        transport = httpx.ASGITransport(app=gateway)
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
+            answer = await call(client, route.method, path_of(route), token)
+
+        refused = 401 if kind in {"nobody", "stranger"} else 403
+        if kind in ALLOWED[route.policy]:
+            assert answer.status_code not in (401,), (kind, answer.text)
+            assert answer.status_code != 403 or route.path == "/user/auth", (kind, answer.text)
+            assert answer.status_code < 500
+        else:
+            assert answer.status_code == refused, (kind, answer.text)
+            assert answer.json()["code"] == {401: "unauthenticated", 403: "forbidden"}[refused]
+
+
+async def test_a_route_without_a_policy_cannot_be_made():
+    with pytest.raises(TypeError, match="policy"):
+        Route(method="GET", path="/x", handler=ROUTES[0].handler, summary="", tag="")
+
+    with pytest.raises(TypeError, match="has no policy"):
+        Route(method="GET", path="/x", handler=ROUTES[0].handler, policy=None, summary="", tag="")
+
+
+async def test_two_routes_at_one_place_refuse_to_start(services, chosen):
+    channel = services.server.channel()
+    channels = Channels(flow=channel, schedule=channel, execution=channel, log=channel)
+
+    with pytest.raises(ValueError, match="twice"):
+        create_app(channels=channels, settings=chosen, routes=(*ROUTES, ROUTES[0]))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//flows",
+        "/flows/",
+        "/Flows",
+        "/flows;x=1",
+        "/flows%2f",
+        "/%66lows%2fcount",
+        "/flows/a/validate/",
+        "/x/../flows",
+    ],
+)
+async def test_a_path_matches_exactly_or_not_at_all(path, gateway):
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"authorization", b"Bearer user-token")],
+        "client": None,
+    }
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    await gateway(scope, receive, send)
+
+    assert sent[0]["status"] == 404
+
+
+async def test_an_encoded_slash_stays_in_its_segment(user):
+    store = (await user.post("/stores", json={"name": "s"})).json()["storeId"]
+
+    await user.post(f"/store/{store}/a%2Fb", json=1)
+
+    assert (await user.get(f"/store/{store}/a%2Fb")).json()["key"] == "a/b"
+    assert (await user.get(f"/store/{store}/a/b")).status_code == 404
+
+
+async def test_a_method_that_is_not_there_is_405_with_those_that_are(user):
+    answer = await user.patch("/flows")
+
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, POST"
+
+
+async def test_only_administrators_read_across_tenants(user, other, admin):
+    await other.put("/flows/theirs", json={"name": "x"})
+
+    assert (await user.get("/flows", params={"allTenants": "true"})).status_code == 403
+    assert [flow["flowId"] for flow in (await admin.get("/flows", params={"allTenants": "1"})).json()] == ["theirs"]
+    assert (await user.get("/flows")).json() == []
+    assert (await user.get("/flows/theirs")).status_code == 404
+
+
+async def test_open_sign_up_needs_no_token(services, chosen):
+    channel = services.server.channel()
+    channels = Channels(flow=channel, schedule=channel, execution=channel, log=channel)
+    open_gateway = create_app(channels=channels, settings=replace(chosen, sign_up="open"))
+    transport = httpx.ASGITransport(app=open_gateway)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
+        made = await client.post("/user", json={"email": "new@example.com", "password": "long enough"})
+        again = await client.post("/user", json={"email": "new@example.com", "password": "long enough"})
+
+    assert (made.status_code, made.json()["token"]) == (201, "new-token")
+    assert again.status_code == 409
+
+
+async def test_a_good_token_is_asked_about_once_in_five_seconds(user, services: Services, clock):
+    for _ in range(3):
+        await user.get("/user")
+    assert services.people.asked == 1
+
+    clock.advance(5)
+    await user.get("/user")
+    assert services.people.asked == 2
+
+
+async def test_signing_out_ends_the_token_at_once(user):
+    assert (await user.get("/user")).status_code == 200
+
+    assert (await user.post("/user/sign-out")).status_code == 200
+
+    assert (await user.get("/user")).status_code == 401
