@@ -10,7 +10,7 @@ Calls that belong together share a `World`:
     await run_component(Counter, port="item", world=world)
 """
 
-from headrace_sdk.testing.running import Outcome, run_component, run_tick
+from headrace_sdk.testing.running import Outcome, run_component, run_start, run_tick
 from headrace_sdk.testing.world import FlowCall, HttpHandler, HttpRequest, Response, Timeout, World, no_network
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "World",
     "no_network",
     "run_component",
+    "run_start",
     "run_tick",
 ]

@@ -109,8 +109,22 @@ async def run_tick(
     **who: Unpack[Who],
 ) -> Outcome:
     """Call `tick` once, else like `run_component`."""
-    context = MemoryContext(_prepared(world, http), Identity(**who), port="tick", properties=dict(properties or {}))
+    context = MemoryContext(_prepared(world, http), Identity(**who), port="tick", properties=properties)
     await _instance(component).tick(context)
+    return await _outcome(context)
+
+
+async def run_start(
+    component: Component | type[Component],
+    *,
+    properties: Mapping[str, Json] | None = None,
+    http: HttpHandler | None = None,
+    world: World | None = None,
+    **who: Unpack[Who],
+) -> Outcome:
+    """Call `start` once, else like `run_component`."""
+    context = MemoryContext(_prepared(world, http), Identity(**who), port="start", properties=properties)
+    await _instance(component).start(context)
     return await _outcome(context)
 
 

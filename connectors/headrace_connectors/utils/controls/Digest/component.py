@@ -75,9 +75,7 @@ class Digest(Component):
 
 
 async def _add(context: Context) -> None:
-    key = _batch(as_number(await context.state.get("batch")) or 0)
-    entry: Json = {"id": context.idempotency_key, "entry": as_object(context.content).get("entry")}
-    kept = await context.state.add_to_set(key, entry)
+    kept = await _keep(context, {"id": context.idempotency_key, "entry": as_object(context.content).get("entry")})
     threshold = _threshold(context)
     if threshold and len(kept) >= threshold:
         # A repeated step may find that others have sent its batch meanwhile: then it closes the next one early.
@@ -86,13 +84,26 @@ async def _add(context: Context) -> None:
             await _send(context, entries)
 
 
+async def _keep(context: Context, entry: Json) -> list[Json]:
+    """Add the entry to the open batch. A step cut short in here may come back when its batch is closed: then again."""
+    while True:
+        number = await _open_batch(context)
+        kept = await context.state.add_to_set(_batch(number), entry)
+        if await _open_batch(context) == number:
+            return kept
+
+
+async def _open_batch(context: Context) -> int | float:
+    # Adding nothing reads the number in a way that a repeated step reads again.
+    return await context.state.inc("batch", 0)
+
+
 def _batch(number: int | float) -> str:
     return f"batch {number}"
 
 
 async def _open_entries(context: Context) -> list[Json]:
-    # Adding nothing reads the number in a way that a repeated step reads again.
-    return as_list(await context.state.get(_batch(await context.state.inc("batch", 0))))
+    return as_list(await context.state.get(_batch(await _open_batch(context))))
 
 
 async def _close(context: Context) -> list[Json]:

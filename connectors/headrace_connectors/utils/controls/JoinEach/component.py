@@ -16,7 +16,8 @@ class JoinEach(Component):
     """
 
     async def receive(self, context: Context) -> None:
-        content = as_object(context.content)
+        # Without a form the input is the item itself, and that may be anything.
+        content = context.content if isinstance(context.content, dict) else {}
         group = str(content.get("correlationId") or context.correlation_id)
         match context.port:
             case "count":

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from headrace_core import Json
 from headrace_core.errors import ValidationFailed
 from headrace_core.schedules import Cron, Schedule
-from headrace_sdk import CancelError, Component, Context
-from headrace_sdk.reading import as_flag, as_object, as_text, iso
+from headrace_sdk import CancelError, Component, Context, JsonObject
+from headrace_sdk.reading import as_flag, as_instant, as_object, as_text, iso
 
 
 class Scheduler(Component):
@@ -31,7 +31,8 @@ class Scheduler(Component):
 
     async def receive(self, context: Context) -> None:
         fired = as_object(context.content)
-        now = fired.get("now") or iso(context.now)
-        await context.send_json(
-            {"now": now, "previousDate": fired.get("previousDate"), "nextDate": fired.get("nextDate")}
-        )
+        sent: JsonObject = {"now": iso(context.now)}
+        for name in ("now", "previousDate", "nextDate"):
+            moment = as_instant(fired.get(name))
+            sent[name] = iso(moment) if moment else sent.get(name)
+        await context.send_json(sent)

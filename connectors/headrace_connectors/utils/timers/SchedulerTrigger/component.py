@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import get_args
+from zoneinfo import ZoneInfo
 
 from headrace_core import Json
 from headrace_core.errors import ValidationFailed
@@ -41,13 +42,14 @@ class SchedulerTrigger(Component):
             return
         fired = as_object(context.content)
         zone = as_zone(context.properties.get("timezone"), DEFAULT_ZONE)
-        following = as_instant(fired.get("nextDate"))
-        local = following.astimezone(zone).isoformat(timespec="seconds") if following else None
+        due, following = as_instant(fired.get("nominalDate")), as_instant(fired.get("nextDate"))
+        if self.fire_immediately(context.properties) and not fired.get("previousDate"):
+            due = None  # it fires because the flow starts, and no day was named
         await context.send_json(
             {
-                "previousDate": fired.get("nominalDate"),
+                "previousDate": iso(due) if due else None,
                 "nextDateGMT": iso(following) if following else None,
-                "nextDateLocal": local,
+                "nextDateLocal": _local(following, zone) if following else None,
                 "timezone": zone.key,
             }
         )
@@ -57,6 +59,10 @@ class SchedulerTrigger(Component):
         following = next_after(anchored(schedule, context.now), context.now) if schedule else None
         when = f"The next run: {iso(following)}." if following else "No run is due: change the days or the end."
         return {"inputs": {"scheduleType": {"label": "Repeat", "tooltip": f"How often runs begin. {when}"}}}
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> str:
+    return moment.astimezone(zone).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _rule(properties: Mapping[str, Json], zone: str, start: datetime | None) -> Cron | Repeat | None:

@@ -1,7 +1,7 @@
 """A steady rhythm."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from headrace_core import Json
 from headrace_core.schedules import UNANCHORED, Repeat, Schedule
@@ -31,14 +31,7 @@ class Timer(Component):
         fired = as_object(context.content)
         now = as_instant(fired.get("now")) or context.now
         sent: JsonObject = {"now": iso(now)}
-        last = as_instant(fired.get("previousDate")) or _start_of_flow(context.properties, fired)
+        last = as_instant(fired.get("previousDate"))
         if last is not None:
             sent |= {"lastTick": iso(last), "elapsed": (now - last) // timedelta(milliseconds=1)}
         await context.send_json(sent)
-
-
-def _start_of_flow(properties: Mapping[str, Json], fired: JsonObject) -> datetime | None:
-    """When the flow started, told from the first firing in the rhythm; None for the firing at the start itself."""
-    nominal = as_instant(fired.get("nominalDate"))
-    minutes = calendar.whole_number(properties.get("interval"))
-    return nominal - timedelta(minutes=minutes) if nominal is not None and minutes else None
