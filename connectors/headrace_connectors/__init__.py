@@ -7,7 +7,6 @@ folders, `service.json` and `module.json` describe what the designer lists, `bun
 from __future__ import annotations
 
 import importlib
-import inspect
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,7 +70,7 @@ def _component_of(path: tuple[str, ...], module: ModuleType) -> ComponentClass:
     own = [
         value
         for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, Component) and value.__module__ == module.__name__
+        if isinstance(value, type) and issubclass(value, Component) and value.__module__ == module.__name__
     ]
     if len(own) != 1:
         raise _refused(path, f"component.py defines {len(own)} components instead of one")
