@@ -237,15 +237,34 @@ def test_a_span_that_is_none_or_too_long_cancels(span: str) -> None:
     ],
 )
 async def test_wait_sends_its_input_when_the_time_has_come(content: Json, due: str) -> None:
-    world = World(clock=TestClock(JANUARY))
+    clock = TestClock(JANUARY)
+    world = World(clock=clock)
 
     waiting = await run_component(Wait, content=content, world=world)
     (timeout,) = waiting.timeouts
+    clock.advance(timeout.due - clock.now())
     done = await run_component(Wait, port="timeout", content=timeout.content, world=world)
 
     assert waiting.outputs == []
     assert iso(timeout.due) == due
     assert done.outputs == [("out", content)]
+
+
+async def test_a_wait_of_months_goes_on_from_timeout_to_timeout() -> None:
+    clock = TestClock(JANUARY)
+    world = World(clock=clock)
+
+    waiting = await run_component(Wait, content={"interval": "3M"}, world=world)
+    days: list[int] = []
+    while waiting.timeouts:
+        (timeout,) = waiting.timeouts
+        days.append((timeout.due - clock.now()).days)
+        clock.advance(timeout.due - clock.now())
+        waiting = await run_component(Wait, port="timeout", content=timeout.content, world=world)
+
+    assert days == [30, 30, 29]
+    assert clock.now() == datetime(2026, 4, 30, 12, tzinfo=UTC)
+    assert waiting.outputs == [("out", {"interval": "3M"})]
 
 
 @pytest.mark.parametrize("content", [{}, {"interval": " "}, {"until": "someday"}, {"interval": "5 minutes"}])

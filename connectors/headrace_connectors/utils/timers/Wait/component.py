@@ -1,22 +1,36 @@
 """Hold a message back."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from headrace_core import Json
 from headrace_sdk import CancelError, Component, Context, JsonObject
-from headrace_sdk.reading import as_instant, as_object
+from headrace_sdk.reading import as_instant, as_object, iso
 
 from headrace_connectors.utils.timers import calendar
 
+LONGEST_TIMEOUT = timedelta(days=30)
+
 
 class Wait(Component):
-    """Sends its input on when the time has come. No worker is held meanwhile."""
+    """Sends its input on when the time has come. No worker is held meanwhile.
+
+    The platform keeps a timeout for about a month; a longer wait is several of them, one after the other.
+    """
 
     async def receive(self, context: Context) -> None:
-        if context.port == "timeout":
-            await context.send_json(context.content)
+        content = as_object(context.content)
+        if context.port != "timeout":
+            await _wait(context, content, _due(content, context.now))
+            return
+        due = as_instant(content.get("due"))
+        if due is not None and context.now < due:
+            await _wait(context, content.get("input"), due)
         else:
-            content = as_object(context.content)
-            await context.set_timeout(content, _due(content, context.now))
+            await context.send_json(content.get("input"))
+
+
+async def _wait(context: Context, held: Json, due: datetime) -> None:
+    await context.set_timeout({"input": held, "due": iso(due)}, min(due, context.now + LONGEST_TIMEOUT))
 
 
 def _due(content: JsonObject, now: datetime) -> datetime:
