@@ -1,0 +1,88 @@
+"""The API reference is made from the routes, so it names all of them and nothing else."""
+
+import re
+
+import pytest
+from headrace_gateway.openapi import openapi_document, operation_id
+from headrace_gateway.routes import ROUTES
+from headrace_gateway.routing import Policy
+
+STATUS = re.compile(r"[1-5]\d\d\Z|default\Z")
+
+
+@pytest.fixture(scope="module")
+def document():
+    return openapi_document(ROUTES)
+
+
+def test_every_route_is_an_operation(document):
+    webhook = document["paths"]["/flows/{flowId}/components/{componentId}"]
+    named = {(method, path) for path, operations in document["paths"].items() for method in operations}
+    expected = {(route.method.lower(), route.path) for route in ROUTES}
+
+    assert named - expected == {(method, "/flows/{flowId}/components/{componentId}") for method in webhook}
+    assert expected <= named
+
+
+def test_operations_have_unique_ids(document):
+    ids = [each["operationId"] for operations in document["paths"].values() for each in operations.values()]
+
+    assert len(ids) == len(set(ids))
+    assert all(re.fullmatch(r"[a-z0-9_A-Z]+", each) for each in ids)
+
+
+def test_the_document_has_the_structure_of_openapi(document):
+    assert document["openapi"] == "3.1.0"
+    assert {"title", "version"} <= set(document["info"])
+    for path, operations in document["paths"].items():
+        in_path = set(re.findall(r"{(\w+)}", path))
+        for operation in operations.values():
+            declared = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
+            assert declared == in_path
+            assert all(each["in"] in {"path", "query", "header"} for each in operation["parameters"])
+            assert operation["responses"]
+            assert all(STATUS.match(status) for status in operation["responses"])
+            assert all("description" in each or "$ref" in each for each in operation["responses"].values())
+            for body in [operation.get("requestBody")]:
+                assert body is None or body["content"]
+
+
+def test_every_reference_leads_somewhere(document):
+    def references(value):
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                yield from [inner] if name == "$ref" else references(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from references(inner)
+
+    for reference in references(document):
+        place = document
+        for part in reference.removeprefix("#/").split("/"):
+            place = place[part]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=operation_id)
+def test_security_is_what_the_policy_says(route, document):
+    operation = document["paths"][route.path][route.method.lower()]
+
+    assert (operation["security"] == []) == (route.policy is Policy.PUBLIC)
+    assert route.policy.value in operation["description"]
+
+
+async def test_the_document_is_served(nobody, document):
+    answer = await nobody.get("/openapi.json")
+
+    assert answer.json() == document
+
+
+async def test_the_page_names_every_route_and_runs_nothing(nobody):
+    answer = await nobody.get("/docs/api")
+
+    for route in ROUTES:
+        assert f'id="{operation_id(route)}"' in answer.text
+    assert "<script" not in answer.text
+    assert not re.search(r'(src|href)="(https?:)?//', answer.text)
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
