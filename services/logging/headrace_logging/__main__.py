@@ -4,7 +4,7 @@ import os
 from contextlib import AsyncExitStack
 
 from headrace_core.clock import SystemClock
-from headrace_runtime import lifecycle, rpc, settings
+from headrace_runtime import lifecycle, logs, rpc, settings
 from headrace_runtime.sqlite import lock_directory
 
 from headrace_logging.app import open_app
@@ -28,4 +28,5 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
 
 
 if __name__ == "__main__":
+    logs.setup(service="logging")
     lifecycle.run(main)

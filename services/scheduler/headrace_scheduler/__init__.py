@@ -1,0 +1,1 @@
+"""The scheduler: fires timers, hands out locks and meters quotas. It decides nothing about flows."""

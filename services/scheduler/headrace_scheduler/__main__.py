@@ -1,0 +1,39 @@
+"""The scheduler as a process of its own: `python -m headrace_scheduler`."""
+
+import os
+from contextlib import AsyncExitStack
+
+from headrace_core.clock import SystemClock
+from headrace_runtime import failpoints, lifecycle, logs, rpc, settings
+from headrace_runtime.sqlite import lock_directory
+
+from headrace_scheduler.app import open_app
+from headrace_scheduler.settings import SchedulerSettings, ServerSettings
+from headrace_scheduler.stores.sqlite import open_store
+
+
+async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
+    """Serve and fire until told to stop."""
+    failpoints.arm(os.environ)
+    server = settings.load(ServerSettings, os.environ)
+    stack.enter_context(lock_directory(server.data_directory / "scheduler"))
+    store = await open_store(server.data_directory / "scheduler" / "scheduler.db")
+    stack.push_async_callback(store.close)
+    channel = await stack.enter_async_context(rpc.dial(server.executor_address))
+    app = await stack.enter_async_context(
+        open_app(
+            store,
+            execution_channel=channel,
+            clock=SystemClock(),
+            settings=settings.load(SchedulerSettings, os.environ),
+        )
+    )
+    await stack.enter_async_context(rpc.serve(server.listen, app.register))
+    stack.push_async_callback(app.drain)
+    await app.start()
+    await stopping.wait()
+
+
+if __name__ == "__main__":
+    logs.setup(service="scheduler")
+    lifecycle.run(main)

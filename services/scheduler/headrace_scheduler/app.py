@@ -1,0 +1,66 @@
+"""The scheduler put together from what it is handed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import grpc
+from headrace.schedule.v1 import schedule_service_pb2_grpc as grpc_pb
+from headrace_core.clock import Clock
+from headrace_runtime.metrics import Metrics
+
+from headrace_scheduler.clients import ExecutionClient
+from headrace_scheduler.firing import Firing
+from headrace_scheduler.service import Scheduler
+from headrace_scheduler.servicer import ScheduleServicer
+from headrace_scheduler.settings import SchedulerSettings
+from headrace_scheduler.store import Store
+
+
+@dataclass(slots=True)
+class SchedulerApp:
+    """A scheduler. `start` begins firing; `drain` ends it once what is under way is on record."""
+
+    scheduler: Scheduler
+    firing: Firing
+    tasks: asyncio.TaskGroup
+    running: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Answer headrace.schedule.v1.ScheduleService at this server."""
+        grpc_pb.add_ScheduleServiceServicer_to_server(ScheduleServicer(self.scheduler), server)
+
+    async def start(self) -> None:
+        """Begin to fire. Starting again changes nothing."""
+        if not self.running:
+            self.running.append(self.tasks.create_task(self.firing.run(), name="timer firing"))
+            self.running.append(self.tasks.create_task(self.scheduler.keep_tidy(), name="scheduler tidying"))
+
+    async def drain(self) -> None:
+        """Claim no more timers, and return when those under way are settled. Draining again changes nothing."""
+        self.firing.stop()
+        if self.running:
+            await asyncio.wait(self.running[:1])
+
+
+@asynccontextmanager
+async def open_app(
+    store: Store,
+    *,
+    execution_channel: grpc.aio.Channel,
+    clock: Clock,
+    settings: SchedulerSettings,
+    metrics: Metrics | None = None,
+) -> AsyncIterator[SchedulerApp]:
+    """A scheduler over this store for the length of the block. The store stays the caller's to close."""
+    firing = Firing(store.timers, ExecutionClient(execution_channel), clock=clock, settings=settings, metrics=metrics)
+    scheduler = Scheduler(store, firing, clock=clock, settings=settings)
+    async with asyncio.TaskGroup() as tasks:
+        app = SchedulerApp(scheduler, firing, tasks)
+        try:
+            yield app
+        finally:
+            await app.drain()
+            for task in app.running:
+                task.cancel()

@@ -1,0 +1,1 @@
+"""Where timers, locks and quotas are kept."""

@@ -1,0 +1,29 @@
+"""All that the scheduler keeps, in one SQLite file."""
+
+from pathlib import Path
+
+from headrace_runtime.sqlite import Database
+
+from headrace_scheduler.store import LockStore, QuotaStore, TimerStore
+from headrace_scheduler.stores import fencing, locks, quotas, timers
+
+MIGRATIONS = (fencing.SCHEMA + timers.SCHEMA + locks.SCHEMA + quotas.SCHEMA,)
+
+
+class SqliteStore:
+    """Timers, locks and quotas in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.timers: TimerStore = timers.SqliteTimerStore(database)
+        self.locks: LockStore = locks.SqliteLockStore(database)
+        self.quotas: QuotaStore = quotas.SqliteQuotaStore(database)
+
+    async def close(self) -> None:
+        """Finish what is under way and close the file. Closing again changes nothing."""
+        await self._database.close()
+
+
+async def open_store(path: Path) -> SqliteStore:
+    """Open or make the scheduler's file. Raises Conflict when a newer release wrote it."""
+    return SqliteStore(await Database.open(path, MIGRATIONS))
