@@ -22,7 +22,9 @@ from headrace_executor.app import ExecutorApp
 from headrace_executor.plan import ComponentEntry
 from headrace_executor.settings import ExecutorSettings
 from headrace_executor.stores.sqlite import SqliteExecutorStore
+from headrace_flow_manager.catalog.model import CatalogEntry
 from headrace_flow_manager.configuration import FlowManagerSettings
+from headrace_flow_manager.stores.sqlite import open_stores
 from headrace_gateway.app import create_app
 from headrace_gateway.clients import Channels
 from headrace_gateway.server import serve_http
@@ -87,14 +89,15 @@ async def open_platform(environ: Mapping[str, str]) -> AsyncIterator[Serving]:
         log_app.register(log_server)
 
         builtin = load_builtin()
+        flow_stores = await open_stores(folder / "flow_manager.db")
+        stack.push_async_callback(flow_stores.close)
         flow_app = await stack.enter_async_context(
             headrace_flow_manager.app.open_app(
-                folder / "flow_manager.db",
-                catalog=builtin,
+                flow_stores,
+                catalog=[CatalogEntry(each.type, each.manifest) for each in builtin],
                 apps=load_apps(),
                 bundles=load_bundles(),
                 execution_channel=channels.execution,
-                log_channel=channels.log,
                 bus=bus,
                 clock=clock,
                 settings=load(FlowManagerSettings, environ),

@@ -178,7 +178,7 @@ class StepContext:
 
     @property
     def properties(self) -> Mapping[str, Json]:
-        return self._node.node.config.properties
+        return self._node.properties
 
     # What it keeps.
 

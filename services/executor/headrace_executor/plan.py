@@ -63,6 +63,7 @@ class PlannedNode:
     out_ports: frozenset[str]
     has_any_out_port: bool
     values: FlowValues
+    properties: Mapping[str, Json]  # what the user chose, over the manifest's defaults
 
     @property
     def is_pure(self) -> bool:
@@ -192,7 +193,7 @@ def check_ports(plan: Plan, node_id: str, port: str) -> None:
 
 
 def schedule_of(node: PlannedNode) -> Schedule | None:
-    return node.component.schedule(node.node.config.properties)
+    return node.component.schedule(node.properties)
 
 
 def _plan_node(node: Node, entry: ComponentEntry, values: FlowValues) -> PlannedNode:
@@ -212,6 +213,7 @@ def _plan_node(node: Node, entry: ComponentEntry, values: FlowValues) -> Planned
         out_ports=out_ports | ({ERROR_PORT} if node.has_error_port else frozenset()),
         has_any_out_port=manifest.has_dynamic_out_ports,
         values=values,
+        properties={**manifest.default_properties, **node.config.properties},
     )
 
 

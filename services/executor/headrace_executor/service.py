@@ -332,7 +332,7 @@ class ExecutionService:
         for node in plan.nodes.values():
             schedule = schedule_of(node)
             if schedule is not None:
-                at_once = node.component.fire_immediately(node.node.config.properties)
+                at_once = node.component.fire_immediately(node.properties)
                 name = f"{plan.flow_id}/{node.id}/schedule"
                 timers.append(FlowTimer(name, node.id, "schedule", anchored(schedule, started), at_once))
             if node.manifest.ticks and not node.component.hears_errors:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -26,35 +26,22 @@ class Loop:
 
 
 class Loops:
-    """Owns the loops from `start` to `stop`."""
+    """Runs the loops in a task group, whose block ends when one of them dies of a mistake of ours."""
 
-    def __init__(self, loops: list[Loop], clock: Clock) -> None:
+    def __init__(self, loops: Sequence[Loop], clock: Clock) -> None:
         self._loops = loops
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
+    def start(self, tasks: asyncio.TaskGroup) -> None:
         """Begin every loop. Starting again changes nothing."""
         if not self._tasks:
-            self._tasks = [asyncio.create_task(self._repeat(each), name=each.name) for each in self._loops]
+            self._tasks = [tasks.create_task(self._repeat(each), name=each.name) for each in self._loops]
 
-    async def stop(self) -> None:
-        """End every loop and wait for it. Raises what a loop died of, if one did: that is a mistake of ours."""
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                raise outcome
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What a loop died of; None while all are well."""
+    def stop(self) -> None:
+        """Ask every loop to end. Asking again changes nothing."""
         for task in self._tasks:
-            if task.done() and not task.cancelled():
-                return task.exception()
-        return None
+            task.cancel()
 
     async def _repeat(self, loop: Loop) -> None:
         while True:

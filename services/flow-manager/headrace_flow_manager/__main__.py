@@ -1,0 +1,47 @@
+"""Flow-manager as a process of its own: `python -m headrace_flow_manager`."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AsyncExitStack
+
+from headrace_connectors import load_apps, load_builtin, load_bundles
+from headrace_core.clock import SystemClock
+from headrace_runtime import lifecycle, logs, rpc, settings
+from headrace_runtime.bus import LocalBus
+from headrace_runtime.sqlite import lock_directory
+
+from headrace_flow_manager.app import open_app
+from headrace_flow_manager.catalog.model import CatalogEntry
+from headrace_flow_manager.configuration import FlowManagerSettings, ServerSettings
+from headrace_flow_manager.stores.sqlite import open_stores
+
+
+async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
+    """Serve until told to stop."""
+    logs.setup(service="flow-manager")
+    server = settings.load(ServerSettings, os.environ)
+    folder = server.data_directory / "flow-manager"
+    stack.enter_context(lock_directory(folder))
+    stores = await open_stores(folder / "flow_manager.db")
+    stack.push_async_callback(stores.close)
+    app = await stack.enter_async_context(
+        open_app(
+            stores,
+            catalog=[CatalogEntry(each.type, each.manifest) for each in load_builtin()],
+            apps=load_apps(),
+            bundles=load_bundles(),
+            execution_channel=await stack.enter_async_context(rpc.dial(server.executor_address)),
+            bus=LocalBus(),
+            clock=SystemClock(),
+            settings=settings.load(FlowManagerSettings, os.environ),
+        )
+    )
+    await stack.enter_async_context(rpc.serve(server.listen, app.register))
+    stack.push_async_callback(app.drain)
+    await app.start()
+    await stopping.wait()
+
+
+if __name__ == "__main__":
+    lifecycle.run(main)

@@ -1,0 +1,87 @@
+"""What can be set about the flow manager."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from headrace_runtime.settings import setting
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowManagerSettings:
+    """How people sign in, how much they may keep, and how often unfinished work is looked for."""
+
+    token_lifetime: timedelta = setting(
+        timedelta(days=30),
+        env="HEADRACE_TOKEN_LIFETIME",
+        help="How long a sign-in lasts.",
+        minimum=timedelta(minutes=1),
+        maximum=timedelta(days=3650),
+    )
+    tokens_per_user: int = setting(
+        100, env="HEADRACE_TOKENS_PER_USER", help="Sign-ins a user has at once; older ones end.", minimum=1
+    )
+    attempts_per_login: int = setting(
+        10, env="HEADRACE_SIGN_IN_ATTEMPTS", help="Failed sign-ins for one name within the window.", minimum=1
+    )
+    attempts_per_address: int = setting(
+        100,
+        env="HEADRACE_SIGN_IN_ATTEMPTS_PER_ADDRESS",
+        help="Failed sign-ins from one address within the window.",
+        minimum=1,
+    )
+    attempts_window: timedelta = setting(
+        timedelta(minutes=15),
+        env="HEADRACE_SIGN_IN_WINDOW",
+        help="How long failed sign-ins count.",
+        minimum=timedelta(seconds=1),
+    )
+    max_file_bytes: int = setting(
+        100 * MEBIBYTE, env="HEADRACE_MAX_FILE_BYTES", help="How large a file may be.", minimum=1
+    )
+    upload_lifetime: timedelta = setting(
+        timedelta(hours=24),
+        env="HEADRACE_UPLOAD_LIFETIME",
+        help="How long an unfinished upload waits for its rest.",
+        minimum=timedelta(minutes=1),
+    )
+    request_memory: timedelta = setting(
+        timedelta(days=35),
+        env="HEADRACE_STORE_REQUEST_MEMORY",
+        help="How long a repeated write to a data store is known again.",
+        minimum=timedelta(hours=1),
+    )
+    reconcile_every: timedelta = setting(
+        timedelta(seconds=15),
+        env="HEADRACE_RECONCILE_EVERY",
+        help="How often unfinished starts, stops and removals are looked for.",
+        minimum=timedelta(seconds=1),
+    )
+    relay_every: timedelta = setting(
+        timedelta(seconds=5),
+        env="HEADRACE_STORE_RELAY_EVERY",
+        help="How often undelivered changes of data stores are looked for.",
+        minimum=timedelta(milliseconds=100),
+    )
+    execution_timeout: timedelta = setting(
+        timedelta(seconds=10),
+        env="HEADRACE_EXECUTION_TIMEOUT",
+        help="How long a call to the executor may take.",
+        minimum=timedelta(milliseconds=100),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Where the flow manager runs as a process of its own, and whom it calls."""
+
+    listen: str = setting(
+        "127.0.0.1:7101", env="HEADRACE_FLOW_MANAGER_LISTEN", help="Address the flow manager answers gRPC at."
+    )
+    data_directory: Path = setting(
+        Path("data"), env="HEADRACE_DATA_DIR", help="Directory of the service's files; one process may use it."
+    )
+    executor_address: str = setting("127.0.0.1:7103", env="HEADRACE_EXECUTOR_ADDRESS", help="Address of the executor.")
+    logging_address: str = setting("127.0.0.1:7105", env="HEADRACE_LOGGING_ADDRESS", help="Address of the log service.")

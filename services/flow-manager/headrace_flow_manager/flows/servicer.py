@@ -1,0 +1,150 @@
+"""headrace.flow.v1: decode, call, encode."""
+
+from collections.abc import Sequence
+
+from headrace.flow.v1 import flow_pb2
+from headrace.flow.v1 import flow_service_pb2 as pb
+from headrace.flow.v1 import flow_service_pb2_grpc as grpc_pb
+from headrace_core.errors import BadRequest, Problem
+
+from headrace_flow_manager import json_text
+from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
+from headrace_flow_manager.flows.service import CloneOptions, FlowResolver, FlowService
+from headrace_flow_manager.servicer import json_bytes, query_of, scope_of, tenant_of, timestamp
+
+_STAGES = {
+    Stage.STOPPED: flow_pb2.FLOW_STAGE_STOPPED,
+    Stage.STARTING: flow_pb2.FLOW_STAGE_STARTING,
+    Stage.RUNNING: flow_pb2.FLOW_STAGE_RUNNING,
+    Stage.STOPPING: flow_pb2.FLOW_STAGE_STOPPING,
+}
+
+
+class FlowServicer(grpc_pb.FlowServiceServicer):
+    """Answers headrace.flow.v1.FlowService."""
+
+    def __init__(self, flows: FlowService, resolver: FlowResolver) -> None:
+        self._flows = flows
+        self._resolver = resolver
+
+    async def CreateFlow(self, request: pb.CreateFlowRequest, context: object) -> pb.CreateFlowResponse:
+        tenant, fields = tenant_of(request.scope), json_text.decode_object(request.record, "flow record")
+        return pb.CreateFlowResponse(flow=_flow(await self._flows.create(tenant, request.flow_id, fields)))
+
+    async def GetFlow(self, request: pb.GetFlowRequest, context: object) -> pb.GetFlowResponse:
+        return pb.GetFlowResponse(flow=_flow(await self._flows.get(scope_of(request.scope).readable, request.flow_id)))
+
+    async def ListFlows(self, request: pb.ListFlowsRequest, context: object) -> pb.ListFlowsResponse:
+        tenants, query = scope_of(request.scope).readable, query_of(request.query)
+        if request.count_only:
+            return pb.ListFlowsResponse(total=await self._flows.count(tenants, query))
+        page = await self._flows.page(tenants, query)
+        return pb.ListFlowsResponse(flows=map(_flow, page.items), total=page.total)
+
+    async def UpdateFlow(self, request: pb.UpdateFlowRequest, context: object) -> pb.UpdateFlowResponse:
+        flow, created = await self._flows.update(
+            tenant_of(request.scope),
+            request.flow_id,
+            json_text.decode_object(request.changes, "flow record"),
+            force=request.force,
+            create_if_missing=request.create_if_missing,
+            expected_revision=request.expected_revision,
+        )
+        return pb.UpdateFlowResponse(flow=_flow(flow), created=created)
+
+    async def DeleteFlow(self, request: pb.DeleteFlowRequest, context: object) -> pb.DeleteFlowResponse:
+        await self._flows.delete(tenant_of(request.scope), request.flow_id)
+        return pb.DeleteFlowResponse()
+
+    async def CloneFlow(self, request: pb.CloneFlowRequest, context: object) -> pb.CloneFlowResponse:
+        options = CloneOptions(
+            prefix=request.prefix,
+            without=tuple(request.without),
+            additional=json_text.decode_object(request.additional, "additional fields"),
+            set_origin_flow_id=request.set_origin_flow_id,
+            set_component_id_map=request.set_component_id_map,
+            is_template_instance=request.is_template_instance,
+        )
+        return pb.CloneFlowResponse(
+            flow=_flow(await self._flows.clone(tenant_of(request.scope), request.flow_id, options))
+        )
+
+    async def StartFlow(self, request: pb.StartFlowRequest, context: object) -> pb.StartFlowResponse:
+        return pb.StartFlowResponse(flow=_flow(await self._flows.start(tenant_of(request.scope), request.flow_id)))
+
+    async def StopFlow(self, request: pb.StopFlowRequest, context: object) -> pb.StopFlowResponse:
+        return pb.StopFlowResponse(flow=_flow(await self._flows.stop(tenant_of(request.scope), request.flow_id)))
+
+    async def ValidateFlow(self, request: pb.ValidateFlowRequest, context: object) -> pb.ValidateFlowResponse:
+        return pb.ValidateFlowResponse(problems=map(_problem, await self._problems(request)))
+
+    async def ListFlowVersions(
+        self, request: pb.ListFlowVersionsRequest, context: object
+    ) -> pb.ListFlowVersionsResponse:
+        page = await self._flows.versions(
+            scope_of(request.scope).readable, request.flow_id, request.offset, request.limit
+        )
+        return pb.ListFlowVersionsResponse(versions=map(_version, page.items), total=page.total)
+
+    async def ResolveFlow(self, request: pb.ResolveFlowRequest, context: object) -> pb.ResolveFlowResponse:
+        found = await self._resolver.resolve(request.flow_id, request.version)
+        return pb.ResolveFlowResponse(
+            stage=_STAGES[found.stage],
+            version=None if found.version is None else _version(found.version),
+            tenant_id=found.tenant_id,
+        )
+
+    async def ListActiveFlows(self, request: pb.ListActiveFlowsRequest, context: object) -> pb.ListActiveFlowsResponse:
+        return pb.ListActiveFlowsResponse(
+            flows=map(_version, await self._resolver.active(request.after_flow_id, request.limit))
+        )
+
+    async def _problems(self, request: pb.ValidateFlowRequest) -> Sequence[Problem]:
+        scope = scope_of(request.scope)
+        if request.descriptor_json:
+            return self._flows.validate_descriptor(json_text.decode_object(request.descriptor_json, "descriptor"))
+        if not request.flow_id:
+            raise BadRequest("There is nothing to validate. Send flow_id or descriptor_json.")
+        return await self._flows.validate(scope.readable, request.flow_id)
+
+
+def _flow(flow: Flow) -> flow_pb2.Flow:
+    return flow_pb2.Flow(
+        flow_id=flow.flow_id,
+        tenant_id=flow.tenant_id,
+        stage=_STAGES[flow.stage],
+        version=flow.version,
+        running_version=flow.running_version,
+        revision=flow.revision,
+        record=json_bytes({**flow.record, "flow": dict(flow.descriptor)}),
+        created_at=timestamp(flow.created_at),
+        modified_at=timestamp(flow.modified_at),
+        started_at=timestamp(flow.started_at),
+        stopped_at=timestamp(flow.stopped_at),
+        stage_error=flow.stage_error,
+    )
+
+
+def _version(version: FlowVersion) -> flow_pb2.FlowVersion:
+    return flow_pb2.FlowVersion(
+        flow_id=version.flow_id,
+        version=version.version,
+        tenant_id=version.tenant_id,
+        name=version.name,
+        descriptor_json=json_bytes(version.descriptor),
+        custom_fields=json_bytes(version.custom_fields),
+        created_at=timestamp(version.created_at),
+        label=version.label,
+    )
+
+
+def _problem(problem: Problem) -> flow_pb2.Problem:
+    return flow_pb2.Problem(
+        where=problem.where,
+        message=problem.message,
+        fix=problem.fix,
+        node_id=problem.node,
+        port=problem.port,
+        field=problem.field,
+        warning=problem.severity == "warning",
+    )

@@ -1,0 +1,87 @@
+"""headrace.people.v1: decode, call, encode."""
+
+from headrace.people.v1 import people_pb2
+from headrace.people.v1 import people_service_pb2 as pb
+from headrace.people.v1 import people_service_pb2_grpc as grpc_pb
+
+from headrace_flow_manager import json_text
+from headrace_flow_manager.people.model import User, UserChange
+from headrace_flow_manager.people.service import Authenticator, PeopleService
+from headrace_flow_manager.servicer import json_bytes, query_of, timestamp
+
+
+class PeopleServicer(grpc_pb.PeopleServiceServicer):
+    """Answers headrace.people.v1.PeopleService."""
+
+    def __init__(self, people: PeopleService, authenticator: Authenticator) -> None:
+        self._people = people
+        self._authenticator = authenticator
+
+    async def SignUp(self, request: pb.SignUpRequest, context: object) -> pb.SignUpResponse:
+        metadata = json_text.decode_object(request.metadata, "metadata")
+        user, token = await self._people.sign_up(request.username, request.email, request.password, metadata)
+        return pb.SignUpResponse(user=_user(user), token=token)
+
+    async def SignIn(self, request: pb.SignInRequest, context: object) -> pb.SignInResponse:
+        user, token, expires_at = await self._people.sign_in(request.login, request.password, request.address)
+        return pb.SignInResponse(user=_user(user), token=token, expires_at=timestamp(expires_at))
+
+    async def SignOut(self, request: pb.SignOutRequest, context: object) -> pb.SignOutResponse:
+        await self._people.sign_out(request.token)
+        return pb.SignOutResponse()
+
+    async def SignOutEverywhere(
+        self, request: pb.SignOutEverywhereRequest, context: object
+    ) -> pb.SignOutEverywhereResponse:
+        return pb.SignOutEverywhereResponse(ended=await self._people.sign_out_everywhere(request.user_id))
+
+    async def Authenticate(self, request: pb.AuthenticateRequest, context: object) -> pb.AuthenticateResponse:
+        user, expires_at = await self._authenticator.authenticate(request.token)
+        return pb.AuthenticateResponse(user=_user(user), expires_at=timestamp(expires_at))
+
+    async def GetUser(self, request: pb.GetUserRequest, context: object) -> pb.GetUserResponse:
+        return pb.GetUserResponse(user=_user(await self._people.get(request.user_id)))
+
+    async def ListUsers(self, request: pb.ListUsersRequest, context: object) -> pb.ListUsersResponse:
+        page = await self._people.page(query_of(request.query))
+        return pb.ListUsersResponse(users=map(_user, page.items), total=page.total)
+
+    async def UpdateUser(self, request: pb.UpdateUserRequest, context: object) -> pb.UpdateUserResponse:
+        change = UserChange(
+            email=request.email if request.HasField("email") else None,
+            scopes=tuple(request.scopes) if request.replace_scopes else None,
+            vendors=tuple(request.vendors) if request.replace_vendors else None,
+            metadata=json_text.decode_object(request.metadata, "metadata") if request.HasField("metadata") else None,
+            active=request.active if request.HasField("active") else None,
+        )
+        return pb.UpdateUserResponse(user=_user(await self._people.update(request.user_id, change)))
+
+    async def ChangePassword(self, request: pb.ChangePasswordRequest, context: object) -> pb.ChangePasswordResponse:
+        await self._people.change_password(
+            request.user_id, request.old_password, request.new_password, request.keep_token
+        )
+        return pb.ChangePasswordResponse()
+
+    async def ResetPassword(self, request: pb.ResetPasswordRequest, context: object) -> pb.ResetPasswordResponse:
+        await self._people.reset_password(request.login, request.password)
+        return pb.ResetPasswordResponse()
+
+    async def EnsureAdministrator(
+        self, request: pb.EnsureAdministratorRequest, context: object
+    ) -> pb.EnsureAdministratorResponse:
+        user = await self._people.ensure_administrator(request.email, request.password)
+        return pb.EnsureAdministratorResponse(created=user is not None, user=None if user is None else _user(user))
+
+
+def _user(user: User) -> people_pb2.User:
+    return people_pb2.User(
+        user_id=user.user_id,
+        username=user.username,
+        email=user.email,
+        active=user.active,
+        scopes=user.scopes,
+        vendors=user.vendors,
+        plan=user.plan,
+        metadata=json_bytes(user.metadata or {}),
+        created_at=timestamp(user.created_at),
+    )
