@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 from headrace.catalog.v1 import catalog_service_pb2 as catalog
@@ -49,20 +50,20 @@ class People(people_rpc.PeopleServiceServicer):
     addresses: list[str] = field(default_factory=list)
     queries: list[query_pb2.ListQuery] = field(default_factory=list)
 
-    async def Authenticate(self, request, context):
+    async def Authenticate(self, request: peoples.AuthenticateRequest, context: object) -> peoples.AuthenticateResponse:
         self.asked += 1
         if request.token not in self.tokens:
             raise errors.Unauthenticated()
         return peoples.AuthenticateResponse(user=self.tokens[request.token])
 
-    async def SignIn(self, request, context):
+    async def SignIn(self, request: peoples.SignInRequest, context: object) -> peoples.SignInResponse:
         self.addresses.append(request.address)
         for user in self.users.values():
             if request.login in (user.email, user.username) and request.password == "password":
                 return peoples.SignInResponse(user=user, token=f"{user.username}-fresh")
         raise errors.Unauthenticated()
 
-    async def SignUp(self, request, context):
+    async def SignUp(self, request: peoples.SignUpRequest, context: object) -> peoples.SignUpResponse:
         name = request.username or request.email
         if any(name == user.username for user in self.users.values()):
             raise errors.AlreadyExists(f"The name {name} is taken.")
@@ -70,28 +71,31 @@ class People(people_rpc.PeopleServiceServicer):
         self.users[user.user_id] = user
         return peoples.SignUpResponse(user=user, token="new-token")
 
-    async def SignOut(self, request, context):
+    async def SignOut(self, request: peoples.SignOutRequest, context: object) -> peoples.SignOutResponse:
         self.tokens.pop(request.token, None)
         return peoples.SignOutResponse()
 
-    async def SignOutEverywhere(self, request, context):
+    async def SignOutEverywhere(
+        self, request: peoples.SignOutEverywhereRequest, context: object
+    ) -> peoples.SignOutEverywhereResponse:
         ended = [token for token, user in self.tokens.items() if user.user_id == request.user_id]
         for token in ended:
             del self.tokens[token]
         return peoples.SignOutEverywhereResponse(ended=len(ended))
 
-    async def GetUser(self, request, context):
+    async def GetUser(self, request: peoples.GetUserRequest, context: object) -> peoples.GetUserResponse:
         if request.user_id not in self.users:
             raise errors.NotFound("user", request.user_id)
         return peoples.GetUserResponse(user=self.users[request.user_id])
 
-    async def ListUsers(self, request, context):
+    async def ListUsers(self, request: peoples.ListUsersRequest, context: object) -> peoples.ListUsersResponse:
         self.queries.append(request.query)
         return peoples.ListUsersResponse(users=self.users.values(), total=len(self.users))
 
-    async def UpdateUser(self, request, context):
+    async def UpdateUser(self, request: peoples.UpdateUserRequest, context: object) -> peoples.UpdateUserResponse:
         user = people.User()
-        user.CopyFrom((await self.GetUser(request, context)).user)
+        asked = peoples.GetUserRequest(user_id=request.user_id)
+        user.CopyFrom((await self.GetUser(asked, context)).user)
         if request.replace_scopes:
             del user.scopes[:]
             user.scopes.extend(request.scopes)
@@ -103,12 +107,16 @@ class People(people_rpc.PeopleServiceServicer):
         self.users[user.user_id] = user
         return peoples.UpdateUserResponse(user=user)
 
-    async def ChangePassword(self, request, context):
+    async def ChangePassword(
+        self, request: peoples.ChangePasswordRequest, context: object
+    ) -> peoples.ChangePasswordResponse:
         if request.old_password != "password":
             raise errors.Unauthenticated()
         return peoples.ChangePasswordResponse()
 
-    async def ResetPassword(self, request, context):
+    async def ResetPassword(
+        self, request: peoples.ResetPasswordRequest, context: object
+    ) -> peoples.ResetPasswordResponse:
         if not any(request.login in (user.email, user.username) for user in self.users.values()):
             raise errors.NotFound("user", request.login)
         return peoples.ResetPasswordResponse()
@@ -122,7 +130,7 @@ class Flows(flow_rpc.FlowServiceServicer):
     queries: list[query_pb2.ListQuery] = field(default_factory=list)
     failure: Exception | None = None
 
-    def _get(self, request):
+    def _get(self, request: Any) -> flow.Flow:
         if self.failure is not None:
             raise self.failure
         found = self.kept.get((request.scope.tenant_id, request.flow_id))
@@ -132,7 +140,7 @@ class Flows(flow_rpc.FlowServiceServicer):
             raise errors.NotFound("flow", request.flow_id)
         return found
 
-    async def CreateFlow(self, request, context):
+    async def CreateFlow(self, request: flows.CreateFlowRequest, context: object) -> flows.CreateFlowResponse:
         made = flow.Flow(
             flow_id=request.flow_id or ids.new_id(),
             tenant_id=request.scope.tenant_id,
@@ -145,10 +153,10 @@ class Flows(flow_rpc.FlowServiceServicer):
         self.kept[made.tenant_id, made.flow_id] = made
         return flows.CreateFlowResponse(flow=made)
 
-    async def GetFlow(self, request, context):
+    async def GetFlow(self, request: flows.GetFlowRequest, context: object) -> flows.GetFlowResponse:
         return flows.GetFlowResponse(flow=self._get(request))
 
-    async def ListFlows(self, request, context):
+    async def ListFlows(self, request: flows.ListFlowsRequest, context: object) -> flows.ListFlowsResponse:
         self.queries.append(request.query)
         mine = [
             each
@@ -157,7 +165,7 @@ class Flows(flow_rpc.FlowServiceServicer):
         ]
         return flows.ListFlowsResponse(flows=[] if request.count_only else mine, total=len(mine))
 
-    async def UpdateFlow(self, request, context):
+    async def UpdateFlow(self, request: flows.UpdateFlowRequest, context: object) -> flows.UpdateFlowResponse:
         key = (request.scope.tenant_id, request.flow_id)
         if key not in self.kept and request.create_if_missing:
             create = flows.CreateFlowRequest(scope=request.scope, flow_id=request.flow_id, record=request.changes)
@@ -174,12 +182,12 @@ class Flows(flow_rpc.FlowServiceServicer):
         self.kept[key] = changed
         return flows.UpdateFlowResponse(flow=changed)
 
-    async def DeleteFlow(self, request, context):
+    async def DeleteFlow(self, request: flows.DeleteFlowRequest, context: object) -> flows.DeleteFlowResponse:
         found = self._get(request)
         del self.kept[found.tenant_id, found.flow_id]
         return flows.DeleteFlowResponse()
 
-    async def CloneFlow(self, request, context):
+    async def CloneFlow(self, request: flows.CloneFlowRequest, context: object) -> flows.CloneFlowResponse:
         found = self._get(request)
         record = orjson.loads(found.record)
         record["name"] = request.prefix + record.get("name", "")
@@ -187,7 +195,7 @@ class Flows(flow_rpc.FlowServiceServicer):
         create = flows.CreateFlowRequest(scope=request.scope, record=orjson.dumps(kept))
         return flows.CloneFlowResponse(flow=(await self.CreateFlow(create, context)).flow)
 
-    async def StartFlow(self, request, context):
+    async def StartFlow(self, request: flows.StartFlowRequest, context: object) -> flows.StartFlowResponse:
         found = self._get(request)
         if b'"broken"' in found.record:
             problem = errors.Problem("flow.broken.type", "There is no such type.", node="broken", field="type")
@@ -195,12 +203,12 @@ class Flows(flow_rpc.FlowServiceServicer):
         found.stage = flow.FLOW_STAGE_RUNNING
         return flows.StartFlowResponse(flow=found)
 
-    async def StopFlow(self, request, context):
+    async def StopFlow(self, request: flows.StopFlowRequest, context: object) -> flows.StopFlowResponse:
         found = self._get(request)
         found.stage = flow.FLOW_STAGE_STOPPED
         return flows.StopFlowResponse(flow=found)
 
-    async def ValidateFlow(self, request, context):
+    async def ValidateFlow(self, request: flows.ValidateFlowRequest, context: object) -> flows.ValidateFlowResponse:
         self._get(request)
         return flows.ValidateFlowResponse(
             problems=[
@@ -209,7 +217,9 @@ class Flows(flow_rpc.FlowServiceServicer):
             ]
         )
 
-    async def ListFlowVersions(self, request, context):
+    async def ListFlowVersions(
+        self, request: flows.ListFlowVersionsRequest, context: object
+    ) -> flows.ListFlowVersionsResponse:
         found = self._get(request)
         version = flow.FlowVersion(flow_id=found.flow_id, version=1, descriptor_json=b"{}")
         return flows.ListFlowVersionsResponse(versions=[version], total=1)
@@ -218,16 +228,21 @@ class Flows(flow_rpc.FlowServiceServicer):
 class Catalog(catalog_rpc.CatalogServiceServicer):
     """One component, one app, one bundle."""
 
-    async def ListComponents(self, request, context):
+    async def ListComponents(
+        self, request: catalog.ListComponentsRequest, context: object
+    ) -> catalog.ListComponentsResponse:
         kept = catalog.Component(type="headrace.utils.http.Webhook", manifest=b'{"name": "Webhook"}')
         return catalog.ListComponentsResponse(components=[kept])
 
-    async def ListApps(self, request, context):
+    async def GetComponent(self, request: catalog.GetComponentRequest, context: object) -> catalog.GetComponentResponse:
+        raise errors.NotFound("component", request.type)
+
+    async def ListApps(self, request: catalog.ListAppsRequest, context: object) -> catalog.ListAppsResponse:
         return catalog.ListAppsResponse(
             apps=[catalog.App(app_id="headrace.utils", description_json=b'{"label": "Utils"}')]
         )
 
-    async def ListBundles(self, request, context):
+    async def ListBundles(self, request: catalog.ListBundlesRequest, context: object) -> catalog.ListBundlesResponse:
         return catalog.ListBundlesResponse(bundles=[catalog.Bundle(name="headrace.utils", version="1.2.3")])
 
 
@@ -237,14 +252,20 @@ class Settings(setting_rpc.SettingServiceServicer):
 
     document: bytes = b'{"categories": {}, "modifiers": {}}'
 
-    async def GetModifiers(self, request, context):
+    async def GetModifiers(
+        self, request: settings.GetModifiersRequest, context: object
+    ) -> settings.GetModifiersResponse:
         return settings.GetModifiersResponse(document=self.document)
 
-    async def PutModifiers(self, request, context):
+    async def PutModifiers(
+        self, request: settings.PutModifiersRequest, context: object
+    ) -> settings.PutModifiersResponse:
         self.document = request.document
         return settings.PutModifiersResponse(document=self.document)
 
-    async def DeleteModifiers(self, request, context):
+    async def DeleteModifiers(
+        self, request: settings.DeleteModifiersRequest, context: object
+    ) -> settings.DeleteModifiersResponse:
         self.document = b"{}"
         return settings.DeleteModifiersResponse()
 
@@ -256,49 +277,49 @@ class Stores(store_rpc.StoreServiceServicer):
     kept: dict[str, stores.Store] = field(default_factory=dict)
     records: dict[tuple[str, str], stores.Record] = field(default_factory=dict)
 
-    def _store(self, request):
+    def _store(self, request: Any) -> stores.Store:
         found = self.kept.get(request.store_id)
         if found is None or found.tenant_id != request.scope.tenant_id:
             raise errors.NotFound("store", request.store_id)
         return found
 
-    def _record(self, request):
+    def _record(self, request: Any) -> stores.Record:
         self._store(request)
         if (request.store_id, request.key) not in self.records:
             raise errors.NotFound("record", request.key)
         return self.records[request.store_id, request.key]
 
-    async def CreateStore(self, request, context):
+    async def CreateStore(self, request: stores.CreateStoreRequest, context: object) -> stores.CreateStoreResponse:
         store = stores.Store(store_id=ids.new_user_id(), name=request.name, tenant_id=request.scope.tenant_id)
         self.kept[store.store_id] = store
         return stores.CreateStoreResponse(store=store)
 
-    async def GetStore(self, request, context):
+    async def GetStore(self, request: stores.GetStoreRequest, context: object) -> stores.GetStoreResponse:
         return stores.GetStoreResponse(store=self._store(request))
 
-    async def ListStores(self, request, context):
+    async def ListStores(self, request: stores.ListStoresRequest, context: object) -> stores.ListStoresResponse:
         mine = [each for each in self.kept.values() if each.tenant_id == request.scope.tenant_id]
         return stores.ListStoresResponse(stores=mine)
 
-    async def RenameStore(self, request, context):
+    async def RenameStore(self, request: stores.RenameStoreRequest, context: object) -> stores.RenameStoreResponse:
         store = self._store(request)
         old_name, store.name = store.name, request.name
         return stores.RenameStoreResponse(store=store, old_name=old_name)
 
-    async def DeleteStore(self, request, context):
+    async def DeleteStore(self, request: stores.DeleteStoreRequest, context: object) -> stores.DeleteStoreResponse:
         del self.kept[self._store(request).store_id]
         return stores.DeleteStoreResponse()
 
-    async def GetRecord(self, request, context):
+    async def GetRecord(self, request: stores.GetRecordRequest, context: object) -> stores.GetRecordResponse:
         return stores.GetRecordResponse(record=self._record(request))
 
-    async def PutRecord(self, request, context):
+    async def PutRecord(self, request: stores.PutRecordRequest, context: object) -> stores.PutRecordResponse:
         self._store(request)
         record = stores.Record(store_id=request.store_id, key=request.key, value=request.value)
         self.records[request.store_id, request.key] = record
         return stores.PutRecordResponse(record=record)
 
-    async def MoveRecord(self, request, context):
+    async def MoveRecord(self, request: stores.MoveRecordRequest, context: object) -> stores.MoveRecordResponse:
         record = self._record(request)
         del self.records[request.store_id, request.key]
         moved = stores.Record(
@@ -309,14 +330,16 @@ class Stores(store_rpc.StoreServiceServicer):
         self.records[moved.store_id, moved.key] = moved
         return stores.MoveRecordResponse(record=moved)
 
-    async def DeleteRecords(self, request, context):
+    async def DeleteRecords(
+        self, request: stores.DeleteRecordsRequest, context: object
+    ) -> stores.DeleteRecordsResponse:
         self._store(request)
         gone = [key for key in self.records if key[0] == request.store_id and (request.all or key[1] in request.keys)]
         for key in gone:
             del self.records[key]
         return stores.DeleteRecordsResponse(deleted=len(gone))
 
-    async def ListRecords(self, request, context):
+    async def ListRecords(self, request: stores.ListRecordsRequest, context: object) -> stores.ListRecordsResponse:
         self._store(request)
         found = [each for (store_id, _), each in self.records.items() if store_id == request.store_id]
         found = [each for each in found if request.query.pattern in each.key]
@@ -332,7 +355,7 @@ class Files(file_rpc.FileServiceServicer):
     content: dict[str, bytearray] = field(default_factory=dict)
     uploads: dict[str, files.OpenFileRequest] = field(default_factory=dict)
 
-    async def OpenFile(self, request, context):
+    async def OpenFile(self, request: files.OpenFileRequest, context: object) -> files.OpenFileResponse:
         file_id = request.file_id or ids.new_id()
         upload_id = f"upload-{file_id}"
         if upload_id not in self.uploads:
@@ -340,12 +363,12 @@ class Files(file_rpc.FileServiceServicer):
             self.content[upload_id] = bytearray()
         return files.OpenFileResponse(file_id=file_id, upload_id=upload_id)
 
-    async def WriteFile(self, request, context):
+    async def WriteFile(self, request: files.WriteFileRequest, context: object) -> files.WriteFileResponse:
         held = self.content[request.upload_id]
         held[request.offset : request.offset + len(request.data)] = request.data
         return files.WriteFileResponse()
 
-    async def FinishFile(self, request, context):
+    async def FinishFile(self, request: files.FinishFileRequest, context: object) -> files.FinishFileResponse:
         opened = self.uploads.pop(request.upload_id)
         file_id = request.upload_id.removeprefix("upload-")
         self.content[file_id] = self.content.pop(request.upload_id)
@@ -359,23 +382,26 @@ class Files(file_rpc.FileServiceServicer):
         )
         return files.FinishFileResponse(file=self.kept[file_id])
 
-    async def GetFile(self, request, context):
+    def _file(self, request: Any) -> files.File:
         found = self.kept.get(request.file_id)
         if found is None or found.tenant_id != request.scope.tenant_id:
             raise errors.NotFound("file", request.file_id)
-        return files.GetFileResponse(file=found)
+        return found
 
-    async def ReadFile(self, request, context):
-        await self.GetFile(request, context)
+    async def GetFile(self, request: files.GetFileRequest, context: object) -> files.GetFileResponse:
+        return files.GetFileResponse(file=self._file(request))
+
+    async def ReadFile(self, request: files.ReadFileRequest, context: object) -> files.ReadFileResponse:
+        self._file(request)
         held = self.content[request.file_id]
         return files.ReadFileResponse(data=bytes(held[request.offset : request.offset + request.length]))
 
-    async def ListFiles(self, request, context):
+    async def ListFiles(self, request: files.ListFilesRequest, context: object) -> files.ListFilesResponse:
         mine = [each for each in self.kept.values() if each.tenant_id == request.scope.tenant_id]
         return files.ListFilesResponse(files=mine, total=len(mine))
 
-    async def DeleteFile(self, request, context):
-        await self.GetFile(request, context)
+    async def DeleteFile(self, request: files.DeleteFileRequest, context: object) -> files.DeleteFileResponse:
+        self._file(request)
         del self.kept[request.file_id]
         return files.DeleteFileResponse()
 
@@ -399,21 +425,23 @@ class Executor(execution_rpc.ExecutionServiceServicer):
     def events(self) -> list[execution.Event]:
         return [event for batch in self.batches for event in batch]
 
-    async def Accept(self, request, context) -> AsyncIterator[executions.AcceptResponse]:
+    async def Accept(
+        self, request: executions.AcceptRequest, context: object
+    ) -> AsyncIterator[executions.AcceptResponse]:
         self.batches.append(list(request.events))
         if self.failure is not None:
             raise self.failure
         await self.may_commit.wait()
         acceptances = [self._accept(event) for event in request.events]
         yield executions.AcceptResponse(acceptances=acceptances)
-        answers = [self._answer(event) for event in request.events if event.wants_answer]
-        answers = [each for each in answers if each is not None]
+        given = [self._answer(event) for event in request.events if event.wants_answer]
+        answers = [each for each in given if each is not None]
         if answers:
             yield executions.AcceptResponse(answers=answers)
         if any(event.node_id == "silent" and event.wants_answer for event in request.events):
             await asyncio.Event().wait()
 
-    def _accept(self, event):
+    def _accept(self, event: execution.Event) -> execution.Acceptance:
         if event.node_id == "refused":
             refusal = execution.Refusal(code="not_found", message="There is no such flow.")
             return execution.Acceptance(index=event.index, refusal=refusal)
@@ -423,7 +451,7 @@ class Executor(execution_rpc.ExecutionServiceServicer):
             index=event.index, run_id=self.seen.setdefault(key, ids.derive_id(*key)), duplicate=known
         )
 
-    def _answer(self, event):
+    def _answer(self, event: execution.Event) -> execution.Answer | None:
         match event.node_id:
             case "echo":
                 return execution.Answer(index=event.index, status=200, headers=b"{}", body=event.content)
@@ -447,46 +475,54 @@ class Executor(execution_rpc.ExecutionServiceServicer):
                 return execution.Answer(index=event.index, implicit=True)
         return None
 
-    def _run(self, request):
+    def _run(self, request: Any) -> execution.Run:
         if request.run_id != "run-1":
             raise errors.NotFound("run", request.run_id)
         return execution.Run(
             run_id="run-1", flow_id="f", tenant_id=request.scope.tenant_id, state=execution.RUN_STATE_WAITING
         )
 
-    async def GetRun(self, request, context):
+    async def GetRun(self, request: executions.GetRunRequest, context: object) -> executions.GetRunResponse:
         output = execution.Output(message_id="o", port="out", content=b'{"a": 1}')
         step = execution.Step(step_id="s", node_id="n", input=b'{"b": 2}', outputs=[output], outcome="done")
         wait = execution.Wait(step_id="s", node_id="n", kind="retry", reason="The site answered 503.")
         return executions.GetRunResponse(run=self._run(request), steps=[step], waits=[wait])
 
-    async def ListRuns(self, request, context):
+    async def ListRuns(self, request: executions.ListRunsRequest, context: object) -> executions.ListRunsResponse:
         run = execution.Run(run_id="run-1", state=request.state or execution.RUN_STATE_DONE)
         return executions.ListRunsResponse(runs=[run], total=1)
 
-    async def CancelRun(self, request, context):
+    async def CancelRun(self, request: executions.CancelRunRequest, context: object) -> executions.CancelRunResponse:
         return executions.CancelRunResponse(run=self._run(request))
 
-    async def ListUnprocessed(self, request, context):
+    async def ListUnprocessed(
+        self, request: executions.ListUnprocessedRequest, context: object
+    ) -> executions.ListUnprocessedResponse:
         found = [execution.UnprocessedMessage(message_id=each) for each in sorted(self.unprocessed)]
         return executions.ListUnprocessedResponse(messages=found, total=len(found))
 
-    async def GetUnprocessed(self, request, context):
+    async def GetUnprocessed(
+        self, request: executions.GetUnprocessedRequest, context: object
+    ) -> executions.GetUnprocessedResponse:
         if request.message_id not in self.unprocessed:
             raise errors.NotFound("unprocessed message", request.message_id)
         return executions.GetUnprocessedResponse(
             message=execution.UnprocessedMessage(message_id=request.message_id, error=b'{"message": "no"}')
         )
 
-    async def DeleteUnprocessed(self, request, context):
+    async def DeleteUnprocessed(
+        self, request: executions.DeleteUnprocessedRequest, context: object
+    ) -> executions.DeleteUnprocessedResponse:
         gone = self.unprocessed & set(request.message_ids)
         self.unprocessed -= gone
         return executions.DeleteUnprocessedResponse(deleted=len(gone))
 
-    async def RetryUnprocessed(self, request, context):
+    async def RetryUnprocessed(
+        self, request: executions.RetryUnprocessedRequest, context: object
+    ) -> executions.RetryUnprocessedResponse:
         return executions.RetryUnprocessedResponse(retried=len(self.unprocessed & set(request.message_ids)))
 
-    async def Watch(self, request, context) -> AsyncIterator[executions.WatchResponse]:
+    async def Watch(self, request: executions.WatchRequest, context: object) -> AsyncIterator[executions.WatchResponse]:
         self.watching.set()
         try:
             yield executions.WatchResponse(happenings=[b'{"type": "run", "runId": "run-1"}'])
@@ -502,7 +538,7 @@ class Logs(log_rpc.LogServiceServicer):
 
     queries: list[log.QueryRecordsRequest] = field(default_factory=list)
 
-    async def QueryRecords(self, request, context):
+    async def QueryRecords(self, request: log.QueryRecordsRequest, context: object) -> log.QueryRecordsResponse:
         self.queries.append(request)
         record = log.LogRecord(record_id="r1", tenant_id=request.scope.tenant_id, fields=b'{"msg": "hello"}')
         record.at.FromJsonString("2026-01-02T03:04:05Z")
@@ -510,12 +546,12 @@ class Logs(log_rpc.LogServiceServicer):
         getattr(bucket, "from").FromJsonString("2026-01-02T03:00:00Z")
         return log.QueryRecordsResponse(records=[record], buckets=[bucket], total=1)
 
-    async def GetRecord(self, request, context):
+    async def GetRecord(self, request: log.GetRecordRequest, context: object) -> log.GetRecordResponse:
         if request.record_id != "r1":
             raise errors.NotFound("log record", request.record_id)
         return log.GetRecordResponse(record=log.LogRecord(record_id="r1", fields=b'{"msg": "hello"}'))
 
-    async def Tail(self, request, context) -> AsyncIterator[log.TailResponse]:
+    async def Tail(self, request: log.TailRequest, context: object) -> AsyncIterator[log.TailResponse]:
         yield log.TailResponse()
         yield log.TailResponse(records=[log.LogRecord(record_id="r1", fields=b'{"msg": "line\\nbreak"}')])
         await asyncio.Event().wait()

@@ -1,11 +1,15 @@
 """Stores, records, files, logs, runs, unprocessed messages, catalog and modifiers over REST."""
 
+import httpx
 import pytest
+from headrace_core import Json
 
 from .services import Services
 
+FORM_WITHOUT_FILE = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--x--\r\n'
 
-async def test_stores_are_made_renamed_and_removed(user, other):
+
+async def test_stores_are_made_renamed_and_removed(user: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
     store = (await user.post("/stores", json={"name": "People"})).json()["storeId"]
 
     assert (await user.get("/stores")).json()[0]["name"] == "People"
@@ -18,7 +22,7 @@ async def test_stores_are_made_renamed_and_removed(user, other):
     assert (await user.post("/stores", json={"name": ""})).status_code == 400
 
 
-async def test_records_are_written_read_moved_and_removed(user):
+async def test_records_are_written_read_moved_and_removed(user: httpx.AsyncClient) -> None:
     store = (await user.post("/stores", json={"name": "s"})).json()["storeId"]
 
     written = await user.post(f"/store/{store}/k", json={"age": 7})
@@ -40,7 +44,7 @@ async def test_records_are_written_read_moved_and_removed(user):
     assert (await user.get("/store")).json()["problems"][0]["field"] == "storeId"
 
 
-async def test_the_key_star_removes_every_record(user):
+async def test_the_key_star_removes_every_record(user: httpx.AsyncClient) -> None:
     store = (await user.post("/stores", json={"name": "s"})).json()["storeId"]
     for key in "abc":
         await user.post(f"/store/{store}/{key}", json=1)
@@ -49,7 +53,7 @@ async def test_the_key_star_removes_every_record(user):
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-async def test_a_store_downloads_as_json_and_csv(count, user):
+async def test_a_store_downloads_as_json_and_csv(count: int, user: httpx.AsyncClient) -> None:
     store = (await user.post("/stores", json={"name": "s"})).json()["storeId"]
     for number in range(count):
         await user.post(f"/store/{store}/k{number}", json={"n": number})
@@ -64,7 +68,7 @@ async def test_a_store_downloads_as_json_and_csv(count, user):
     assert (await user.get(f"/store/download/{store}", params={"format": "xml"})).status_code == 400
 
 
-async def test_a_file_is_uploaded_downloaded_and_removed(user, other):
+async def test_a_file_is_uploaded_downloaded_and_removed(user: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
     sent = {"file": ("grüße.txt", b"0123456789", "text/plain")}
     file = (await user.post("/files", files=sent)).json()
 
@@ -85,7 +89,7 @@ async def test_a_file_is_uploaded_downloaded_and_removed(user, other):
     assert (await user.delete(f"/files/{file['fileId']}")).json() == {"fileId": file["fileId"]}
 
 
-async def test_a_file_comes_in_chunks(user):
+async def test_a_file_comes_in_chunks(user: httpx.AsyncClient) -> None:
     chunks = [b"aaaa", b"bbbb", b"cc"]
     for number, chunk in enumerate(chunks, 1):
         answer = await user.post(
@@ -116,7 +120,9 @@ async def test_a_file_comes_in_chunks(user):
         {"uploader-file-id": "f", "uploader-chunks-total": "2", "uploader-chunk-size": "9"},
     ],
 )
-async def test_uploads_that_make_no_sense_are_refused(headers, user, services: Services):
+async def test_uploads_that_make_no_sense_are_refused(
+    headers: dict[str, str], user: httpx.AsyncClient, services: Services
+) -> None:
     answer = await user.post("/files", files={"file": ("x", b"abc")}, headers=headers)
 
     assert (answer.status_code, answer.json()["code"]) == (400, "validation_failed")
@@ -137,11 +143,13 @@ async def test_uploads_that_make_no_sense_are_refused(headers, user, services: S
         (b"x" * 4097, "application/octet-stream", 413),
     ],
 )
-async def test_forms_without_a_file_are_refused(content, kind, status, user):
+async def test_forms_without_a_file_are_refused(
+    content: bytes, kind: str, status: int, user: httpx.AsyncClient
+) -> None:
     assert (await user.post("/files", content=content, headers={"Content-Type": kind})).status_code == status
 
 
-async def test_the_log_is_searched_as_clients_do(user, services: Services):
+async def test_the_log_is_searched_as_clients_do(user: httpx.AsyncClient, services: Services) -> None:
     answer = await user.post(
         "/logs",
         params=[
@@ -170,7 +178,7 @@ async def test_the_log_is_searched_as_clients_do(user, services: Services):
     assert found["buckets"] == [{"key": 1767322800000, "key_as_string": "2026-01-02T03:00:00.000Z", "doc_count": 1}]
 
 
-async def test_aggregations_are_refused_in_words(user):
+async def test_aggregations_are_refused_in_words(user: httpx.AsyncClient) -> None:
     answer = await user.post("/logs", json={"aggs": {"a": {}}})
 
     assert (answer.status_code, answer.json()["code"]) == (400, "unsupported")
@@ -180,7 +188,7 @@ async def test_aggregations_are_refused_in_words(user):
     assert (await user.get("/logs/any/r2")).status_code == 404
 
 
-async def test_a_run_shows_its_steps_and_why_it_waits(user):
+async def test_a_run_shows_its_steps_and_why_it_waits(user: httpx.AsyncClient) -> None:
     run = (await user.get("/runs/run-1")).json()
 
     assert run["state"] == "waiting"
@@ -193,7 +201,7 @@ async def test_a_run_shows_its_steps_and_why_it_waits(user):
     assert (await user.post("/runs/run-2/cancel", json={"reason": "x"})).status_code == 404
 
 
-async def test_unprocessed_messages_are_read_retried_and_dropped(user):
+async def test_unprocessed_messages_are_read_retried_and_dropped(user: httpx.AsyncClient) -> None:
     assert [each["messageId"] for each in (await user.get("/unprocessed-messages")).json()] == ["m1"]
     assert (await user.get("/unprocessed-messages/m1")).json()["err"] == {"message": "no"}
     assert (await user.post("/unprocessed-messages/m1/retry")).json() == {"messageId": "m1"}
@@ -202,7 +210,7 @@ async def test_unprocessed_messages_are_read_retried_and_dropped(user):
     assert (await user.delete("/unprocessed-messages/m1")).status_code == 404
 
 
-async def test_the_catalog_is_listed(user):
+async def test_the_catalog_is_listed(user: httpx.AsyncClient) -> None:
     assert (await user.get("/components")).json() == ["headrace.utils.http.Webhook"]
     assert (await user.get("/components", params={"manifest": "yes", "private": "no"})).json() == [{"name": "Webhook"}]
     assert (await user.get("/apps")).json() == {"headrace.utils": {"label": "Utils"}}
@@ -211,8 +219,8 @@ async def test_the_catalog_is_listed(user):
     assert (await user.get("/bundles")).json() == {"headrace.utils": {"version": "1.2.3", "bundleVersion": "1.2.3"}}
 
 
-async def test_administrators_replace_the_modifiers(user, admin):
-    document = {"categories": {"text": {}}, "modifiers": {"g_upper": {}}}
+async def test_administrators_replace_the_modifiers(user: httpx.AsyncClient, admin: httpx.AsyncClient) -> None:
+    document: dict[str, Json] = {"categories": {"text": {}}, "modifiers": {"g_upper": {}}}
 
     assert (await admin.put("/modifiers", json=document)).json() == document
     assert (await user.get("/modifiers")).json() == document

@@ -5,12 +5,13 @@ import asyncio
 import httpx
 import pytest
 from headrace_core import errors
-from headrace_gateway.server import serve_http
+from headrace_gateway.app import Gateway
+from headrace_gateway.server import Listening, serve_http
 
 from .services import Services
 
 
-async def test_a_request_id_is_repeated_when_it_is_harmless(nobody):
+async def test_a_request_id_is_repeated_when_it_is_harmless(nobody: httpx.AsyncClient) -> None:
     given = await nobody.get("/", headers={"X-Request-Id": "abc-1.2_3"})
     hostile = await nobody.get("/", headers={"X-Request-Id": "a b<script>"})
 
@@ -18,7 +19,9 @@ async def test_a_request_id_is_repeated_when_it_is_harmless(nobody):
     assert hostile.headers["x-request-id"].isalnum()
 
 
-async def test_every_answer_is_kept_from_caches_and_sniffers(nobody, user):
+async def test_every_answer_is_kept_from_caches_and_sniffers(
+    nobody: httpx.AsyncClient, user: httpx.AsyncClient
+) -> None:
     for answer in (await nobody.get("/"), await nobody.get("/nowhere"), await user.get("/flows")):
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
@@ -34,13 +37,13 @@ async def test_every_answer_is_kept_from_caches_and_sniffers(nobody, user):
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/flows/f/components/echo"])
-async def test_heads_have_an_end(headers, path, nobody):
+async def test_heads_have_an_end(headers: list[tuple[str, str]], path: str, nobody: httpx.AsyncClient) -> None:
     answer = await nobody.get(path, headers=headers)
 
     assert (answer.status_code, answer.json()["code"]) == (431, "too_large")
 
 
-async def test_a_url_takes_so_many_parameters(user):
+async def test_a_url_takes_so_many_parameters(user: httpx.AsyncClient) -> None:
     answer = await user.get("/flows?" + "&".join(["a=1"] * 201))
 
     assert answer.status_code == 400
@@ -59,7 +62,9 @@ ORIGINS = [
 
 @pytest.mark.parametrize(("origin", "is_listed"), ORIGINS)
 @pytest.mark.parametrize("path", ["/", "/flows", "/flows/f/components/echo"])
-async def test_only_listed_origins_may_read_answers(origin, is_listed, path, nobody):
+async def test_only_listed_origins_may_read_answers(
+    origin: str, is_listed: bool, path: str, nobody: httpx.AsyncClient
+) -> None:
     answer = await nobody.get(path, headers={"Origin": origin})
     preflight = await nobody.options(path, headers={"Origin": origin, "Access-Control-Request-Method": "POST"})
 
@@ -72,12 +77,12 @@ async def test_only_listed_origins_may_read_answers(origin, is_listed, path, nob
         assert len(each.headers.get_list("access-control-allow-origin")) <= 1
 
 
-async def test_options_tell_what_methods_there_are(nobody):
+async def test_options_tell_what_methods_there_are(nobody: httpx.AsyncClient) -> None:
     assert (await nobody.options("/flows")).headers["allow"] == "GET, POST, OPTIONS"
     assert (await nobody.options("/nowhere")).status_code == 404
 
 
-async def test_a_process_that_drains_is_alive_but_not_ready(nobody, gateway):
+async def test_a_process_that_drains_is_alive_but_not_ready(nobody: httpx.AsyncClient, gateway: Gateway) -> None:
     assert (await nobody.get("/health/ready")).status_code == 200
 
     gateway.begin_drain()
@@ -86,7 +91,9 @@ async def test_a_process_that_drains_is_alive_but_not_ready(nobody, gateway):
     assert (await nobody.get("/health/ready")).status_code == 503
 
 
-async def test_numbers_are_counted_by_route_and_not_by_path(nobody, user, admin):
+async def test_numbers_are_counted_by_route_and_not_by_path(
+    nobody: httpx.AsyncClient, user: httpx.AsyncClient, admin: httpx.AsyncClient
+) -> None:
     await user.get("/flows/secret-id")
     await nobody.get("/no/such/path")
     await nobody.post("/flows/f/components/echo")
@@ -99,7 +106,7 @@ async def test_numbers_are_counted_by_route_and_not_by_path(nobody, user, admin)
     assert 'headrace_gateway_webhooks_total{status="200"} 1' in text
 
 
-async def test_the_root_is_a_page_for_people_and_json_for_programs(nobody):
+async def test_the_root_is_a_page_for_people_and_json_for_programs(nobody: httpx.AsyncClient) -> None:
     page = await nobody.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     data = await nobody.get("/", headers={"Accept": "application/json, text/plain, */*"})
 
@@ -109,13 +116,13 @@ async def test_the_root_is_a_page_for_people_and_json_for_programs(nobody):
     assert data.json()["version"]
 
 
-async def test_a_taken_port_is_refused_in_words(listening, gateway):
+async def test_a_taken_port_is_refused_in_words(listening: Listening, gateway: Gateway) -> None:
     with pytest.raises(errors.Conflict, match="Choose another port"):
         async with serve_http(gateway, listening.host, listening.port):
             pass
 
 
-async def test_a_head_that_never_ends_is_cut_off(listening):
+async def test_a_head_that_never_ends_is_cut_off(listening: Listening) -> None:
     reader, writer = await asyncio.open_connection(listening.host, listening.port)
     writer.write(b"GET / HTTP/1.1\r\nx: ")
     async with asyncio.timeout(10):
@@ -135,7 +142,7 @@ async def test_a_head_that_never_ends_is_cut_off(listening):
     "garbage",
     [b"\x16\x03\x01\x02\x00", b"GET / HTTP/9.9\r\n\r\n", b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n", b"A" * 100],
 )
-async def test_what_is_no_http_is_400_and_the_server_lives(garbage, listening):
+async def test_what_is_no_http_is_400_and_the_server_lives(garbage: bytes, listening: Listening) -> None:
     reader, writer = await asyncio.open_connection(listening.host, listening.port)
     writer.write(garbage + b"\r\n\r\n")
     writer.write_eof()
@@ -148,7 +155,7 @@ async def test_what_is_no_http_is_400_and_the_server_lives(garbage, listening):
         assert (await client.get(listening.url)).status_code == 200
 
 
-async def test_requests_under_way_end_before_the_server_does(gateway, services: Services):
+async def test_requests_under_way_end_before_the_server_does(gateway: Gateway, services: Services) -> None:
     services.executor.may_commit.clear()
     async with httpx.AsyncClient() as client:
         async with serve_http(gateway, "127.0.0.1", 0) as listening:

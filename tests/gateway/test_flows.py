@@ -1,21 +1,22 @@
 """Flows over REST, with the names and shapes that clients of the public API expect."""
 
+import httpx
 import orjson
 import pytest
-from headrace_core import errors
+from headrace_core import Json, errors
 
 from .services import Services
 
 DESCRIPTOR = {"n1": {"type": "headrace.utils.http.Webhook", "source": {}}}
 
 
-async def make(client, **record):
+async def make(client: httpx.AsyncClient, **record: Json) -> str:
     answer = await client.post("/flows", json={"name": "Greet", "flow": DESCRIPTOR, **record})
     assert answer.status_code == 200
-    return answer.json()["flowId"]
+    return str(answer.json()["flowId"])
 
 
-async def test_a_flow_is_made_read_changed_and_removed(user):
+async def test_a_flow_is_made_read_changed_and_removed(user: httpx.AsyncClient) -> None:
     flow_id = await make(user, customFields={"kind": "demo"})
 
     read = await user.get(f"/flows/{flow_id}")
@@ -35,13 +36,13 @@ async def test_a_flow_is_made_read_changed_and_removed(user):
     assert (await user.get(f"/flows/{flow_id}")).status_code == 404
 
 
-async def test_a_put_to_an_unknown_id_makes_the_flow(user):
+async def test_a_put_to_an_unknown_id_makes_the_flow(user: httpx.AsyncClient) -> None:
     answer = await user.put("/flows/my-own-id", json={"name": "x"})
 
     assert answer.json() == {"flowId": "my-own-id", "result": "created"}
 
 
-async def test_who_saves_over_an_older_revision_is_told(user):
+async def test_who_saves_over_an_older_revision_is_told(user: httpx.AsyncClient) -> None:
     flow_id = await make(user)
     await user.put(f"/flows/{flow_id}", json={"name": "b"}, headers={"If-Match": '"1"'})
 
@@ -54,13 +55,13 @@ async def test_who_saves_over_an_older_revision_is_told(user):
     assert gone.status_code == 404
 
 
-async def test_the_id_in_the_body_cannot_differ_from_the_one_in_the_path(user):
+async def test_the_id_in_the_body_cannot_differ_from_the_one_in_the_path(user: httpx.AsyncClient) -> None:
     answer = await user.put("/flows/mine", json={"flowId": "theirs", "name": "x"})
 
     assert (answer.status_code, answer.json()["problems"][0]["field"]) == (400, "flowId")
 
 
-async def test_a_running_flow_changes_only_by_force(user):
+async def test_a_running_flow_changes_only_by_force(user: httpx.AsyncClient) -> None:
     flow_id = await make(user)
     await user.post(f"/flows/{flow_id}/coordinator", json={"command": "start"})
 
@@ -68,7 +69,7 @@ async def test_a_running_flow_changes_only_by_force(user):
     assert (await user.put(f"/flows/{flow_id}", params={"forceUpdate": "true"}, json={"name": "b"})).status_code == 200
 
 
-async def test_flows_start_and_stop(user):
+async def test_flows_start_and_stop(user: httpx.AsyncClient) -> None:
     flow_id = await make(user)
 
     started = await user.post(f"/flows/{flow_id}/coordinator", json={"command": "start"})
@@ -82,7 +83,7 @@ async def test_flows_start_and_stop(user):
     assert wrong.json()["problems"][0]["field"] == "command"
 
 
-async def test_what_keeps_a_flow_from_starting_is_named_by_node_and_field(user):
+async def test_what_keeps_a_flow_from_starting_is_named_by_node_and_field(user: httpx.AsyncClient) -> None:
     flow_id = await make(user, flow={"broken": {"type": "a.b.c.D"}})
 
     answer = await user.post(f"/flows/{flow_id}/coordinator", json={"command": "start"})
@@ -92,7 +93,7 @@ async def test_what_keeps_a_flow_from_starting_is_named_by_node_and_field(user):
     assert (problem["node"], problem["field"]) == ("broken", "type")
 
 
-async def test_findings_are_errors_and_warnings(user):
+async def test_findings_are_errors_and_warnings(user: httpx.AsyncClient) -> None:
     flow_id = await make(user)
 
     answer = (await user.get(f"/flows/{flow_id}/validate")).json()
@@ -103,7 +104,7 @@ async def test_findings_are_errors_and_warnings(user):
     }
 
 
-async def test_a_copy_leaves_fields_out_and_has_a_prefix(user):
+async def test_a_copy_leaves_fields_out_and_has_a_prefix(user: httpx.AsyncClient) -> None:
     flow_id = await make(user, sharedWith=[])
 
     answer = await user.post(
@@ -117,7 +118,7 @@ async def test_a_copy_leaves_fields_out_and_has_a_prefix(user):
     assert (await user.post(f"/flows/{flow_id}/clone", json={"projection": "name"})).status_code == 400
 
 
-async def test_lists_are_asked_for_as_clients_do(user, services: Services):
+async def test_lists_are_asked_for_as_clients_do(user: httpx.AsyncClient, services: Services) -> None:
     await make(user)
     answer = await user.get(
         "/flows",
@@ -140,7 +141,7 @@ async def test_lists_are_asked_for_as_clients_do(user, services: Services):
     assert (await user.get("/flows/count")).json() == {"count": 1}
 
 
-async def test_versions_are_listed(user):
+async def test_versions_are_listed(user: httpx.AsyncClient) -> None:
     flow_id = await make(user)
 
     answer = (await user.get(f"/flows/{flow_id}/versions")).json()
@@ -149,7 +150,9 @@ async def test_versions_are_listed(user):
     assert answer["items"][0]["version"] == 1
 
 
-async def test_a_message_goes_into_ones_own_flow_only(user, other, services: Services):
+async def test_a_message_goes_into_ones_own_flow_only(
+    user: httpx.AsyncClient, other: httpx.AsyncClient, services: Services
+) -> None:
     flow_id = await make(user)
     body = {"componentId": "n1", "content": {"a": 1}, "eventId": "e", "correlationId": "c"}
 
@@ -166,7 +169,7 @@ async def test_a_message_goes_into_ones_own_flow_only(user, other, services: Ser
     assert len(services.executor.events) == 2
 
 
-async def test_a_trigger_has_a_webhook_url(user):
+async def test_a_trigger_has_a_webhook_url(user: httpx.AsyncClient) -> None:
     flow_id = await make(user)
 
     answer = await user.get("/triggers/n1/url")
@@ -185,7 +188,9 @@ async def test_a_trigger_has_a_webhook_url(user):
         (b'{"name": "' + b"x" * 8192 + b'"}', "application/json", 413),
     ],
 )
-async def test_bodies_that_are_no_flow_are_refused(content, kind, status, user):
+async def test_bodies_that_are_no_flow_are_refused(
+    content: bytes, kind: str, status: int, user: httpx.AsyncClient
+) -> None:
     answer = await user.post("/flows", content=content, headers={"Content-Type": kind})
 
     assert answer.status_code == status
@@ -210,7 +215,9 @@ async def test_bodies_that_are_no_flow_are_refused(content, kind, status, user):
         (KeyError("secret"), 500, "internal"),
     ],
 )
-async def test_every_refusal_of_a_service_has_its_status(failure, status, code, user, services: Services):
+async def test_every_refusal_of_a_service_has_its_status(
+    failure: Exception, status: int, code: str, user: httpx.AsyncClient, services: Services
+) -> None:
     services.flows.failure = failure
 
     answer = await user.get("/flows/f1")

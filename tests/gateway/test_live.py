@@ -1,23 +1,27 @@
 """Live streams: what happens arrives, what was dropped is counted, and leaving ends everything."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from headrace_core.clock import TestClock
+from headrace_gateway.app import Gateway
+from headrace_gateway.server import Listening
 
 from .services import Services
 
 
 @pytest.fixture
-async def flow_id(user) -> str:
-    return (await user.post("/flows", json={"name": "x"})).json()["flowId"]
+async def flow_id(user: httpx.AsyncClient) -> str:
+    return str((await user.post("/flows", json={"name": "x"})).json()["flowId"])
 
 
 def events_in(text: str) -> set[str]:
     return {line.removeprefix("event: ") for line in text.splitlines() if line.startswith("event: ")}
 
 
-async def read_until(lines, *wanted: str) -> str:
+async def read_until(lines: AsyncIterator[str], *wanted: str) -> str:
     text = ""
     async with asyncio.timeout(10):
         async for line in lines:
@@ -27,14 +31,18 @@ async def read_until(lines, *wanted: str) -> str:
     return text
 
 
-async def test_happenings_and_records_arrive_in_one_stream(listening, flow_id, services: Services):
+async def test_happenings_and_records_arrive_in_one_stream(
+    listening: Listening, flow_id: str, services: Services
+) -> None:
     headers = {"Authorization": "Bearer user-token"}
-    async with httpx.AsyncClient(base_url=listening.url, headers=headers) as client:
-        async with client.stream("GET", f"/flows/{flow_id}/live") as stream:
-            assert stream.status_code == 200
-            assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"
-            assert stream.headers["cache-control"] == "no-store"
-            text = await read_until(stream.aiter_lines(), "happening", "log", "dropped")
+    async with (
+        httpx.AsyncClient(base_url=listening.url, headers=headers) as client,
+        client.stream("GET", f"/flows/{flow_id}/live") as stream,
+    ):
+        assert stream.status_code == 200
+        assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert stream.headers["cache-control"] == "no-store"
+        text = await read_until(stream.aiter_lines(), "happening", "log", "dropped")
 
     assert '"runId":"run-1"' in text
     assert '"msg":"line\\nbreak"' in text
@@ -43,22 +51,24 @@ async def test_happenings_and_records_arrive_in_one_stream(listening, flow_id, s
         await services.executor.unwatched.wait()
 
 
-async def test_a_heartbeat_keeps_the_connection_warm(listening, flow_id, clock):
+async def test_a_heartbeat_keeps_the_connection_warm(listening: Listening, flow_id: str, clock: TestClock) -> None:
     headers = {"Authorization": "Bearer user-token"}
-    async with httpx.AsyncClient(base_url=listening.url, headers=headers) as client:
-        async with client.stream("GET", f"/flows/{flow_id}/live") as stream:
-            lines = stream.aiter_lines()
-            await read_until(lines, "log", "dropped")
-            clock.advance(15)
-            async with asyncio.timeout(5):
-                async for line in lines:
-                    if line == ": beat":
-                        break
+    async with (
+        httpx.AsyncClient(base_url=listening.url, headers=headers) as client,
+        client.stream("GET", f"/flows/{flow_id}/live") as stream,
+    ):
+        lines = stream.aiter_lines()
+        await read_until(lines, "log", "dropped")
+        clock.advance(15)
+        async with asyncio.timeout(5):
+            async for line in lines:
+                if line == ": beat":
+                    break
 
     assert line == ": beat"
 
 
-async def test_draining_ends_streams_and_begins_no_more(listening, flow_id, gateway):
+async def test_draining_ends_streams_and_begins_no_more(listening: Listening, flow_id: str, gateway: Gateway) -> None:
     headers = {"Authorization": "Bearer user-token"}
     async with httpx.AsyncClient(base_url=listening.url, headers=headers) as client:
         async with client.stream("GET", f"/flows/{flow_id}/live") as stream:
@@ -74,26 +84,26 @@ async def test_draining_ends_streams_and_begins_no_more(listening, flow_id, gate
     assert gateway.live.count == 0
 
 
-async def test_a_user_has_so_many_streams_at_a_time(listening, flow_id, gateway):
+async def test_a_user_has_so_many_streams_at_a_time(listening: Listening, flow_id: str, gateway: Gateway) -> None:
     headers = {"Authorization": "Bearer user-token"}
-    async with httpx.AsyncClient(base_url=listening.url, headers=headers) as client:
-        async with (
-            client.stream("GET", f"/flows/{flow_id}/live") as first,
-            client.stream("GET", f"/flows/{flow_id}/live") as second,
-        ):
-            await read_until(first.aiter_lines(), "log")
-            await read_until(second.aiter_lines(), "log")
-            third = await client.get(f"/flows/{flow_id}/live")
+    async with (
+        httpx.AsyncClient(base_url=listening.url, headers=headers) as client,
+        client.stream("GET", f"/flows/{flow_id}/live") as first,
+        client.stream("GET", f"/flows/{flow_id}/live") as second,
+    ):
+        await read_until(first.aiter_lines(), "log")
+        await read_until(second.aiter_lines(), "log")
+        third = await client.get(f"/flows/{flow_id}/live")
 
     assert (third.status_code, third.json()["code"]) == (429, "rate_limited")
     assert "retry-after" in third.headers
 
 
-async def test_nobody_follows_somebody_elses_flow(other, flow_id, services: Services):
+async def test_nobody_follows_somebody_elses_flow(other: httpx.AsyncClient, flow_id: str, services: Services) -> None:
     assert (await other.get(f"/flows/{flow_id}/live")).status_code == 404
     assert not services.executor.watching.is_set()
 
 
-async def test_asking_for_the_head_opens_no_stream(user, flow_id, services: Services):
+async def test_asking_for_the_head_opens_no_stream(user: httpx.AsyncClient, flow_id: str, services: Services) -> None:
     assert (await user.head(f"/flows/{flow_id}/live")).status_code == 200
     assert not services.executor.watching.is_set()

@@ -1,13 +1,17 @@
 """Who may call what: every route of the live table, for every kind of caller, answers as its policy says."""
 
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
-from headrace_gateway.app import create_app
+from headrace_core.clock import TestClock
+from headrace_gateway.app import Gateway, create_app
 from headrace_gateway.clients import Channels
 from headrace_gateway.routes import ROUTES
 from headrace_gateway.routing import Policy, Route
+from headrace_gateway.settings import GatewaySettings
+from starlette.types import Message
 
 from .services import Services
 
@@ -35,7 +39,9 @@ async def call(client: httpx.AsyncClient, method: str, path: str, token: str) ->
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
-async def test_every_route_answers_each_kind_of_caller_as_its_policy_says(route, gateway, services):
+async def test_every_route_answers_each_kind_of_caller_as_its_policy_says(
+    route: Route, gateway: Gateway, services: Services
+) -> None:
     for kind, token in TOKENS.items():
         services.people.tokens = type(services.people)().tokens  # A route may have signed this one out.
         gateway.authenticator.forget_all()
@@ -53,15 +59,23 @@ async def test_every_route_answers_each_kind_of_caller_as_its_policy_says(route,
             assert answer.json()["code"] == {401: "unauthenticated", 403: "forbidden"}[refused]
 
 
-async def test_a_route_without_a_policy_cannot_be_made():
+async def test_a_route_without_a_policy_cannot_be_made() -> None:
+    parts: dict[str, Any] = {
+        "method": "GET",
+        "path": "/x",
+        "handler": ROUTES[0].handler,
+        "summary": "",
+        "tag": "",
+    }
+
     with pytest.raises(TypeError, match="policy"):
-        Route(method="GET", path="/x", handler=ROUTES[0].handler, summary="", tag="")
+        Route(**parts)
 
     with pytest.raises(TypeError, match="has no policy"):
-        Route(method="GET", path="/x", handler=ROUTES[0].handler, policy=None, summary="", tag="")
+        Route(**{**parts, "policy": None})
 
 
-async def test_two_routes_at_one_place_refuse_to_start(services, chosen):
+async def test_two_routes_at_one_place_refuse_to_start(services: Services, chosen: GatewaySettings) -> None:
     channel = services.server.channel()
     channels = Channels(flow=channel, schedule=channel, execution=channel, log=channel)
 
@@ -82,7 +96,7 @@ async def test_two_routes_at_one_place_refuse_to_start(services, chosen):
         "/x/../flows",
     ],
 )
-async def test_a_path_matches_exactly_or_not_at_all(path, gateway):
+async def test_a_path_matches_exactly_or_not_at_all(path: str, gateway: Gateway) -> None:
     scope = {
         "type": "http",
         "method": "GET",
@@ -92,12 +106,12 @@ async def test_a_path_matches_exactly_or_not_at_all(path, gateway):
         "headers": [(b"authorization", b"Bearer user-token")],
         "client": None,
     }
-    sent = []
+    sent: list[Message] = []
 
-    async def receive():
+    async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    async def send(message):
+    async def send(message: Message) -> None:
         sent.append(message)
 
     await gateway(scope, receive, send)
@@ -105,7 +119,7 @@ async def test_a_path_matches_exactly_or_not_at_all(path, gateway):
     assert sent[0]["status"] == 404
 
 
-async def test_an_encoded_slash_stays_in_its_segment(user):
+async def test_an_encoded_slash_stays_in_its_segment(user: httpx.AsyncClient) -> None:
     store = (await user.post("/stores", json={"name": "s"})).json()["storeId"]
 
     await user.post(f"/store/{store}/a%2Fb", json=1)
@@ -114,14 +128,16 @@ async def test_an_encoded_slash_stays_in_its_segment(user):
     assert (await user.get(f"/store/{store}/a/b")).status_code == 404
 
 
-async def test_a_method_that_is_not_there_is_405_with_those_that_are(user):
+async def test_a_method_that_is_not_there_is_405_with_those_that_are(user: httpx.AsyncClient) -> None:
     answer = await user.patch("/flows")
 
     assert answer.status_code == 405
     assert answer.headers["allow"] == "GET, POST"
 
 
-async def test_only_administrators_read_across_tenants(user, other, admin):
+async def test_only_administrators_read_across_tenants(
+    user: httpx.AsyncClient, other: httpx.AsyncClient, admin: httpx.AsyncClient
+) -> None:
     await other.put("/flows/theirs", json={"name": "x"})
 
     assert (await user.get("/flows", params={"allTenants": "true"})).status_code == 403
@@ -130,7 +146,7 @@ async def test_only_administrators_read_across_tenants(user, other, admin):
     assert (await user.get("/flows/theirs")).status_code == 404
 
 
-async def test_open_sign_up_needs_no_token(services, chosen):
+async def test_open_sign_up_needs_no_token(services: Services, chosen: GatewaySettings) -> None:
     channel = services.server.channel()
     channels = Channels(flow=channel, schedule=channel, execution=channel, log=channel)
     open_gateway = create_app(channels=channels, settings=replace(chosen, sign_up="open"))
@@ -143,7 +159,9 @@ async def test_open_sign_up_needs_no_token(services, chosen):
     assert again.status_code == 409
 
 
-async def test_a_good_token_is_asked_about_once_in_five_seconds(user, services: Services, clock):
+async def test_a_good_token_is_asked_about_once_in_five_seconds(
+    user: httpx.AsyncClient, services: Services, clock: TestClock
+) -> None:
     for _ in range(3):
         await user.get("/user")
     assert services.people.asked == 1
@@ -153,7 +171,7 @@ async def test_a_good_token_is_asked_about_once_in_five_seconds(user, services: 
     assert services.people.asked == 2
 
 
-async def test_signing_out_ends_the_token_at_once(user):
+async def test_signing_out_ends_the_token_at_once(user: httpx.AsyncClient) -> None:
     assert (await user.get("/user")).status_code == 200
 
     assert (await user.post("/user/sign-out")).status_code == 200

@@ -1,7 +1,7 @@
 """How lists are asked for by URL."""
 
 import pytest
-from headrace_core import errors
+from headrace_core import Json, errors
 from headrace_gateway import queries
 from headrace_gateway.queries import Condition, ListQuery, Projection, SortKey
 from headrace_gateway.routes.files import attachment, byte_range
@@ -26,19 +26,19 @@ from hypothesis import strategies as st
         ("$where:1", Condition("$where", "equal", 1)),
     ],
 )
-def test_a_filter_is_a_name_an_operator_and_a_value(text, expected):
+def test_a_filter_is_a_name_an_operator_and_a_value(text: str, expected: object) -> None:
     assert queries.condition(text) == expected
 
 
 @pytest.mark.parametrize("text", ["nocolon", ":x", "a\n:x"])
-def test_what_is_no_filter_is_refused_by_name(text):
+def test_what_is_no_filter_is_refused_by_name(text: str) -> None:
     with pytest.raises(errors.ValidationFailed) as refused:
         queries.condition(text)
 
     assert refused.value.problems[0].field == "filter"
 
 
-def test_a_page_has_filters_order_and_bounds():
+def test_a_page_has_filters_order_and_bounds() -> None:
     found = queries.list_query(
         {
             "filter": ["a:1"],
@@ -63,15 +63,15 @@ def test_a_page_has_filters_order_and_bounds():
     ("name", "text"),
     [("limit", "0"), ("limit", "1001"), ("limit", "ten"), ("offset", "-1"), ("sort", "a:2"), ("limit", "٣")],
 )
-def test_wrong_parameters_are_named(name, text):
+def test_wrong_parameters_are_named(name: str, text: str) -> None:
     with pytest.raises(errors.ValidationFailed) as refused:
         queries.list_query({name: [text]})
 
     assert refused.value.problems[0].field == name
 
 
-def test_a_projection_shows_or_hides_fields():
-    record = {"a": 1, "b": {"c": 2, "d": 3}, "e": 4}
+def test_a_projection_shows_or_hides_fields() -> None:
+    record: dict[str, Json] = {"a": 1, "b": {"c": 2, "d": 3}, "e": 4}
 
     assert queries.projection({"projection": ["-a,-b.c"]}).apply(record) == {"b": {"d": 3}, "e": 4}
     assert queries.projection({"projection": ["a,b.c"]}).apply(record) == {"a": 1, "b": {"c": 2}}
@@ -94,7 +94,9 @@ JSON = st.recursive(
     names=st.lists(st.sampled_from(["a", "b", "a.b", "a.b.c", "c.a"]), max_size=4),
     without=st.booleans(),
 )
-def test_projecting_never_changes_what_was_projected_and_never_invents(record, names, without):
+def test_projecting_never_changes_what_was_projected_and_never_invents(
+    record: dict[str, Json], names: list[str], without: bool
+) -> None:
     before = repr(record)
 
     shown = Projection(tuple(names), without).apply(record)
@@ -119,19 +121,19 @@ def test_projecting_never_changes_what_was_projected_and_never_invents(record, n
         ("bytes=" + "9" * 40 + "-", 10, None),
     ],
 )
-def test_one_range_is_understood_and_others_are_passed_over(header, size, expected):
+def test_one_range_is_understood_and_others_are_passed_over(header: str, size: int, expected: object) -> None:
     assert byte_range(header, size) == expected
 
 
 @pytest.mark.parametrize(("header", "size"), [("bytes=10-", 10), ("bytes=-0", 10), ("bytes=0-", 0)])
-def test_a_range_outside_of_the_content_is_refused(header, size):
+def test_a_range_outside_of_the_content_is_refused(header: str, size: int) -> None:
     with pytest.raises(errors.BadRequest):
         byte_range(header, size)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=300))
-def test_any_filename_makes_a_safe_header(name):
+def test_any_filename_makes_a_safe_header(name: str) -> None:
     value = attachment(name.encode("utf-8", "replace").decode())
 
     assert value.isascii()

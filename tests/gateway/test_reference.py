@@ -1,21 +1,25 @@
 """The API reference is made from the routes, so it names all of them and nothing else."""
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
+import httpx
 import pytest
 from headrace_gateway.openapi import openapi_document, operation_id
 from headrace_gateway.routes import ROUTES
-from headrace_gateway.routing import Policy
+from headrace_gateway.routing import Policy, Route
 
+Document = dict[str, Any]
 STATUS = re.compile(r"[1-5]\d\d\Z|default\Z")
 
 
 @pytest.fixture(scope="module")
-def document():
+def document() -> Document:
     return openapi_document(ROUTES)
 
 
-def test_every_route_is_an_operation(document):
+def test_every_route_is_an_operation(document: Document) -> None:
     webhook = document["paths"]["/flows/{flowId}/components/{componentId}"]
     named = {(method, path) for path, operations in document["paths"].items() for method in operations}
     expected = {(route.method.lower(), route.path) for route in ROUTES}
@@ -24,14 +28,14 @@ def test_every_route_is_an_operation(document):
     assert expected <= named
 
 
-def test_operations_have_unique_ids(document):
+def test_operations_have_unique_ids(document: Document) -> None:
     ids = [each["operationId"] for operations in document["paths"].values() for each in operations.values()]
 
     assert len(ids) == len(set(ids))
     assert all(re.fullmatch(r"[a-z0-9_A-Z]+", each) for each in ids)
 
 
-def test_the_document_has_the_structure_of_openapi(document):
+def test_the_document_has_the_structure_of_openapi(document: Document) -> None:
     assert document["openapi"] == "3.1.0"
     assert {"title", "version"} <= set(document["info"])
     for path, operations in document["paths"].items():
@@ -47,8 +51,8 @@ def test_the_document_has_the_structure_of_openapi(document):
                 assert body is None or body["content"]
 
 
-def test_every_reference_leads_somewhere(document):
-    def references(value):
+def test_every_reference_leads_somewhere(document: Document) -> None:
+    def references(value: Any) -> Iterator[str]:
         if isinstance(value, dict):
             for name, inner in value.items():
                 yield from [inner] if name == "$ref" else references(inner)
@@ -63,20 +67,20 @@ def test_every_reference_leads_somewhere(document):
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=operation_id)
-def test_security_is_what_the_policy_says(route, document):
+def test_security_is_what_the_policy_says(route: Route, document: Document) -> None:
     operation = document["paths"][route.path][route.method.lower()]
 
     assert (operation["security"] == []) == (route.policy is Policy.PUBLIC)
     assert route.policy.value in operation["description"]
 
 
-async def test_the_document_is_served(nobody, document):
+async def test_the_document_is_served(nobody: httpx.AsyncClient, document: Document) -> None:
     answer = await nobody.get("/openapi.json")
 
     assert answer.json() == document
 
 
-async def test_the_page_names_every_route_and_runs_nothing(nobody):
+async def test_the_page_names_every_route_and_runs_nothing(nobody: httpx.AsyncClient) -> None:
     answer = await nobody.get("/docs/api")
 
     for route in ROUTES:

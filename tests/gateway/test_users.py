@@ -1,11 +1,13 @@
 """Signing in and out, users and their administration."""
 
+import httpx
 import pytest
+from headrace_core import Json
 
 from .services import ADMIN, USER, Services
 
 
-async def test_a_name_and_password_are_traded_for_a_token(nobody, services: Services):
+async def test_a_name_and_password_are_traded_for_a_token(nobody: httpx.AsyncClient, services: Services) -> None:
     by_email = await nobody.post("/user/auth", json={"email": "ann@example.com", "password": "password"})
     by_name = await nobody.post("/user/auth", json={"username": "ann", "password": "password"})
 
@@ -25,7 +27,7 @@ async def test_a_name_and_password_are_traded_for_a_token(nobody, services: Serv
     assert services.people.addresses == ["127.0.0.1", "127.0.0.1"]
 
 
-async def test_an_unknown_name_and_a_wrong_password_are_the_same_403(nobody):
+async def test_an_unknown_name_and_a_wrong_password_are_the_same_403(nobody: httpx.AsyncClient) -> None:
     unknown = await nobody.post("/user/auth", json={"email": "who@example.com", "password": "password"})
     wrong = await nobody.post("/user/auth", json={"email": "ann@example.com", "password": "wrong"})
 
@@ -37,19 +39,19 @@ async def test_an_unknown_name_and_a_wrong_password_are_the_same_403(nobody):
     ("body", "field"),
     [({}, ""), ({"password": 1, "email": "a"}, "password"), ({"password": "x"}, "email"), ([], "")],
 )
-async def test_a_sign_in_that_lacks_something_names_it(body, field, nobody):
+async def test_a_sign_in_that_lacks_something_names_it(body: Json, field: str, nobody: httpx.AsyncClient) -> None:
     answer = await nobody.post("/user/auth", json=body)
 
     assert (answer.status_code, answer.json()["code"]) == (400, "validation_failed")
     assert answer.json()["problems"][0].get("field", "") == field
 
 
-async def test_the_caller_is_told_who_they_are(user, admin):
+async def test_the_caller_is_told_who_they_are(user: httpx.AsyncClient, admin: httpx.AsyncClient) -> None:
     assert (await user.get("/user")).json()["id"] == USER.user_id
     assert (await admin.get("/user")).json()["vendor"] == "acme"
 
 
-async def test_passwords_change_by_the_old_one(user):
+async def test_passwords_change_by_the_old_one(user: httpx.AsyncClient) -> None:
     good = {"oldPassword": "password", "newPassword": "new password"}
 
     assert (await user.post("/user/change-password", json=good)).status_code == 200
@@ -57,7 +59,7 @@ async def test_passwords_change_by_the_old_one(user):
     assert (await user.post("/user/change-password", json={**good, "newPassword": "short"})).status_code == 400
 
 
-async def test_administrators_reset_passwords(admin):
+async def test_administrators_reset_passwords(admin: httpx.AsyncClient) -> None:
     assert (
         await admin.post("/user/reset-password", json={"email": "ann@example.com", "password": "new password"})
     ).status_code == 200
@@ -66,12 +68,12 @@ async def test_administrators_reset_passwords(admin):
     ).status_code == 404
 
 
-async def test_signing_out_everywhere_says_how_many_ended(user):
+async def test_signing_out_everywhere_says_how_many_ended(user: httpx.AsyncClient) -> None:
     assert (await user.post("/user/sign-out-everywhere")).json() == {"ended": 1}
     assert (await user.get("/user")).status_code == 401
 
 
-async def test_administrators_list_count_read_and_change_users(admin, services: Services):
+async def test_administrators_list_count_read_and_change_users(admin: httpx.AsyncClient, services: Services) -> None:
     listed = await admin.get("/users", params={"filter": "scope:admin", "projection": "id", "limit": 5})
     changed = await admin.put(
         f"/users/{USER.user_id}", json={"scope": ["user", "admin"], "vendor": "acme", "metadata": {"a": 1}}
@@ -86,7 +88,7 @@ async def test_administrators_list_count_read_and_change_users(admin, services: 
     assert (await admin.get("/users/nobody")).status_code == 404
 
 
-async def test_an_administrator_makes_a_user_while_sign_up_is_closed(admin):
+async def test_an_administrator_makes_a_user_while_sign_up_is_closed(admin: httpx.AsyncClient) -> None:
     answer = await admin.post("/user", json={"username": "cleo", "password": "long enough"})
 
     assert (answer.status_code, answer.json()["user"]["username"]) == (201, "cleo")

@@ -1,15 +1,20 @@
 """Webhooks: what arrives becomes an event, what is answered 2xx is durable, and nothing else gets in."""
 
 import asyncio
+from collections.abc import AsyncGenerator, Sequence
 
 import httpx
 import orjson
 import pytest
-from headrace_core import errors
-from headrace_gateway.clients.executions import Event
+from headrace_core import Json, errors
+from headrace_gateway.app import Gateway
+from headrace_gateway.clients.executions import Acceptance, Accepted, Event, ExecutionClient
 from headrace_gateway.coalescer import Coalescer
+from headrace_gateway.server import Listening
+from headrace_gateway.webhooks import clean_headers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE
 
 from .services import Services
 
@@ -17,7 +22,7 @@ ECHO = "/flows/f1/components/echo"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
-async def test_every_verb_reaches_the_flow(method, nobody):
+async def test_every_verb_reaches_the_flow(method: str, nobody: httpx.AsyncClient) -> None:
     answer = await nobody.request(method, ECHO + "?a=1&b=2&b=3", headers={"X-Own": "x"})
 
     content = answer.json()
@@ -30,7 +35,7 @@ async def test_every_verb_reaches_the_flow(method, nobody):
     assert answer.headers["x-headrace-run-id"]
 
 
-async def test_a_head_call_reaches_the_flow_too(nobody, services: Services):
+async def test_a_head_call_reaches_the_flow_too(nobody: httpx.AsyncClient, services: Services) -> None:
     assert (await nobody.head(ECHO)).status_code == 200
     assert orjson.loads(services.executor.events[0].content)["method"] == "HEAD"
 
@@ -50,7 +55,7 @@ async def test_a_head_call_reaches_the_flow_too(nobody, services: Services):
         ("application/json", b"", None),
     ],
 )
-async def test_a_body_is_the_data_it_says_it_is(kind, body, data, nobody):
+async def test_a_body_is_the_data_it_says_it_is(kind: str, body: bytes, data: Json, nobody: httpx.AsyncClient) -> None:
     answer = await nobody.post(ECHO, content=body, headers={"Content-Type": kind} if kind else {})
 
     assert answer.json()["data"] == data
@@ -70,7 +75,9 @@ async def test_a_body_is_the_data_it_says_it_is(kind, body, data, nobody):
         ("text/plain", b"x" * 2049, 413),
     ],
 )
-async def test_what_cannot_be_data_is_refused_and_makes_no_run(kind, body, status, nobody, services: Services):
+async def test_what_cannot_be_data_is_refused_and_makes_no_run(
+    kind: str, body: bytes, status: int, nobody: httpx.AsyncClient, services: Services
+) -> None:
     answer = await nobody.post(ECHO, content=body, headers={"Content-Type": kind})
 
     assert answer.status_code == status
@@ -79,13 +86,13 @@ async def test_what_cannot_be_data_is_refused_and_makes_no_run(kind, body, statu
     assert services.executor.batches == []
 
 
-async def test_big_numbers_keep_their_digits(nobody, services: Services):
+async def test_big_numbers_keep_their_digits(nobody: httpx.AsyncClient, services: Services) -> None:
     await nobody.post(ECHO, content=b'{"n": 123456789012345678901234567890}')
 
     assert b"123456789012345678901234567890" in services.executor.events[0].content
 
 
-async def test_a_form_has_at_most_a_thousand_fields(nobody, gateway):
+async def test_a_form_has_at_most_a_thousand_fields(nobody: httpx.AsyncClient, gateway: Gateway) -> None:
     body = b"&".join([b"a"] * 1001)
 
     answer = await nobody.post(ECHO, content=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
@@ -93,7 +100,7 @@ async def test_a_form_has_at_most_a_thousand_fields(nobody, gateway):
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
 
 
-async def test_a_flows_answer_is_passed_on(nobody):
+async def test_a_flows_answer_is_passed_on(nobody: httpx.AsyncClient) -> None:
     answer = await nobody.post("/flows/f1/components/teapot")
 
     assert (answer.status_code, answer.text) == (418, "short and stout")
@@ -101,7 +108,7 @@ async def test_a_flows_answer_is_passed_on(nobody):
     assert answer.headers["x-tea"] == "green"
 
 
-async def test_a_flow_cannot_break_the_answer_apart(nobody):
+async def test_a_flow_cannot_break_the_answer_apart(nobody: httpx.AsyncClient) -> None:
     answer = await nobody.post("/flows/f1/components/evil")
 
     assert answer.status_code == 204
@@ -112,34 +119,34 @@ async def test_a_flow_cannot_break_the_answer_apart(nobody):
     assert "sandbox" in answer.headers["content-security-policy"]
 
 
-async def test_a_flow_without_an_answer_of_its_own_answers_an_empty_object(nobody):
+async def test_a_flow_without_an_answer_of_its_own_answers_an_empty_object(nobody: httpx.AsyncClient) -> None:
     answer = await nobody.post("/flows/f1/components/implicit")
 
     assert (answer.status_code, answer.json()) == (200, {})
 
 
-async def test_a_flow_that_says_nothing_in_time_is_202_with_its_run(nobody):
+async def test_a_flow_that_says_nothing_in_time_is_202_with_its_run(nobody: httpx.AsyncClient) -> None:
     answer = await nobody.post("/flows/f1/components/silent")
 
     assert answer.status_code == 202
     assert answer.json() == {"runId": answer.headers["x-headrace-run-id"], "flowId": "f1"}
 
 
-async def test_enqueue_only_does_not_wait(nobody, services: Services):
+async def test_enqueue_only_does_not_wait(nobody: httpx.AsyncClient, services: Services) -> None:
     answer = await nobody.post("/flows/f1/components/silent?enqueueOnly=true")
 
     assert answer.status_code == 202
     assert not services.executor.events[0].wants_answer
 
 
-async def test_a_refusal_is_answered_with_its_code(nobody):
+async def test_a_refusal_is_answered_with_its_code(nobody: httpx.AsyncClient) -> None:
     answer = await nobody.post("/flows/f1/components/refused")
 
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("header", ["Idempotency-Key", "webhook-id", "X-Headrace-Event-Id"])
-async def test_the_same_event_twice_is_the_same_run(header, nobody, services: Services):
+async def test_the_same_event_twice_is_the_same_run(header: str, nobody: httpx.AsyncClient, services: Services) -> None:
     first = await nobody.post(ECHO, headers={header: "e1"})
     second = await nobody.post(ECHO, headers={header: "e1"})
     third = await nobody.post(ECHO, headers={header: "e2"})
@@ -149,7 +156,7 @@ async def test_the_same_event_twice_is_the_same_run(header, nobody, services: Se
     assert services.executor.events[0].event_id == f"{header.lower()}:e1"
 
 
-async def test_a_duplicate_that_nobody_answers_is_told_its_run_at_once(nobody):
+async def test_a_duplicate_that_nobody_answers_is_told_its_run_at_once(nobody: httpx.AsyncClient) -> None:
     silent = "/flows/f1/components/silent"
     first = await nobody.post(silent, headers={"Idempotency-Key": "e"})
     again = await nobody.post(silent, headers={"Idempotency-Key": "e"})
@@ -157,13 +164,13 @@ async def test_a_duplicate_that_nobody_answers_is_told_its_run_at_once(nobody):
     assert again.json() == {**first.json(), "duplicate": True}
 
 
-async def test_without_an_event_id_every_call_is_a_run(nobody):
+async def test_without_an_event_id_every_call_is_a_run(nobody: httpx.AsyncClient) -> None:
     first, second = await nobody.post(ECHO), await nobody.post(ECHO)
 
     assert first.headers["x-headrace-run-id"] != second.headers["x-headrace-run-id"]
 
 
-async def test_event_and_correlation_ids_have_a_length(nobody, services: Services):
+async def test_event_and_correlation_ids_have_a_length(nobody: httpx.AsyncClient, services: Services) -> None:
     long_id = await nobody.post(ECHO, headers={"Idempotency-Key": "x" * 256})
     long_correlation = await nobody.post(ECHO, params={"correlationId": "x" * 256})
     two = await nobody.post(ECHO + "?correlationId=a&correlationId=b")
@@ -175,25 +182,27 @@ async def test_event_and_correlation_ids_have_a_length(nobody, services: Service
 
 
 @pytest.mark.parametrize("name", ["a%2Fb", "a;b", "%00", "a%0d%0ab", "a" * 201, "..%5c"])
-async def test_a_node_id_is_words_blanks_and_hyphens(name, nobody, services: Services):
+async def test_a_node_id_is_words_blanks_and_hyphens(name: str, nobody: httpx.AsyncClient, services: Services) -> None:
     assert (await nobody.post(f"/flows/f1/components/{name}")).status_code == 404
     assert services.executor.batches == []
 
 
-async def test_a_token_is_neither_needed_nor_asked_about(nobody, services: Services):
+async def test_a_token_is_neither_needed_nor_asked_about(nobody: httpx.AsyncClient, services: Services) -> None:
     await nobody.post(ECHO, headers={"Authorization": "Bearer whatever"})
 
     assert services.people.asked == 0
 
 
-async def test_unknown_methods_are_405(nobody):
+async def test_unknown_methods_are_405(nobody: httpx.AsyncClient) -> None:
     answer = await nobody.request("PROPFIND", ECHO)
 
     assert answer.status_code == 405
     assert "POST" in answer.headers["allow"]
 
 
-async def test_an_executor_that_is_away_is_503_and_says_when_to_come_back(nobody, services: Services):
+async def test_an_executor_that_is_away_is_503_and_says_when_to_come_back(
+    nobody: httpx.AsyncClient, services: Services
+) -> None:
     services.executor.failure = errors.Unavailable("The store is away.")
 
     answer = await nobody.post(ECHO)
@@ -202,7 +211,9 @@ async def test_an_executor_that_is_away_is_503_and_says_when_to_come_back(nobody
     assert answer.headers["retry-after"] == "1"
 
 
-async def test_a_mistake_of_ours_tells_nothing_but_the_request_id(nobody, services: Services):
+async def test_a_mistake_of_ours_tells_nothing_but_the_request_id(
+    nobody: httpx.AsyncClient, services: Services
+) -> None:
     services.executor.failure = errors.Internal("secret detail")
 
     answer = await nobody.post(ECHO, headers={"X-Request-Id": "req-7"})
@@ -212,13 +223,12 @@ async def test_a_mistake_of_ours_tells_nothing_but_the_request_id(nobody, servic
     assert answer.json()["requestId"] == answer.headers["x-request-id"] == "req-7"
 
 
-async def test_requests_that_arrive_during_a_commit_leave_together(nobody, services: Services):
+async def test_requests_that_arrive_during_a_commit_leave_together(
+    nobody: httpx.AsyncClient, services: Services
+) -> None:
     services.executor.may_commit.clear()
     calls = [asyncio.create_task(nobody.post(ECHO)) for _ in range(50)]
-    while len(services.executor.batches) < 2:
-        await asyncio.sleep(0)
-    for _ in range(500):
-        await asyncio.sleep(0)
+    await turns(500)
     services.executor.may_commit.set()
     answers = await asyncio.gather(*calls)
 
@@ -228,11 +238,10 @@ async def test_requests_that_arrive_during_a_commit_leave_together(nobody, servi
     assert [answer.json()["path"] for answer in answers] == [ECHO] * 50
 
 
-async def test_nobody_is_told_202_before_the_commit(nobody, services: Services):
+async def test_nobody_is_told_202_before_the_commit(nobody: httpx.AsyncClient, services: Services) -> None:
     services.executor.may_commit.clear()
     call = asyncio.create_task(nobody.post(ECHO + "?enqueueOnly=true"))
-    for _ in range(100):
-        await asyncio.sleep(0)
+    await turns(100)
     assert not call.done()
 
     services.executor.may_commit.set()
@@ -240,7 +249,7 @@ async def test_nobody_is_told_202_before_the_commit(nobody, services: Services):
     assert (await call).status_code == 202
 
 
-async def test_an_acceptance_that_does_not_come_is_503(services: Services):
+async def test_an_acceptance_that_does_not_come_is_503(services: Services) -> None:
     services.executor.may_commit.clear()
     coalescer = _coalescer(services, accept_within=0.02)
 
@@ -249,12 +258,11 @@ async def test_an_acceptance_that_does_not_come_is_503(services: Services):
     await coalescer.drain()
 
 
-async def test_a_batch_is_bounded_in_events(services: Services):
+async def test_a_batch_is_bounded_in_events(services: Services) -> None:
     services.executor.may_commit.clear()
     coalescer = _coalescer(services)
     calls = [asyncio.create_task(coalescer.submit(_event("echo"))) for _ in range(1200)]
-    while len(services.executor.batches) < 2:
-        await asyncio.sleep(0)
+    await turns(50)
     services.executor.may_commit.set()
     outcomes = await asyncio.gather(*calls)
     await coalescer.drain()
@@ -263,12 +271,11 @@ async def test_a_batch_is_bounded_in_events(services: Services):
     assert len({outcome.run_id for outcome in outcomes}) == 1200
 
 
-async def test_a_caller_who_leaves_takes_nobody_along(services: Services):
+async def test_a_caller_who_leaves_takes_nobody_along(services: Services) -> None:
     services.executor.may_commit.clear()
     coalescer = _coalescer(services)
     calls = [asyncio.create_task(coalescer.submit(_event("echo"))) for _ in range(6)]
-    for _ in range(20):
-        await asyncio.sleep(0)
+    await turns(20)
     calls[0].cancel()
     calls[4].cancel()
     services.executor.may_commit.set()
@@ -279,10 +286,8 @@ async def test_a_caller_who_leaves_takes_nobody_along(services: Services):
     assert left == [True, False, False, False, True, False]
 
 
-async def test_a_stream_that_breaks_after_the_commit_still_means_accepted(services: Services):
-    async def accept(events, timeout_seconds):
-        from headrace_gateway.clients.executions import Acceptance, Accepted
-
+async def test_a_stream_that_breaks_after_the_commit_still_means_accepted(services: Services) -> None:
+    async def accept(events: Sequence[Event], timeout_seconds: float) -> AsyncGenerator[Accepted, None]:
         yield Accepted([Acceptance(0, "run-1", False, None)], [])
         raise errors.Unavailable("The executor left.")
 
@@ -294,16 +299,13 @@ async def test_a_stream_that_breaks_after_the_commit_still_means_accepted(servic
 
 @settings(max_examples=60, deadline=None)
 @given(headers=st.dictionaries(st.text(max_size=30), st.text(max_size=50) | st.integers() | st.none()))
-def test_any_headers_of_a_flow_come_out_well_formed(headers):
-    from headrace_gateway.webhooks import clean_headers
-    from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE
-
+def test_any_headers_of_a_flow_come_out_well_formed(headers: dict[str, Json]) -> None:
     for name, value in clean_headers(headers):
         assert not HEADER_RE.search(name)
         assert not HEADER_VALUE_RE.search(value)
 
 
-async def test_a_slow_body_is_408_and_makes_no_run(listening, services: Services):
+async def test_a_slow_body_is_408_and_makes_no_run(listening: Listening, services: Services) -> None:
     reader, writer = await asyncio.open_connection(listening.host, listening.port)
     writer.write(b"POST /flows/f/components/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
     async with asyncio.timeout(5):
@@ -315,7 +317,7 @@ async def test_a_slow_body_is_408_and_makes_no_run(listening, services: Services
     assert services.executor.batches == []
 
 
-async def test_a_webhook_over_a_socket_keeps_the_connection(listening):
+async def test_a_webhook_over_a_socket_keeps_the_connection(listening: Listening) -> None:
     async with httpx.AsyncClient(base_url=listening.url) as client:
         for _ in range(3):
             answer = await client.post(ECHO, json={"a": 1})
@@ -326,9 +328,13 @@ async def test_a_webhook_over_a_socket_keeps_the_connection(listening):
     assert (empty.status_code, after.json()["data"]) == (204, {"a": 2})
 
 
-def _coalescer(services: Services, accept_within: float = 5.0) -> Coalescer:
-    from headrace_gateway.clients.executions import ExecutionClient
+async def turns(count: int) -> None:
+    """Let everybody else run for a while."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
+
+def _coalescer(services: Services, accept_within: float = 5.0) -> Coalescer:
     client = ExecutionClient(services.server.channel(), 5.0)
     return Coalescer(client.accept, accept_within_seconds=accept_within)
 
