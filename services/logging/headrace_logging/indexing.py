@@ -47,7 +47,9 @@ def text_of(fields: Mapping[str, Json], column: str, keywords: Mapping[str, tupl
         value = fields.get(column)
         return normalised(value[:MAX_INDEXED_CHARACTERS]) if isinstance(value, str) else ""
     others = (value for name, values in keywords.items() if name not in TEXTS for value in values)
-    return _BETWEEN_VALUES.join(normalised(value) for value in others)[:MAX_INDEXED_CHARACTERS]
+    # Keywords are in lower case already; in ASCII that is all there is to do.
+    plain = [value if value.isascii() else normalised(value) for value in others]
+    return _BETWEEN_VALUES.join(plain)[:MAX_INDEXED_CHARACTERS]
 
 
 def keywords_of(fields: Mapping[str, Json]) -> dict[str, tuple[str, ...]]:
@@ -88,12 +90,10 @@ def _leaves(fields: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
                 waiting.extend((name, inner, depth + 1) for inner in reversed(value[:MAX_LEAVES]))
         elif value is not None:
             left -= 1
-            yield name, _leaf_text(value)
+            yield name, keyword(value[:MAX_INDEXED_CHARACTERS]) if isinstance(value, str) else _leaf_text(value)
 
 
-def _leaf_text(value: bool | int | float | str) -> str:
-    if isinstance(value, str):
-        return keyword(value[:MAX_INDEXED_CHARACTERS])
+def _leaf_text(value: bool | int | float) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
