@@ -17,7 +17,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     failpoints.arm(os.environ)
     server = settings.load(ServerSettings, os.environ)
     stack.enter_context(lock_directory(server.data_directory / "scheduler"))
-    store = await open_store(server.data_directory / "scheduler" / "scheduler.db")
+    store = await open_store(server.data_directory / "scheduler" / "scheduler.db", on_broken=lambda _: stopping.set())
     stack.push_async_callback(store.close)
     channel = await stack.enter_async_context(rpc.dial(server.executor_address))
     app = await stack.enter_async_context(

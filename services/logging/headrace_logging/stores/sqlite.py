@@ -128,6 +128,8 @@ class SqliteLogStore:
             f"CREATE VIRTUAL TABLE words_{number} USING fts5 ({', '.join(WORD_COLUMN_OF.values())}, content='', "
             "tokenize=\"ascii tokenchars '_'\")"
         )
+        # Records come in small batches: merging less often is worth a little more work for each query.
+        connection.execute(f"INSERT INTO words_{number} (words_{number}, rank) VALUES ('automerge', 12)")
         connection.execute(
             "INSERT INTO segments VALUES (?, ?, ?, 0, ?, ?, ?, ?)", (number, first, first - 1, at, at, 2**62, -(2**62))
         )
@@ -140,9 +142,18 @@ class _Segment:
     next_id: int
 
 
-async def open_store(path: Path, *, segment_records: int = SEGMENT_RECORDS) -> SqliteLogStore:
-    """Open or make the log's file. Raises Conflict when a newer release wrote it."""
-    return SqliteLogStore(await Database.open(path, MIGRATIONS), segment_records=segment_records)
+async def open_store(
+    path: Path,
+    *,
+    segment_records: int = SEGMENT_RECORDS,
+    on_broken: Callable[[BaseException], None] | None = None,
+) -> SqliteLogStore:
+    """Open or make the log's file. Raises Conflict when a newer release wrote it.
+
+    `on_broken` hears of a failed commit: the process should then end and be started again.
+    """
+    database = await Database.open(path, MIGRATIONS, on_broken=on_broken)
+    return SqliteLogStore(database, segment_records=segment_records)
 
 
 # Writing.

@@ -1,5 +1,6 @@
 """All that the scheduler keeps, in one SQLite file."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from headrace_runtime.sqlite import Database
@@ -24,6 +25,9 @@ class SqliteStore:
         await self._database.close()
 
 
-async def open_store(path: Path) -> SqliteStore:
-    """Open or make the scheduler's file. Raises Conflict when a newer release wrote it."""
-    return SqliteStore(await Database.open(path, MIGRATIONS))
+async def open_store(path: Path, *, on_broken: Callable[[BaseException], None] | None = None) -> SqliteStore:
+    """Open or make the scheduler's file. Raises Conflict when a newer release wrote it.
+
+    `on_broken` hears of a failed commit: the process should then end and be started again.
+    """
+    return SqliteStore(await Database.open(path, MIGRATIONS, on_broken=on_broken))
