@@ -23,9 +23,7 @@ def root() -> None:
 @app.command()
 def up(
     port: Annotated[int | None, typer.Option(help="Port to listen on; default HEADRACE_PORT or 2200.")] = None,
-    data_dir: Annotated[
-        str | None, typer.Option(help="Where data is kept; default ./data.")
-    ] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Where data is kept; default ./data.")] = None,
 ) -> None:
     """Start the whole platform in this process. Ctrl-C drains and stops it.
 

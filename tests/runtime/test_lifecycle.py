@@ -23,8 +23,10 @@ def started(body: str) -> "subprocess.Popen[str]":
 
 
 def said(process: "subprocess.Popen[str]") -> tuple[int, list[str]]:
-    output, _ = process.communicate(timeout=20)
-    return process.returncode, output.split()
+    assert process.stdout is not None
+    with process.stdout as told:  # not communicate(): it would miss what was read ahead with the first line
+        output = told.read()
+    return process.wait(20), output.split()
 
 
 POLITE = """
