@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-import httpx
 import pytest
 
 PASSWORD = "correct horse battery"
@@ -77,6 +80,49 @@ HELLO = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the platform answered."""
+
+    status_code: int
+    text: str
+    headers: Mapping[str, str]
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Calls over a connection each, so that nothing of a killed process is left over."""
+
+    port: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
+        return self.call("GET", f"{path}?{urlencode(params)}" if params else path, None, {})
+
+    def post(
+        self, path: str, json: Any = None, content: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        return self.call("POST", path, content if content is not None else as_json(json), headers or {})
+
+    def call(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            sent = {"Content-Type": "application/json", "Connection": "close", **self.headers, **headers}
+            connection.request(method, path, body, sent)
+            with connection.getresponse() as response:
+                names = {name.lower(): value for name, value in response.getheaders()}
+                return Answer(response.status, response.read().decode(), names)
+        finally:
+            connection.close()
+
+
+def as_json(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
 class Process:
     """`headrace up` with a data directory of its own."""
 
@@ -85,9 +131,7 @@ class Process:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
         self.child: subprocess.Popen[bytes] | None = None
-        self.clients: list[httpx.Client] = []
 
     def start(self) -> None:
         environ = {
@@ -107,8 +151,8 @@ class Process:
     def _is_ready(self) -> bool:
         assert self.child is not None
         assert self.child.poll() is None, (self.folder / "log").read_text()
-        with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/health/ready").status_code == 200
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return Client(self.port).get("/health/ready").status_code == 200
         return False
 
     def end(self, number: signal.Signals) -> int:
@@ -119,12 +163,10 @@ class Process:
         self.child = None
         return code
 
-    def client(self) -> httpx.Client:
-        answer = httpx.post(f"{self.url}/user/auth", json={"email": ADMIN, "password": PASSWORD})
+    def client(self) -> Client:
+        answer = Client(self.port).post("/user/auth", json={"email": ADMIN, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
-        return httpx.Client(
-            base_url=self.url, headers={"Authorization": f"Bearer {answer.json()['token']}"}, timeout=20
-        )
+        return Client(self.port, {"Authorization": f"Bearer {answer.json()['token']}"})
 
 
 def wait_for(check: Callable[[], Any], within: float) -> Any:
@@ -142,13 +184,11 @@ def process(tmp_path: Path) -> Iterator[Process]:
     made = Process(tmp_path)
     made.start()
     yield made
-    for client in made.clients:
-        client.close()
     if made.child is not None:
         made.end(signal.SIGKILL)
 
 
-def run_flow(client: httpx.Client, name: str, flow: dict[str, Any]) -> str:
+def run_flow(client: Client, name: str, flow: dict[str, Any]) -> str:
     made = client.post("/flows", json={"name": name, "flow": flow})
     assert made.status_code == 200, made.text
     flow_id = str(made.json()["flowId"])
@@ -261,7 +301,7 @@ def test_bad_input_is_named_in_the_errors_of_the_api(process: Process) -> None:
     assert started.status_code == 400
     assert "acme.no.such.Thing" in started.text
     assert client.get(f"/flows/{flow_id}").json()["stage"] == "stopped"
-    assert httpx.get(f"{process.url}/flows").status_code == 401
+    assert Client(process.port).get("/flows").status_code == 401
     assert client.get("/flows/nobody").status_code == 404
     broken = client.post(f"/flows/{flow_id}/components/a", content=b"{", headers={"Content-Type": "application/json"})
     assert broken.status_code in (400, 404)
