@@ -412,6 +412,7 @@ class Executor(execution_rpc.ExecutionServiceServicer):
 
     batches: list[list[execution.Event]] = field(default_factory=list)
     seen: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    called: asyncio.Event = field(default_factory=asyncio.Event)
     may_commit: asyncio.Event = field(default_factory=asyncio.Event)
     failure: errors.HeadraceError | None = None
     unprocessed: set[str] = field(default_factory=lambda: {"m1"})
@@ -429,6 +430,7 @@ class Executor(execution_rpc.ExecutionServiceServicer):
         self, request: executions.AcceptRequest, context: object
     ) -> AsyncIterator[executions.AcceptResponse]:
         self.batches.append(list(request.events))
+        self.called.set()
         if self.failure is not None:
             raise self.failure
         await self.may_commit.wait()
