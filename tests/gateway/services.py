@@ -474,7 +474,9 @@ class Executor(execution_rpc.ExecutionServiceServicer):
                 )
                 return execution.Answer(index=event.index, status=204, headers=headers, body=b"<script>")
             case "implicit":
-                return execution.Answer(index=event.index, implicit=True)
+                return execution.Answer(index=event.index, status=200, implicit=True)
+            case "taken":
+                return execution.Answer(index=event.index, status=202, implicit=True)
         return None
 
     def _run(self, request: Any) -> execution.Run:
