@@ -23,8 +23,11 @@ def started(body: str) -> "subprocess.Popen[str]":
 
 
 def said(process: "subprocess.Popen[str]") -> tuple[int, list[str]]:
-    output, _ = process.communicate(timeout=20)
-    return process.returncode, output.split()
+    """How it ended and what it said since. Not by `communicate`: that loses what `readline` has read ahead."""
+    assert process.stdout is not None
+    with process.stdout as output:
+        rest = output.read().split()
+    return process.wait(timeout=20), rest
 
 
 POLITE = """
