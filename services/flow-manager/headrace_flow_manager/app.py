@@ -62,7 +62,7 @@ class Neighbours:
     """Who is called and told."""
 
     execution_channel: grpc.aio.Channel
-    log_channel: grpc.aio.Channel
+    log_channel: grpc.aio.Channel | None
     bus: Bus | None
 
 
@@ -79,7 +79,7 @@ class FlowManagerApp:
         settings: FlowManagerSettings,
         tasks: asyncio.TaskGroup,
     ) -> None:
-        execution = ExecutionClient(neighbours.execution_channel, settings.execution_timeout)
+        execution = ExecutionClient(neighbours.execution_channel, settings.execution_timeout, settings.hooks_timeout)
         news = FlowNewsPublisher(neighbours.bus)
         records_changed = asyncio.Event()
         lifecycle = Lifecycle(stores.flows, stores.directory, execution, news, clock)
@@ -132,16 +132,17 @@ async def open_app(
     *,
     catalog: Sequence[Published],
     execution_channel: grpc.aio.Channel,
-    log_channel: grpc.aio.Channel,
     clock: Clock,
     settings: FlowManagerSettings,
+    log_channel: grpc.aio.Channel | None = None,
     bus: Bus | None = None,
     apps: Mapping[str, Mapping[str, Json]] | None = None,
     bundles: Mapping[str, Mapping[str, Json]] | None = None,
 ) -> AsyncIterator[FlowManagerApp]:
     """A flow manager for the length of the block, over a SQLite file or over stores that stay the caller's to close.
 
-    Without a bus others learn of changes when they look again.
+    Without a bus others learn of changes when they look again; without a log, changes of data stores that nobody
+    takes stand in the service's own log only.
     """
     stores = await open_stores(database) if isinstance(database, Path) else database
     passwords = await asyncio.to_thread(Passwords)

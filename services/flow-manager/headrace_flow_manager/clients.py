@@ -11,7 +11,6 @@ from headrace.execution.v1 import execution_service_pb2_grpc as execution_rpc
 from headrace.log.v1 import log_service_pb2 as log_pb
 from headrace.log.v1 import log_service_pb2_grpc as log_rpc
 from headrace.scope.v1 import scope_pb2
-from headrace_core import Json
 from headrace_core.errors import HeadraceError, Unavailable, from_dict
 from headrace_core.ids import derive_id
 from headrace_core.ports import Bus
@@ -30,9 +29,10 @@ STORE_PORT = "store"
 class ExecutionClient:
     """Keeps `flows.store.FlowExecution` and `data_stores.store.Triggers`."""
 
-    def __init__(self, channel: grpc.aio.Channel, timeout: timedelta) -> None:
+    def __init__(self, channel: grpc.aio.Channel, timeout: timedelta, hooks_timeout: timedelta) -> None:
         self._stub = execution_rpc.ExecutionServiceStub(channel)
         self._timeout = timeout.total_seconds()
+        self._hooks_timeout = hooks_timeout.total_seconds()
 
     async def activate(self, flow: Flow) -> None:
         request = execution_pb.ActivateFlowRequest(
@@ -41,7 +41,7 @@ class ExecutionClient:
             version=flow.running_version,
             activation_id=flow.activation_id,
         )
-        await self._stub.ActivateFlow(request, timeout=self._timeout)
+        await self._stub.ActivateFlow(request, timeout=self._hooks_timeout)
 
     async def deactivate(self, flow: Flow) -> None:
         request = execution_pb.DeactivateFlowRequest(
@@ -50,7 +50,7 @@ class ExecutionClient:
             version=flow.running_version,
             activation_id=flow.activation_id,
         )
-        await self._stub.DeactivateFlow(request, timeout=self._timeout)
+        await self._stub.DeactivateFlow(request, timeout=self._hooks_timeout)
 
     async def forget(self, flow: Flow) -> None:
         request = execution_pb.ForgetFlowRequest(scope=_scope(flow.tenant_id), flow_id=flow.flow_id)
@@ -68,11 +68,13 @@ class ExecutionClient:
 class LogClient:
     """Keeps `data_stores.store.LostChanges`."""
 
-    def __init__(self, channel: grpc.aio.Channel, timeout: timedelta) -> None:
-        self._stub = log_rpc.LogServiceStub(channel)
+    def __init__(self, channel: grpc.aio.Channel | None, timeout: timedelta) -> None:
+        self._stub = None if channel is None else log_rpc.LogServiceStub(channel)
         self._timeout = timeout.total_seconds()
 
     async def lost(self, refused: Sequence[Refused], at: datetime) -> None:
+        if self._stub is None:
+            return
         request = log_pb.WriteRecordsRequest(records=[_lost_record(each, at) for each in refused])
         try:
             await self._stub.WriteRecords(request, timeout=self._timeout)
@@ -81,7 +83,7 @@ class LogClient:
 
 
 class FlowNewsPublisher:
-    """Keeps `flows.store.FlowNews`: `flow.changed` on the bus."""
+    """Keeps `flows.store.FlowNews`: `flow.changed` on the bus, with the flow's id."""
 
     def __init__(self, bus: Bus | None) -> None:
         self._bus = bus
@@ -89,17 +91,8 @@ class FlowNewsPublisher:
     async def changed(self, flow: Flow) -> None:
         if self._bus is None:
             return
-        news: dict[str, Json] = {
-            "flowId": flow.flow_id,
-            "tenantId": flow.tenant_id,
-            "revision": flow.revision,
-            "stage": str(flow.stage),
-            "version": flow.version,
-            "runningVersion": flow.running_version,
-            "removed": flow.removed,
-        }
         try:
-            await self._bus.publish(FLOW_CHANGED, [json_text.encode(news).encode()])
+            await self._bus.publish(FLOW_CHANGED, [flow.flow_id.encode()])
         except HeadraceError as error:
             log.warning("nobody was told that flow %s changed: %s", flow.flow_id, error)
 
