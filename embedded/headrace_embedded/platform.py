@@ -24,7 +24,6 @@ from headrace_executor.settings import ExecutorSettings
 from headrace_executor.stores.sqlite import SqliteExecutorStore
 from headrace_flow_manager.catalog.model import CatalogEntry
 from headrace_flow_manager.configuration import FlowManagerSettings
-from headrace_flow_manager.stores.sqlite import open_stores
 from headrace_gateway.app import create_app
 from headrace_gateway.clients import Channels
 from headrace_gateway.server import serve_http
@@ -89,11 +88,9 @@ async def open_platform(environ: Mapping[str, str]) -> AsyncIterator[Serving]:
         log_app.register(log_server)
 
         builtin = load_builtin()
-        flow_stores = await open_stores(folder / "flow_manager.db")
-        stack.push_async_callback(flow_stores.close)
         flow_app = await stack.enter_async_context(
             headrace_flow_manager.app.open_app(
-                flow_stores,
+                folder / "flow_manager.db",
                 catalog=[CatalogEntry(each.type, each.manifest) for each in builtin],
                 apps=load_apps(),
                 bundles=load_bundles(),

@@ -412,6 +412,7 @@ class Executor(execution_rpc.ExecutionServiceServicer):
 
     batches: list[list[execution.Event]] = field(default_factory=list)
     seen: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    called: asyncio.Event = field(default_factory=asyncio.Event)
     may_commit: asyncio.Event = field(default_factory=asyncio.Event)
     failure: errors.HeadraceError | None = None
     unprocessed: set[str] = field(default_factory=lambda: {"m1"})
@@ -429,6 +430,7 @@ class Executor(execution_rpc.ExecutionServiceServicer):
         self, request: executions.AcceptRequest, context: object
     ) -> AsyncIterator[executions.AcceptResponse]:
         self.batches.append(list(request.events))
+        self.called.set()
         if self.failure is not None:
             raise self.failure
         await self.may_commit.wait()
@@ -472,7 +474,9 @@ class Executor(execution_rpc.ExecutionServiceServicer):
                 )
                 return execution.Answer(index=event.index, status=204, headers=headers, body=b"<script>")
             case "implicit":
-                return execution.Answer(index=event.index, implicit=True)
+                return execution.Answer(index=event.index, status=200, implicit=True)
+            case "taken":
+                return execution.Answer(index=event.index, status=202, implicit=True)
         return None
 
     def _run(self, request: Any) -> execution.Run:

@@ -160,9 +160,27 @@ async def test_requests_under_way_end_before_the_server_does(gateway: Gateway, s
     async with httpx.AsyncClient() as client:
         async with serve_http(gateway, "127.0.0.1", 0) as listening:
             call = asyncio.create_task(client.post(f"{listening.url}/flows/f/components/echo?enqueueOnly=1"))
-            while not services.executor.batches:
-                await asyncio.wait([call], timeout=0.01)
+            await asyncio.wait_for(services.executor.called.wait(), 5)
             asyncio.get_running_loop().call_later(0.05, services.executor.may_commit.set)
         answer = await call
 
     assert answer.status_code == 202
+
+
+async def test_who_hangs_up_in_a_pipeline_leaves_no_error_behind(
+    listening: Listening, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    services.executor.may_commit.clear()
+    _reader, writer = await asyncio.open_connection(listening.host, listening.port)
+    call = b"POST /flows/f/components/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    writer.write(call * 3)
+    await asyncio.wait_for(services.executor.called.wait(), 5)
+    writer.close()
+    await writer.wait_closed()
+    async with httpx.AsyncClient() as client:
+        await client.get(listening.url)
+        services.executor.may_commit.set()
+        answer = await client.post(f"{listening.url}/flows/f/components/echo")
+
+    assert answer.status_code == 200
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

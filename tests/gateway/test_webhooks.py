@@ -125,6 +125,13 @@ async def test_a_flow_without_an_answer_of_its_own_answers_an_empty_object(nobod
     assert (answer.status_code, answer.json()) == (200, {})
 
 
+async def test_a_flow_that_only_takes_the_event_is_202_with_its_run(nobody: httpx.AsyncClient) -> None:
+    answer = await nobody.post("/flows/f1/components/taken")
+
+    assert answer.status_code == 202
+    assert answer.json() == {"runId": answer.headers["x-headrace-run-id"], "flowId": "f1"}
+
+
 async def test_a_flow_that_says_nothing_in_time_is_202_with_its_run(nobody: httpx.AsyncClient) -> None:
     answer = await nobody.post("/flows/f1/components/silent")
 
@@ -156,7 +163,7 @@ async def test_the_same_event_twice_is_the_same_run(header: str, nobody: httpx.A
     assert services.executor.events[0].event_id == f"{header.lower()}:e1"
 
 
-async def test_a_duplicate_that_nobody_answers_is_told_its_run_at_once(nobody: httpx.AsyncClient) -> None:
+async def test_a_duplicate_that_nobody_answers_is_told_its_run(nobody: httpx.AsyncClient) -> None:
     silent = "/flows/f1/components/silent"
     first = await nobody.post(silent, headers={"Idempotency-Key": "e"})
     again = await nobody.post(silent, headers={"Idempotency-Key": "e"})

@@ -23,10 +23,11 @@ def started(body: str) -> "subprocess.Popen[str]":
 
 
 def said(process: "subprocess.Popen[str]") -> tuple[int, list[str]]:
+    """How it ended and what it said since. Not by `communicate`: that loses what `readline` has read ahead."""
     assert process.stdout is not None
-    with process.stdout as told:  # not communicate(): it would miss what was read ahead with the first line
-        output = told.read()
-    return process.wait(20), output.split()
+    with process.stdout as output:
+        rest = output.read().split()
+    return process.wait(timeout=20), rest
 
 
 POLITE = """

@@ -1,38 +1,32 @@
-"""Flow-manager as a process of its own: `python -m headrace_flow_manager`."""
-
-from __future__ import annotations
+"""The flow manager as a process of its own: `python -m headrace_flow_manager`."""
 
 import os
 from contextlib import AsyncExitStack
 
 from headrace_connectors import load_apps, load_builtin, load_bundles
 from headrace_core.clock import SystemClock
-from headrace_runtime import lifecycle, logs, rpc, settings
-from headrace_runtime.bus import LocalBus
+from headrace_runtime import failpoints, lifecycle, logs, rpc, settings
 from headrace_runtime.sqlite import lock_directory
 
 from headrace_flow_manager.app import open_app
-from headrace_flow_manager.catalog.model import CatalogEntry
 from headrace_flow_manager.configuration import FlowManagerSettings, ServerSettings
-from headrace_flow_manager.stores.sqlite import open_stores
 
 
 async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     """Serve until told to stop."""
     logs.setup(service="flow-manager")
+    failpoints.arm(os.environ)
     server = settings.load(ServerSettings, os.environ)
     folder = server.data_directory / "flow-manager"
     stack.enter_context(lock_directory(folder))
-    stores = await open_stores(folder / "flow_manager.db")
-    stack.push_async_callback(stores.close)
     app = await stack.enter_async_context(
         open_app(
-            stores,
-            catalog=[CatalogEntry(each.type, each.manifest) for each in load_builtin()],
+            folder / "flow_manager.db",
+            catalog=load_builtin(),
             apps=load_apps(),
             bundles=load_bundles(),
             execution_channel=await stack.enter_async_context(rpc.dial(server.executor_address)),
-            bus=LocalBus(),
+            log_channel=await stack.enter_async_context(rpc.dial(server.logging_address)),
             clock=SystemClock(),
             settings=settings.load(FlowManagerSettings, os.environ),
         )

@@ -1,171 +1,183 @@
-"""Flow-manager put together from what it is handed."""
-
-from __future__ import annotations
+"""The flow manager put together from what it is handed."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import Protocol
 
-from headrace.catalog.v1.catalog_service_pb2_grpc import add_CatalogServiceServicer_to_server
-from headrace.file.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
-from headrace.flow.v1.flow_service_pb2_grpc import add_FlowServiceServicer_to_server
-from headrace.people.v1.people_service_pb2_grpc import add_PeopleServiceServicer_to_server
-from headrace.setting.v1.setting_service_pb2_grpc import add_SettingServiceServicer_to_server
-from headrace.store.v1.store_service_pb2_grpc import add_StoreServiceServicer_to_server
+import grpc
+from headrace.catalog.v1 import catalog_service_pb2_grpc as catalog_rpc
+from headrace.file.v1 import file_service_pb2_grpc as file_rpc
+from headrace.flow.v1 import flow_service_pb2_grpc as flow_rpc
+from headrace.people.v1 import people_service_pb2_grpc as people_rpc
+from headrace.setting.v1 import setting_service_pb2_grpc as setting_rpc
+from headrace.store.v1 import store_service_pb2_grpc as store_rpc
 from headrace_core import Json
 from headrace_core.clock import Clock
-from headrace_core.errors import Problem
-from headrace_core.flow import Flow
-from headrace_core.manifest import Manifest
+from headrace_core.expressions import default_modifiers
 from headrace_core.ports import Bus
 from headrace_core.validation import validate_flow
 
 from headrace_flow_manager.catalog.model import CatalogEntry
 from headrace_flow_manager.catalog.service import CatalogService
 from headrace_flow_manager.catalog.servicer import CatalogServicer
-from headrace_flow_manager.clients import BusNews, ExecutionClient
+from headrace_flow_manager.clients import ExecutionClient, FlowNewsPublisher, LogClient
 from headrace_flow_manager.configuration import FlowManagerSettings
-from headrace_flow_manager.data_stores.service import DataStoreService, Relay
+from headrace_flow_manager.data_stores.relay import Relay
+from headrace_flow_manager.data_stores.service import DataStoreService
 from headrace_flow_manager.data_stores.servicer import StoreServicer
-from headrace_flow_manager.data_stores.store import DataStores
+from headrace_flow_manager.files.service import FileService
 from headrace_flow_manager.files.servicer import FileServicer
-from headrace_flow_manager.files.store import Files
 from headrace_flow_manager.flows.lifecycle import Lifecycle
 from headrace_flow_manager.flows.service import FlowResolver, FlowService
 from headrace_flow_manager.flows.servicer import FlowServicer
-from headrace_flow_manager.flows.store import FlowDirectory, FlowStore
 from headrace_flow_manager.loops import Loop, Loops
 from headrace_flow_manager.people.model import PeopleRules
 from headrace_flow_manager.people.passwords import Passwords
 from headrace_flow_manager.people.service import Authenticator, PeopleService
 from headrace_flow_manager.people.servicer import PeopleServicer
-from headrace_flow_manager.people.store import PeopleStore, TokenLookup
+from headrace_flow_manager.settings.service import SettingService
 from headrace_flow_manager.settings.servicer import SettingServicer
-from headrace_flow_manager.settings.store import Documents
+from headrace_flow_manager.stores.sqlite import Stores, open_stores
 
-if TYPE_CHECKING:
-    import grpc.aio
-
-PURGE_BATCH = 100
-UPLOADS_EVERY = timedelta(minutes=10)
+PRUNE_EVERY = timedelta(minutes=10)
 
 
-class Stores(Protocol):
-    """Everything it keeps."""
+class Published(Protocol):
+    """A component as connectors publish it: a `CatalogEntry`, or anything with a type and a manifest."""
 
     @property
-    def people(self) -> PeopleStore: ...
+    def type(self) -> str: ...
+
     @property
-    def tokens(self) -> TokenLookup: ...
-    @property
-    def flows(self) -> FlowStore: ...
-    @property
-    def directory(self) -> FlowDirectory: ...
-    @property
-    def data_stores(self) -> DataStores: ...
-    @property
-    def files(self) -> Files: ...
-    @property
-    def documents(self) -> Documents: ...
+    def manifest(self) -> Mapping[str, Json]: ...
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Who is called and told."""
+
+    execution_channel: grpc.aio.Channel
+    log_channel: grpc.aio.Channel | None
+    bus: Bus | None
+
+
 class FlowManagerApp:
-    """A flow-manager. `start` begins its loops; `drain` ends them."""
+    """A flow manager. `start` begins its own work; `drain` ends it."""
 
-    servicers: Sequence[tuple[Any, Any]]  # (how to add it, servicer)
-    loops: Loops
-    tasks: asyncio.TaskGroup
+    def __init__(
+        self,
+        stores: Stores,
+        catalog: CatalogService,
+        neighbours: Neighbours,
+        passwords: Passwords,
+        clock: Clock,
+        settings: FlowManagerSettings,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        execution = ExecutionClient(neighbours.execution_channel, settings.execution_timeout, settings.hooks_timeout)
+        news = FlowNewsPublisher(neighbours.bus)
+        records_changed = asyncio.Event()
+        lifecycle = Lifecycle(stores.flows, stores.directory, execution, news, clock)
+        validate = functools.partial(
+            validate_flow, manifest_of=catalog.manifest, strict=True, known_types=catalog.types
+        )
+        self.catalog = catalog
+        self.flows = FlowService(stores.flows, lifecycle, validate, news, clock)
+        self.resolver = FlowResolver(stores.directory)
+        self.people = PeopleService(stores.people, passwords, _people_rules(settings), clock)
+        self.authenticator = Authenticator(stores.tokens, clock)
+        self.data_stores = DataStoreService(stores.data_stores, clock, records_changed, settings.request_memory)
+        self.files = FileService(stores.files, clock, settings.max_file_bytes, settings.upload_lifetime)
+        self.settings = SettingService(stores.documents, clock, default_modifiers)
+        log_client = LogClient(neighbours.log_channel, settings.execution_timeout)
+        relay = Relay(stores.outbox, execution, log_client, clock)
+        self._tasks = tasks
+        self._loops = Loops(
+            [
+                Loop("flow reconciler", lifecycle.reconcile, settings.reconcile_every, asyncio.Event()),
+                Loop("store relay", relay.round, settings.relay_every, records_changed),
+                Loop("pruning of people", self.people.prune, PRUNE_EVERY, asyncio.Event()),
+                Loop("pruning of store requests", self.data_stores.prune, PRUNE_EVERY, asyncio.Event()),
+                Loop("pruning of uploads", self.files.prune, PRUNE_EVERY, asyncio.Event()),
+            ],
+            clock,
+        )
 
-    def register(self, server: Any) -> None:
-        """Answer its six services at this server."""
-        for add, servicer in self.servicers:
-            add(servicer, server)
+    def register(self, server: grpc.aio.Server) -> None:
+        """Answer the six services of the flow manager at this server."""
+        flow_rpc.add_FlowServiceServicer_to_server(FlowServicer(self.flows, self.resolver), server)
+        people_rpc.add_PeopleServiceServicer_to_server(PeopleServicer(self.people, self.authenticator), server)
+        catalog_rpc.add_CatalogServiceServicer_to_server(CatalogServicer(self.catalog), server)
+        store_rpc.add_StoreServiceServicer_to_server(StoreServicer(self.data_stores), server)
+        file_rpc.add_FileServiceServicer_to_server(FileServicer(self.files), server)
+        setting_rpc.add_SettingServiceServicer_to_server(SettingServicer(self.settings), server)
 
     async def start(self) -> None:
-        """Begin to finish what is under way and to relay changes. Starting again changes nothing."""
-        self.loops.start(self.tasks)
+        """Begin with unfinished work: flows on their way, changes that nobody heard. Again, it changes nothing."""
+        self._loops.start(self._tasks)
 
     async def drain(self) -> None:
-        """End the loops. What they left is taken up at the next start."""
-        self.loops.stop()
+        """End the work of its own; calls are still answered. Draining again changes nothing."""
+        self._loops.stop()
 
 
 @asynccontextmanager
 async def open_app(
-    stores: Stores,
+    database: Path | Stores,
     *,
-    catalog: Sequence[CatalogEntry],
-    apps: Mapping[str, Mapping[str, Json]],
-    bundles: Mapping[str, Mapping[str, Json]],
+    catalog: Sequence[Published],
     execution_channel: grpc.aio.Channel,
-    bus: Bus,
     clock: Clock,
     settings: FlowManagerSettings,
+    log_channel: grpc.aio.Channel | None = None,
+    bus: Bus | None = None,
+    apps: Mapping[str, Mapping[str, Json]] | None = None,
+    bundles: Mapping[str, Mapping[str, Json]] | None = None,
 ) -> AsyncIterator[FlowManagerApp]:
-    """A flow-manager over these stores for the length of the block. The stores stay the caller's to close."""
-    execution = ExecutionClient(execution_channel, settings.execution_timeout)
-    news = BusNews(bus)
-    known = CatalogService(catalog, apps, bundles)
-    lifecycle = Lifecycle(stores.flows, stores.directory, execution, news, clock)
-    flows = FlowService(stores.flows, lifecycle, _Validation(catalog), news, clock)
-    passwords = Passwords()
-    people = PeopleService(stores.people, passwords, _rules(settings), clock)
-    data = DataStoreService(stores.data_stores, clock)
-    relay = Relay(stores.data_stores, execution.deliver)
+    """A flow manager for the length of the block, over a SQLite file or over stores that stay the caller's to close.
 
-    async def purge_uploads() -> bool:
-        before = (clock.now() - settings.upload_lifetime).timestamp()
-        return await stores.files.purge(before, PURGE_BATCH) == PURGE_BATCH
-
-    loops = Loops(
-        [
-            Loop("flow reconciler", lifecycle.reconcile, settings.reconcile_every, asyncio.Event()),
-            Loop("data store relay", relay.round, settings.relay_every, data.changed),
-            Loop("upload purge", purge_uploads, UPLOADS_EVERY, asyncio.Event()),
-        ],
-        clock,
-    )
-    servicers = [
-        (add_PeopleServiceServicer_to_server, PeopleServicer(people, Authenticator(stores.tokens, clock))),
-        (add_FlowServiceServicer_to_server, FlowServicer(flows, FlowResolver(stores.directory))),
-        (add_CatalogServiceServicer_to_server, CatalogServicer(known)),
-        (add_StoreServiceServicer_to_server, StoreServicer(data)),
-        (add_FileServiceServicer_to_server, FileServicer(stores.files, clock, settings.max_file_bytes)),
-        (add_SettingServiceServicer_to_server, SettingServicer(stores.documents)),
-    ]
+    Without a bus others learn of changes when they look again; without a log, changes of data stores that nobody
+    takes stand in the service's own log only.
+    """
+    stores = await open_stores(database) if isinstance(database, Path) else database
+    passwords = await asyncio.to_thread(Passwords)
     try:
         async with asyncio.TaskGroup() as tasks:
-            app = FlowManagerApp(servicers, loops, tasks)
+            app = FlowManagerApp(
+                stores,
+                CatalogService([_entry(each) for each in catalog], apps or {}, bundles or {}),
+                Neighbours(execution_channel, log_channel, bus),
+                passwords,
+                clock,
+                settings,
+                tasks,
+            )
             try:
                 yield app
             finally:
-                loops.stop()
+                await app.drain()
     finally:
         passwords.close()
+        if stores is not database:
+            await stores.close()
 
 
-class _Validation:
-    """Examines a descriptor against the components there are."""
-
-    def __init__(self, catalog: Sequence[CatalogEntry]) -> None:
-        self._manifests = {entry.parsed.type: entry.parsed for entry in catalog}
-
-    def __call__(self, flow: Flow) -> Sequence[Problem]:
-        return validate_flow(flow, self._find, strict=True, known_types=tuple(self._manifests))
-
-    def _find(self, component_type: str) -> Manifest | None:
-        return self._manifests.get(component_type)
+def _entry(published: Published) -> CatalogEntry:
+    if isinstance(published, CatalogEntry):
+        return published
+    return CatalogEntry(published.type, published.manifest)
 
 
-def _rules(settings: FlowManagerSettings) -> PeopleRules:
+def _people_rules(settings: FlowManagerSettings) -> PeopleRules:
     return PeopleRules(
-        settings.token_lifetime,
-        settings.tokens_per_user,
-        settings.attempts_per_login,
-        settings.attempts_per_address,
-        settings.attempts_window,
+        token_lifetime=settings.token_lifetime,
+        tokens_per_user=settings.tokens_per_user,
+        attempts_per_login=settings.attempts_per_login,
+        attempts_per_address=settings.attempts_per_address,
+        attempts_window=settings.attempts_window,
     )

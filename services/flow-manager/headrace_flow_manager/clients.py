@@ -1,82 +1,145 @@
-"""What flow-manager asks of others: the executor over RPC, everybody over the bus."""
+"""What the flow manager asks of others: the executor, the log, the bus."""
 
-from __future__ import annotations
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
-
+import grpc
 from headrace.execution.v1 import execution_pb2
-from headrace.execution.v1 import execution_service_pb2 as pb
-from headrace.execution.v1.execution_service_pb2_grpc import ExecutionServiceStub
+from headrace.execution.v1 import execution_service_pb2 as execution_pb
+from headrace.execution.v1 import execution_service_pb2_grpc as execution_rpc
+from headrace.log.v1 import log_service_pb2 as log_pb
+from headrace.log.v1 import log_service_pb2_grpc as log_rpc
 from headrace.scope.v1 import scope_pb2
-from headrace_core.errors import NotFound, Unavailable
+from headrace_core.errors import HeadraceError, Unavailable, from_dict
+from headrace_core.ids import derive_id
 from headrace_core.ports import Bus
 
+from headrace_flow_manager import json_text, times
 from headrace_flow_manager.data_stores.model import Delivery
+from headrace_flow_manager.data_stores.store import Refused
 from headrace_flow_manager.flows.model import Flow
 
-if TYPE_CHECKING:
-    import grpc.aio
+log = logging.getLogger(__name__)
 
 FLOW_CHANGED = "flow.changed"
-HOOKS_SECONDS = 90.0
+STORE_PORT = "store"
 
 
 class ExecutionClient:
-    """Keeps `FlowExecution` and takes changes of data stores to the triggers that listen."""
+    """Keeps `flows.store.FlowExecution` and `data_stores.store.Triggers`."""
 
-    def __init__(self, channel: grpc.aio.Channel, timeout: timedelta) -> None:
-        self._stub = ExecutionServiceStub(channel)
+    def __init__(self, channel: grpc.aio.Channel, timeout: timedelta, hooks_timeout: timedelta) -> None:
+        self._stub = execution_rpc.ExecutionServiceStub(channel)
         self._timeout = timeout.total_seconds()
+        self._hooks_timeout = hooks_timeout.total_seconds()
 
     async def activate(self, flow: Flow) -> None:
-        request = pb.ActivateFlowRequest(
+        request = execution_pb.ActivateFlowRequest(
             scope=_scope(flow.tenant_id),
             flow_id=flow.flow_id,
             version=flow.running_version,
             activation_id=flow.activation_id,
         )
-        await self._stub.ActivateFlow(request, timeout=HOOKS_SECONDS)
+        await self._stub.ActivateFlow(request, timeout=self._hooks_timeout)
 
     async def deactivate(self, flow: Flow) -> None:
-        request = pb.DeactivateFlowRequest(
+        request = execution_pb.DeactivateFlowRequest(
             scope=_scope(flow.tenant_id),
             flow_id=flow.flow_id,
-            version=flow.activated_version or flow.version,
+            version=flow.running_version,
             activation_id=flow.activation_id,
         )
-        await self._stub.DeactivateFlow(request, timeout=HOOKS_SECONDS)
+        await self._stub.DeactivateFlow(request, timeout=self._hooks_timeout)
 
     async def forget(self, flow: Flow) -> None:
-        request = pb.ForgetFlowRequest(scope=_scope(flow.tenant_id), flow_id=flow.flow_id)
+        request = execution_pb.ForgetFlowRequest(scope=_scope(flow.tenant_id), flow_id=flow.flow_id)
         await self._stub.ForgetFlow(request, timeout=self._timeout)
 
-    async def deliver(self, delivery: Delivery) -> None:
-        """Hand a change to one trigger. Raises NotFound when its flow takes no events, Unavailable to try again."""
-        event = execution_pb2.Event(
-            flow_id=delivery.flow_id,
-            node_id=delivery.node_id,
-            port="store",
-            event_id=delivery.event_id,
-            content=delivery.content,
-        )
-        async for answer in self._stub.Accept(pb.AcceptRequest(events=[event]), timeout=self._timeout):
-            for acceptance in answer.acceptances:
-                if acceptance.HasField("refusal"):
-                    raise NotFound("listening trigger", f"{delivery.flow_id}/{delivery.node_id}")
-                return
-        raise Unavailable("The executor gave no answer.")
+    async def accept(self, deliveries: Sequence[Delivery]) -> Sequence[Refused]:
+        events = [_event(index, delivery) for index, delivery in enumerate(deliveries)]
+        answers = self._stub.Accept(execution_pb.AcceptRequest(events=events), timeout=self._timeout)
+        async for answer in answers:  # the first answer has every acceptance; nobody waits for more
+            answers.cancel()
+            return _refusals(deliveries, answer.acceptances)
+        raise Unavailable("The executor ended the call without an answer.")
 
 
-class BusNews:
-    """Keeps `FlowNews` over the bus."""
+class LogClient:
+    """Keeps `data_stores.store.LostChanges`."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, channel: grpc.aio.Channel | None, timeout: timedelta) -> None:
+        self._stub = None if channel is None else log_rpc.LogServiceStub(channel)
+        self._timeout = timeout.total_seconds()
+
+    async def lost(self, refused: Sequence[Refused], at: datetime) -> None:
+        if self._stub is None:
+            return
+        request = log_pb.WriteRecordsRequest(records=[_lost_record(each, at) for each in refused])
+        try:
+            await self._stub.WriteRecords(request, timeout=self._timeout)
+        except HeadraceError as error:
+            log.warning("%d dropped changes are not in the flows' logs: %s", len(refused), error)
+
+
+class FlowNewsPublisher:
+    """Keeps `flows.store.FlowNews`: `flow.changed` on the bus, with the flow's id."""
+
+    def __init__(self, bus: Bus | None) -> None:
         self._bus = bus
 
     async def changed(self, flow: Flow) -> None:
-        await self._bus.publish(FLOW_CHANGED, [flow.flow_id.encode()])
+        if self._bus is None:
+            return
+        try:
+            await self._bus.publish(FLOW_CHANGED, [flow.flow_id.encode()])
+        except HeadraceError as error:
+            log.warning("nobody was told that flow %s changed: %s", flow.flow_id, error)
 
 
 def _scope(tenant_id: str) -> scope_pb2.TenantScope:
     return scope_pb2.TenantScope(tenant_id=tenant_id, actor_id=tenant_id)
+
+
+def _event(index: int, delivery: Delivery) -> execution_pb2.Event:
+    return execution_pb2.Event(
+        index=index,
+        flow_id=delivery.flow_id,
+        node_id=delivery.node_id,
+        port=STORE_PORT,
+        event_id=delivery.change_id,
+        content=delivery.content.encode(),
+    )
+
+
+def _refusals(deliveries: Sequence[Delivery], acceptances: Sequence[execution_pb2.Acceptance]) -> Sequence[Refused]:
+    """Those that were refused, and those that were not spoken of: they are tried again."""
+    answers = {each.index: each for each in acceptances}
+    refused = []
+    for index, delivery in enumerate(deliveries):
+        answer = answers.get(index)
+        if answer is None:
+            refused.append(Refused(delivery, Unavailable("The executor did not say what became of it.")))
+        elif answer.HasField("refusal"):
+            said = {"code": answer.refusal.code, "message": answer.refusal.message}
+            refused.append(Refused(delivery, from_dict(dict(said))))
+    return refused
+
+
+def _lost_record(refused: Refused, at: datetime) -> log_pb.LogRecord:
+    delivery = refused.delivery
+    fields = {
+        "severity": "error",
+        "msg": f"A change of a data store was dropped: {refused.error}",
+        "flowId": delivery.flow_id,
+        "componentId": delivery.node_id,
+        "userId": delivery.tenant_id,
+        "gridTimestamp": times.to_text(at),
+    }
+    record = log_pb.LogRecord(
+        record_id=derive_id("lost change", delivery.change_id, delivery.flow_id, delivery.node_id),
+        tenant_id=delivery.tenant_id,
+        fields=json_text.encode(dict(fields)).encode(),
+    )
+    record.at.FromDatetime(at)
+    return record

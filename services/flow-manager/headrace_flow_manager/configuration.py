@@ -71,6 +71,12 @@ class FlowManagerSettings:
         help="How long a call to the executor may take.",
         minimum=timedelta(milliseconds=100),
     )
+    hooks_timeout: timedelta = setting(
+        timedelta(seconds=90),
+        env="HEADRACE_HOOKS_TIMEOUT",
+        help="How long the executor may take to start or stop a flow, its hooks included.",
+        minimum=timedelta(seconds=1),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -170,7 +170,6 @@ class Coalescer:
                 for answer in message.answers:
                     if 0 <= answer.index < len(batch):
                         batch[answer.index].settle(answer)
-                _settle_duplicates(batch, message.acceptances)
                 if all(each.outcome.done() for each in batch):
                     return
 
@@ -189,13 +188,6 @@ class _Lane:
             self.is_free = True
             self._owner._free_lanes += 1
             self._owner._send_off()
-
-
-def _settle_duplicates(batch: list[_Waiting], acceptances: Sequence[Acceptance]) -> None:
-    """A duplicate is told its run at once: the first caller has the answer, or had it."""
-    for acceptance in acceptances:
-        if acceptance.duplicate and 0 <= acceptance.index < len(batch):
-            batch[acceptance.index].settle()
 
 
 def _refuse_all(batch: list[_Waiting], error: errors.HeadraceError) -> None:

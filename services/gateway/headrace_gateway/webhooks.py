@@ -129,7 +129,7 @@ class Webhooks:
             answer_within_seconds=self._answer_seconds if waits else 0.0,
         )
         outcome = await self._coalescer.submit(event)
-        if outcome.answer is None:
+        if outcome.answer is None or (outcome.answer.implicit and outcome.answer.status == 202):
             return _accepted(event, outcome)
         return _passed_on(outcome.answer, outcome.run_id)
 

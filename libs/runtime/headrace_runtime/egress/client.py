@@ -1,6 +1,7 @@
 """Requests to the outside."""
 
 import asyncio
+import functools
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -205,6 +206,7 @@ def _why(error: httpcore.ConnectError) -> str:
     return "it does not speak TLS there" if isinstance(cause, ssl.SSLError) else "it does not answer there"
 
 
+@functools.cache  # Reading the certificates takes longer than many a request.
 def _trust() -> ssl.SSLContext:
     """The authorities that come with certifi, and those of this machine."""
     context = httpcore.default_ssl_context()

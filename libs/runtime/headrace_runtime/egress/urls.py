@@ -66,7 +66,10 @@ def parse(url: str) -> Target:
 
 def join(base: Target, location: str) -> Target:
     """Where a redirect from `base` leads."""
-    return parse(urljoin(str(base), location.strip(" ")))
+    try:
+        return parse(urljoin(str(base), location.strip(" ")))
+    except ValueError:
+        raise _bad("of the redirect cannot be read") from None
 
 
 def _read_authority(authority: str) -> tuple[str, Address | None, int | None]:

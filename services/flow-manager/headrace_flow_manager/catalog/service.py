@@ -42,6 +42,11 @@ class CatalogService:
         return None if entry is None else entry.parsed
 
     @property
+    def types(self) -> Sequence[str]:
+        """Every canonical type there is."""
+        return [entry.type for entry in self._entries]
+
+    @property
     def apps(self) -> Sequence[App]:
         """Services and modules, by id."""
         return self._apps

@@ -1,23 +1,26 @@
-"""Data stores: named collections of values by key, and who hears of their changes."""
+"""What stores, records and their changes are."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, Literal
 
 from headrace_core import Json
 from headrace_core.errors import Problem, ValidationFailed
 
+from headrace_flow_manager import times
+
+ChangeType = Literal["insert", "update", "delete"]
+CHANGE_TYPES: Final[tuple[ChangeType, ...]] = ("insert", "update", "delete")
+
 MAX_NAME = 255
 MAX_KEY = 1024
 MAX_VALUE_BYTES = 1024 * 1024
-EVENTS = frozenset({"insert", "update", "delete"})
+MAX_REQUEST_ID = 256
 
 
 @dataclass(frozen=True, slots=True)
-class DataStore:
-    """A named collection of records."""
+class Store:
+    """A named collection of records. The name is unique per tenant."""
 
     store_id: str
     tenant_id: str
@@ -26,8 +29,8 @@ class DataStore:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One value under one key, as JSON text."""
+class Record:
+    """One value under one key. `value` is JSON text."""
 
     store_id: str
     key: str
@@ -37,34 +40,88 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """A change on its way to one trigger. Its event id is the same however often it is delivered."""
+class Written:
+    """A record, and the JSON text that stood there before; None when nothing did."""
 
-    number: int
+    record: Record
+    old_value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A value to write. Equal request ids for one key are one write; an empty one is a write every time."""
+
+    store_id: str
+    key: str
+    value: str
+    now: datetime
+    request_id: str = ""
+    only_if_absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A trigger component that hears of changes."""
+
     flow_id: str
     node_id: str
-    event_id: str
-    content: bytes
+    events: tuple[ChangeType, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to one key."""
+
+    type: ChangeType
+    store_id: str
+    key: str
+    value: Json
+    old_value: Json
+    at: datetime
+
+    def to_json(self) -> dict[str, Json]:
+        """The change as triggers receive it."""
+        return {
+            "type": self.type,
+            "key": self.key,
+            "value": self.value,
+            "oldValue": self.old_value,
+            "storeId": self.store_id,
+            "currentTime": times.to_text(self.at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A change on its way to one trigger. `content` is JSON text; `change_id` makes it arrive once."""
+
+    number: int
+    change_id: str
+    tenant_id: str
+    flow_id: str
+    node_id: str
+    content: str
+    attempts: int
 
 
 def check_name(name: str) -> str:
-    """The name itself. Raises ValidationFailed when it cannot be one."""
-    if not 1 <= len(name.strip()) <= MAX_NAME:
-        raise ValidationFailed([Problem("name", f"A store's name has 1 to {MAX_NAME} characters.", "Choose another.")])
+    """The name itself. Raises ValidationFailed when a store cannot be called that."""
+    if not 1 <= len(name) <= MAX_NAME or not name.strip():
+        raise ValidationFailed([Problem("name", f"The name of a store has 1 to {MAX_NAME} characters.", field="name")])
     return name
 
 
 def check_key(key: str) -> str:
-    """The key itself. Raises ValidationFailed when it cannot be one."""
+    """The key itself. Raises ValidationFailed when a record cannot have it."""
     if not 1 <= len(key) <= MAX_KEY:
-        raise ValidationFailed([Problem("key", f"A key has 1 to {MAX_KEY} characters.", "Choose another.")])
+        raise ValidationFailed([Problem("key", f"A key has 1 to {MAX_KEY} characters.", field="key")])
     return key
 
 
-def check_events(events: Mapping[str, Json] | list[str]) -> tuple[str, ...]:
-    """The events themselves. Raises ValidationFailed when one is unknown."""
-    unknown = sorted(set(events) - EVENTS)
+def check_events(events: tuple[str, ...]) -> tuple[ChangeType, ...]:
+    """The events, each once. Raises ValidationFailed for one that does not exist."""
+    unknown = [each for each in events if each not in CHANGE_TYPES]
     if unknown or not events:
-        named = ", ".join(unknown) or "none"
-        raise ValidationFailed([Problem("events", f"These are no events: {named}.", f"Use {sorted(EVENTS)}.")])
-    return tuple(sorted(set(events)))
+        fix = f"Choose among {', '.join(CHANGE_TYPES)}."
+        raise ValidationFailed([Problem("events", "A listener names the changes that it wants.", fix, field="events")])
+    return tuple(each for each in CHANGE_TYPES if each in events)

@@ -1,13 +1,12 @@
-"""StoreService over RPC: decode, call, encode."""
-
-from __future__ import annotations
+"""headrace.store.v1: decode, call, encode."""
 
 from headrace.store.v1 import store_service_pb2 as pb
 from headrace.store.v1 import store_service_pb2_grpc as grpc_pb
 
-from headrace_flow_manager.data_stores.model import DataStore, Entry
+from headrace_flow_manager import json_text
+from headrace_flow_manager.data_stores.model import Record, Store
 from headrace_flow_manager.data_stores.service import DataStoreService
-from headrace_flow_manager.servicer import query_of, tenant_of, timestamp
+from headrace_flow_manager.servicer import query_of, scope_of, tenant_of, timestamp
 
 
 class StoreServicer(grpc_pb.StoreServiceServicer):
@@ -20,56 +19,59 @@ class StoreServicer(grpc_pb.StoreServiceServicer):
         return pb.CreateStoreResponse(store=_store(await self._stores.create(tenant_of(request.scope), request.name)))
 
     async def GetStore(self, request: pb.GetStoreRequest, context: object) -> pb.GetStoreResponse:
-        return pb.GetStoreResponse(store=_store(await self._stores.get(tenant_of(request.scope), request.store_id)))
+        found = await self._stores.get(scope_of(request.scope).readable, request.store_id)
+        return pb.GetStoreResponse(store=_store(found))
 
     async def ListStores(self, request: pb.ListStoresRequest, context: object) -> pb.ListStoresResponse:
-        page = await self._stores.page(tenant_of(request.scope), query_of(request.query))
+        page = await self._stores.page(scope_of(request.scope).readable, query_of(request.query))
         return pb.ListStoresResponse(stores=map(_store, page.items))
 
     async def RenameStore(self, request: pb.RenameStoreRequest, context: object) -> pb.RenameStoreResponse:
-        store, old = await self._stores.rename(tenant_of(request.scope), request.store_id, request.name)
-        return pb.RenameStoreResponse(store=_store(store), old_name=old)
+        store, old_name = await self._stores.rename(tenant_of(request.scope), request.store_id, request.name)
+        return pb.RenameStoreResponse(store=_store(store), old_name=old_name)
 
     async def DeleteStore(self, request: pb.DeleteStoreRequest, context: object) -> pb.DeleteStoreResponse:
         await self._stores.delete(tenant_of(request.scope), request.store_id)
         return pb.DeleteStoreResponse()
 
     async def GetRecord(self, request: pb.GetRecordRequest, context: object) -> pb.GetRecordResponse:
-        entry = await self._stores.entry(tenant_of(request.scope), request.store_id, request.key)
-        return pb.GetRecordResponse(record=_record(entry))
+        found = await self._stores.record(scope_of(request.scope).readable, request.store_id, request.key)
+        return pb.GetRecordResponse(record=_record(found))
 
     async def PutRecord(self, request: pb.PutRecordRequest, context: object) -> pb.PutRecordResponse:
-        entry, old = await self._stores.put(
+        written = await self._stores.put(
             tenant_of(request.scope),
             request.store_id,
             request.key,
-            request.value,
+            json_text.decode(request.value, "value"),
             request_id=request.request_id,
             only_if_absent=request.only_if_absent,
         )
-        return pb.PutRecordResponse(record=_record(entry), old_value=None if old is None else old.encode())
+        old_value = None if written.old_value is None else written.old_value.encode()
+        return pb.PutRecordResponse(record=_record(written.record), old_value=old_value)
 
     async def MoveRecord(self, request: pb.MoveRecordRequest, context: object) -> pb.MoveRecordResponse:
-        entry = await self._stores.move(
-            tenant_of(request.scope), request.store_id, request.key, request.new_store_id, request.new_key
-        )
-        return pb.MoveRecordResponse(record=_record(entry))
+        place = (request.store_id, request.key)
+        moved = await self._stores.move(tenant_of(request.scope), place, request.new_store_id, request.new_key)
+        return pb.MoveRecordResponse(record=_record(moved))
 
     async def DeleteRecords(self, request: pb.DeleteRecordsRequest, context: object) -> pb.DeleteRecordsResponse:
-        keys = None if request.all else list(request.keys)
-        return pb.DeleteRecordsResponse(
-            deleted=await self._stores.remove(tenant_of(request.scope), request.store_id, keys)
+        deleted = await self._stores.delete_records(
+            tenant_of(request.scope), request.store_id, request.keys, every=request.all
         )
+        return pb.DeleteRecordsResponse(deleted=deleted)
 
     async def ListRecords(self, request: pb.ListRecordsRequest, context: object) -> pb.ListRecordsResponse:
-        page = await self._stores.entries(tenant_of(request.scope), request.store_id, query_of(request.query))
-        records = () if request.count_only else map(_record, page.items)
-        return pb.ListRecordsResponse(records=records, total=page.total)
+        tenants, query = scope_of(request.scope).readable, query_of(request.query)
+        if request.count_only:
+            return pb.ListRecordsResponse(total=await self._stores.count(tenants, request.store_id, query))
+        page = await self._stores.records(tenants, request.store_id, query)
+        return pb.ListRecordsResponse(records=map(_record, page.items), total=page.total)
 
     async def Listen(self, request: pb.ListenRequest, context: object) -> pb.ListenResponse:
-        listener = request.listener
+        who = request.listener
         await self._stores.listen(
-            tenant_of(request.scope), request.store_id, listener.flow_id, listener.node_id, list(listener.events)
+            tenant_of(request.scope), request.store_id, who.flow_id, who.node_id, tuple(who.events)
         )
         return pb.ListenResponse()
 
@@ -78,17 +80,17 @@ class StoreServicer(grpc_pb.StoreServiceServicer):
         return pb.UnlistenResponse()
 
 
-def _store(store: DataStore) -> pb.Store:
+def _store(store: Store) -> pb.Store:
     return pb.Store(
         store_id=store.store_id, name=store.name, tenant_id=store.tenant_id, created_at=timestamp(store.created_at)
     )
 
 
-def _record(entry: Entry) -> pb.Record:
+def _record(record: Record) -> pb.Record:
     return pb.Record(
-        store_id=entry.store_id,
-        key=entry.key,
-        value=entry.value.encode(),
-        created_at=timestamp(entry.created_at),
-        updated_at=timestamp(entry.updated_at),
+        store_id=record.store_id,
+        key=record.key,
+        value=record.value.encode(),
+        created_at=timestamp(record.created_at),
+        updated_at=timestamp(record.updated_at),
     )

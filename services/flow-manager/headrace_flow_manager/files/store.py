@@ -1,47 +1,67 @@
-"""The port to kept files. Every call names the tenant; a file of another tenant is not there."""
+"""Where files are kept."""
 
-from __future__ import annotations
-
+from datetime import datetime
 from typing import Protocol
 
-from headrace_flow_manager.files.model import File, Upload
+from headrace_flow_manager.files.model import Description, Digest, File, Upload
 from headrace_flow_manager.query import ListQuery, Page
+from headrace_flow_manager.scope import Tenants
 
 
-class Files(Protocol):
-    """Uploads under way and finished files."""
+class FileStore(Protocol):
+    """Files of one tenant at a time, in chunks. Ids are unique per tenant."""
 
-    async def open(self, upload: Upload) -> Upload:
-        """Begin an upload, or go on with the one of the same file that is unfinished.
+    async def open(self, tenant: str, upload_id: str, file_id: str, description: Description, now: datetime) -> str:
+        """Begin an upload, or go on with the unfinished one of this file; the upload's id.
 
-        Raises NotFound when the file belongs to another tenant.
+        The first chunk after this begins the content anew where it is at offset 0, so that a step that died on the
+        way leaves nothing of its first try behind.
         """
         ...
 
-    async def write(self, tenant: str, upload_id: str, offset: int, data: bytes, limit_bytes: int) -> None:
-        """Keep bytes at an offset; the same offset again replaces them. Raises NotFound, TooLarge."""
+    async def write(self, tenant: str, upload_id: str, offset: int, data: bytes, max_bytes: int) -> None:
+        """Keep the bytes at the offset in place of what was written at it before.
+
+        Raises NotFound for an upload that is not under way, TooLarge when there would be more than `max_bytes` or
+        too many chunks.
+        """
         ...
 
-    async def finish(self, tenant: str, upload_id: str, now: float) -> File:
-        """Make the content visible in place of any former one. Raises NotFound, BadRequest when a part is missing."""
+    async def upload(self, tenant: str, upload_id: str) -> Upload:
+        """The upload. Raises NotFound when it is not under way."""
         ...
 
-    async def get(self, tenant: str, file_id: str) -> File:
-        """What is known of a file. Raises NotFound."""
+    async def finished(self, tenant: str, upload_id: str) -> File | None:
+        """The file whose content this upload brought, if it is still the present one."""
         ...
 
-    async def read(self, tenant: str, file_id: str, offset: int, length: int) -> bytes:
-        """Bytes from an offset; empty past the end. Raises NotFound."""
+    async def digest(self, tenant: str, upload_id: str) -> Digest:
+        """Add the chunks up. Raises NotFound, and Conflict when they leave a gap or overlap."""
         ...
 
-    async def page(self, tenant: str, query: ListQuery) -> Page[File]:
-        """A page of files, newest first."""
+    async def finish(self, tenant: str, upload_id: str, digest: Digest, now: datetime) -> File:
+        """Make the content visible in place of the former.
+
+        Raises RevisionConflict when chunks came after the digest was taken, NotFound when it is not under way.
+        """
+        ...
+
+    async def get(self, tenants: Tenants, file_id: str) -> File:
+        """The file. Raises NotFound."""
+        ...
+
+    async def read(self, tenants: Tenants, file_id: str, offset: int, length: int) -> bytes:
+        """The bytes from the offset, at most so many; none past the end. Raises NotFound."""
+        ...
+
+    async def page(self, tenants: Tenants, query: ListQuery) -> Page[File]:
+        """A page of files, oldest first where the query names no order. Fields are those of the public record."""
         ...
 
     async def delete(self, tenant: str, file_id: str) -> None:
-        """Take a file away. Raises NotFound."""
+        """Take away the file, its content and unfinished uploads of it. Raises NotFound."""
         ...
 
-    async def purge(self, opened_before: float, limit: int) -> int:
-        """Drop uploads that nobody finishes; says how many."""
+    async def prune(self, before: datetime) -> None:
+        """Take away uploads that were last opened before this time."""
         ...

@@ -1,7 +1,6 @@
-"""Everything flow-manager keeps, in one SQLite file."""
+"""One SQLite file with everything the flow manager keeps."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,46 +8,57 @@ from headrace_runtime.sqlite import Database
 
 from headrace_flow_manager.stores import (
     sqlite_data_stores,
-    sqlite_documents,
     sqlite_files,
     sqlite_flows,
     sqlite_people,
+    sqlite_settings,
 )
+from headrace_flow_manager.stores.sqlite_data_stores import SqliteDataStores, SqliteOutbox
+from headrace_flow_manager.stores.sqlite_files import SqliteFileStore
+from headrace_flow_manager.stores.sqlite_flows import SqliteFlowDirectory, SqliteFlowStore
+from headrace_flow_manager.stores.sqlite_people import SqlitePeopleStore, SqliteTokenLookup
+from headrace_flow_manager.stores.sqlite_settings import SqliteDocumentStore
 
-MIGRATIONS = [
-    ";\n".join(
-        module.SCHEMA for module in (sqlite_people, sqlite_flows, sqlite_data_stores, sqlite_files, sqlite_documents)
-    )
-]
+MIGRATIONS = (
+    sqlite_flows.SCHEMA,
+    sqlite_people.SCHEMA,
+    sqlite_data_stores.SCHEMA,
+    sqlite_files.SCHEMA,
+    sqlite_settings.SCHEMA,
+)
+"""In the order they were made. One that is released never changes; the next one is added at the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The adapters over one file."""
+    """Every port of the flow manager over one file."""
 
     database: Database
-    people: sqlite_people.SqlitePeopleStore
-    tokens: sqlite_people.SqliteTokenLookup
-    flows: sqlite_flows.SqliteFlowStore
-    directory: sqlite_flows.SqliteFlowDirectory
-    data_stores: sqlite_data_stores.SqliteDataStores
-    files: sqlite_files.SqliteFiles
-    documents: sqlite_documents.SqliteDocuments
+    flows: SqliteFlowStore
+    directory: SqliteFlowDirectory
+    people: SqlitePeopleStore
+    tokens: SqliteTokenLookup
+    data_stores: SqliteDataStores
+    outbox: SqliteOutbox
+    files: SqliteFileStore
+    documents: SqliteDocumentStore
 
     async def close(self) -> None:
+        """Finish the writes that wait, then close. Closing again changes nothing."""
         await self.database.close()
 
 
-async def open_stores(path: Path) -> Stores:
-    """Open or make the file. Raises Conflict when a newer release wrote it."""
-    database = await Database.open(path, MIGRATIONS)
+async def open_stores(path: Path, *, on_broken: Callable[[BaseException], None] | None = None) -> Stores:
+    """Open or make the file. `on_broken` hears once when a commit failed: the process should end then."""
+    database = await Database.open(path, MIGRATIONS, on_broken=on_broken)
     return Stores(
-        database,
-        sqlite_people.SqlitePeopleStore(database),
-        sqlite_people.SqliteTokenLookup(database),
-        sqlite_flows.SqliteFlowStore(database),
-        sqlite_flows.SqliteFlowDirectory(database),
-        sqlite_data_stores.SqliteDataStores(database),
-        sqlite_files.SqliteFiles(database),
-        sqlite_documents.SqliteDocuments(database),
+        database=database,
+        flows=SqliteFlowStore(database),
+        directory=SqliteFlowDirectory(database),
+        people=SqlitePeopleStore(database),
+        tokens=SqliteTokenLookup(database),
+        data_stores=SqliteDataStores(database),
+        outbox=SqliteOutbox(database),
+        files=SqliteFileStore(database),
+        documents=SqliteDocumentStore(database),
     )

@@ -1,0 +1,50 @@
+"""Installation-wide documents in SQLite."""
+
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+
+from headrace_core import Json
+from headrace_runtime.sqlite import Database
+
+from headrace_flow_manager import json_text
+from headrace_flow_manager.stores.values import micros, parsed_object
+
+SCHEMA = """
+CREATE TABLE documents (
+    name TEXT PRIMARY KEY,
+    document TEXT NOT NULL,
+    changed_by TEXT NOT NULL,
+    changed_at INTEGER NOT NULL
+)
+"""
+
+
+class SqliteDocumentStore:
+    """The DocumentStore in SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, name: str) -> Mapping[str, Json] | None:
+        def work(connection: sqlite3.Connection) -> Mapping[str, Json] | None:
+            row = connection.execute("SELECT document FROM documents WHERE name = ?", (name,)).fetchone()
+            return None if row is None else parsed_object(row["document"])
+
+        return await self._database.read(work)
+
+    async def put(self, actor: str, name: str, document: Mapping[str, Json], now: datetime) -> None:
+        values = (name, json_text.encode(dict(document)), actor, micros(now))
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT OR REPLACE INTO documents (name, document, changed_by, changed_at) VALUES (?, ?, ?, ?)", values
+            )
+
+        await self._database.write(work)
+
+    async def delete(self, name: str) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM documents WHERE name = ?", (name,))
+
+        await self._database.write(work)
