@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PACKAGES := libs services embedded cli connectors
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto format check lint types layers test run clean
+.PHONY: help setup proto format check lint types layers test chaos run clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,12 @@ layers: setup
 
 test: setup check ## check, then every test
 	$(BIN)/python -m pytest -q
+
+BAR ?= R1
+LEVEL ?= ci
+
+chaos: setup ## a bar of the scorecard: make chaos BAR=R1 LEVEL=ci|nightly|release [MUTANT=answer_before_commit]
+	$(BIN)/python -m tests.chaos.$(shell echo $(BAR) | tr A-Z a-z) --level $(LEVEL) --mutant "$(MUTANT)"
 
 run: setup ## start the whole platform in one process
 	$(BIN)/headrace up
