@@ -120,12 +120,14 @@ _STEPS_PER_LOOK = 512
 # So many objects and lists are passed on by reference before their sizes are counted: their sum is bounded
 # by the size limit of messages, and counting is dear.
 _FREE_CONTAINERS = 8
+# Texts made on the way may together be so many times as long as a result.
+_CLAIMS = 4
 
 
 class Evaluation:
     """One rendering under way."""
 
-    __slots__ = ("_containers", "_deadline", "_next_look", "_output", "_steps", "env", "limits", "loops")
+    __slots__ = ("_claimed", "_containers", "_deadline", "_next_look", "_output", "_steps", "env", "limits", "loops")
 
     def __init__(self, env: Environment) -> None:
         self.env = env
@@ -135,6 +137,7 @@ class Evaluation:
         self._next_look = _STEPS_PER_LOOK
         self._output = 0
         self._containers = 0
+        self._claimed = 0
         self._deadline = time.perf_counter() + env.limits.wall_seconds
 
     def spend(self, steps: int = 1) -> None:
@@ -158,11 +161,15 @@ class Evaluation:
     def claim(self, chars: int) -> None:
         """Say how long a text is going to be, before it is made.
 
-        Raises `ModifierFailed` when no single value may be that long.
+        Raises `ModifierFailed` when no single value may be that long, and `LimitExceeded` when all of them
+        together need too much room.
         """
         if chars > self.limits.output_bytes:
             raise ModifierFailed(f"the result would be longer than {self.limits.output_bytes:,} bytes")
-        self._steps += chars >> 10
+        self._claimed += chars
+        if self._claimed > self.limits.output_bytes * _CLAIMS:
+            raise LimitExceeded("The expression makes too many long texts on its way: make it simpler.")
+        self.spend(chars >> 10)
 
     def claim_list(self, length: int) -> None:
         """Say how long a list is going to be. Raises `ModifierFailed` when no list may be that long."""

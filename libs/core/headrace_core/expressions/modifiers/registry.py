@@ -173,6 +173,8 @@ def run_modifier(known: Modifier | None, name: str, value: Value, arguments: Arg
     """
     if known is None:
         raise ModifierFailed(f"there is no modifier {shortened(name)}")
+    if type(value) is str:
+        ev.spend(len(value) >> 10)
     try:
         return known.run(value, arguments, ev)
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
