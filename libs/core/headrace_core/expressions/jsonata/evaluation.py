@@ -274,7 +274,7 @@ class Evaluator:
         ]
         if any(holes):
             return _partial(function, arguments, [False] * len(first) + holes, self.call)
-        if function.takes_context and len(arguments) < function.arity:
+        if function.wants_context(arguments):
             arguments.insert(0, context)
         return self.call(function, arguments)
 

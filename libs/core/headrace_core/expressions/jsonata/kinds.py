@@ -29,6 +29,14 @@ class Function:
     arity: int
     takes_context: bool = False
 
+    def wants_context(self, arguments: list[object]) -> bool:
+        """Whether the context stands in for a first argument that was left out."""
+        if not self.takes_context:
+            return False
+        # Both take a text first and a number next, so a leading number says that the text was left out.
+        is_short = self.name in ("substring", "pad") and bool(arguments) and is_number(arguments[0])
+        return is_short or len(arguments) < self.arity
+
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
