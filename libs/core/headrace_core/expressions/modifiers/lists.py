@@ -18,6 +18,8 @@ from headrace_core.expressions.values import (
     text_of,
 )
 
+ITEMS_PER_LOOK = 64
+
 
 @modifier(
     "length", "Length", "How many items a list, or characters a text, has.", category="list text", returns="number"
@@ -86,8 +88,19 @@ def map_items(value: Value, arguments: Arguments, ev: Evaluation) -> Value:
         path = _pattern(block, ev)
         source = parsed(value, ev)
         ev.spend(len(source) if isinstance(source, (list, dict)) else 1)
-        return [_or_null(_at(item, path)) for item in list_of(source, ev)]
+        return _picked(list_of(source, ev), path, ev)
     return [_or_null(made) for _, made in _rounds(value, block, ev)]
+
+
+def _picked(items: Sequence[Json], path: str, ev: Evaluation) -> list[Json]:
+    """What the path finds in each item. A long path over a long list is watched by the clock, not by steps."""
+    keys = parse_path(path).keys
+    made: list[Json] = []
+    for index, item in enumerate(items):
+        if index % ITEMS_PER_LOOK == 0:
+            ev.check_time()
+        made.append(_or_null(walk(item, keys)))
+    return made
 
 
 @modifier(
