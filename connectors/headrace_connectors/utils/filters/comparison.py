@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from headrace_connectors.utils.filters import values
 from headrace_core import Json
+
+from headrace_connectors.utils.filters import values
 
 
 def is_above(value: Json, bound: Json, *, exclusive: bool) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from headrace_connectors.utils.filters import values
 from headrace_core import Json
 from headrace_sdk import CancelError
+
+from headrace_connectors.utils.filters import values
 
 Number = int | float
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from headrace_connectors.utils.storage import records
 from headrace_sdk import Component, Context
+
+from headrace_connectors.utils.storage import records
 
 
 class Listener(Component):

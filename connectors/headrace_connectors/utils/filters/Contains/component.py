@@ -2,9 +2,10 @@
 
 import json
 
-from headrace_connectors.utils.filters import branching
 from headrace_core import Json
 from headrace_sdk import Component, Context
+
+from headrace_connectors.utils.filters import branching
 
 
 class Contains(Component):

@@ -1,7 +1,8 @@
 """Whether two values are equal."""
 
-from headrace_connectors.utils.filters import branching, values
 from headrace_sdk import Component, Context
+
+from headrace_connectors.utils.filters import branching, values
 
 
 class Equal(Component):

@@ -1,7 +1,8 @@
 """Whether there is a value."""
 
-from headrace_connectors.utils.filters import branching
 from headrace_sdk import Component, Context
+
+from headrace_connectors.utils.filters import branching
 
 
 class IsNotEmpty(Component):

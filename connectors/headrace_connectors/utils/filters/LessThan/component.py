@@ -1,7 +1,8 @@
 """Whether a number or date is less than another."""
 
-from headrace_connectors.utils.filters import branching, comparison
 from headrace_sdk import Component, Context
+
+from headrace_connectors.utils.filters import branching, comparison
 
 
 class LessThan(Component):

@@ -2,9 +2,10 @@
 
 import math
 
-from headrace_connectors.utils.filters import branching, values
 from headrace_core import Json
 from headrace_sdk import CancelError, Component, Context
+
+from headrace_connectors.utils.filters import branching, values
 
 
 class Modulo(Component):

@@ -1,7 +1,8 @@
 """Whether two values differ."""
 
-from headrace_connectors.utils.filters import branching, values
 from headrace_sdk import Component, Context
+
+from headrace_connectors.utils.filters import branching, values
 
 
 class NotEqual(Component):

@@ -1,7 +1,8 @@
 """Emptying a store."""
 
-from headrace_connectors.utils.storage import records
 from headrace_sdk import Component, Context
+
+from headrace_connectors.utils.storage import records
 
 
 class Clear(Component):

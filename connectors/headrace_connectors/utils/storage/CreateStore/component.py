@@ -1,7 +1,8 @@
 """Making a store."""
 
-from headrace_connectors.utils.storage import records
 from headrace_sdk import CancelError, Component, Context
+
+from headrace_connectors.utils.storage import records
 
 
 class CreateStore(Component):

@@ -1,9 +1,10 @@
 """Items by pattern."""
 
 import re2
-from headrace_connectors.utils.storage import records
 from headrace_core import Json
 from headrace_sdk import CancelError, Component, Condition, Context
+
+from headrace_connectors.utils.storage import records
 
 MAX_FOUND = 10_000
 MAX_PATTERN = 1000

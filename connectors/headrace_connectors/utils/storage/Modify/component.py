@@ -1,7 +1,8 @@
 """Changing an item by what it holds."""
 
-from headrace_connectors.utils.storage import arithmetic, records
 from headrace_sdk import Component, Context
+
+from headrace_connectors.utils.storage import arithmetic, records
 
 
 class Modify(Component):

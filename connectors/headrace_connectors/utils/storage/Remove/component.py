@@ -1,7 +1,8 @@
 """Removing an item."""
 
-from headrace_connectors.utils.storage import records
 from headrace_sdk import Component, Context
+
+from headrace_connectors.utils.storage import records
 
 
 class Remove(Component):

@@ -4,9 +4,10 @@ import csv
 import io
 import json
 
-from headrace_connectors.utils.storage import flattening, records
 from headrace_core import Json
 from headrace_sdk import CancelError, Component, Context, JsonObject
+
+from headrace_connectors.utils.storage import flattening, records
 
 MAX_RECORDS = 100_000
 MAX_FILE_BYTES = 64 * 1024 * 1024

@@ -1,8 +1,9 @@
 """Writing several items."""
 
-from headrace_connectors.utils.storage import records
 from headrace_core import Json
 from headrace_sdk import Component, Context
+
+from headrace_connectors.utils.storage import records
 
 
 class SetMany(Component):

@@ -3,9 +3,10 @@
 import hashlib
 import json
 
-from headrace_connectors.utils.storage import records
 from headrace_core import Json
 from headrace_sdk import CancelError, Component, Context
+
+from headrace_connectors.utils.storage import records
 
 MAX_STATE_KEY = 256
 
