@@ -108,7 +108,7 @@ def trim_end(value: Value, arguments: Arguments, ev: Evaluation) -> Value:
 @modifier(
     "truncate",
     "Truncate",
-    "The text, when longer than the length (30), cut so that it fits together with the omission (…as three dots).",
+    "The text, when longer than the length (30), cut so that it fits together with the omission (three dots).",
     Argument("length", "number"),
     Argument("omission", "string"),
     category="text",
