@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from headrace_core.expressions.environment import MISSING, Evaluation
 
 if TYPE_CHECKING:
-    from headrace_core.expressions.jsonata.functions import Toolbox
+    from headrace_core.expressions.jsonata.toolbox import Toolbox
 
 
 class Sequence(list[object]):

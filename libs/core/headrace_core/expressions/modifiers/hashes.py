@@ -2,15 +2,18 @@
 
 import base64
 import hashlib
+import re
 import urllib.parse
 
-from headrace_core.expressions.environment import Evaluation, Value
+from headrace_core.expressions.environment import Evaluation, ModifierFailed, Value
 from headrace_core.expressions.modifiers.registry import Argument, Arguments, modifier
 from headrace_core.expressions.values import text_of
 
 # What JavaScript's encodeURIComponent and encodeURI leave alone, besides letters and digits.
 _COMPONENT_SAFE = "-_.!~*'()"
 _URI_SAFE = _COMPONENT_SAFE + ";/?:@&=+$,#"
+
+_BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 _COMPONENT = Argument("component", "boolean")
 
@@ -70,7 +73,9 @@ def encode_url(value: Value, arguments: Arguments, ev: Evaluation) -> Value:
     returns="string",
 )
 def decode_url(value: Value, arguments: Arguments, ev: Evaluation) -> Value:
-    text = text_of(value, ev)
+    text = ev.searchable(text_of(value, ev))
+    if _BROKEN_ESCAPE.search(text):
+        raise ModifierFailed("the text has a % that encodes nothing")
     if not arguments.flag(0, "component"):
         # decodeURI keeps the escapes of what encodeURI would have left alone.
         for separator in ";/?:@&=+$,#":

@@ -28,8 +28,9 @@ def length(value: Value, arguments: Arguments, ev: Evaluation) -> Value:
     return len(value) if isinstance(value, (str, list, dict)) else 0
 
 
-def _at(value: Value, path: str) -> Value:
-    return walk(value, parse_path(path).keys)
+def _keys(path: str) -> Sequence[str]:
+    """The keys of a member's path, taken apart once for all items."""
+    return parse_path(path).keys if path else ()
 
 
 def _or_null(value: Value) -> Json:
@@ -44,7 +45,7 @@ def _or_null(value: Value) -> Json:
     category="list object",
 )
 def pick(value: Value, arguments: Arguments, ev: Evaluation) -> Value:
-    keys = parse_path(arguments.text(0, "path", "", ev)).keys
+    keys = _keys(arguments.text(0, "path", "", ev))
     source = parsed(value, ev)
     if not isinstance(source, list):
         return walk(source, keys)
@@ -70,10 +71,6 @@ def _block(arguments: Arguments, name: str) -> Block:
     return arguments.block
 
 
-def _pattern(block: Block, ev: Evaluation) -> str:
-    return text_of(block.render(ev), ev)
-
-
 @modifier(
     "map",
     "Map",
@@ -85,10 +82,10 @@ def _pattern(block: Block, ev: Evaluation) -> str:
 def map_items(value: Value, arguments: Arguments, ev: Evaluation) -> Value:
     block = _block(arguments, "predicate")
     if block.is_literal:
-        path = _pattern(block, ev)
-        source = parsed(value, ev)
-        ev.spend(len(source) if isinstance(source, (list, dict)) else 1)
-        return _picked(list_of(source, ev), path, ev)
+        keys = _keys(text_of(block.render(ev), ev))
+        items = list_of(value, ev)
+        ev.spend(len(items))
+        return [_or_null(walk(item, keys)) for item in items]
     return [_or_null(made) for _, made in _rounds(value, block, ev)]
 
 
@@ -130,7 +127,8 @@ def filter_list(value: Value, arguments: Arguments, ev: Evaluation) -> Value:
     if not block.is_literal:
         return [item for item, made in _rounds(value, block, ev) if _keeps(made)]
     wanted = block.render(ev)
-    return [item for item in list_of(value, ev) if _is_wanted(item, wanted, ev)]
+    keys = _keys(text_of(wanted, ev))
+    return [item for item in list_of(value, ev) if _is_wanted(item, wanted, keys, ev)]
 
 
 def _keeps(made: Value) -> bool:
@@ -140,10 +138,10 @@ def _keeps(made: Value) -> bool:
     return is_truthy(made)
 
 
-def _is_wanted(item: Json, wanted: Value, ev: Evaluation) -> bool:
+def _is_wanted(item: Json, wanted: Value, keys: Sequence[str], ev: Evaluation) -> bool:
     ev.spend()
     if isinstance(item, (dict, list)) and isinstance(wanted, str):
-        return is_truthy(_at(item, wanted)) if wanted else False
+        return bool(keys) and is_truthy(walk(item, keys))
     return are_equal(item, wanted, ev)
 
 
@@ -302,12 +300,12 @@ def shuffle(value: Value, arguments: Arguments, ev: Evaluation) -> Value:
     returns="list",
 )
 def deduplicate(value: Value, arguments: Arguments, ev: Evaluation) -> Value:
-    path = arguments.text(0, "property", "", ev)
+    keys = _keys(arguments.text(0, "property", "", ev))
     seen: set[object] = set()
     made: list[Json] = []
     for item in list_of(value, ev):
         ev.spend()
-        key = identity(_at(item, path) if path else item, ev)
+        key = identity(walk(item, keys), ev)
         if key not in seen:
             seen.add(key)
             made.append(item)

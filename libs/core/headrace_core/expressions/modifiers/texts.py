@@ -32,22 +32,22 @@ def upper_first(value: Value, arguments: Arguments, ev: Evaluation) -> Value:
 
 @modifier("camelCase", "Camel case", "The words joinedLikeThis.", category="text", returns="string")
 def camel_case(value: Value, arguments: Arguments, ev: Evaluation) -> Value:
-    return words.camel_case(ev.searchable(text_of(value, ev)))
+    return words.camel_case(ev.searchable(text_of(value, ev)), ev)
 
 
 @modifier("kebabCase", "Kebab case", "The words joined-like-this.", category="text", returns="string")
 def kebab_case(value: Value, arguments: Arguments, ev: Evaluation) -> Value:
-    return words.kebab_case(ev.searchable(text_of(value, ev)))
+    return words.kebab_case(ev.searchable(text_of(value, ev)), ev)
 
 
 @modifier("snakeCase", "Snake case", "The words joined_like_this.", category="text", returns="string")
 def snake_case(value: Value, arguments: Arguments, ev: Evaluation) -> Value:
-    return words.snake_case(ev.searchable(text_of(value, ev)))
+    return words.snake_case(ev.searchable(text_of(value, ev)), ev)
 
 
 @modifier("splitWords", "Split words", "A list of the text's words.", category="text", returns="list")
 def split_words(value: Value, arguments: Arguments, ev: Evaluation) -> Value:
-    found = words.words(ev.searchable(text_of(value, ev)))
+    found = words.words(ev.searchable(text_of(value, ev)), ev)
     ev.claim_list(len(found))
     return [*found]
 
@@ -108,7 +108,7 @@ def trim_end(value: Value, arguments: Arguments, ev: Evaluation) -> Value:
 @modifier(
     "truncate",
     "Truncate",
-    "The text, when longer than the length (30), cut so that it fits together with the omission (…as three dots).",
+    "The text, when longer than the length (30), cut so that it fits together with the omission (three dots).",
     Argument("length", "number"),
     Argument("omission", "string"),
     category="text",

@@ -4,12 +4,14 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from headrace_core.expressions.environment import Evaluation
+
 # "1st", "22nd" and so on are one word.
 _ORDINAL = re.compile(r"[0-9]*(?:1st|2nd|3rd|[04-9]th)(?![a-z])", re.IGNORECASE)
 _APOSTROPHES = str.maketrans("", "", "'\u2019")
 
 
-def words(text: str) -> list[str]:
+def words(text: str, ev: Evaluation) -> list[str]:
     """The words of a text: cut at signs and blanks, between cases, and around digits."""
     found: list[str] = []
     position = 0
@@ -18,6 +20,7 @@ def words(text: str) -> list[str]:
         if end > position:
             found.append(text[position:end])
         position = max(end, position + 1)
+        ev.spend()
     return found
 
 
@@ -55,18 +58,18 @@ def without_accents(text: str) -> str:
     return "".join([each for each in decomposed if not unicodedata.combining(each)]).translate(_APOSTROPHES)
 
 
-def camel_case(text: str) -> str:
-    found = [word.lower() for word in words(without_accents(text))]
+def camel_case(text: str, ev: Evaluation) -> str:
+    found = [word.lower() for word in words(without_accents(text), ev)]
     return "".join(found[:1] + [word[:1].upper() + word[1:] for word in found[1:]])
 
 
-def _lowered(text: str, separator: str) -> str:
-    return separator.join(word.lower() for word in words(without_accents(text)))
+def _lowered(text: str, separator: str, ev: Evaluation) -> str:
+    return separator.join(word.lower() for word in words(without_accents(text), ev))
 
 
-def kebab_case(text: str) -> str:
-    return _lowered(text, "-")
+def kebab_case(text: str, ev: Evaluation) -> str:
+    return _lowered(text, "-", ev)
 
 
-def snake_case(text: str) -> str:
-    return _lowered(text, "_")
+def snake_case(text: str, ev: Evaluation) -> str:
+    return _lowered(text, "_", ev)

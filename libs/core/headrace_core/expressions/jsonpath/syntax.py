@@ -1,162 +1,28 @@
-"""JSONPath, evaluated by ourselves: parsed to a small tree, walked over plain data, every step counted.
-
-    path     = ["$"] step*              a leading "$" may be left out: `items.0.name`
-    step     = "." name | ".." name | "[" picks "]"       name may be "*"
-    picks    = pick ("," pick)*
-    pick     = "*" | index | from ":" to [":" by] | quoted name | "?" condition
-    condition = with  @path  $path  literals  == != < <= > >= =~ /regex/  ! && || ( )
-                and  length()  count()  value()  match()  search()
-
-A path that can match one place only gives its value; any other gives a list. Filters run no code: what
-is written in JavaScript is refused.
-"""
-
-import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+"""The grammar of JSONPath: from text to steps."""
 
 from headrace_core import Json
-from headrace_core.expressions.environment import MISSING, Evaluation, Missing, ModifierFailed, Value
+from headrace_core.expressions.environment import MISSING, Evaluation, ModifierFailed, Value
+from headrace_core.expressions.jsonpath.conditions import FUNCTIONS, TESTS, WORDS, compared, constant
+from headrace_core.expressions.jsonpath.walking import (
+    CompiledPath,
+    Pick,
+    Step,
+    Term,
+    anything,
+    filtered,
+    holds,
+    indexed,
+    named,
+    sliced,
+)
 from headrace_core.expressions.regexes import pattern_of
-from headrace_core.expressions.values import identity, member_at
 
-_MAX_CHARS = 2_000
 _MAX_DEPTH = 24
 
-Pick: TypeAlias = Callable[[Json, Json, Evaluation], Iterable[Json]]
-"""What one pick finds in a node; the second value is the root."""
-Term: TypeAlias = Callable[[Json, Json, Evaluation], Value]
-"""What a part of a condition is for a node and the root."""
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a path. A deep one looks in the node and everything below it."""
-
-    picks: tuple[Pick, ...]
-    is_deep: bool
-    is_single: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CompiledPath:
-    """A path ready to be walked."""
-
-    steps: tuple[Step, ...]
-
-    @property
-    def is_single(self) -> bool:
-        return all(step.is_single for step in self.steps)
-
-    def nodes(self, start: Json, root: Json, ev: Evaluation) -> list[Json]:
-        """All places that the path finds, in the order of the document."""
-        found = [start]
-        for step in self.steps:
-            found = _taken(step, found, root, ev)
-        return found
-
-
-def _taken(step: Step, nodes: Sequence[Json], root: Json, ev: Evaluation) -> list[Json]:
-    made: list[Json] = []
-    for node in nodes:
-        for each in _descendants(node, ev) if step.is_deep else (node,):
-            for pick in step.picks:
-                for member in pick(each, root, ev):
-                    ev.spend()
-                    made.append(member)
-            ev.claim_list(len(made))
-    return made
-
-
-def _descendants(node: Json, ev: Evaluation) -> Iterator[Json]:
-    """The node and everything below it, each before what is in it."""
-    waiting: list[Json] = [node]
-    while waiting:
-        ev.spend()
-        current = waiting.pop()
-        yield current
-        if isinstance(current, (dict, list)):
-            waiting.extend(reversed(_members(current)))
-
-
-def _members(node: Json) -> list[Json]:
-    if isinstance(node, dict):
-        return list(node.values())
-    return node if isinstance(node, list) else []
-
-
-def find(path: str, value: Value, ev: Evaluation) -> Value:
-    """What the path finds in the value: `MISSING` when a plain path leads nowhere.
-
-    Raises `ModifierFailed` when the path cannot be read.
-    """
-    root = None if isinstance(value, Missing) else value
-    compiled = _compiled(path)
-    found = compiled.nodes(root, root, ev)
-    if not compiled.is_single:
-        return found
-    return found[0] if found else MISSING
-
-
-@functools.lru_cache(maxsize=256)
-def _parse_kept(path: str) -> CompiledPath | str:
-    try:
-        return _Parser(path).path()
-    except ModifierFailed as error:
-        return str(error)
-
-
-def _compiled(path: str) -> CompiledPath:
-    if len(path) > _MAX_CHARS:
-        raise ModifierFailed(f"the path is longer than {_MAX_CHARS:,} characters")
-    found = _parse_kept(path.strip())
-    if isinstance(found, str):
-        raise ModifierFailed(found)
-    return found
-
-
-def _named(name: str) -> Pick:
-    def pick(node: Json, root: Json, ev: Evaluation) -> Iterable[Json]:
-        found = member_at(node, name)
-        return () if isinstance(found, Missing) else (found,)
-
-    return pick
-
-
-def _any(node: Json, root: Json, ev: Evaluation) -> Iterable[Json]:
-    return _members(node)
-
-
-def _indexed(index: int) -> Pick:
-    def pick(node: Json, root: Json, ev: Evaluation) -> Iterable[Json]:
-        if isinstance(node, list) and -len(node) <= index < len(node):
-            return (node[index],)
-        if isinstance(node, dict) and str(index) in node:
-            return (node[str(index)],)
-        return ()
-
-    return pick
-
-
-def _sliced(start: int | None, end: int | None, by: int | None) -> Pick:
-    window = slice(start, end, by)
-    return lambda node, root, ev: node[window] if isinstance(node, list) and by != 0 else ()
-
-
-def _filtered(condition: Term) -> Pick:
-    def pick(node: Json, root: Json, ev: Evaluation) -> Iterable[Json]:
-        for member in _members(node):
-            ev.spend()
-            if _holds(condition(member, root, ev)):
-                yield member
-
-    return pick
-
-
-def _holds(value: Value) -> bool:
-    """A condition that is only a path holds when there is something, whatever it is."""
-    return not isinstance(value, Missing) and value is not False
+def parse(path: str) -> CompiledPath:
+    """The steps of a path. Raises `ModifierFailed` saying where it cannot be read."""
+    return _Parser(path).path()
 
 
 class _Parser:
@@ -202,8 +68,8 @@ class _Parser:
         if not name:
             raise self._wrong()
         if name == "*":
-            return Step((_any,), is_deep, False)
-        return Step((_named(name),), is_deep, not is_deep)
+            return Step((anything,), is_deep, False)
+        return Step((named(name),), is_deep, not is_deep)
 
     def _bracket(self, is_deep: bool) -> Step:
         self._need("[")
@@ -222,11 +88,11 @@ class _Parser:
     def _pick(self) -> tuple[Pick, bool]:
         self._blanks()
         if self._take("*"):
-            return _any, False
+            return anything, False
         if self._take("?"):
-            return _filtered(self._either()), False
+            return filtered(self._either()), False
         if self._peek() in ("'", '"'):
-            return _named(self._quoted()), True
+            return named(self._quoted()), True
         if self._take("("):
             return self._from_end(), True
         return self._index_or_slice()
@@ -243,7 +109,7 @@ class _Parser:
         self._need(")")
         if back is None or back <= 0:
             raise self._wrong()
-        return _indexed(-back)
+        return indexed(-back)
 
     def _index_or_slice(self) -> tuple[Pick, bool]:
         numbers = [self._integer()]
@@ -252,9 +118,9 @@ class _Parser:
         if len(numbers) == 1:
             if numbers[0] is None:
                 return self._bare_name()
-            return _indexed(numbers[0]), True
+            return indexed(numbers[0]), True
         start, end, by = (*numbers, None)[:3]
-        return _sliced(start, end, by), False
+        return sliced(start, end, by), False
 
     def _bare_name(self) -> tuple[Pick, bool]:
         """A name in brackets without quotes, which older paths have."""
@@ -264,7 +130,7 @@ class _Parser:
         name = self._source[start : self._position].strip()
         if not name:
             raise self._wrong()
-        return _named(name), True
+        return named(name), True
 
     # Conditions: the lowest binding first.
 
@@ -276,7 +142,7 @@ class _Parser:
         self._depth -= 1
         if len(terms) == 1:
             return terms[0]
-        return lambda node, root, ev: any(_holds(term(node, root, ev)) for term in terms)
+        return lambda node, root, ev: any(holds(term(node, root, ev)) for term in terms)
 
     def _both(self) -> Term:
         terms = [self._negation()]
@@ -284,14 +150,14 @@ class _Parser:
             terms.append(self._negation())
         if len(terms) == 1:
             return terms[0]
-        return lambda node, root, ev: all(_holds(term(node, root, ev)) for term in terms)
+        return lambda node, root, ev: all(holds(term(node, root, ev)) for term in terms)
 
     def _negation(self) -> Term:
         self._enter()
         if self._take_sign("!"):
             inner = self._negation()
             self._depth -= 1
-            return lambda node, root, ev: not _holds(inner(node, root, ev))
+            return lambda node, root, ev: not holds(inner(node, root, ev))
         found = self._comparison()
         self._depth -= 1
         return found
@@ -300,9 +166,9 @@ class _Parser:
         left = self._term()
         if self._take_sign("=~"):
             return self._regex_test(left)
-        for sign, test in _TESTS:
+        for sign, test in TESTS:
             if self._take_sign(sign):
-                return _compared(left, test, self._term())
+                return compared(left, test, self._term())
         return left
 
     def _term(self) -> Term:
@@ -315,7 +181,7 @@ class _Parser:
         if self._peek() and self._peek() in "@$":
             return self._path_term()
         if self._peek() in ("'", '"'):
-            return _constant(self._quoted())
+            return constant(self._quoted())
         return self._word_term()
 
     def _path_term(self) -> Term:
@@ -338,13 +204,13 @@ class _Parser:
         word = self._source[start : self._position]
         if self._take("("):
             return self._call(word)
-        if word in _WORDS:
-            return _constant(_WORDS[word])
+        if word in WORDS:
+            return constant(WORDS[word])
         try:
             # Only digits: Python would also read "nan" and "1_0".
             if not word or len(word) > 40 or any(each not in "0123456789+-.eE" for each in word):
                 raise ValueError
-            return _constant(float(word) if any(each in word for each in ".eE") else int(word))
+            return constant(float(word) if any(each in word for each in ".eE") else int(word))
         except ValueError:
             raise self._wrong() from None
 
@@ -359,7 +225,7 @@ class _Parser:
                 break
         self._need(")")
         self._depth -= 1
-        known = _FUNCTIONS.get(name)
+        known = FUNCTIONS.get(name)
         if known is None or len(arguments) != known[0]:
             raise ModifierFailed(
                 f'the path calls "{name[:20]}" with {len(arguments)} arguments: there is no such function'
@@ -446,72 +312,3 @@ class _Parser:
     def _wrong(self) -> ModifierFailed:
         rest = self._source[self._position : self._position + 20]
         return ModifierFailed(f'the path cannot be read at "{rest}"' if rest else "the path ends too early")
-
-
-def _constant(value: Json) -> Term:
-    return lambda node, root, ev: value
-
-
-def _compared(left: Term, test: Callable[[Value, Value, Evaluation], bool], right: Term) -> Term:
-    return lambda node, root, ev: test(left(node, root, ev), right(node, root, ev), ev)
-
-
-def _same(left: Value, right: Value, ev: Evaluation) -> bool:
-    return identity(left, ev) == identity(right, ev)
-
-
-def _is_less(left: Value, right: Value) -> bool:
-    if isinstance(left, bool) or isinstance(right, bool):
-        return False
-    if isinstance(left, (int, float)) and isinstance(right, (int, float)):
-        return left < right
-    return isinstance(left, str) and isinstance(right, str) and left < right
-
-
-# Longer signs first, as "<=" begins with "<".
-_TESTS: Sequence[tuple[str, Callable[[Value, Value, Evaluation], bool]]] = (
-    ("===", _same),
-    ("!==", lambda left, right, ev: not _same(left, right, ev)),
-    ("==", _same),
-    ("!=", lambda left, right, ev: not _same(left, right, ev)),
-    ("<=", lambda left, right, ev: _is_less(left, right) or _same(left, right, ev)),
-    (">=", lambda left, right, ev: _is_less(right, left) or _same(left, right, ev)),
-    ("<", lambda left, right, ev: _is_less(left, right)),
-    (">", lambda left, right, ev: _is_less(right, left)),
-)
-_WORDS: dict[str, Json] = {"true": True, "false": False, "null": None}
-
-
-def _length(arguments: Sequence[Value], ev: Evaluation) -> Value:
-    value = arguments[0]
-    return len(value) if isinstance(value, (str, list, dict)) else MISSING
-
-
-def _count(arguments: Sequence[Value], ev: Evaluation) -> Value:
-    value = arguments[0]
-    if isinstance(value, list):
-        return len(value)
-    return 0 if isinstance(value, Missing) else 1
-
-
-def _value(arguments: Sequence[Value], ev: Evaluation) -> Value:
-    value = arguments[0]
-    return value[0] if isinstance(value, list) and len(value) == 1 else value
-
-
-def _tested(arguments: Sequence[Value], ev: Evaluation, *, whole: bool) -> Value:
-    text, source = arguments
-    if not isinstance(text, str) or not isinstance(source, str):
-        return False
-    pattern = pattern_of(source, ev)
-    tested = ev.searchable(text)
-    return (pattern.fullmatch(tested) if whole else pattern.search(tested)) is not None
-
-
-_FUNCTIONS: dict[str, tuple[int, Callable[[Sequence[Value], Evaluation], Value]]] = {
-    "length": (1, _length),
-    "count": (1, _count),
-    "value": (1, _value),
-    "match": (2, lambda arguments, ev: _tested(arguments, ev, whole=True)),
-    "search": (2, lambda arguments, ev: _tested(arguments, ev, whole=False)),
-}
