@@ -232,8 +232,8 @@ def test_hostile_work_ends_within_its_limits(case: Case) -> None:
 
     run(case)
 
-    # The deadline is 0.2 s; without one these take from ten seconds to for ever. The rest is room for a slow machine.
-    assert time.process_time() - started < 5.0
+    # The deadline is 0.2 s; the rest is one long step, and the machine that runs the tests.
+    assert time.process_time() - started < 1.0
 
 
 def test_nested_loops_end_within_the_limits() -> None:

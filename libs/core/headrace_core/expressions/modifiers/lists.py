@@ -18,8 +18,6 @@ from headrace_core.expressions.values import (
     text_of,
 )
 
-ITEMS_PER_LOOK = 64
-
 
 @modifier(
     "length", "Length", "How many items a list, or characters a text, has.", category="list text", returns="number"
@@ -87,17 +85,6 @@ def map_items(value: Value, arguments: Arguments, ev: Evaluation) -> Value:
         ev.spend(len(items))
         return [_or_null(walk(item, keys)) for item in items]
     return [_or_null(made) for _, made in _rounds(value, block, ev)]
-
-
-def _picked(items: Sequence[Json], path: str, ev: Evaluation) -> list[Json]:
-    """What the path finds in each item. A long path over a long list is watched by the clock, not by steps."""
-    keys = parse_path(path).keys
-    made: list[Json] = []
-    for index, item in enumerate(items):
-        if index % ITEMS_PER_LOOK == 0:
-            ev.check_time()
-        made.append(_or_null(walk(item, keys)))
-    return made
 
 
 @modifier(
