@@ -82,12 +82,12 @@ class FlowManagerApp:
         execution = ExecutionClient(neighbours.execution_channel, settings.execution_timeout, settings.hooks_timeout)
         news = FlowNewsPublisher(neighbours.bus)
         records_changed = asyncio.Event()
-        lifecycle = Lifecycle(stores.flows, stores.directory, execution, news, clock)
+        self.lifecycle = Lifecycle(stores.flows, stores.directory, execution, news, clock)
         validate = functools.partial(
             validate_flow, manifest_of=catalog.manifest, strict=True, known_types=catalog.types
         )
         self.catalog = catalog
-        self.flows = FlowService(stores.flows, lifecycle, validate, news, clock)
+        self.flows = FlowService(stores.flows, self.lifecycle, validate, news, clock)
         self.resolver = FlowResolver(stores.directory)
         self.people = PeopleService(stores.people, passwords, _people_rules(settings), clock)
         self.authenticator = Authenticator(stores.tokens, clock)
@@ -95,12 +95,12 @@ class FlowManagerApp:
         self.files = FileService(stores.files, clock, settings.max_file_bytes, settings.upload_lifetime)
         self.settings = SettingService(stores.documents, clock, default_modifiers)
         log_client = LogClient(neighbours.log_channel, settings.execution_timeout)
-        relay = Relay(stores.outbox, execution, log_client, clock)
+        self.relay = Relay(stores.outbox, execution, log_client, clock)
         self._tasks = tasks
         self._loops = Loops(
             [
-                Loop("flow reconciler", lifecycle.reconcile, settings.reconcile_every, asyncio.Event()),
-                Loop("store relay", relay.round, settings.relay_every, records_changed),
+                Loop("flow reconciler", self.lifecycle.reconcile, settings.reconcile_every, asyncio.Event()),
+                Loop("store relay", self.relay.round, settings.relay_every, records_changed),
                 Loop("pruning of people", self.people.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("pruning of store requests", self.data_stores.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("pruning of uploads", self.files.prune, PRUNE_EVERY, asyncio.Event()),

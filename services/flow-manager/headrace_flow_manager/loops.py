@@ -39,8 +39,9 @@ class Loops:
             self._tasks = [tasks.create_task(self._repeat(each), name=each.name) for each in self._loops]
 
     def stop(self) -> None:
-        """Ask every loop to end. Asking again changes nothing."""
-        for task in self._tasks:
+        """Ask every loop to end. Asking again changes nothing; they may be started again."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
 
     async def _repeat(self, loop: Loop) -> None:

@@ -1,0 +1,1 @@
+"""The flow manager keeps its promises."""
