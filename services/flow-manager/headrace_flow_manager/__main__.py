@@ -10,6 +10,10 @@ from headrace_runtime.sqlite import lock_directory
 
 from headrace_flow_manager.app import open_app
 from headrace_flow_manager.configuration import FlowManagerSettings, ServerSettings
+from headrace_flow_manager.stores.sqlite import open_stores
+
+LIMITS = rpc.ServerLimits(max_message_bytes=16 * 1024 * 1024)
+"""A flow with its pictures may take 6 MiB, and lists hold several."""
 
 
 async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
@@ -19,9 +23,11 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     server = settings.load(ServerSettings, os.environ)
     folder = server.data_directory / "flow-manager"
     stack.enter_context(lock_directory(folder))
+    stores = await open_stores(folder / "flow_manager.db", on_broken=lambda _: stopping.set())
+    stack.push_async_callback(stores.close)
     app = await stack.enter_async_context(
         open_app(
-            folder / "flow_manager.db",
+            stores,
             catalog=load_builtin(),
             apps=load_apps(),
             bundles=load_bundles(),
@@ -31,7 +37,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
             settings=settings.load(FlowManagerSettings, os.environ),
         )
     )
-    await stack.enter_async_context(rpc.serve(server.listen, app.register))
+    await stack.enter_async_context(rpc.serve(server.listen, app.register, limits=LIMITS))
     stack.push_async_callback(app.drain)
     await app.start()
     await stopping.wait()
