@@ -4,12 +4,11 @@ A derived id is a digest of its cause, so a step that is repeated makes the same
 duplicates vanish on insert.
 """
 
-import base64
 import hashlib
 import secrets
 import uuid
 
-_DIGEST_BYTES = 16
+_DIGITS = 32
 
 
 def new_id() -> str:
@@ -23,21 +22,18 @@ def new_user_id() -> str:
 
 
 def derive_id(*parts: str | bytes | int) -> str:
-    """The id of what these parts cause: 26 characters a-z2-7, the same for the same parts in the same order.
+    """The id of what these parts cause: 32 hexadecimal digits, the same for the same parts in the same order.
 
     Parts keep their borders and kinds: ("ab", "c"), ("a", "bc") and (1,), ("1",) all differ.
     """
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, str):
-            kind, content = b"s", part.encode("utf-8", "surrogatepass")
-        elif isinstance(part, bytes):
-            kind, content = b"b", part
-        else:
-            kind, content = b"i", b"%d" % part
-        digest.update(b"%b%d:%b" % (kind, len(content), content))
-    short = digest.digest()[:_DIGEST_BYTES]
-    return base64.b32encode(short)[:26].decode("ascii").lower()
+    text = "".join([f"s{len(part)}:{part}" if isinstance(part, str) else _tagged(part) for part in parts])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+
+
+def _tagged(part: bytes | int) -> str:
+    if isinstance(part, bytes):
+        return f"b{len(part)}:{part.decode('latin-1')}"
+    return f"i{part};"
 
 
 def run_id(flow_id: str, trigger: str, event_id: str) -> str:
