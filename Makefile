@@ -3,10 +3,10 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PACKAGES := libs services embedded cli connectors
+PACKAGES := libs services embedded cli connectors bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto format check lint types layers test chaos run clean
+.PHONY: help setup proto format check lint types layers test chaos bench run clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,11 @@ LEVEL ?= ci
 
 chaos: setup ## a bar of the scorecard: make chaos BAR=R1 LEVEL=ci|nightly|release [MUTANT=answer_before_commit]
 	$(BIN)/python -m tests.chaos.$(shell echo $(BAR) | tr A-Z a-z) --level $(LEVEL) --mutant "$(MUTANT)"
+
+bench: setup ## speed and memory: make bench SCENARIOS="F1 F2" SECONDS=5 ROUNDS=3 PEERS_HOME=… PEERS="headrace n8n"
+	$(BIN)/python -m bench $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PEERS),--peers $(PEERS)) $(if $(PEERS_HOME),--peers-home $(PEERS_HOME)) \
+		$(ARGS)
 
 run: setup ## start the whole platform in one process
 	$(BIN)/headrace up

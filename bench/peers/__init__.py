@@ -1,0 +1,1 @@
+"""What is measured: the embedded platform, and what a user could pick instead."""

@@ -1,0 +1,32 @@
+"""Which peers there are, and how each is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from bench.peers.headrace import Headrace
+from bench.peers.peer import Peer
+
+OURS: Mapping[str, Callable[[Path], Peer]] = {"headrace": Headrace}
+OTHERS: Mapping[str, Callable[[Path, Path], Peer]] = {}
+
+
+def names(home: Path | None) -> list[str]:
+    """Everybody who can take part: ours, and the others when `home` says where they are installed."""
+    return [*OURS, *(OTHERS if home else ())]
+
+
+def choose(wanted: Sequence[str], home: Path | None, folder: Path) -> list[Peer]:
+    """One of each name, with a directory of its own in `folder`. Raises ValueError for a name nobody has."""
+    return [_make(name, home, folder / name) for name in dict.fromkeys(wanted)]
+
+
+def _make(name: str, home: Path | None, folder: Path) -> Peer:
+    if name in OURS:
+        return OURS[name](folder)
+    if name not in OTHERS:
+        raise ValueError(f"There is no peer {name!r}: choose among {', '.join([*OURS, *OTHERS])}.")
+    if home is None:
+        raise ValueError(f"{name} must be installed first: say where with PEERS_HOME.")
+    return OTHERS[name](home, folder)

@@ -1,0 +1,84 @@
+"""What was measured, and its arithmetic."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.plan import Job
+
+OURS = "headrace"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One row of the table. `name` says the unit."""
+
+    job: Job
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One number. `loop_ms` is the calibration loop just before: how fast the machine was."""
+
+    peer: str
+    round: int
+    measure: Measure
+    value: float
+    loop_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The median of the rounds, and the smallest and the greatest."""
+
+    median: float
+    smallest: float
+    greatest: float
+
+    def __str__(self) -> str:
+        if self.smallest == self.greatest:
+            return number(self.median)
+        return f"{number(self.median)} ({number(self.smallest)}–{number(self.greatest)})"
+
+
+class Results:
+    """All samples of one benchmark, in the order in which they came."""
+
+    def __init__(self, samples: Sequence[Sample] = ()) -> None:
+        self.samples = list(samples)
+
+    @property
+    def measures(self) -> list[Measure]:
+        return sorted(dict.fromkeys(sample.measure for sample in self.samples), key=lambda measure: measure.job)
+
+    @property
+    def peers(self) -> list[str]:
+        """Ours first, the others in the order in which they came."""
+        names = dict.fromkeys(sample.peer for sample in self.samples)
+        return sorted(names, key=lambda name: name != OURS)
+
+    def spread(self, peer: str, measure: Measure) -> Spread | None:
+        """None when the peer has no sample of it."""
+        values = [each.value for each in self.samples if each.peer == peer and each.measure == measure]
+        return Spread(statistics.median(values), min(values), max(values)) if values else None
+
+    def ratio(self, peer: str, measure: Measure) -> float | None:
+        """Our median by the peer's. None when one of them is missing or the peer's is zero."""
+        ours, theirs = self.spread(OURS, measure), self.spread(peer, measure)
+        return ours.median / theirs.median if ours and theirs and theirs.median else None
+
+    def loop_spread(self) -> Spread:
+        """How much the machine itself swung while the samples were taken."""
+        values = [sample.loop_ms for sample in self.samples]
+        return Spread(statistics.median(values), min(values), max(values))
+
+
+def number(value: float) -> str:
+    """Three digits or a little more: 1,234 · 123 · 12.3 · 1.23 · 0.012."""
+    for bound, digits in ((100, 0), (10, 1), (0.1, 2)):
+        if abs(value) >= bound:
+            return f"{value:,.{digits}f}"
+    return f"{value:.3f}" if value else "0"

@@ -1,0 +1,30 @@
+"""The benchmark on the real platform, as short as can be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench import jobs
+from bench.benchmark import measure
+from bench.peers.choice import choose
+from bench.plan import Plan
+
+
+@pytest.mark.system
+def test_every_job_is_done_by_the_embedded_platform_and_measured(tmp_path: Path) -> None:
+    plan = Plan(rounds=1, seconds=0.5, callers=(1, 4), events=50, burst_callers=4, warm_up=0.2, idle=0.2)
+    peers = choose(["headrace"], None, tmp_path)
+
+    results = measure(peers, plan, tmp_path, say=lambda line: None)
+
+    assert {each.job for each in results.measures} == {"F1", "F2", "F3", "F4"}
+    assert all(sample.value > 0 for sample in results.samples)
+    assert {jobs.answer_rate("F1", 4), jobs.BURST_RATE, jobs.READY} <= set(results.measures)
+    assert peers[0].processes() == []
+
+
+def test_a_peer_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no peer 'airflow'"):
+        choose(["airflow"], None, tmp_path)
