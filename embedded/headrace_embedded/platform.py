@@ -77,9 +77,6 @@ async def open_platform(environ: Mapping[str, str]) -> AsyncIterator[Serving]:
             execution=execution_server.channel(),
             log=log_server.channel(),
         )
-        policy = EgressPolicy(allow_private=own.egress_allow_private, allowed_networks=own.egress_networks)
-        egress = await stack.enter_async_context(Egress(policy))
-
         log_store = await open_log_store(folder / "logging.db")
         stack.push_async_callback(log_store.close)
         log_app = await stack.enter_async_context(
@@ -117,6 +114,10 @@ async def open_platform(environ: Mapping[str, str]) -> AsyncIterator[Serving]:
         executor_settings = load(ExecutorSettings, environ)
         if "HEADRACE_PUBLIC_URL" not in environ:
             executor_settings = replace(executor_settings, public_url=f"http://{gateway.host}:{gateway.port}")
+        policy = EgressPolicy(
+            allow_private=executor_settings.egress_allow_private, allowed_networks=executor_settings.egress_networks
+        )
+        egress = await stack.enter_async_context(Egress(policy))
         run_store = await SqliteExecutorStore.open(
             folder / "executor.db", fenced=executor_settings.mutant != "no_fence", on_broken=_end_the_process
         )

@@ -24,12 +24,6 @@ class EmbeddedSettings:
         help="Password of the first administrator; empty generates one and prints it once.",
         secret=True,
     )
-    egress_allow_private: bool = setting(
-        False, env="HEADRACE_EGRESS_ALLOW_PRIVATE", help="True lets flows call private and loopback addresses."
-    )
-    egress_networks: tuple[str, ...] = setting(
-        (), env="HEADRACE_EGRESS_NETWORKS", help="Private networks that flows may call, for example 10.2.0.0/16."
-    )
     shared_data: bool = setting(
         False,
         env="HEADRACE_CHAOS_SHARED_DATA",

@@ -617,9 +617,9 @@ async def test_a_message_over_the_cap_is_too_large() -> None:
     async with (
         rpc.serve("127.0.0.1:0", registering(servicer), limits=QUICK) as running,
         rpc.dial(running.address) as channel,
-        rpc.dial(running.address, max_message_bytes=64 * 1024 * 1024) as generous,
+        rpc.dial(running.address, max_message_bytes=2 * wire.MAX_MESSAGE_BYTES) as generous,
     ):
-        big = pb.WriteRecordsRequest(records=[pb.LogRecord(fields=b" " * 5_000_000)])
+        big = pb.WriteRecordsRequest(records=[pb.LogRecord(fields=b" " * (wire.MAX_MESSAGE_BYTES + 1))])
 
         for each in (channel, generous):  # One is stopped by its own side, the other by the server.
             with pytest.raises(errors.TooLarge):

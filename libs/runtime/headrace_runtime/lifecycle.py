@@ -9,6 +9,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
+from headrace_core.errors import HeadraceError
+
+from headrace_runtime import logs
+
 PATIENCE = timedelta(seconds=30)
 """How long a process may take from being asked to stop until it is gone."""
 
@@ -48,6 +52,29 @@ def run(main: Main, *, patience: timedelta = PATIENCE) -> None:
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_live(main, patience))
+
+
+def run_service(name: str, main: Main, *, patience: timedelta = PATIENCE) -> None:
+    """`run` for the process of one service, with its logs set up.
+
+    A HeadraceError (a wrong setting, a taken port, a data directory in use) is one line in the log and status 1.
+    """
+    logs.setup(service=name)
+    refusals: list[BaseException] = []
+    try:
+        run(main, patience=patience)
+    except* HeadraceError as group:
+        refusals = _leaves(group)
+    if refusals:
+        for each in refusals:
+            _log.critical("The service %s cannot run: %s", name, each)
+        sys.exit(1)
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for each in error.exceptions for leaf in _leaves(each)]
+    return [error]
 
 
 async def _live(main: Main, patience: timedelta) -> None:

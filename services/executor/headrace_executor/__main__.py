@@ -10,9 +10,8 @@ from pathlib import Path
 from headrace_connectors import load_builtin
 from headrace_core.clock import SystemClock
 from headrace_core.manifest import parse_manifest
-from headrace_runtime import failpoints, lifecycle, logs, rpc, settings
-from headrace_runtime.bus import LocalBus
-from headrace_runtime.egress import Egress
+from headrace_runtime import failpoints, lifecycle, rpc, settings
+from headrace_runtime.egress import Egress, EgressPolicy
 from headrace_runtime.sqlite import lock_directory
 
 from headrace_executor.app import ExecutorApp
@@ -44,31 +43,32 @@ class ServerSettings:
 
 async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     """Serve until told to stop."""
-    logs.setup(service="executor")
     failpoints.arm(os.environ)
+    peer = rpc.Peer("executor", os.environ)
     server = settings.load(ServerSettings, os.environ)
+    chosen = settings.load(ExecutorSettings, os.environ)
+    policy = EgressPolicy(allow_private=chosen.egress_allow_private, allowed_networks=chosen.egress_networks)
     folder = server.data_directory / "executor"
     stack.enter_context(lock_directory(folder))
-    store = await SqliteExecutorStore.open(folder / "executor.db")
+    store = await SqliteExecutorStore.open(folder / "executor.db", on_broken=lambda _: stopping.set())
     stack.push_async_callback(store.close)
     app = ExecutorApp(
         store,
         components=[
             ComponentEntry(each.type, parse_manifest(each.manifest), each.component()) for each in load_builtin()
         ],
-        flow_channel=await stack.enter_async_context(rpc.dial(server.flow_manager)),
-        schedule_channel=await stack.enter_async_context(rpc.dial(server.scheduler)),
-        log_channel=await stack.enter_async_context(rpc.dial(server.logging)),
-        bus=LocalBus(),
-        egress=await stack.enter_async_context(Egress()),
+        flow_channel=await stack.enter_async_context(peer.dial(server.flow_manager)),
+        schedule_channel=await stack.enter_async_context(peer.dial(server.scheduler)),
+        log_channel=await stack.enter_async_context(peer.dial(server.logging)),
+        bus=None,
+        egress=await stack.enter_async_context(Egress(policy)),
         clock=SystemClock(),
-        settings=settings.load(ExecutorSettings, os.environ),
+        settings=chosen,
     )
     await stack.enter_async_context(app.running(alone=True))
-    stack.push_async_callback(app.drain)
-    await stack.enter_async_context(rpc.serve(server.listen, app.register))
+    await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain))
     await stopping.wait()
 
 
 if __name__ == "__main__":
-    lifecycle.run(main)
+    lifecycle.run_service("executor", main)

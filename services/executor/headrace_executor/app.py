@@ -46,7 +46,7 @@ class ExecutorApp:
         flow_channel: grpc.aio.Channel,
         schedule_channel: grpc.aio.Channel,
         log_channel: grpc.aio.Channel,
-        bus: Bus,
+        bus: Bus | None,
         egress: Egress,
         clock: Clock,
         settings: ExecutorSettings,
@@ -111,7 +111,9 @@ class ExecutorApp:
     async def running(self, *, alone: bool) -> AsyncIterator[None]:
         """Run flows until the block ends. `alone`: no other executor can be alive on this store."""
         async with self.engine.running(alone=alone), asyncio.TaskGroup() as tasks:
-            helpers = [tasks.create_task(self._shipper.run()), tasks.create_task(self._hear_of_changes())]
+            helpers = [tasks.create_task(self._shipper.run())]
+            if self._bus is not None:
+                helpers.append(tasks.create_task(self._hear_of_changes(self._bus)))
             try:
                 yield
             finally:
@@ -119,11 +121,12 @@ class ExecutorApp:
                     helper.cancel()
 
     async def drain(self) -> None:
-        """Take nothing new and finish what is on its way."""
+        """Take nothing new, let watchers go, and finish what is on its way."""
+        self._watching.close()
         await self.engine.drain(self._settings.drain_within)
 
-    async def _hear_of_changes(self) -> None:
-        async with self._bus.subscribe(FLOW_CHANGED, group=self.engine.owner) as batches:
+    async def _hear_of_changes(self, bus: Bus) -> None:
+        async with bus.subscribe(FLOW_CHANGED, group=self.engine.owner) as batches:
             async for batch in batches:
                 for payload in batch:
                     self._plans.forget(payload.decode("utf-8", "replace"))

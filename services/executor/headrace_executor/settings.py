@@ -58,6 +58,12 @@ class ExecutorSettings:
     drain_within: timedelta = setting(
         timedelta(seconds=20), env="HEADRACE_DRAIN_WITHIN", help="How long runs may go on while the process stops."
     )
+    egress_allow_private: bool = setting(
+        False, env="HEADRACE_EGRESS_ALLOW_PRIVATE", help="True lets flows call private and loopback addresses."
+    )
+    egress_networks: tuple[str, ...] = setting(
+        (), env="HEADRACE_EGRESS_NETWORKS", help="Private networks that flows may call, for example 10.2.0.0/16."
+    )
     mutant: str = setting(
         "",
         env="HEADRACE_CHAOS_MUTANT",

@@ -27,6 +27,7 @@ class Watching:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._watchers: dict[str, set[_Watcher]] = {}
+        self._is_closed = False
 
     def is_watched(self, flow_id: str) -> bool:
         return flow_id in self._watchers
@@ -43,17 +44,25 @@ class Watching:
                 watcher.waiting.append(told)
             watcher.news.set()
 
+    def close(self) -> None:
+        """End every watch after what waits for it, and the ones that come. Closing again changes nothing."""
+        self._is_closed = True
+        for watchers in self._watchers.values():
+            for watcher in watchers:
+                watcher.news.set()
+
     async def watch(self, flow_id: str) -> AsyncIterator[tuple[list[dict[str, Json]], int]]:
-        """Yield (happenings, dropped) as they come, until the reader leaves."""
+        """Yield (happenings, dropped) as they come, until the reader leaves or the process drains."""
         watcher = _Watcher()
         self._watchers.setdefault(flow_id, set()).add(watcher)
         try:
-            while True:
+            while not self._is_closed:
                 await watcher.news.wait()
                 watcher.news.clear()
                 batch, watcher.waiting = watcher.waiting, []
                 dropped, watcher.dropped = watcher.dropped, 0
-                yield batch, dropped
+                if batch or dropped:
+                    yield batch, dropped
         finally:
             watchers = self._watchers[flow_id]
             watchers.discard(watcher)

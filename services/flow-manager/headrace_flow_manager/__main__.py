@@ -1,25 +1,25 @@
 """The flow manager as a process of its own: `python -m headrace_flow_manager`."""
 
+import logging
 import os
 from contextlib import AsyncExitStack
 
 from headrace_connectors import load_apps, load_builtin, load_bundles
 from headrace_core.clock import SystemClock
-from headrace_runtime import failpoints, lifecycle, logs, rpc, settings
+from headrace_runtime import failpoints, lifecycle, rpc, settings
 from headrace_runtime.sqlite import lock_directory
 
 from headrace_flow_manager.app import open_app
 from headrace_flow_manager.configuration import FlowManagerSettings, ServerSettings
 from headrace_flow_manager.stores.sqlite import open_stores
 
-LIMITS = rpc.ServerLimits(max_message_bytes=16 * 1024 * 1024)
-"""A flow with its pictures may take 6 MiB, and lists hold several."""
+log = logging.getLogger(__name__)
 
 
 async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     """Serve until told to stop."""
-    logs.setup(service="flow-manager")
     failpoints.arm(os.environ)
+    peer = rpc.Peer("flow-manager", os.environ)
     server = settings.load(ServerSettings, os.environ)
     folder = server.data_directory / "flow-manager"
     stack.enter_context(lock_directory(folder))
@@ -31,17 +31,18 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
             catalog=load_builtin(),
             apps=load_apps(),
             bundles=load_bundles(),
-            execution_channel=await stack.enter_async_context(rpc.dial(server.executor_address)),
-            log_channel=await stack.enter_async_context(rpc.dial(server.logging_address)),
+            execution_channel=await stack.enter_async_context(peer.dial(server.executor_address)),
+            log_channel=await stack.enter_async_context(peer.dial(server.logging_address)),
             clock=SystemClock(),
             settings=settings.load(FlowManagerSettings, os.environ),
         )
     )
-    await stack.enter_async_context(rpc.serve(server.listen, app.register, limits=LIMITS))
-    stack.push_async_callback(app.drain)
+    if server.admin_password and await app.people.ensure_administrator(server.admin_email, server.admin_password):
+        log.info("Made the first administrator, %s", server.admin_email)
+    await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain))
     await app.start()
     await stopping.wait()
 
 
 if __name__ == "__main__":
-    lifecycle.run(main)
+    lifecycle.run_service("flow-manager", main)

@@ -89,5 +89,14 @@ class ServerSettings:
     data_directory: Path = setting(
         Path("data"), env="HEADRACE_DATA_DIR", help="Directory of the service's files; one process may use it."
     )
+    admin_email: str = setting(
+        "admin@headrace.local", env="HEADRACE_ADMIN_EMAIL", help="Sign-in name of the first administrator."
+    )
+    admin_password: str = setting(
+        "",
+        env="HEADRACE_ADMIN_PASSWORD",
+        help="Password of the first administrator; a service of its own makes none without it.",
+        secret=True,
+    )
     executor_address: str = setting("127.0.0.1:7103", env="HEADRACE_EXECUTOR_ADDRESS", help="Address of the executor.")
     logging_address: str = setting("127.0.0.1:7105", env="HEADRACE_LOGGING_ADDRESS", help="Address of the log service.")

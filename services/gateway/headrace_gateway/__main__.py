@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from headrace_core.clock import SystemClock
-from headrace_runtime import lifecycle, logs, metrics, rpc, settings
+from headrace_runtime import lifecycle, metrics, rpc, settings
 from headrace_runtime.health import Health
 
 from headrace_gateway.app import create_app
@@ -32,14 +32,14 @@ class Addresses:
 
 async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     """Serve until told to stop."""
-    logs.setup(service="gateway")
+    peer = rpc.Peer("gateway", os.environ)
     addresses = settings.load(Addresses, os.environ)
     chosen = settings.load(GatewaySettings, os.environ)
     channels = Channels(
-        flow=await stack.enter_async_context(rpc.dial(addresses.flow_manager)),
-        schedule=await stack.enter_async_context(rpc.dial(addresses.scheduler)),
-        execution=await stack.enter_async_context(rpc.dial(addresses.executor)),
-        log=await stack.enter_async_context(rpc.dial(addresses.logging)),
+        flow=await stack.enter_async_context(peer.dial(addresses.flow_manager)),
+        schedule=await stack.enter_async_context(peer.dial(addresses.scheduler)),
+        execution=await stack.enter_async_context(peer.dial(addresses.executor)),
+        log=await stack.enter_async_context(peer.dial(addresses.logging)),
     )
     clock = SystemClock()
     app = create_app(channels=channels, settings=chosen, clock=clock, health=Health(clock), metrics=metrics.Metrics())
@@ -48,4 +48,4 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
 
 
 if __name__ == "__main__":
-    lifecycle.run(main)
+    lifecycle.run_service("gateway", main)

@@ -4,7 +4,7 @@ import os
 from contextlib import AsyncExitStack
 
 from headrace_core.clock import SystemClock
-from headrace_runtime import failpoints, lifecycle, logs, rpc, settings
+from headrace_runtime import failpoints, lifecycle, rpc, settings
 from headrace_runtime.sqlite import lock_directory
 
 from headrace_scheduler.app import open_app
@@ -15,11 +15,12 @@ from headrace_scheduler.stores.sqlite import open_store
 async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     """Serve and fire until told to stop."""
     failpoints.arm(os.environ)
+    peer = rpc.Peer("scheduler", os.environ)
     server = settings.load(ServerSettings, os.environ)
     stack.enter_context(lock_directory(server.data_directory / "scheduler"))
     store = await open_store(server.data_directory / "scheduler" / "scheduler.db", on_broken=lambda _: stopping.set())
     stack.push_async_callback(store.close)
-    channel = await stack.enter_async_context(rpc.dial(server.executor_address))
+    channel = await stack.enter_async_context(peer.dial(server.executor_address))
     app = await stack.enter_async_context(
         open_app(
             store,
@@ -28,12 +29,10 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
             settings=settings.load(SchedulerSettings, os.environ),
         )
     )
-    await stack.enter_async_context(rpc.serve(server.listen, app.register))
-    stack.push_async_callback(app.drain)
+    await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain))
     await app.start()
     await stopping.wait()
 
 
 if __name__ == "__main__":
-    logs.setup(service="scheduler")
-    lifecycle.run(main)
+    lifecycle.run_service("scheduler", main)

@@ -69,10 +69,10 @@ class ServerSettings:
     """Where the scheduler runs as a process of its own."""
 
     listen: str = setting(
-        "127.0.0.1:7103", env="HEADRACE_SCHEDULER_LISTEN", help="Address the scheduler answers gRPC at."
+        "127.0.0.1:7102", env="HEADRACE_SCHEDULER_LISTEN", help="Address the scheduler answers gRPC at."
     )
     executor_address: str = setting(
-        "127.0.0.1:7102", env="HEADRACE_EXECUTOR_ADDRESS", help="Address of the executor that fires go to."
+        "127.0.0.1:7103", env="HEADRACE_EXECUTOR_ADDRESS", help="Address of the executor that fires go to."
     )
     data_directory: Path = setting(
         Path("data"), env="HEADRACE_DATA_DIR", help="Directory of the service's files; one process may use it."

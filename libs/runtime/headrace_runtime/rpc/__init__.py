@@ -6,6 +6,7 @@ A servicer's methods are coroutines, or async generators where they stream.
 
 from headrace_runtime.rpc.client import DEFAULT_TIMEOUT, dial
 from headrace_runtime.rpc.local import LocalChannel, LocalServer
+from headrace_runtime.rpc.peer import Peer, PeerSettings
 from headrace_runtime.rpc.server import ENDLESS, RunningServer, ServerLimits, serve
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "ENDLESS",
     "LocalChannel",
     "LocalServer",
+    "Peer",
+    "PeerSettings",
     "RunningServer",
     "ServerLimits",
     "dial",

@@ -15,8 +15,6 @@ from headrace_runtime.rpc import deadlines, wire
 DEFAULT_TIMEOUT = 10.0
 """Seconds that a unary call gets when the caller names none. Streams get what they are given."""
 
-DEFAULT_MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-
 # Every changing method carries a request id that the servicer knows again, so asking twice is safe.
 _SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
@@ -43,7 +41,7 @@ def dial(
     address: str,
     *,
     default_timeout: float = DEFAULT_TIMEOUT,
-    max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+    max_message_bytes: int = wire.MAX_MESSAGE_BYTES,
 ) -> "DialledChannel":
     """A channel to the service at `address` (`host:port`, `dns:///host:port` or `unix:/path`), for generated stubs.
 

@@ -36,7 +36,7 @@ _HEALTH = "/grpc.health.v1.Health/"
 class ServerLimits:
     """What a server takes on, and how it lets go."""
 
-    max_message_bytes: int = 4 * 1024 * 1024
+    max_message_bytes: int = wire.MAX_MESSAGE_BYTES
     max_concurrent_calls: int = 1000
     max_connection_age: timedelta = timedelta(minutes=10)
     notice: timedelta = timedelta(seconds=2)
@@ -56,10 +56,18 @@ class _Health(Protocol):
 class RunningServer:
     """A server that answers. It stops when the block of `serve` is left."""
 
-    def __init__(self, server: grpc.aio.Server, health_servicer: _Health, address: str, limits: ServerLimits) -> None:
+    def __init__(
+        self,
+        server: grpc.aio.Server,
+        health_servicer: _Health,
+        address: str,
+        limits: ServerLimits,
+        own_work: Callable[[], Awaitable[None]],
+    ) -> None:
         self._server = server
         self._health = health_servicer
         self._limits = limits
+        self._own_work = own_work
         self._is_drained = False
         self.address = address
         """Where it listens, with the port that the system chose where it was asked to choose."""
@@ -70,13 +78,25 @@ class RunningServer:
         await self._health.set("", answer.SERVING if is_serving else answer.NOT_SERVING)
 
     async def drain(self) -> None:
-        """Tell NOT_SERVING, go on for a moment, then take no more and let calls finish. Twice is as once."""
+        """Tell NOT_SERVING, go on for a moment, then take no more, let calls and own work finish. Twice is as once."""
         if self._is_drained:
             return
         self._is_drained = True
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self._limits.notice.total_seconds())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._stop())
+            tasks.create_task(self._drain_own_work())
+
+    async def _stop(self) -> None:
         await self._server.stop(self._limits.grace.total_seconds())
+
+    async def _drain_own_work(self) -> None:
+        await self._own_work()
+
+
+async def _nothing() -> None:
+    """A server of servicers that do nothing beside their calls."""
 
 
 @asynccontextmanager
@@ -86,11 +106,12 @@ async def serve(
     *,
     endless: Collection[str] = ENDLESS,
     limits: ServerLimits | None = None,
+    drain: Callable[[], Awaitable[None]] = _nothing,
 ) -> AsyncIterator[RunningServer]:
     """Answer calls at `address` (`host:port`, port 0 for any, or `unix:/path`) while the block runs; drain after it.
 
-    `register` adds the servicers. The standard health service is there and says SERVING. Raises Conflict when
-    nobody can listen at the address.
+    `register` adds the servicers; `drain` ends what they do beside their calls, and endless streams. The standard
+    health service is there and says SERVING. Raises Conflict when nobody can listen at the address.
     """
     limits = limits or ServerLimits()
     server = grpc.aio.server(
@@ -102,7 +123,7 @@ async def serve(
     # The stubs of grpc_health leave its asyncio servicer out.
     health_servicer = health.aio.HealthServicer()  # type: ignore[attr-defined]
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    running = RunningServer(server, health_servicer, _listen(server, address), limits)
+    running = RunningServer(server, health_servicer, _listen(server, address), limits, drain)
     await server.start()
     await running.set_serving(True)
     try:

@@ -16,6 +16,9 @@ REQUEST_ID_KEY = "headrace-request-id"
 EOF: object = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs leave it out
 """What `read` answers after the last message of a stream."""
 
+MAX_MESSAGE_BYTES = 32 * 1024 * 1024
+"""What both sides accept as a message: an event of 15 MiB, a list of flows with their pictures."""
+
 MAX_METADATA_BYTES = 64 * 1024
 """What both sides accept as metadata: an error has to fit into it."""
 
