@@ -1,0 +1,113 @@
+"""The five services as processes of their own, each with its port and its data directory."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from .process import ADMIN, PASSWORD, Client, wait_for
+
+ALL = ("flow_manager", "scheduler", "executor", "logging", "gateway")
+READY_SECONDS = 60
+EXIT_SECONDS = 40
+
+
+class Services:
+    """Five processes that find each other by the addresses in their environment."""
+
+    def __init__(self, folder: Path, **environ: str) -> None:
+        self.folder = folder
+        self.ports = dict(zip(ALL, free_ports(len(ALL)), strict=True))
+        self.children: dict[str, subprocess.Popen[bytes]] = {}
+        addresses = {name: f"127.0.0.1:{port}" for name, port in self.ports.items()}
+        self._environ = {
+            **os.environ,
+            **{f"HEADRACE_{name.upper()}_LISTEN": address for name, address in addresses.items()},
+            **{f"HEADRACE_{name.upper()}_ADDRESS": address for name, address in addresses.items()},
+            "HEADRACE_PORT": str(self.ports["gateway"]),
+            "HEADRACE_PUBLIC_URL": f"http://127.0.0.1:{self.ports['gateway']}",
+            "HEADRACE_ADMIN_EMAIL": ADMIN,
+            "HEADRACE_ADMIN_PASSWORD": PASSWORD,
+            "HEADRACE_DRAIN_DELAY": "100ms",
+            **environ,
+        }
+
+    @property
+    def port(self) -> int:
+        return self.ports["gateway"]
+
+    def start(self, names: Sequence[str] = ALL) -> None:
+        """Start them at once, in no order, and return when each says that it serves."""
+        for name in names:
+            environ = {**self._environ, "HEADRACE_DATA_DIR": str(self.folder / name)}
+            with (self.folder / f"{name}.log").open("ab") as log:
+                command = [sys.executable, "-m", f"headrace_{name}"]
+                self.children[name] = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+        for name in names:
+            wait_for(lambda name=name: self._is_ready(name), READY_SECONDS)
+
+    def log(self, name: str) -> str:
+        """What the service has said so far."""
+        return (self.folder / f"{name}.log").read_text()
+
+    def kill(self, name: str) -> None:
+        """kill -9."""
+        child = self.children.pop(name)
+        child.send_signal(signal.SIGKILL)
+        child.wait(EXIT_SECONDS)
+
+    def ask_to_stop(self, names: Sequence[str] = ALL) -> dict[str, int]:
+        """SIGTERM to all of them; their exit statuses."""
+        stopping = {name: self.children.pop(name) for name in names}
+        for child in stopping.values():
+            child.send_signal(signal.SIGTERM)
+        return {name: child.wait(EXIT_SECONDS) for name, child in stopping.items()}
+
+    def end(self) -> None:
+        """Nothing of it is left afterwards."""
+        for name in list(self.children):
+            self.kill(name)
+
+    def client(self) -> Client:
+        """A client signed in as the administrator."""
+        answer = Client(self.port).post("/user/auth", json={"email": ADMIN, "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        return Client(self.port, {"Authorization": f"Bearer {answer.json()['token']}"})
+
+    def _is_ready(self, name: str) -> bool:
+        assert self.children[name].poll() is None, self.log(name)
+        if name == "gateway":
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                return Client(self.port).get("/health/ready").status_code == 200
+            return False
+        return is_serving(f"127.0.0.1:{self.ports[name]}")
+
+
+def is_serving(address: str) -> bool:
+    """Whether the standard health service there says so."""
+    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        try:
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=2)
+        except grpc.RpcError:
+            return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens at, each another one."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
