@@ -16,6 +16,7 @@ import orjson
 from headrace_core.clock import Clock
 from headrace_core.errors import Fenced
 from headrace_core.expressions import Environment, Json, Missing
+from headrace_core.schemas import Validator
 from headrace_runtime.failpoints import failpoint
 from headrace_sdk.context import Message as SdkMessage
 
@@ -46,7 +47,7 @@ from headrace_executor.retry import (
     describe,
     error_to_json,
 )
-from headrace_executor.validation import InputRefused
+from headrace_executor.validation import InputRefused, fit
 
 if TYPE_CHECKING:
     from headrace_executor.store import RunStore
@@ -273,10 +274,18 @@ class Execution:
         content = contents[0]
         validator = node.validators.get(delivery.port)
         if validator is not None and isinstance(delivery.content, Missing):
-            problems = validator.check(content)
-            if problems:
-                raise InputRefused(node.id, delivery.port, problems)
+            content = self._fitting(node, delivery.port, content, validator)
         return content, messages
+    def _fitting(self, node: PlannedNode, port: str, content: Json, validator: Validator) -> Json:
+        problems = validator.check(content)
+        if not problems:
+            return content
+        schema = node.schemas[port]
+        fitted = fit(schema, content)
+        if fitted == content or validator.check(fitted):
+            raise InputRefused(node.id, port, problems)
+        return fitted
+
 
     def _content(self, node: PlannedNode, delivery: Delivery) -> Json:
         if not isinstance(delivery.content, Missing):

@@ -59,6 +59,7 @@ class PlannedNode:
     effect: Effect
     in_doubt: InDoubt
     transforms: Mapping[tuple[str, str, str], Transform]  # (in-port, source, out-port)
+    schemas: Mapping[str, Json]  # of the in-ports that have one
     validators: Mapping[str, Validator]
     out_ports: frozenset[str]
     has_any_out_port: bool
@@ -199,6 +200,7 @@ def schedule_of(node: PlannedNode) -> Schedule | None:
 def _plan_node(node: Node, entry: ComponentEntry, values: FlowValues) -> PlannedNode:
     manifest = entry.manifest.overridden(node.manifest) if node.manifest else entry.manifest
     out_ports = frozenset(port.name for port in manifest.out_ports)
+    schemas = {port.name: port.schema for port in manifest.in_ports if port.schema}
     return PlannedNode(
         id=node.id,
         node=node,
@@ -209,7 +211,8 @@ def _plan_node(node: Node, entry: ComponentEntry, values: FlowValues) -> Planned
         effect=_effect(node, manifest),
         in_doubt=_in_doubt(node),
         transforms=_transforms(node),
-        validators={port.name: compile_schema(port.schema) for port in manifest.in_ports if port.schema},
+        schemas=schemas,
+        validators={port: compile_schema(schema) for port, schema in schemas.items()},
         out_ports=out_ports | ({ERROR_PORT} if node.has_error_port else frozenset()),
         has_any_out_port=manifest.has_dynamic_out_ports,
         values=values,
