@@ -123,3 +123,37 @@ def test_an_end_by_order_leaves_nothing_pending() -> None:
     assert again.ended
     assert not again.pending
     assert again.error == "Cancelled."
+
+
+def test_a_repeated_step_hears_again_what_its_nodes_memory_answered_before_others_went_on() -> None:
+    sources = {"n0": [], "n1": ["n0"]}
+    progress = start(sources, set())
+    progress.replay([])
+    fire(progress, progress.ready.popleft(), 2)
+    first, second = progress.ready
+    progress.remember(first, "1", ["add", "seen", "first"], is_pure=False)
+    progress.remember(second, "1", ["add", "seen", "second"], is_pure=False)
+    progress.finish(second, StepResult("done", 1, 0.0, 0.0))
+    chunk = progress.take_records()
+
+    again = start(sources, set())
+    again.replay([chunk])
+
+    assert [delivery.id for delivery in again.ready] == [first.id]
+    assert again.remember(again.ready[0], "1", ["add", "seen", "first"], is_pure=False) == ["first"]
+    assert again.memories.of("n1") == {"seen": ["first", "second"]}
+
+
+def test_what_a_step_writes_into_its_nodes_memory_stays_with_its_record() -> None:
+    progress = start({"n0": []}, set())
+    progress.replay([])
+    entry = progress.ready.popleft()
+    progress.remember(entry, "1", ["inc", "count", 2], is_pure=True)
+    assert progress.unsettled
+    changes = [["set", "a", 1], ["set", "b", 2], ["unset", "a", None]]
+    progress.finish(entry, StepResult("done", 1, 0.0, 0.0, memory=changes))
+
+    again = start({"n0": []}, set())
+    again.replay([progress.take_records()])
+
+    assert again.memories.of("n0") == progress.memories.of("n0") == {"count": 2, "b": 2}

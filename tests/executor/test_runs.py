@@ -193,3 +193,29 @@ async def test_each_item_goes_its_own_way_and_all_come_home(tmp_path: Path) -> N
         assert detail.run.state is RunState.DONE
         values = [step.outputs[0][2]["value"] for step in detail.steps if step.node_id == "item"]
         assert values == [str(n) for n in range(1000)] or values == list(range(1000))
+
+
+async def test_steps_of_one_node_that_are_under_way_together_share_what_it_remembers(tmp_path: Path) -> None:
+    flows = HandedFlows()
+    flows.put(
+        "count",
+        {
+            HOOK: webhook(),
+            "each": node(
+                "controls.Each",
+                {HOOK: "request"},
+                {
+                    "modifiers": {"list": {"l": {"variable": "$.hook.request.data.name", "functions": []}}},
+                    "lambda": {"list": "{{{l}}}"},
+                },
+            ),
+            "count": node("test.CallCount", {"each": "item"}, {"lambda": {"callCount": 50}}),
+            "end": set_variables({"count": "out"}, all="$.count.out"),
+        },
+    )
+    async with platform(tmp_path, flows) as made:
+        run, _ = await made.send("count", HOOK, event(list(range(50))))  # type: ignore[arg-type]  # any JSON
+        detail = await made.rest(run)
+
+        [end] = [step for step in detail.steps if step.node_id == "end"]
+        assert sorted(item["index"] for item in end.outputs[0][2]["all"]) == list(range(50))

@@ -19,6 +19,7 @@ from headrace_sdk.errors import CancelError
 from headrace_executor import ports
 from headrace_executor.doors import DoorToFiles, DoorToStores, DoorToWeb, HeldLock
 from headrace_executor.keeping import KeptState, RunMemory
+from headrace_executor.memory import Operation
 from headrace_executor.model import ERROR_PORT, HOOK_PORTS, Delivery, Run, StateChange
 from headrace_executor.plan import Plan, PlannedNode
 
@@ -41,6 +42,14 @@ class Doors:
     web: ports.Web
     flows: ports.Flows
     public_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryOfNode:
+    """What a node remembers in this run: its values now, and a way to ask for a named operation."""
+
+    values: Callable[[], Mapping[str, Json]]
+    ask: Callable[[str, Operation], Json]
 
 
 @dataclass(slots=True)
@@ -86,7 +95,7 @@ class StepContext:
         delivery: Delivery,
         content: Json,
         messages: Mapping[str, list[SdkMessage]],
-        memory: RunMemory,
+        memory: MemoryOfNode,
         now: datetime,
         checkpoint: Callable[[], Awaitable[None]],
     ) -> None:
@@ -97,7 +106,7 @@ class StepContext:
         self._delivery = delivery
         self._content = content
         self._messages = messages
-        self._memory = memory
+        self._memory = RunMemory(memory.values, memory.ask, self._next_id)
         self._now = now
         self._checkpoint = checkpoint
         self._draws = 0

@@ -21,9 +21,8 @@ from headrace_runtime.failpoints import failpoint
 from headrace_sdk.context import Message as SdkMessage
 
 from headrace_executor import happenings
-from headrace_executor.context import Doors, Effects, StepContext, sdk_message
+from headrace_executor.context import Doors, Effects, MemoryOfNode, StepContext, sdk_message
 from headrace_executor.journal import Progress, StepResult
-from headrace_executor.keeping import RunMemory
 from headrace_executor.model import (
     ANSWER_PORT,
     ERROR_PORT,
@@ -276,6 +275,7 @@ class Execution:
         if validator is not None and isinstance(delivery.content, Missing):
             content = self._fitting(node, delivery.port, content, validator)
         return content, messages
+
     def _fitting(self, node: PlannedNode, port: str, content: Json, validator: Validator) -> Json:
         problems = validator.check(content)
         if not problems:
@@ -285,7 +285,6 @@ class Execution:
         if fitted == content or validator.check(fitted):
             raise InputRefused(node.id, port, problems)
         return fitted
-
 
     def _content(self, node: PlannedNode, delivery: Delivery) -> Json:
         if not isinstance(delivery.content, Missing):
@@ -309,7 +308,11 @@ class Execution:
         flights: asyncio.TaskGroup,
         now: datetime,
     ) -> StepContext:
-        memory = RunMemory(self._progress.memory.get(node.id, {}))
+        progress = self._progress
+        memory = MemoryOfNode(
+            lambda: progress.memories.of(node.id),
+            lambda name, operation: progress.remember(delivery, name, operation, is_pure=node.is_pure),
+        )
 
         async def checkpoint() -> None:
             await self._checkpoint(node, delivery, context, flights)
@@ -344,9 +347,7 @@ class Execution:
         for answer in effects.answer:
             await self._around.answer_call(self._run, answer)
         result = self._result("done", delivery, effects, content, began)
-        memory = context.run_state
-        if memory.has_changed:
-            result.memory = memory.values
+        result.memory = context.run_state.changes
         self._due.effects.append(effects)
         if effects.stops_flow:
             self._stops_flow = True
@@ -441,7 +442,7 @@ class Execution:
             None,
             effects.logs,
             effects.timeouts,
-            None,
+            (),
             effects.response,
         )
 

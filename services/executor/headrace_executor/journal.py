@@ -7,7 +7,8 @@ messages there are and how they are called: a repeated step therefore sends the 
 vanish. See `docs/concepts/journal.md`.
 
 Records, by `k`: `s` a finished step, `c` outputs of a step that goes on, `p` a delivery that waits, `i` the intent of
-an unsafe step, `j` a join that fired, `a` an answer or retry that arrived, `x` the end of a run by order.
+an unsafe step, `m` what a step asked of its node's memory, `j` a join that fired, `a` an answer or retry that arrived,
+`x` the end of a run by order.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from headrace_core.graph import Link
 from headrace_core.ids import delivery_id, derive_id, message_id
 
 from headrace_executor.firing import Join, JoinRules, is_met
+from headrace_executor.memory import Memories, Operation
 from headrace_executor.model import TIMEOUT_PORT, Delivery, Message, Parked, StepRecord, WaitKind
 
 Record = dict[str, Any]
@@ -48,7 +50,7 @@ class StepResult:
     error: Mapping[str, Json] | None = None
     logs: list[Json] = field(default_factory=list)
     timeouts: list[tuple[str, Json, float]] = field(default_factory=list)  # (id, content, due)
-    memory: Mapping[str, Json] | None = None  # the node's whole run state, where it changed
+    memory: Sequence[Operation] = ()  # what it wrote into its node's memory of the run
     response: Mapping[str, Json] | None = None
     parked: Parked | None = None  # the step goes on later: it called another flow
 
@@ -61,7 +63,7 @@ class Progress:
         self.pending: dict[str, Delivery] = {}
         self.ready: deque[Delivery] = deque()
         self.failed: dict[str, Delivery] = {}
-        self.memory: dict[str, dict[str, Json]] = {}
+        self.memories = Memories()
         self.steps = 0
         self.failures = 0
         self.error = ""
@@ -97,7 +99,7 @@ class Progress:
         _put(record, "err", result.error)
         _put(record, "l", result.logs)
         _put(record, "t", result.timeouts)
-        _put(record, "m", result.memory)
+        _put(record, "m", list(result.memory))
         _put(record, "r", result.response)
         self._records.append(record)
         return self._apply_step(record)
@@ -125,6 +127,18 @@ class Progress:
         record = {"k": "i", "i": delivery.id, "a": delivery.attempts + 1}
         self._records.append(record)
         self._apply_intent(record)
+
+    def remember(self, delivery: Delivery, name: str, operation: Operation, *, is_pure: bool) -> Json:
+        """Record and carry out what a step asks of its node's memory. A repeated step gets the first answer again."""
+        answered = self.memories.answered(delivery.id)
+        if name in answered:
+            return answered[name]
+        record: Record = {"k": "m", "i": delivery.id, "n": delivery.node, "q": name, "o": list(operation)}
+        answer = self._apply_memory(record)
+        self._records.append(record)
+        if is_pure:  # any other step commits before something builds on it
+            self.unsettled = True
+        return answer
 
     def arrive(self, delivery_id_: str, port: str | None, content: Json) -> Delivery | None:
         """Record that an answer (or a retry: `port` None) came for a delivery. None when nobody waits for it."""
@@ -205,6 +219,8 @@ class Progress:
             self._apply_park(record)
         elif kind == "i":
             self._apply_intent(record)
+        elif kind == "m":
+            self._apply_memory(record)
         elif kind == "j":
             self._apply_join(record)
         elif kind == "a":
@@ -225,7 +241,8 @@ class Progress:
             delivery.attempts = record["a"]
             self.error = self.error or _error_text(record.get("err"))
         if "m" in record:
-            self.memory[delivery.node] = record["m"]
+            self.memories.change(delivery.node, record["m"])
+        self.memories.forget(delivery.id)
         freed = self._send(delivery, record.get("o", ()), record.get("c", 0))
         for timeout_id, content, due in record.get("t", ()):
             self._set_timeout(delivery, timeout_id, content, due)
@@ -257,6 +274,9 @@ class Progress:
         delivery = self.pending.get(record["i"])
         if delivery is not None:
             delivery.intent = True
+
+    def _apply_memory(self, record: Record) -> Json:
+        return self.memories.ask(record["n"], record["i"], record["q"], record["o"])
 
     def _apply_join(self, record: Record) -> Delivery:
         parts = tuple(self.pending[part] for part in record["d"])

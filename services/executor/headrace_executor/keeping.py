@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import orjson
@@ -11,6 +11,7 @@ from headrace_core.expressions import Json
 from headrace_sdk.context import JsonObject
 from headrace_sdk.errors import CancelError
 
+from headrace_executor.memory import Operation, apply
 from headrace_executor.model import StateChange
 from headrace_executor.store import StateStore
 
@@ -87,53 +88,56 @@ class KeptState:
 
 
 class RunMemory:
-    """Implements `headrace_sdk.State` within one run: it lives in memory and rides with the step's record."""
+    """Implements `headrace_sdk.State` within one run: it lives in the run's memory and rides with its records.
 
-    def __init__(self, values: JsonObject) -> None:
-        self.values = values
-        self.has_changed = False
+    Plain writes are gathered for the step's record, verbs that answer are carried out and recorded at once.
+    """
+
+    def __init__(
+        self,
+        values: Callable[[], Mapping[str, Json]],
+        ask: Callable[[str, Operation], Json],
+        next_id: Callable[[], str],
+    ) -> None:
+        self._values = values
+        self._ask = ask
+        self._next_id = next_id
+        self.changes: list[Operation] = []
 
     async def get(self, key: str, default: Json = None) -> Json:
-        return self.values.get(key, default)
+        return self._seen().get(key, default)
 
     async def all(self) -> JsonObject:
-        return copy.deepcopy(self.values)
+        return copy.deepcopy(self._seen())
 
     async def set(self, key: str, value: Json) -> None:
-        self._write({**self.values, key: value})
+        self.changes.append(["set", key, value])
 
     async def unset(self, key: str) -> None:
-        self._write({name: value for name, value in self.values.items() if name != key})
+        self.changes.append(["unset", key, None])
 
     async def clear(self) -> None:
-        self._write({})
+        self.changes.append(["clear", "", None])
 
     async def inc(self, key: str, by: int | float = 1) -> int | float:
-        old = self.values.get(key, 0)
-        if not isinstance(old, int | float):
-            raise CancelError(f"Only a number can be increased: {key!r} holds something else.")
-        self._write({**self.values, key: old + by})
-        return old + by
+        return cast("int | float", self._apply("inc", key, by))
 
     async def add_to_set(self, key: str, value: Json) -> list[Json]:
-        members = self._members(key)
-        if value not in members:
-            members = [*members, value]
-            self._write({**self.values, key: members})
-        return list(members)
+        return list(cast("list[Json]", self._apply("add", key, value)))
 
     async def remove_from_set(self, key: str, value: Json) -> list[Json]:
-        members = [member for member in self._members(key) if member != value]
-        self._write({**self.values, key: members})
-        return list(members)
+        return list(cast("list[Json]", self._apply("remove", key, value)))
 
-    def _members(self, key: str) -> list[Json]:
-        found = self.values.get(key) or []
-        if not isinstance(found, list):
-            raise CancelError(f"Only a list can be used as a set: {key!r} holds something else.")
-        return found
+    def _seen(self) -> JsonObject:
+        if not self.changes:
+            return cast("JsonObject", self._values())
+        seen = dict(self._values())
+        for change in self.changes:
+            apply(seen, change)
+        return seen
 
-    def _write(self, values: JsonObject) -> None:
-        """Replace rather than change: the step that fails afterwards must leave no trace."""
-        self.values = values
-        self.has_changed = True
+    def _apply(self, verb: str, key: str, value: Json) -> Json:
+        gathered, self.changes = self.changes, []
+        for change in gathered:
+            self._ask(self._next_id(), change)
+        return self._ask(self._next_id(), [verb, key, value])
