@@ -107,6 +107,17 @@ async def test_all_results_leave_together_when_the_last_link_delivers_whichever_
     assert [outcome.outputs for outcome in outcomes] == [[], [], [("out", ["b else", "a out", "b out"])], []]
 
 
+async def test_a_round_that_ends_in_time_leaves_no_timeout_for_its_run_to_wait_for() -> None:
+    world = World()
+    (timeout,) = (await after(world, "a")).timeouts
+    await after(world, "b", "else")
+    assert list(world.timeouts) == [timeout.timeout_id]
+
+    await after(world, "b", step_id="last")
+
+    assert world.timeouts == {}
+
+
 async def test_a_repeated_last_step_sends_again_what_it_sent() -> None:
     world = World()
     await before(world)

@@ -42,12 +42,16 @@ async def _collect(context: Context, test: rounds.Round) -> None:
         if len(arrived) == 1:
             await _wait(context, test)
     elif await _claim_end(test):
+        alarm = await test.state.get(_alarm(test))  # kept until the next round: a repeated step reads it again
+        if alarm:
+            await context.clear_timeout(str(alarm))
         contents = [as_object(each)["content"] for each in arrived]
         await context.send_json(contents if len(_sources(context)) > 1 else message.content)
 
 
 async def _wait(context: Context, test: rounds.Round) -> None:
-    await context.set_timeout({"round": test.id}, (test.started or context.now) + _patience(context))
+    until = (test.started or context.now) + _patience(context)
+    await test.state.set(_alarm(test), await context.set_timeout({"round": test.id}, until))
 
 
 async def _time_is_up(context: Context, test: rounds.Round) -> None:
@@ -73,6 +77,11 @@ async def _claim_end(test: rounds.Round) -> bool:
     await rounds.forget_others(test)
     await test.state.unset(f"arrived {test.id}")
     return True
+
+
+def _alarm(test: rounds.Round) -> str:
+    """Where the id of the round's timeout is kept: whoever ends the round clears it, so that its run can end too."""
+    return f"alarm {test.id}"
 
 
 def _sources(context: Context) -> JsonObject:
