@@ -13,16 +13,12 @@ from dataclasses import dataclass, replace
 import headrace_flow_manager.app
 import headrace_logging.app
 import headrace_scheduler.app
-from headrace.people.v1 import people_service_pb2 as people_pb
-from headrace.people.v1.people_service_pb2_grpc import PeopleServiceStub
 from headrace_connectors import load_apps, load_builtin, load_bundles
 from headrace_core.clock import SystemClock
-from headrace_core.manifest import parse_manifest
 from headrace_executor.app import ExecutorApp
-from headrace_executor.plan import ComponentEntry
 from headrace_executor.settings import ExecutorSettings
 from headrace_executor.stores.sqlite import SqliteExecutorStore
-from headrace_flow_manager.catalog.model import CatalogEntry
+from headrace_flow_manager.app import FlowManagerApp
 from headrace_flow_manager.configuration import FlowManagerSettings
 from headrace_gateway.app import create_app
 from headrace_gateway.clients import Channels
@@ -44,8 +40,6 @@ from headrace_scheduler.stores.sqlite import open_store as open_schedule_store
 from headrace_embedded.settings import EmbeddedSettings
 
 logger = logging.getLogger(__name__)
-
-RPC_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +82,7 @@ async def open_platform(environ: Mapping[str, str]) -> AsyncIterator[Serving]:
         flow_app = await stack.enter_async_context(
             headrace_flow_manager.app.open_app(
                 folder / "flow_manager.db",
-                catalog=[CatalogEntry(each.type, each.manifest) for each in builtin],
+                catalog=builtin,
                 apps=load_apps(),
                 bundles=load_bundles(),
                 execution_channel=channels.execution,
@@ -124,7 +118,7 @@ async def open_platform(environ: Mapping[str, str]) -> AsyncIterator[Serving]:
         stack.push_async_callback(run_store.close)
         executor = ExecutorApp(
             run_store,
-            components=[ComponentEntry(each.type, parse_manifest(each.manifest), each.component()) for each in builtin],
+            components=builtin,
             flow_channel=channels.flow,
             schedule_channel=channels.schedule,
             log_channel=channels.log,
@@ -143,18 +137,16 @@ async def open_platform(environ: Mapping[str, str]) -> AsyncIterator[Serving]:
         stack.push_async_callback(schedule_app.drain)
         stack.push_async_callback(flow_app.drain)
 
-        password = await _ensure_administrator(channels, own)
+        password = await _ensure_administrator(flow_app, own)
         app = create_app(channels=channels, settings=gateway, clock=clock, health=health, metrics=metrics)
         listening = await stack.enter_async_context(serve_http(app, gateway.host, gateway.port, clock=clock))
         yield Serving(listening.url, str(folder), own.admin_email, password)
 
 
-async def _ensure_administrator(channels: Channels, own: EmbeddedSettings) -> str:
+async def _ensure_administrator(flow_app: FlowManagerApp, own: EmbeddedSettings) -> str:
     """Make the first administrator. Returns the password when one was made now, else an empty text."""
     password = own.admin_password or secrets.token_urlsafe(12)
-    request = people_pb.EnsureAdministratorRequest(email=own.admin_email, password=password)
-    answer = await PeopleServiceStub(channels.flow).EnsureAdministrator(request, timeout=RPC_TIMEOUT)
-    return password if answer.created else ""
+    return password if await flow_app.people.ensure_administrator(own.admin_email, password) else ""
 
 
 def _end_the_process(error: BaseException) -> None:

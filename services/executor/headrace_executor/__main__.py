@@ -9,13 +9,11 @@ from pathlib import Path
 
 from headrace_connectors import load_builtin
 from headrace_core.clock import SystemClock
-from headrace_core.manifest import parse_manifest
 from headrace_runtime import failpoints, lifecycle, rpc, settings
 from headrace_runtime.egress import Egress, EgressPolicy
 from headrace_runtime.sqlite import lock_directory
 
 from headrace_executor.app import ExecutorApp
-from headrace_executor.plan import ComponentEntry
 from headrace_executor.settings import ExecutorSettings
 from headrace_executor.stores.sqlite import SqliteExecutorStore
 
@@ -54,9 +52,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     stack.push_async_callback(store.close)
     app = ExecutorApp(
         store,
-        components=[
-            ComponentEntry(each.type, parse_manifest(each.manifest), each.component()) for each in load_builtin()
-        ],
+        components=load_builtin(),
         flow_channel=await stack.enter_async_context(peer.dial(server.flow_manager)),
         schedule_channel=await stack.enter_async_context(peer.dial(server.scheduler)),
         log_channel=await stack.enter_async_context(peer.dial(server.logging)),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Protocol
 
-from headrace.execution.v1.execution_service_pb2_grpc import add_ExecutionServiceServicer_to_server
+from headrace_core import Json
 from headrace_core.clock import Clock
+from headrace_core.manifest import parse_manifest
 from headrace_core.ports import Bus
 from headrace_runtime.egress import Egress
+from headrace_runtime.rpc import Channel, Server
+from headrace_sdk import Component
 
 from headrace_executor.answers import Waiters
 from headrace_executor.clients import FileClient, FlowClient, LogClient, ScheduleClient, StoreClient
@@ -29,10 +32,20 @@ from headrace_executor.store import ExecutorStore
 from headrace_executor.watching import Watching
 from headrace_executor.web import GuardedWeb
 
-if TYPE_CHECKING:
-    import grpc.aio
-
 FLOW_CHANGED = "flow.changed"
+
+
+class Published(Protocol):
+    """A component as connectors publish it."""
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def manifest(self) -> Mapping[str, Json]: ...
+
+    @property
+    def component(self) -> Callable[[], Component]: ...
 
 
 class ExecutorApp:
@@ -42,10 +55,10 @@ class ExecutorApp:
         self,
         store: ExecutorStore,
         *,
-        components: Sequence[ComponentEntry],
-        flow_channel: grpc.aio.Channel,
-        schedule_channel: grpc.aio.Channel,
-        log_channel: grpc.aio.Channel,
+        components: Sequence[Published],
+        flow_channel: Channel,
+        schedule_channel: Channel,
+        log_channel: Channel,
         bus: Bus | None,
         egress: Egress,
         clock: Clock,
@@ -56,7 +69,7 @@ class ExecutorApp:
         self._bus = bus
         self._settings = settings
         self.counters = Counters()
-        self._plans = Plans(flows, Components(components), clock, settings.public_url)
+        self._plans = Plans(flows, Components([_entry(each) for each in components]), clock, settings.public_url)
         self._watching = Watching(clock)
         waiters = Waiters()
         doors = Doors(
@@ -103,9 +116,9 @@ class ExecutorApp:
             is_watched=self._watching.is_watched,
         )
 
-    def register(self, server: Any) -> None:
+    def register(self, server: Server) -> None:
         """Add the service to a gRPC or local server."""
-        add_ExecutionServiceServicer_to_server(ExecutionServicer(self.service, self._watching), server)
+        ExecutionServicer(self.service, self._watching).register(server)
 
     @contextlib.asynccontextmanager
     async def running(self, *, alone: bool) -> AsyncIterator[None]:
@@ -130,3 +143,7 @@ class ExecutorApp:
             async for batch in batches:
                 for payload in batch:
                     self._plans.forget(payload.decode("utf-8", "replace"))
+
+
+def _entry(published: Published) -> ComponentEntry:
+    return ComponentEntry(published.type, parse_manifest(dict(published.manifest)), published.component())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import orjson
 from headrace.file.v1 import file_service_pb2 as file_pb
@@ -22,11 +22,9 @@ from headrace.store.v1 import store_service_pb2_grpc as store_rpc
 from headrace_core import schedules
 from headrace_core.errors import NotFound
 from headrace_core.expressions import Json
+from headrace_runtime.rpc import Channel
 
 from headrace_executor.ports import FlowSource, FlowTimer, Lease, LogEntry, StoredFile
-
-if TYPE_CHECKING:
-    import grpc.aio
 
 TIMEOUT = 10.0
 LONG_TIMEOUT = 120.0
@@ -49,7 +47,7 @@ def _scope(tenant_id: str) -> scope_pb2.TenantScope:
 class FlowClient:
     """Keeps `ports.Flows`."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._stub = flow_rpc.FlowServiceStub(channel)
 
     async def resolve(self, flow_id: str, version: int) -> FlowSource:
@@ -75,7 +73,7 @@ class FlowClient:
 class ScheduleClient:
     """Keeps `ports.Schedules`."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._stub = schedule_rpc.ScheduleServiceStub(channel)
 
     async def put(self, tenant_id: str, flow_id: str, timers: Sequence[FlowTimer]) -> None:
@@ -111,7 +109,7 @@ class ScheduleClient:
 class StoreClient:
     """Keeps `ports.DataStores`."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._stub = store_rpc.StoreServiceStub(channel)
 
     async def list_stores(self, tenant_id: str) -> list[dict[str, Json]]:
@@ -183,7 +181,7 @@ class StoreClient:
 class FileClient:
     """Keeps `ports.FileStore`."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._stub = file_rpc.FileServiceStub(channel)
 
     async def save(self, tenant_id: str, file_id: str, filename: str, content: bytes, content_type: str) -> StoredFile:
@@ -223,7 +221,7 @@ class FileClient:
 class LogClient:
     """Keeps `ports.Logs`."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._stub = log_rpc.LogServiceStub(channel)
 
     async def write(self, entries: Sequence[LogEntry]) -> None:

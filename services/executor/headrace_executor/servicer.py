@@ -12,6 +12,7 @@ from headrace.execution.v1 import execution_service_pb2 as rpc
 from headrace.execution.v1 import execution_service_pb2_grpc as service_pb
 from headrace.scope.v1 import scope_pb2
 from headrace_core.errors import BadRequest
+from headrace_runtime.rpc import Server
 
 from headrace_executor import service
 from headrace_executor.model import Delivery, Parked, Run, RunState, StepRecord, Unprocessed
@@ -31,6 +32,10 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
     def __init__(self, execution: service.ExecutionService, watching: Watching) -> None:
         self._execution = execution
         self._watching = watching
+
+    def register(self, server: Server) -> None:
+        """Answer at this server."""
+        service_pb.add_ExecutionServiceServicer_to_server(self, server)
 
     async def Accept(self, request: rpc.AcceptRequest, context: Context) -> AsyncIterator[rpc.AcceptResponse]:
         if len(request.events) > MAX_BATCH:

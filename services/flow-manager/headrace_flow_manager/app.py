@@ -9,18 +9,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
-import grpc
-from headrace.catalog.v1 import catalog_service_pb2_grpc as catalog_rpc
-from headrace.file.v1 import file_service_pb2_grpc as file_rpc
-from headrace.flow.v1 import flow_service_pb2_grpc as flow_rpc
-from headrace.people.v1 import people_service_pb2_grpc as people_rpc
-from headrace.setting.v1 import setting_service_pb2_grpc as setting_rpc
-from headrace.store.v1 import store_service_pb2_grpc as store_rpc
 from headrace_core import Json
 from headrace_core.clock import Clock
 from headrace_core.expressions import default_modifiers
 from headrace_core.ports import Bus
 from headrace_core.validation import validate_flow
+from headrace_runtime.rpc import Channel, Server
 
 from headrace_flow_manager.catalog.model import CatalogEntry
 from headrace_flow_manager.catalog.service import CatalogService
@@ -61,8 +55,8 @@ class Published(Protocol):
 class Neighbours:
     """Who is called and told."""
 
-    execution_channel: grpc.aio.Channel
-    log_channel: grpc.aio.Channel | None
+    execution_channel: Channel
+    log_channel: Channel | None
     bus: Bus | None
 
 
@@ -108,14 +102,14 @@ class FlowManagerApp:
             clock,
         )
 
-    def register(self, server: grpc.aio.Server) -> None:
+    def register(self, server: Server) -> None:
         """Answer the six services of the flow manager at this server."""
-        flow_rpc.add_FlowServiceServicer_to_server(FlowServicer(self.flows, self.resolver), server)
-        people_rpc.add_PeopleServiceServicer_to_server(PeopleServicer(self.people, self.authenticator), server)
-        catalog_rpc.add_CatalogServiceServicer_to_server(CatalogServicer(self.catalog), server)
-        store_rpc.add_StoreServiceServicer_to_server(StoreServicer(self.data_stores), server)
-        file_rpc.add_FileServiceServicer_to_server(FileServicer(self.files), server)
-        setting_rpc.add_SettingServiceServicer_to_server(SettingServicer(self.settings), server)
+        FlowServicer(self.flows, self.resolver).register(server)
+        PeopleServicer(self.people, self.authenticator).register(server)
+        CatalogServicer(self.catalog).register(server)
+        StoreServicer(self.data_stores).register(server)
+        FileServicer(self.files).register(server)
+        SettingServicer(self.settings).register(server)
 
     async def start(self) -> None:
         """Begin with unfinished work: flows on their way, changes that nobody heard. Again, it changes nothing."""
@@ -131,10 +125,10 @@ async def open_app(
     database: Path | Stores,
     *,
     catalog: Sequence[Published],
-    execution_channel: grpc.aio.Channel,
+    execution_channel: Channel,
     clock: Clock,
     settings: FlowManagerSettings,
-    log_channel: grpc.aio.Channel | None = None,
+    log_channel: Channel | None = None,
     bus: Bus | None = None,
     apps: Mapping[str, Mapping[str, Json]] | None = None,
     bundles: Mapping[str, Mapping[str, Json]] | None = None,

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-import grpc
 from headrace.execution.v1 import execution_pb2
 from headrace.execution.v1 import execution_service_pb2 as execution_pb
 from headrace.execution.v1 import execution_service_pb2_grpc as execution_rpc
@@ -14,6 +13,7 @@ from headrace.scope.v1 import scope_pb2
 from headrace_core.errors import HeadraceError, Unavailable, from_dict
 from headrace_core.ids import derive_id
 from headrace_core.ports import Bus
+from headrace_runtime.rpc import Channel
 
 from headrace_flow_manager import json_text, times
 from headrace_flow_manager.data_stores.model import Delivery
@@ -29,7 +29,7 @@ STORE_PORT = "store"
 class ExecutionClient:
     """Keeps `flows.store.FlowExecution` and `data_stores.store.Triggers`."""
 
-    def __init__(self, channel: grpc.aio.Channel, timeout: timedelta, hooks_timeout: timedelta) -> None:
+    def __init__(self, channel: Channel, timeout: timedelta, hooks_timeout: timedelta) -> None:
         self._stub = execution_rpc.ExecutionServiceStub(channel)
         self._timeout = timeout.total_seconds()
         self._hooks_timeout = hooks_timeout.total_seconds()
@@ -68,7 +68,7 @@ class ExecutionClient:
 class LogClient:
     """Keeps `data_stores.store.LostChanges`."""
 
-    def __init__(self, channel: grpc.aio.Channel | None, timeout: timedelta) -> None:
+    def __init__(self, channel: Channel | None, timeout: timedelta) -> None:
         self._stub = None if channel is None else log_rpc.LogServiceStub(channel)
         self._timeout = timeout.total_seconds()
 

@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import grpc
-from headrace.log.v1 import log_service_pb2_grpc as grpc_pb
 from headrace_core.clock import Clock
+from headrace_runtime.rpc import Server
 
 from headrace_logging.service import LogService
 from headrace_logging.servicer import LogServicer
@@ -23,9 +22,9 @@ class LoggingApp:
     tasks: asyncio.TaskGroup
     trimming: asyncio.Task[None] | None = None
 
-    def register(self, server: grpc.aio.Server) -> None:
+    def register(self, server: Server) -> None:
         """Answer headrace.log.v1.LogService at this server."""
-        grpc_pb.add_LogServiceServicer_to_server(LogServicer(self.service), server)
+        LogServicer(self.service).register(server)
 
     async def start(self) -> None:
         """Begin with the work of its own. Starting again changes nothing."""

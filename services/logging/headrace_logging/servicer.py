@@ -10,6 +10,7 @@ from headrace.log.v1 import log_service_pb2_grpc as grpc_pb
 from headrace.scope.v1 import scope_pb2
 from headrace_core import Json
 from headrace_core.errors import BadRequest, Forbidden
+from headrace_runtime.rpc import Server
 
 from headrace_logging import model, showing
 from headrace_logging.model import LogRecord, Scope, SortKey, StoredRecord
@@ -21,6 +22,10 @@ class LogServicer(grpc_pb.LogServiceServicer):
 
     def __init__(self, service: LogService) -> None:
         self._service = service
+
+    def register(self, server: Server) -> None:
+        """Answer at this server."""
+        grpc_pb.add_LogServiceServicer_to_server(self, server)
 
     async def WriteRecords(self, request: pb.WriteRecordsRequest, context: object) -> pb.WriteRecordsResponse:
         decoded = [(record.record_id, _record(record)) for record in request.records]

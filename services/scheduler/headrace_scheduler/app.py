@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import grpc
-from headrace.schedule.v1 import schedule_service_pb2_grpc as grpc_pb
 from headrace_core.clock import Clock
 from headrace_runtime.metrics import Metrics
+from headrace_runtime.rpc import Channel, Server
 
 from headrace_scheduler.clients import ExecutionClient
 from headrace_scheduler.firing import Firing
@@ -27,9 +26,9 @@ class SchedulerApp:
     tasks: asyncio.TaskGroup
     running: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def register(self, server: grpc.aio.Server) -> None:
+    def register(self, server: Server) -> None:
         """Answer headrace.schedule.v1.ScheduleService at this server."""
-        grpc_pb.add_ScheduleServiceServicer_to_server(ScheduleServicer(self.scheduler), server)
+        ScheduleServicer(self.scheduler).register(server)
 
     async def start(self) -> None:
         """Begin to fire. Starting again changes nothing."""
@@ -48,7 +47,7 @@ class SchedulerApp:
 async def open_app(
     store: Store,
     *,
-    execution_channel: grpc.aio.Channel,
+    execution_channel: Channel,
     clock: Clock,
     settings: SchedulerSettings,
     metrics: Metrics | None = None,

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 from headrace.execution.v1 import execution_service_pb2 as pb
 from headrace.execution.v1 import execution_service_pb2_grpc as grpc_pb
+from headrace_runtime.rpc import Channel
 
 from headrace_scheduler.model import Fire, Outcome
 
@@ -14,7 +14,7 @@ from headrace_scheduler.model import Fire, Outcome
 class ExecutionClient:
     """The executor behind a channel."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._stub = grpc_pb.ExecutionServiceStub(channel)
 
     async def fire(self, fires: Sequence[Fire], within: timedelta) -> Sequence[Outcome]:

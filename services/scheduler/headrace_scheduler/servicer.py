@@ -10,6 +10,7 @@ from headrace.schedule.v1 import schedule_service_pb2_grpc as grpc_pb
 from headrace_core import schedules
 from headrace_core.errors import BadRequest, HeadraceError, Problem, ValidationFailed
 from headrace_core.schedules import MisfirePolicy, Schedule
+from headrace_runtime.rpc import Server
 
 from headrace_scheduler.model import KeptTimer, Timer, Window
 from headrace_scheduler.service import Scheduler
@@ -34,6 +35,10 @@ class ScheduleServicer(grpc_pb.ScheduleServiceServicer):
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
+
+    def register(self, server: Server) -> None:
+        """Answer at this server."""
+        grpc_pb.add_ScheduleServiceServicer_to_server(self, server)
 
     async def PutTimers(self, request: pb.PutTimersRequest, context: object) -> pb.PutTimersResponse:
         kept = await self._scheduler.put_timers([_timer(timer) for timer in request.timers])

@@ -4,6 +4,8 @@ Servicers raise `HeadraceError`s and callers get the same class back, whichever 
 A servicer's methods are coroutines, or async generators where they stream.
 """
 
+from grpc.aio import Channel, Server
+
 from headrace_runtime.rpc.client import DEFAULT_TIMEOUT, dial
 from headrace_runtime.rpc.local import LocalChannel, LocalServer
 from headrace_runtime.rpc.peer import Peer, PeerSettings
@@ -12,11 +14,13 @@ from headrace_runtime.rpc.server import ENDLESS, RunningServer, ServerLimits, se
 __all__ = [
     "DEFAULT_TIMEOUT",
     "ENDLESS",
+    "Channel",
     "LocalChannel",
     "LocalServer",
     "Peer",
     "PeerSettings",
     "RunningServer",
+    "Server",
     "ServerLimits",
     "dial",
     "serve",

@@ -2,6 +2,7 @@
 
 from headrace.catalog.v1 import catalog_service_pb2 as pb
 from headrace.catalog.v1 import catalog_service_pb2_grpc as grpc_pb
+from headrace_runtime.rpc import Server
 
 from headrace_flow_manager.catalog.model import CatalogEntry
 from headrace_flow_manager.catalog.service import CatalogService
@@ -13,6 +14,10 @@ class CatalogServicer(grpc_pb.CatalogServiceServicer):
 
     def __init__(self, catalog: CatalogService) -> None:
         self._catalog = catalog
+
+    def register(self, server: Server) -> None:
+        """Answer at this server."""
+        grpc_pb.add_CatalogServiceServicer_to_server(self, server)
 
     async def ListComponents(self, request: pb.ListComponentsRequest, context: object) -> pb.ListComponentsResponse:
         scope_of(request.scope)

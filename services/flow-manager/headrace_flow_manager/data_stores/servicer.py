@@ -2,6 +2,7 @@
 
 from headrace.store.v1 import store_service_pb2 as pb
 from headrace.store.v1 import store_service_pb2_grpc as grpc_pb
+from headrace_runtime.rpc import Server
 
 from headrace_flow_manager import json_text
 from headrace_flow_manager.data_stores.model import Record, Store
@@ -14,6 +15,10 @@ class StoreServicer(grpc_pb.StoreServiceServicer):
 
     def __init__(self, stores: DataStoreService) -> None:
         self._stores = stores
+
+    def register(self, server: Server) -> None:
+        """Answer at this server."""
+        grpc_pb.add_StoreServiceServicer_to_server(self, server)
 
     async def CreateStore(self, request: pb.CreateStoreRequest, context: object) -> pb.CreateStoreResponse:
         return pb.CreateStoreResponse(store=_store(await self._stores.create(tenant_of(request.scope), request.name)))

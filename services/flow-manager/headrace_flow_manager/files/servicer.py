@@ -2,6 +2,7 @@
 
 from headrace.file.v1 import file_service_pb2 as pb
 from headrace.file.v1 import file_service_pb2_grpc as grpc_pb
+from headrace_runtime.rpc import Server
 
 from headrace_flow_manager import json_text
 from headrace_flow_manager.files.model import File
@@ -14,6 +15,10 @@ class FileServicer(grpc_pb.FileServiceServicer):
 
     def __init__(self, files: FileService) -> None:
         self._files = files
+
+    def register(self, server: Server) -> None:
+        """Answer at this server."""
+        grpc_pb.add_FileServiceServicer_to_server(self, server)
 
     async def OpenFile(self, request: pb.OpenFileRequest, context: object) -> pb.OpenFileResponse:
         file_id, upload_id = await self._files.open(

@@ -6,6 +6,7 @@ from headrace.flow.v1 import flow_pb2
 from headrace.flow.v1 import flow_service_pb2 as pb
 from headrace.flow.v1 import flow_service_pb2_grpc as grpc_pb
 from headrace_core.errors import BadRequest, Problem
+from headrace_runtime.rpc import Server
 
 from headrace_flow_manager import json_text
 from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
@@ -26,6 +27,10 @@ class FlowServicer(grpc_pb.FlowServiceServicer):
     def __init__(self, flows: FlowService, resolver: FlowResolver) -> None:
         self._flows = flows
         self._resolver = resolver
+
+    def register(self, server: Server) -> None:
+        """Answer at this server."""
+        grpc_pb.add_FlowServiceServicer_to_server(self, server)
 
     async def CreateFlow(self, request: pb.CreateFlowRequest, context: object) -> pb.CreateFlowResponse:
         tenant, fields = tenant_of(request.scope), json_text.decode_object(request.record, "flow record")

@@ -3,6 +3,7 @@
 from headrace.people.v1 import people_pb2
 from headrace.people.v1 import people_service_pb2 as pb
 from headrace.people.v1 import people_service_pb2_grpc as grpc_pb
+from headrace_runtime.rpc import Server
 
 from headrace_flow_manager import json_text
 from headrace_flow_manager.people.model import User, UserChange
@@ -16,6 +17,10 @@ class PeopleServicer(grpc_pb.PeopleServiceServicer):
     def __init__(self, people: PeopleService, authenticator: Authenticator) -> None:
         self._people = people
         self._authenticator = authenticator
+
+    def register(self, server: Server) -> None:
+        """Answer at this server."""
+        grpc_pb.add_PeopleServiceServicer_to_server(self, server)
 
     async def SignUp(self, request: pb.SignUpRequest, context: object) -> pb.SignUpResponse:
         metadata = json_text.decode_object(request.metadata, "metadata")

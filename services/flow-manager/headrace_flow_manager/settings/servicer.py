@@ -2,6 +2,7 @@
 
 from headrace.setting.v1 import setting_service_pb2 as pb
 from headrace.setting.v1 import setting_service_pb2_grpc as grpc_pb
+from headrace_runtime.rpc import Server
 
 from headrace_flow_manager import json_text
 from headrace_flow_manager.servicer import json_bytes, scope_of
@@ -13,6 +14,10 @@ class SettingServicer(grpc_pb.SettingServiceServicer):
 
     def __init__(self, settings: SettingService) -> None:
         self._settings = settings
+
+    def register(self, server: Server) -> None:
+        """Answer at this server."""
+        grpc_pb.add_SettingServiceServicer_to_server(self, server)
 
     async def GetModifiers(self, request: pb.GetModifiersRequest, context: object) -> pb.GetModifiersResponse:
         return pb.GetModifiersResponse(document=json_bytes(await self._settings.modifiers()))

@@ -4,7 +4,8 @@ Proto types end here. Every call carries a deadline, and every refusal arrives a
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.catalog import CatalogClient
 from headrace_gateway.clients.executions import ExecutionClient
@@ -15,18 +16,15 @@ from headrace_gateway.clients.modifiers import ModifierClient
 from headrace_gateway.clients.people import PeopleClient
 from headrace_gateway.clients.stores import StoreClient
 
-if TYPE_CHECKING:
-    from grpc import aio
-
 
 @dataclass(frozen=True, slots=True)
 class Channels:
     """Ways to the services: flow-manager, scheduler, executor and logging."""
 
-    flow: "aio.Channel"
-    schedule: "aio.Channel"
-    execution: "aio.Channel"
-    log: "aio.Channel"
+    flow: Channel
+    schedule: Channel
+    execution: Channel
+    log: Channel
 
 
 @dataclass(frozen=True, slots=True)

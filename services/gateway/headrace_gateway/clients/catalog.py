@@ -1,20 +1,16 @@
 """Components, apps and bundles."""
 
-from typing import TYPE_CHECKING
-
 from headrace.catalog.v1 import catalog_service_pb2
 from headrace.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from headrace_core import Json
+from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.wire import json_object, scope_to_proto
 from headrace_gateway.identity import Scope
 
-if TYPE_CHECKING:
-    from grpc import aio
-
 
 class CatalogClient:
-    def __init__(self, channel: "aio.Channel", timeout_seconds: float) -> None:
+    def __init__(self, channel: Channel, timeout_seconds: float) -> None:
         self._stub = CatalogServiceStub(channel)
         self._timeout = timeout_seconds
 

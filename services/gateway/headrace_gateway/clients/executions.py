@@ -2,18 +2,15 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from google.protobuf.duration_pb2 import Duration
 from headrace.execution.v1 import execution_pb2, execution_service_pb2
 from headrace.execution.v1.execution_service_pb2_grpc import ExecutionServiceStub
 from headrace_core import Json, errors
+from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.wire import json_object, json_value, moment, scope_to_proto
 from headrace_gateway.identity import Scope
-
-if TYPE_CHECKING:
-    from grpc import aio
 
 RUN_STATES = {
     execution_pb2.RUN_STATE_READY: "ready",
@@ -70,7 +67,7 @@ class Accepted:
 
 
 class ExecutionClient:
-    def __init__(self, channel: "aio.Channel", timeout_seconds: float) -> None:
+    def __init__(self, channel: Channel, timeout_seconds: float) -> None:
         self._stub = ExecutionServiceStub(channel)
         self._timeout = timeout_seconds
 

@@ -1,26 +1,23 @@
 """Files, in chunks."""
 
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING
 
 import orjson
 from headrace.file.v1 import file_service_pb2
 from headrace.file.v1.file_service_pb2_grpc import FileServiceStub
 from headrace_core import Json
+from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.wire import json_object, moment, query_to_proto, scope_to_proto
 from headrace_gateway.identity import Scope
 from headrace_gateway.queries import ListQuery
-
-if TYPE_CHECKING:
-    from grpc import aio
 
 CHUNK_BYTES = 1024 * 1024
 _PART_BYTES = 512 * 1024
 
 
 class FileClient:
-    def __init__(self, channel: "aio.Channel", timeout_seconds: float) -> None:
+    def __init__(self, channel: Channel, timeout_seconds: float) -> None:
         self._stub = FileServiceStub(channel)
         self._timeout = timeout_seconds
 

@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import orjson
 from headrace.flow.v1 import flow_pb2, flow_service_pb2
 from headrace.flow.v1.flow_service_pb2_grpc import FlowServiceStub
 from headrace_core import Json
+from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.wire import json_object, moment, query_to_proto, scope_to_proto
 from headrace_gateway.identity import Scope
 from headrace_gateway.queries import ListQuery
-
-if TYPE_CHECKING:
-    from grpc import aio
 
 _STAGES = {
     flow_pb2.FLOW_STAGE_STOPPED: "stopped",
@@ -37,7 +34,7 @@ class CloneOptions:
 
 
 class FlowClient:
-    def __init__(self, channel: "aio.Channel", timeout_seconds: float) -> None:
+    def __init__(self, channel: Channel, timeout_seconds: float) -> None:
         self._stub = FlowServiceStub(channel)
         self._timeout = timeout_seconds
 

@@ -3,19 +3,16 @@
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING
 
 import orjson
 from headrace.log.v1 import log_service_pb2
 from headrace.log.v1.log_service_pb2_grpc import LogServiceStub
 from headrace_core import Json
+from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.wire import iso, json_object, moment, scope_to_proto
 from headrace_gateway.identity import Scope
 from headrace_gateway.queries import SortKey
-
-if TYPE_CHECKING:
-    from grpc import aio
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ class LogQuery:
 
 
 class LogClient:
-    def __init__(self, channel: "aio.Channel", timeout_seconds: float) -> None:
+    def __init__(self, channel: Channel, timeout_seconds: float) -> None:
         self._stub = LogServiceStub(channel)
         self._timeout = timeout_seconds
 

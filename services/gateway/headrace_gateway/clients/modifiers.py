@@ -1,21 +1,17 @@
 """The modifiers document."""
 
-from typing import TYPE_CHECKING
-
 import orjson
 from headrace.setting.v1 import setting_service_pb2
 from headrace.setting.v1.setting_service_pb2_grpc import SettingServiceStub
 from headrace_core import Json
+from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.wire import json_object, scope_to_proto
 from headrace_gateway.identity import Scope
 
-if TYPE_CHECKING:
-    from grpc import aio
-
 
 class ModifierClient:
-    def __init__(self, channel: "aio.Channel", timeout_seconds: float) -> None:
+    def __init__(self, channel: Channel, timeout_seconds: float) -> None:
         self._stub = SettingServiceStub(channel)
         self._timeout = timeout_seconds
 

@@ -1,19 +1,16 @@
 """Users and their tokens."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import orjson
 from headrace.people.v1 import people_pb2, people_service_pb2
 from headrace.people.v1.people_service_pb2_grpc import PeopleServiceStub
 from headrace_core import Json
+from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.wire import json_object, moment, query_to_proto
 from headrace_gateway.identity import Caller
 from headrace_gateway.queries import ListQuery
-
-if TYPE_CHECKING:
-    from grpc import aio
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class UserChanges:
 
 
 class PeopleClient:
-    def __init__(self, channel: "aio.Channel", timeout_seconds: float) -> None:
+    def __init__(self, channel: Channel, timeout_seconds: float) -> None:
         self._stub = PeopleServiceStub(channel)
         self._timeout = timeout_seconds
 

@@ -1,23 +1,20 @@
 """Data stores and their records."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import orjson
 from headrace.store.v1 import store_service_pb2
 from headrace.store.v1.store_service_pb2_grpc import StoreServiceStub
 from headrace_core import Json
+from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.wire import json_value, moment, query_to_proto, scope_to_proto
 from headrace_gateway.identity import Scope
 from headrace_gateway.queries import ListQuery
 
-if TYPE_CHECKING:
-    from grpc import aio
-
 
 class StoreClient:
-    def __init__(self, channel: "aio.Channel", timeout_seconds: float) -> None:
+    def __init__(self, channel: Channel, timeout_seconds: float) -> None:
         self._stub = StoreServiceStub(channel)
         self._timeout = timeout_seconds
 
