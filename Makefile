@@ -32,6 +32,7 @@ check: lint types layers ## lint, types, layers, contracts
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/buf lint
+	$(BIN)/python proto/breaking.py
 
 types: setup
 	$(BIN)/mypy $(PACKAGES)
