@@ -47,7 +47,7 @@ def _serve(environ: dict[str, str]) -> None:
     from headrace_runtime import lifecycle, logs
 
     async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
-        serving = await stack.enter_async_context(open_platform(environ))
+        serving = await stack.enter_async_context(open_platform(environ, on_broken=stopping.fail))
         console.print(f"\n  Headrace is ready at [bold]{serving.url}[/bold]")
         console.print(f"  Data: {serving.data_dir}")
         if serving.admin_password and not environ.get("HEADRACE_ADMIN_PASSWORD"):

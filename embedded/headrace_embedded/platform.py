@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import secrets
-import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -20,6 +17,7 @@ from headrace_executor.settings import ExecutorSettings
 from headrace_executor.stores.sqlite import SqliteExecutorStore
 from headrace_flow_manager.app import FlowManagerApp
 from headrace_flow_manager.configuration import FlowManagerSettings
+from headrace_flow_manager.stores.sqlite import open_stores as open_flow_stores
 from headrace_gateway.app import create_app
 from headrace_gateway.clients import Channels
 from headrace_gateway.server import serve_http
@@ -39,8 +37,6 @@ from headrace_scheduler.stores.sqlite import open_store as open_schedule_store
 
 from headrace_embedded.settings import EmbeddedSettings
 
-logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class Serving:
@@ -53,8 +49,14 @@ class Serving:
 
 
 @asynccontextmanager
-async def open_platform(environ: Mapping[str, str]) -> AsyncIterator[Serving]:
-    """Run the whole platform while the block runs. Leaving the block drains it."""
+async def open_platform(
+    environ: Mapping[str, str], *, on_broken: Callable[[BaseException], None] | None = None
+) -> AsyncIterator[Serving]:
+    """Run the whole platform while the block runs. Leaving the block drains it.
+
+    `on_broken` hears of a store whose commit failed: what that left on disk is unknown and only a fresh start reads
+    it right, so the process should end.
+    """
     failpoints.arm(environ)
     own = load(EmbeddedSettings, environ)
     gateway = load(GatewaySettings, environ)
@@ -71,21 +73,24 @@ async def open_platform(environ: Mapping[str, str]) -> AsyncIterator[Serving]:
             execution=execution_server.channel(),
             log=log_server.channel(),
         )
-        log_store = await open_log_store(folder / "logging.db")
+        log_store = await open_log_store(folder / "logging.db", on_broken=on_broken)
         stack.push_async_callback(log_store.close)
         log_app = await stack.enter_async_context(
             headrace_logging.app.open_app(log_store, clock=clock, settings=load(LoggingSettings, environ))
         )
         log_app.register(log_server)
 
+        flow_stores = await open_flow_stores(folder / "flow_manager.db", on_broken=on_broken)
+        stack.push_async_callback(flow_stores.close)
         builtin = load_builtin()
         flow_app = await stack.enter_async_context(
             headrace_flow_manager.app.open_app(
-                folder / "flow_manager.db",
+                flow_stores,
                 catalog=builtin,
                 apps=load_apps(),
                 bundles=load_bundles(),
                 execution_channel=channels.execution,
+                log_channel=channels.log,
                 bus=bus,
                 clock=clock,
                 settings=load(FlowManagerSettings, environ),
@@ -93,7 +98,7 @@ async def open_platform(environ: Mapping[str, str]) -> AsyncIterator[Serving]:
         )
         flow_app.register(flow_server)
 
-        schedule_store = await open_schedule_store(folder / "scheduler.db")
+        schedule_store = await open_schedule_store(folder / "scheduler.db", on_broken=on_broken)
         stack.push_async_callback(schedule_store.close)
         schedule_app = await stack.enter_async_context(
             headrace_scheduler.app.open_app(
@@ -113,7 +118,7 @@ async def open_platform(environ: Mapping[str, str]) -> AsyncIterator[Serving]:
         )
         egress = await stack.enter_async_context(Egress(policy))
         run_store = await SqliteExecutorStore.open(
-            folder / "executor.db", fenced=executor_settings.mutant != "no_fence", on_broken=_end_the_process
+            folder / "executor.db", fenced=executor_settings.mutant != "no_fence", on_broken=on_broken
         )
         stack.push_async_callback(run_store.close)
         executor = ExecutorApp(
@@ -129,11 +134,12 @@ async def open_platform(environ: Mapping[str, str]) -> AsyncIterator[Serving]:
         )
         executor.register(execution_server)
         await stack.enter_async_context(executor.running(alone=not own.shared_data))
-        stack.push_async_callback(executor.drain)
         await log_app.start()
         await schedule_app.start()
         await flow_app.start()
+        # Whoever gives work stops before whoever takes it: first HTTP, then flows, timers, runs, and logs as the last.
         stack.push_async_callback(log_app.drain)
+        stack.push_async_callback(executor.drain)
         stack.push_async_callback(schedule_app.drain)
         stack.push_async_callback(flow_app.drain)
 
@@ -147,9 +153,3 @@ async def _ensure_administrator(flow_app: FlowManagerApp, own: EmbeddedSettings)
     """Make the first administrator. Returns the password when one was made now, else an empty text."""
     password = own.admin_password or secrets.token_urlsafe(12)
     return password if await flow_app.people.ensure_administrator(own.admin_email, password) else ""
-
-
-def _end_the_process(error: BaseException) -> None:
-    """What a failed commit left on disk is unknown: only a fresh start reads it right."""
-    logger.critical("A commit failed, the process ends and must be started again: %s", error)
-    os.kill(os.getpid(), signal.SIGTERM)

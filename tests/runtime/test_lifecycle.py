@@ -100,3 +100,17 @@ except RuntimeError as error:
 """)
 
     assert said(process) == (0, ["closed", "broken"])
+
+
+def test_what_broke_ends_the_process_with_status_1_after_the_stack_is_closed() -> None:
+    process = started("""
+async def main(stack, stopping):
+    stack.callback(say, "closed")
+    say("up")
+    stopping.fail(RuntimeError("The disk is gone."))
+    await stopping.wait()
+
+lifecycle.run(main)
+""")
+
+    assert said(process) == (1, ["closed"])

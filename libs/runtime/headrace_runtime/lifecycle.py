@@ -26,10 +26,22 @@ class Stopping:
 
     def __init__(self) -> None:
         self._wished = asyncio.Event()
+        self._failed = False
 
     def set(self) -> None:
         """Ask the process to stop. Asking again changes nothing."""
         self._wished.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Ask the process to stop and to end with status 1, so that whoever keeps it starts it again."""
+        _log.critical("%s The process ends and has to be started again.", error)
+        self._failed = True
+        self._wished.set()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the process stops because something in it broke."""
+        return self._failed
 
     def is_set(self) -> bool:
         """Whether the process was asked to stop."""
@@ -48,10 +60,14 @@ def run(main: Main, *, patience: timedelta = PATIENCE) -> None:
 
     SIGTERM and SIGINT set `stopping`, on which `main` is to return. A second signal ends the process at once, with
     status 128 + its number; so does running out of `patience` after the first, with status 1. Nothing accepted is
-    lost by either: stopping well is only politeness. What `main` raises is raised here, after the stack is closed.
+    lost by either: stopping well is only politeness. What `main` raises is raised here, after the stack is closed;
+    so is SystemExit with status 1 when something broke.
     """
+    stopping = Stopping()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_live(main, patience))
+        runner.run(_live(main, patience, stopping))
+    if stopping.has_failed:
+        raise SystemExit(1)
 
 
 def run_service(name: str, main: Main, *, patience: timedelta = PATIENCE) -> None:
@@ -77,8 +93,7 @@ def _leaves(error: BaseException) -> list[BaseException]:
     return [error]
 
 
-async def _live(main: Main, patience: timedelta) -> None:
-    stopping = Stopping()
+async def _live(main: Main, patience: timedelta, stopping: Stopping) -> None:
     end = _End(stopping, patience)
     loop = asyncio.get_running_loop()
     for each in _SIGNALS:

@@ -67,8 +67,8 @@ class Database:
     ) -> Database:
         """Open or make the file and bring its schema up to `len(migrations)`.
 
-        `on_broken` hears once of a failed commit: what is on disk is then unknown, every later write is refused,
-        and the process should end and be started again.
+        `on_broken` hears once, in words that name the file, of a failed commit: what is on disk is then unknown,
+        every later write is refused, and the process should end and be started again.
         Raises Conflict when the file was written by a newer release, Internal when it is no database.
         """
         database = cls(path, on_broken=on_broken)
@@ -180,13 +180,16 @@ class Database:
             if not _is_full(error):
                 self._broken = error
                 if self._on_broken is not None:
-                    self._loop.call_soon_threadsafe(self._on_broken, error)
+                    self._loop.call_soon_threadsafe(self._on_broken, self._failure(error))
             self._refuse(group, error)
 
     def _refuse(self, group: list[_Write], error: BaseException) -> None:
         for item in group:
             item.value = None
-            item.error = Unavailable(f"The store {self._path.name} could not commit: {error}.")
+            item.error = self._failure(error)
+
+    def _failure(self, error: BaseException) -> Unavailable:
+        return Unavailable(f"The store {self._path.name} could not commit: {error}.")
 
     def _answer(self, group: list[_Write]) -> None:
         of_loop = [item for item in group if isinstance(item.future, asyncio.Future)]

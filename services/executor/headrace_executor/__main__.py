@@ -48,7 +48,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     policy = EgressPolicy(allow_private=chosen.egress_allow_private, allowed_networks=chosen.egress_networks)
     folder = server.data_directory / "executor"
     stack.enter_context(lock_directory(folder))
-    store = await SqliteExecutorStore.open(folder / "executor.db", on_broken=lambda _: stopping.set())
+    store = await SqliteExecutorStore.open(folder / "executor.db", on_broken=stopping.fail)
     stack.push_async_callback(store.close)
     app = ExecutorApp(
         store,

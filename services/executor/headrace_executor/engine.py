@@ -99,7 +99,7 @@ class Engine:
         finally:
             self._keeper_stop.set()
             await asyncio.to_thread(self._keeper.join)
-            await self._store.retire(self.owner, self._clock.now().timestamp())
+            await self._retire()
 
     async def drain(self, within: timedelta) -> None:
         """Take nothing new and let what is on its way come to an end, for so long at most."""
@@ -107,6 +107,13 @@ class Engine:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within.total_seconds()):
                 await self._queue.join()
+
+    async def _retire(self) -> None:
+        """Give the runs back at once. From a store that is broken they come back when the lease runs out."""
+        try:
+            await self._store.retire(self.owner, self._clock.now().timestamp())
+        except Unavailable as error:
+            logger.warning("The runs of this executor are free only when its lease runs out: %s", error)
 
     def _keep_lease(self) -> None:
         """Say that this executor lives, from a thread that no step can hold up."""

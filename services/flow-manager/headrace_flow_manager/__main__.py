@@ -23,7 +23,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     server = settings.load(ServerSettings, os.environ)
     folder = server.data_directory / "flow-manager"
     stack.enter_context(lock_directory(folder))
-    stores = await open_stores(folder / "flow_manager.db", on_broken=lambda _: stopping.set())
+    stores = await open_stores(folder / "flow_manager.db", on_broken=stopping.fail)
     stack.push_async_callback(stores.close)
     app = await stack.enter_async_context(
         open_app(

@@ -17,7 +17,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     peer = rpc.Peer("logging", os.environ)
     server = settings.load(ServerSettings, os.environ)
     stack.enter_context(lock_directory(server.data_directory / "logging"))
-    store = await open_store(server.data_directory / "logging" / "log.db", on_broken=lambda _: stopping.set())
+    store = await open_store(server.data_directory / "logging" / "log.db", on_broken=stopping.fail)
     stack.push_async_callback(store.close)
     app = await stack.enter_async_context(
         open_app(store, clock=SystemClock(), settings=settings.load(LoggingSettings, os.environ))
