@@ -46,7 +46,7 @@ test: setup check ## check, then every test
 BAR ?= R1
 LEVEL ?= ci
 
-chaos: setup ## a bar of the scorecard: make chaos BAR=R1 LEVEL=ci|nightly|release [MUTANT=answer_before_commit]
+chaos: setup ## a bar of the scorecard: make chaos BAR=R1 LEVEL=ci|nightly|release [MUTANT=answer_before_commit|no_fence]
 	$(BIN)/python -m tests.chaos.$(shell echo $(BAR) | tr A-Z a-z) --level $(LEVEL) --mutant "$(MUTANT)"
 
 bench: setup ## speed and memory: make bench SCENARIOS="F1 F2" SECONDS=5 ROUNDS=3 PEERS_HOME=… PEERS="headrace n8n"

@@ -1,196 +1,154 @@
-"""R1: the embedded platform survives kill -9 under load. Ledger, effect sink, oracle.
+"""R1: the embedded platform survives kill -9 and a frozen twin under load.
 
-`python -m tests.chaos.r1 --level ci|nightly|release [--mutant answer_before_commit]` from the root of the repository.
-Every event is posted with an id of its own until it is acknowledged or its answer is lost. Afterwards each
-acknowledged event must have exactly one run that is done, and its effect must have been asked for under one key.
+`python -m tests.chaos.r1 --level ci|nightly|release [--mutant answer_before_commit|no_fence]` from the root of the
+repository. Every event is posted with an id of its own until it is acknowledged. Meanwhile the process is killed,
+or stands still while another takes over its runs. Afterwards each acknowledged event must have exactly one run that
+is done, no effect may be doubled, no step journaled twice, and every file must be sound. A run proves its faults:
+without kills, or with a twin whose late commits were never refused, it is red.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import http.client
-import http.server
+import math
 import random
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from tests.chaos import dump, oracle
+from tests.chaos.effects import Sink
+from tests.chaos.faults import Fault, Kill, StalledKill, inflict, schedule
+from tests.chaos.ledger import Ledger
+from tests.chaos.load import HOOK, Load, flow
+from tests.chaos.store import Stall
+from tests.chaos.twin import LEASE, FrozenTwin
 from tests.system.process import Client, Process, wait_for
 
-LEVELS = {"short": (120, 2), "ci": (1_000, 15), "nightly": (10_000, 200), "release": (50_000, 1_000)}
-POSTERS = 4
 REST_SECONDS = 120
+SINK_SECONDS = 0.02
 
 
-class Sink:
-    """A server that remembers under which keys it was called for each event."""
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How much. `ready_within`: seconds to be ready again after a kill, 99 of 100 times; None where there are too
+    few kills to tell."""
 
-    def __init__(self) -> None:
-        self.keys: dict[str, set[str]] = defaultdict(set)
-        self.calls = 0
-        sink = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                sink.calls += 1
-                sink.keys[self.path].add(self.headers.get("Idempotency-Key", ""))
-                with contextlib.suppress(ConnectionError):  # the caller was killed meanwhile
-                    self.send_response(200)
-                    self.send_header("Content-Length", "2")
-                    self.end_headers()
-                    self.wfile.write(b"{}")
-
-            def log_message(self, format: str, *args: Any) -> None:
-                return
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    events: int
+    kills: int
+    twins: int
+    ready_within: float | None = None
 
 
-@dataclass
-class Ledger:
-    """What the clients know: which events were acknowledged, and which answers were lost on the way."""
-
-    acked: set[str] = field(default_factory=set)
-    ambiguous: set[str] = field(default_factory=set)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+LEVELS = {
+    "short": Level(120, 2, 1),
+    "ci": Level(1_000, 15, 3),
+    "nightly": Level(10_000, 200, 20, 3.0),
+    "release": Level(50_000, 1_000, 60, 3.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The outcome; `holds` says whether the bar holds."""
 
-    lost: int
-    duplicate_runs: int
-    duplicate_effects: int
-    unfinished: int
-    unexpected: int
+    findings: oracle.Findings
+    level: Level
     kills: int
-    events: int
-    recovered: int
+    twins: int
+    caught: int
+    fenced: int
+    ready_p99: float
+
+    @property
+    def complaints(self) -> list[str]:
+        """Faults that were not proven, and times that were missed."""
+        level, found = self.level, []
+        if (self.kills, self.twins) != (level.kills, level.twins):
+            found.append(f"proof: {level.kills} kills and {level.twins} twins were due")
+        if level.twins and not self.fenced:
+            found.append("proof: no late commit of a frozen twin was refused")
+        if level.ready_within is not None and self.ready_p99 > level.ready_within:
+            found.append(f"ready: p99 after a kill is {self.ready_p99:.2f} s, {level.ready_within} s are allowed")
+        return found
 
     @property
     def holds(self) -> bool:
-        wrong = self.lost + self.duplicate_runs + self.duplicate_effects + self.unfinished + self.unexpected
-        return wrong == 0 and self.kills > 0
+        return self.findings.are_none and not self.complaints
+
+    def explained(self) -> str:
+        """What is wrong, line by line; empty when the bar holds."""
+        return "\n".join(filter(None, [self.findings.explained(), *self.complaints]))
 
     def line(self) -> str:
-        return (
-            f"R1 lost={self.lost} duplicate_runs={self.duplicate_runs} kills={self.kills} events={self.events}"
-            f" duplicate_effects={self.duplicate_effects} unfinished={self.unfinished}"
-            f" unexpected={self.unexpected} recovered={self.recovered}"
-        )
+        counts = {kind: len(found) for kind, found in self.findings.kinds.items()}
+        first = {kind: counts.pop(kind) for kind in ("lost", "duplicate_runs")}
+        told = {
+            **first,
+            "kills": self.kills,
+            "events": self.level.events,
+            **counts,
+            "recovered": self.findings.recovered,
+            "twins": self.twins,
+            "caught": self.caught,
+            "fenced": self.fenced,
+            "ready_p99": f"{self.ready_p99:.2f}s",
+        }
+        return "R1 " + " ".join(f"{name}={value}" for name, value in told.items())
 
 
-def flow(sink_port: int) -> dict[str, Any]:
-    """hook → name the address → call it (declared idempotent)."""
-    return {
-        "hook": {
-            "type": "headrace.utils.http.WebhookTrigger",
-            "x": 0,
-            "y": 0,
-            "source": {},
-            "config": {"properties": {"immediateResponse": True}},
-        },
-        "call": {
-            "type": "headrace.utils.http.Post",
-            "x": 0,
-            "y": 0,
-            "source": {"in": {"hook": ["request"]}},
-            "config": {
-                "effect": "idempotent",
-                "transform": {
-                    "in": {
-                        "hook": {
-                            "request": {
-                                "type": "json2new",
-                                "modifiers": {"url": {"id": {"variable": "$.hook.request.data.id", "functions": []}}},
-                                "lambda": {"url": f"http://127.0.0.1:{sink_port}/{{{{{{id}}}}}}", "body": "{}"},
-                            }
-                        }
-                    }
-                },
-            },
-        },
-    }
+def faults_of(level: Level, seed: int) -> list[Fault]:
+    """The faults of a seed."""
+    stalls = level.kills // 2
+    kinds = {"kill": level.kills - stalls, "stall": stalls, "twin": level.twins}
+    return schedule(kinds, level.events, random.Random(seed))
 
 
-def post_all(port: int, hook: str, names: list[str], ledger: Ledger) -> None:
-    """Send each event until it is acknowledged; a lost answer makes it ambiguous first."""
-    for name in names:
-        deadline = time.monotonic() + REST_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                answer = Client(port).post(hook, json={"id": name}, headers={"Idempotency-Key": name})
-            except (OSError, http.client.HTTPException):
-                with ledger.lock:
-                    ledger.ambiguous.add(name)
-                time.sleep(0.05)
-                continue
-            if 200 <= answer.status_code < 300:
-                with ledger.lock:
-                    ledger.acked.add(name)
-                break
-            time.sleep(0.1)
-
-
-def run(folder: Path, events: int, kills: int, seed: int, mutant: str = "") -> Verdict:
-    """Post `events`, kill `kills` times, let everything come to rest, judge."""
-    chance = random.Random(seed)
-    sink, ledger = Sink(), Ledger()
+def run(folder: Path, level: Level, seed: int, mutant: str = "") -> Verdict:
+    """Post the events, let the faults strike, let everything come to rest, end the processes, judge."""
+    data = folder / "data"
     process = Process(
         folder,
         HEADRACE_EGRESS_ALLOW_PRIVATE="true",
         HEADRACE_CHAOS_MUTANT=mutant,
+        HEADRACE_EXECUTOR_LEASE=LEASE,
         HEADRACE_RETRY_FIRST="200ms",
         HEADRACE_RETRY_LONGEST="1s",
     )
-    process.start()
-    client = process.client()
-    flow_id = client.post("/flows", json={"name": "R1", "flow": flow(sink.port)}).json()["flowId"]
+    kill = Kill(process)
+    stalled = StalledKill(kill, Stall(data))
+    twin = FrozenTwin(process, data, random.Random(seed))
+    with contextlib.closing(Sink(SINK_SECONDS)) as sink, contextlib.closing(Ledger(folder / "ledger")) as ledger:
+        try:
+            process.start()
+            client = process.client()
+            flow_id = start_flow(client, sink.port)
+            names = [f"e{number}" for number in range(level.events)]
+            with Load(lambda: twin.door, f"/flows/{flow_id}/components/{HOOK}", names, ledger) as load:
+                inflict(faults_of(level, seed), ledger, {"kill": kill, "stall": stalled, "twin": twin})
+                load.join()
+            wait_for_rest(client, flow_id)
+            process.end(signal.SIGTERM)
+        finally:
+            process.end(signal.SIGKILL)
+        findings = oracle.judge(ledger, sink, dump.read(data, HOOK))
+    return Verdict(findings, level, kill.done, twin.done, twin.caught, twin.refused, percentile(kill.ready_seconds))
+
+
+def start_flow(client: Client, sink_port: int) -> str:
+    flow_id: str = client.post("/flows", json={"name": "R1", "flow": flow(sink_port)}).json()["flowId"]
     started = client.post(f"/flows/{flow_id}/coordinator", json={"command": "start"})
     assert started.status_code == 200, started.text
-    names = [f"e{number}" for number in range(events)]
-    hook = f"/flows/{flow_id}/components/hook"
-    done = 0
-    for batch in range(kills + 1):
-        part = names[batch * events // (kills + 1) : (batch + 1) * events // (kills + 1)]
-        posters = [
-            threading.Thread(target=post_all, args=(process.port, hook, part[number::POSTERS], ledger))
-            for number in range(POSTERS)
-        ]
-        for poster in posters:
-            poster.start()
-        if batch < kills:
-            time.sleep(chance.uniform(0.02, 0.25))
-            process.end(signal.SIGKILL)
-            done += 1
-            process.start()
-        for poster in posters:
-            poster.join()
-    try:
-        return judge(process, flow_id, sink, ledger, events, done)
-    finally:
-        process.end(signal.SIGTERM)
-        sink.close()
+    return flow_id
 
 
-def judge(process: Process, flow_id: str, sink: Sink, ledger: Ledger, events: int, kills: int) -> Verdict:
-    client = process.client()
+def wait_for_rest(client: Client, flow_id: str) -> None:
+    """Until no run has anything to do. What does not come to rest in time is for the oracle to find."""
 
     def at_rest() -> bool:
         states = ("ready", "running", "waiting")
@@ -198,35 +156,29 @@ def judge(process: Process, flow_id: str, sink: Sink, ledger: Ledger, events: in
 
     with contextlib.suppress(AssertionError):
         wait_for(at_rest, REST_SECONDS)
-    runs: list[dict[str, Any]] = []
-    while page := client.get("/runs", {"flowId": flow_id, "limit": "500", "offset": str(len(runs))}).json()["items"]:
-        runs.extend(page)
-    finished = Counter(run["eventId"].rpartition(":")[2] for run in runs if run["state"] == "done")
-    per_event = Counter(run["eventId"] for run in runs)
-    keys = {path.strip("/"): found for path, found in sink.keys.items()}
-    return Verdict(
-        lost=len([name for name in ledger.acked if not finished[name] or name not in keys]),
-        duplicate_runs=sum(count - 1 for count in per_event.values()),
-        duplicate_effects=sum(len(found) - 1 for found in keys.values()),
-        unfinished=sum(run["state"] != "done" for run in runs),
-        unexpected=len(set(finished) - ledger.acked - ledger.ambiguous),
-        kills=kills,
-        events=events,
-        recovered=len(ledger.ambiguous & set(finished)),
-    )
+
+
+def percentile(values: Sequence[float], of: float = 0.99) -> float:
+    """The smallest value that so many are not above; 0 of none."""
+    ordered = sorted(values)
+    return ordered[math.ceil(of * len(ordered)) - 1] if ordered else 0.0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--level", choices=sorted(LEVELS), default="ci")
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--mutant", default="", help="answer_before_commit: must turn this red")
+    parser.add_argument("--mutant", default="", help="answer_before_commit or no_fence: each must turn this red")
     chosen = parser.parse_args()
+    level = LEVELS[chosen.level]
     seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(1 << 30)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    print(f"seed={seed} commit={commit} level={chosen.level} mutant={chosen.mutant or 'none'}", flush=True)
+    print(f"seed={seed} commit={commit} level={chosen.level} mutant={chosen.mutant or 'none'}")
+    print("faults:", *faults_of(level, seed), flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        verdict = run(Path(folder), *LEVELS[chosen.level], seed, chosen.mutant)
+        verdict = run(Path(folder), level, seed, chosen.mutant)
+    if not verdict.holds:
+        print(verdict.explained())
     print(verdict.line())
     return 0 if verdict.holds else 1
 

@@ -7,12 +7,33 @@ from pathlib import Path
 
 import pytest
 
-from .r1 import LEVELS, run
+from .r1 import LEVELS, Verdict, run
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 
-@pytest.mark.system
-@pytest.mark.timeout(300)
-def test_nothing_accepted_is_lost_or_doubled_when_the_process_is_killed(tmp_path: Path) -> None:
+def play(folder: Path, mutant: str = "") -> tuple[Verdict, str]:
     seed = random.SystemRandom().randrange(1 << 30)
-    verdict = run(tmp_path, *LEVELS["short"], seed)
-    assert verdict.holds, f"seed={seed} {verdict.line()}"
+    verdict = run(folder, LEVELS["short"], seed, mutant)
+    return verdict, f"seed={seed}\n{verdict.explained()}\n{verdict.line()}"
+
+
+def test_nothing_accepted_is_lost_or_doubled_by_kills_and_a_frozen_twin(tmp_path: Path) -> None:
+    verdict, told = play(tmp_path)
+
+    assert verdict.holds, told
+    assert verdict.caught > 0, told
+
+
+def test_an_answer_before_the_commit_turns_it_red(tmp_path: Path) -> None:
+    verdict, told = play(tmp_path, "answer_before_commit")
+
+    assert verdict.findings.lost, told
+    assert not verdict.holds, told
+
+
+def test_a_store_without_the_fence_turns_it_red(tmp_path: Path) -> None:
+    verdict, told = play(tmp_path, "no_fence")
+
+    assert verdict.findings.double_steps, told
+    assert not verdict.holds, told

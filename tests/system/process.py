@@ -39,6 +39,7 @@ class Client:
 
     port: int
     headers: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 20  # seconds
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
         return self.call("GET", f"{path}?{urlencode(params)}" if params else path, None, {})
@@ -49,7 +50,7 @@ class Client:
         return self.call("POST", path, content if content is not None else as_json(json), headers or {})
 
     def call(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
         try:
             sent = {"Content-Type": "application/json", "Connection": "close", **self.headers, **headers}
             connection.request(method, path, body, sent)
@@ -97,6 +98,15 @@ class Process:
         with contextlib.suppress(OSError, http.client.HTTPException):
             return Client(self.port).get("/health/ready").status_code == 200
         return False
+
+    @property
+    def pid(self) -> int:
+        assert self.child is not None, "The process is not running."
+        return self.child.pid
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal and wait for nothing."""
+        os.kill(self.pid, number)
 
     def end(self, number: signal.Signals) -> int:
         if self.child is None:

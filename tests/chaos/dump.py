@@ -1,0 +1,91 @@
+"""What the embedded platform has on disk, read after its processes have ended."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.store import opened
+
+STATES = ("", "ready", "running", "waiting", "done", "failed", "cancelled", "quarantined")
+SQLITE = b"SQLite format 3\0"
+OF_A_CALL = frozenset({"b", "e", "a"})
+"""Fields of a step's record that tell of one attempt, not of its result."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeen:
+    """A run as it stands in the store."""
+
+    run_id: str
+    event: str
+    state: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepSeen:
+    """A finished step as it stands in the journal; `arrivals` came for it before: retries that a person ordered."""
+
+    run_id: str
+    step_id: str
+    node: str
+    outcome: str
+    result: str
+    arrivals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """Everything the oracle judges."""
+
+    runs: list[RunSeen] = field(default_factory=list)
+    steps: list[StepSeen] = field(default_factory=list)
+    corrupt: list[str] = field(default_factory=list)
+
+
+def read(data: Path, trigger: str) -> Dump:
+    """All runs that `trigger` started, all steps, and what SQLite says about each file."""
+    with opened(data / "executor.db") as connection:
+        runs = [
+            RunSeen(run_id, event_id.rpartition(":")[2], STATES[state], error)
+            for run_id, event_id, state, error in connection.execute(
+                "SELECT run_id, event_id, state, error FROM runs WHERE trigger_id = ?", (trigger,)
+            )
+        ]
+        return Dump(runs, list(_steps(connection)), list(_corrupt(data)))
+
+
+def _steps(connection: sqlite3.Connection) -> Iterator[StepSeen]:
+    arrivals: dict[tuple[str, str], int] = {}
+    for run_id, records in connection.execute("SELECT run_id, records FROM journal ORDER BY run_id, seq, number"):
+        for record in json.loads(records):
+            name = (run_id, record.get("i", ""))
+            if record["k"] == "a":
+                arrivals[name] = arrivals.get(name, 0) + 1
+            elif record["k"] == "s":
+                yield _step(run_id, record, arrivals.get(name, 0))
+
+
+def _step(run_id: str, record: dict[str, Any], arrivals: int) -> StepSeen:
+    result = {key: value for key, value in record.items() if key not in OF_A_CALL}
+    return StepSeen(run_id, record["i"], record["n"], record["x"], json.dumps(result, sort_keys=True), arrivals)
+
+
+def _corrupt(data: Path) -> Iterator[str]:
+    files = [path for path in sorted(data.rglob("*")) if path.is_file() and _is_sqlite(path)]
+    assert files, f"{data} holds no SQLite file."
+    for path in files:
+        with opened(path) as connection:
+            for (word,) in connection.execute("PRAGMA integrity_check"):
+                if word != "ok":
+                    yield f"{path.name}: {word}"
+
+
+def _is_sqlite(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(SQLITE)) == SQLITE
