@@ -3,6 +3,7 @@
 import asyncio
 
 from headrace_core.clock import TestClock
+from headrace_core.errors import Unavailable
 from headrace_runtime import health
 from headrace_runtime.health import Health
 
@@ -32,6 +33,22 @@ async def test_a_failing_check_takes_readiness_and_tells_only_its_name() -> None
     assert not report.is_ready
     assert report.passed == ("disk",)
     assert report.failed == {"database": "failed"}
+
+
+async def test_what_is_not_needed_is_named_and_takes_no_readiness() -> None:
+    checks = Health(TestClock())
+    checks.is_serving = True
+
+    async def away() -> None:
+        raise Unavailable("It cannot be reached.")
+
+    checks.add("logging", away, is_needed=False)
+    report = await checks.report()
+    assert report.is_ready
+    assert report.failed == {"logging": "It cannot be reached."}
+
+    checks.add("logging", away)
+    assert (await checks.report()).missing == ("logging",)
 
 
 async def test_a_check_that_hangs_fails() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from headrace_core.clock import Clock, SystemClock
+from headrace_core.errors import HeadraceError
 
 Check = Callable[[], Awaitable[None]]
 """Returns when all is well; raises when not."""
@@ -23,11 +24,13 @@ class HealthReport:
     is_serving: bool
     passed: tuple[str, ...]
     failed: Mapping[str, str]
+    missing: tuple[str, ...] = ()
+    """Those of the failed without which no work can be taken."""
 
     @property
     def is_ready(self) -> bool:
         """Whether balancers should send work here."""
-        return self.is_serving and not self.failed
+        return self.is_serving and not self.missing
 
 
 class Health:
@@ -40,13 +43,21 @@ class Health:
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock: Clock = clock or SystemClock()
         self._checks: dict[str, Check] = {}
+        self._dispensable: set[str] = set()
         self._found: tuple[float, Mapping[str, str]] | None = None
         self._checking = asyncio.Lock()
         self.is_serving = False
 
-    def add(self, name: str, check: Check) -> None:
-        """Ask this, too. The later of two checks of a name stands."""
+    def add(self, name: str, check: Check, *, is_needed: bool = True) -> None:
+        """Ask this, too. The later of two checks of a name stands.
+
+        What is not needed is reported when it fails, and takes no readiness.
+        """
         self._checks[name] = check
+        if is_needed:
+            self._dispensable.discard(name)
+        else:
+            self._dispensable.add(name)
         self._found = None
 
     async def report(self) -> HealthReport:
@@ -57,7 +68,8 @@ class Health:
                 self._found = (now, await self._check_all())
             failed = self._found[1]
         passed = tuple(name for name in self._checks if name not in failed)
-        return HealthReport(self.is_serving, passed, failed)
+        missing = tuple(name for name in failed if name not in self._dispensable)
+        return HealthReport(self.is_serving, passed, failed, missing)
 
     async def _check_all(self) -> Mapping[str, str]:
         names = list(self._checks)
@@ -72,6 +84,9 @@ async def _outcome(name: str, check: Check) -> str:
             await check()
     except TimeoutError:
         return "took too long"
+    except HeadraceError as error:
+        _log.warning("Health check %s failed: %s", name, error)
+        return error.message
     except Exception as error:
         # A check is somebody else's code that asks somebody else's server: any failure is an answer.
         _log.warning("Health check %s failed", name, exc_info=error)

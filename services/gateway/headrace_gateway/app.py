@@ -17,6 +17,7 @@ from headrace_gateway import heads
 from headrace_gateway.call import Call, query_parameters
 from headrace_gateway.checking import SchemaChecks
 from headrace_gateway.clients import Channels, open_clients
+from headrace_gateway.clients.health import watch_services
 from headrace_gateway.coalescer import Coalescer
 from headrace_gateway.cors import Cors
 from headrace_gateway.errors import answer_of
@@ -65,6 +66,7 @@ class Gateway:
         self.clock = clock
         self.health = health
         self.metrics = metrics
+        watch_services(health, channels)
         self.table = RouteTable(routes)
         self.schemas = SchemaChecks(routes, COMPONENTS)
         self.openapi = openapi_document(routes)

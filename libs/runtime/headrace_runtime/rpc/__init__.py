@@ -6,6 +6,7 @@ A servicer's methods are coroutines, or async generators where they stream.
 
 from grpc.aio import Channel, Server
 
+from headrace_runtime.rpc.asking import check_serving
 from headrace_runtime.rpc.client import DEFAULT_TIMEOUT, dial
 from headrace_runtime.rpc.local import LocalChannel, LocalServer
 from headrace_runtime.rpc.peer import Peer, PeerSettings
@@ -22,6 +23,7 @@ __all__ = [
     "RunningServer",
     "Server",
     "ServerLimits",
+    "check_serving",
     "dial",
     "serve",
 ]

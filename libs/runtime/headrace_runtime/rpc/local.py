@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Protocol, Self, cast
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from headrace_core.errors import Cancelled, HeadraceError, Unsupported
 
 from headrace_runtime.rpc import wire
@@ -36,11 +37,13 @@ class _Handler(Protocol):
 class LocalServer(grpc.aio.Server):
     """Servicers of this process. Generated `add_…Servicer_to_server` functions register with it.
 
-    Servicers and channels may come in any order: a method is looked up when it is called.
+    The standard health service is there and says SERVING. Servicers and channels may come in any order: a method is
+    looked up when it is called.
     """
 
     def __init__(self) -> None:
         self._handlers: Handlers = {}
+        health_pb2_grpc.add_HealthServicer_to_server(_LocalHealth(), self)
 
     def channel(self) -> "LocalChannel":
         """A channel for generated stubs. All channels of a server are alike."""
@@ -68,6 +71,15 @@ class LocalServer(grpc.aio.Server):
 
     async def wait_for_termination(self, timeout: float | None = None) -> NoReturn:
         raise Unsupported("A LocalServer ends with its process: there is nothing to wait for.")
+
+
+class _LocalHealth(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # grpc_health has no types
+    """A server of this process serves until it is stopped."""
+
+    async def Check(
+        self, request: health_pb2.HealthCheckRequest, context: "LocalContext"
+    ) -> health_pb2.HealthCheckResponse:
+        return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
 
 
 class LocalContext:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from headrace_gateway import reference
 from headrace_gateway.call import Call, answer
 from headrace_gateway.routing import Answer, Policy, Route
-from headrace_gateway.schemas import FREE_OBJECT, TEXT, an_object
+from headrace_gateway.schemas import FREE_OBJECT, TEXT, an_object, array_of
 
 
 async def root(call: Call) -> Response:
@@ -76,6 +76,7 @@ def _weight(options: list[str]) -> float:
 
 
 _STATUS = an_object({"status": TEXT}, required=("status",))
+_READINESS = an_object({"status": TEXT, "passed": array_of(TEXT), "failed": FREE_OBJECT}, required=("status",))
 _ABOUT = an_object({"name": TEXT, "version": TEXT, "api": TEXT, "docs": TEXT})
 
 ROUTES = (
@@ -105,7 +106,9 @@ ROUTES = (
         policy=Policy.PUBLIC,
         tag="System",
         summary="Whether the process should get work",
-        answers=(Answer(200, "It should.", _STATUS), Answer(503, "It should not.", _STATUS)),
+        description="Asks every service behind the gateway. `failed` says which is away and why; without the scheduler "
+        "or the log service events are still taken.",
+        answers=(Answer(200, "It should.", _READINESS), Answer(503, "It should not.", _READINESS)),
     ),
     Route(
         method="GET",
