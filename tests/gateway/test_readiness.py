@@ -77,3 +77,13 @@ async def test_events_are_taken_without_the_scheduler_and_the_log_which_are_name
 
     status, failed = await house.readiness()
     assert (status, sorted(failed)) == (200, ["logging", "scheduler"])
+
+
+async def test_a_caller_reads_which_service_is_away_and_no_method_names(house: House) -> None:
+    await house.servers["flow"].drain()
+
+    answer = await house.client.post("/user/auth", json={"email": "ada@example.com", "password": "correct horse"})
+
+    assert answer.status_code == 503
+    assert answer.json()["message"].startswith("The flow manager is away. Try again in a moment")
+    assert "headrace.people" not in answer.text

@@ -248,4 +248,4 @@ def _named(metadata: Metadata | None) -> grpc.aio.Metadata:
 
 
 def _closed(method: str) -> Unavailable:
-    return Unavailable(f"The connection to the server that answers {method} is closed.")
+    return Unavailable(f"The connection to the {wire.service_of(method)} is closed.", details={"method": method})

@@ -44,6 +44,19 @@ _STATUS: Mapping[type[HeadraceError], grpc.StatusCode] = {
     errors.Internal: grpc.StatusCode.INTERNAL,
 }
 
+_SERVICES = {
+    "flow": "flow manager",
+    "people": "flow manager",
+    "catalog": "flow manager",
+    "store": "flow manager",
+    "file": "flow manager",
+    "setting": "flow manager",
+    "execution": "executor",
+    "schedule": "scheduler",
+    "log": "log service",
+}
+"""Who answers the methods of a proto package, in the words of the documentation."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -85,8 +98,25 @@ def from_rpc_error(error: grpc.aio.AioRpcError, method: str, timeout: float | No
 
 def too_late(method: str, timeout: float | None) -> errors.DeadlineExceeded:
     """The error of a call that ran out of time."""
-    given = f" the {timeout:g} s it was given" if timeout is not None else " it was given"
-    return errors.DeadlineExceeded(f"{method} took longer than{given}.")
+    within = f"within {timeout:.3g} s" if timeout is not None else "in time"
+    return errors.DeadlineExceeded(
+        f"The {service_of(method)} did not answer {within}. It may have done what was asked: look, then try again.",
+        details={"method": method},
+    )
+
+
+def away(method: str) -> errors.Unavailable:
+    """The error of a call whose server cannot be reached."""
+    return errors.Unavailable(
+        f"The {service_of(method)} is away. Try again in a moment; GET /health/ready tells when it is back.",
+        details={"method": method},
+    )
+
+
+def service_of(method: str) -> str:
+    """The service that answers `/headrace.<noun>.v1.<Service>/<Method>`, by the name people know."""
+    package = method.removeprefix("/").split(".")
+    return _SERVICES.get(package[1] if package[0] == "headrace" else "", "server that is needed for this")
 
 
 def unknown_method(method: str) -> errors.Unsupported:
@@ -107,19 +137,23 @@ def our_mistake(error: BaseException, method: str) -> errors.Internal:
 def _of_status(code: grpc.StatusCode, text: str, method: str, timeout: float | None) -> HeadraceError:
     match code:
         case grpc.StatusCode.UNAVAILABLE:
-            return errors.Unavailable(f"The server that answers {method} is away. Try again in a moment.")
+            return away(method)
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return too_late(method, timeout)
         case grpc.StatusCode.CANCELLED:
-            return errors.Cancelled(f"{method} was cancelled.")
+            return errors.Cancelled(f"The call to the {service_of(method)} was cancelled.", details={"method": method})
         case grpc.StatusCode.UNIMPLEMENTED:
             return unknown_method(method)
         case grpc.StatusCode.RESOURCE_EXHAUSTED if "larger than max" in text:
-            return errors.TooLarge(f"A message of {method} is larger than the two sides allow.")
+            return errors.TooLarge(
+                f"The {service_of(method)} takes and sends no message as large as this one.", details={"method": method}
+            )
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return errors.RateLimited(f"The server that answers {method} has too much to do. Try again later.")
+            return errors.RateLimited(
+                f"The {service_of(method)} has too much to do. Try again later.", details={"method": method}
+            )
         case _:
-            return errors.Internal(f"{method} failed with {code.name}.")
+            return errors.Internal(f"The {service_of(method)} failed with {code.name}.", details={"method": method})
 
 
 def _pairs(metadata: object) -> Iterable[tuple[str, str | bytes]]:
