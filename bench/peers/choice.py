@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from bench.peers.headrace import Headrace
+from bench.peers.n8n import N8n
+from bench.peers.nodered import NodeRed
 from bench.peers.peer import Peer
 
 OURS: Mapping[str, Callable[[Path], Peer]] = {"headrace": Headrace}
-OTHERS: Mapping[str, Callable[[Path, Path], Peer]] = {}
+OTHERS: Mapping[str, Callable[[Path, Path], Peer]] = {
+    "node-red": NodeRed,
+    "n8n": N8n,
+    "n8n-legacy": partial(N8n, engine="legacy"),
+}
 
 
 def names(home: Path | None) -> list[str]:
