@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
+import headrace_executor.app
 import headrace_flow_manager.app
 import headrace_logging.app
 import headrace_scheduler.app
 from headrace_connectors import load_apps, load_builtin, load_bundles
 from headrace_core.clock import SystemClock
-from headrace_executor.app import ExecutorApp
 from headrace_executor.settings import ExecutorSettings
 from headrace_executor.stores.sqlite import SqliteExecutorStore
 from headrace_flow_manager.app import FlowManagerApp
@@ -121,14 +121,16 @@ async def open_platform(
             folder / "executor.db", fenced=executor_settings.mutant != "no_fence", on_broken=on_broken
         )
         stack.push_async_callback(run_store.close)
-        executor = ExecutorApp(
+        executor = headrace_executor.app.ExecutorApp(
             run_store,
             components=builtin,
-            flow_channel=channels.flow,
-            schedule_channel=channels.schedule,
-            log_channel=channels.log,
+            neighbours=headrace_executor.app.connect(
+                flow_channel=channels.flow,
+                schedule_channel=channels.schedule,
+                log_channel=channels.log,
+                egress=egress,
+            ),
             bus=bus,
-            egress=egress,
             clock=clock,
             settings=executor_settings,
         )

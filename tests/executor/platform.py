@@ -13,24 +13,16 @@ import orjson
 from headrace_connectors import load_builtin
 from headrace_core.clock import SystemClock
 from headrace_core.errors import NotFound
-from headrace_core.manifest import parse_manifest
-from headrace_executor.answers import Waiters
-from headrace_executor.context import Doors
-from headrace_executor.counters import Counters
-from headrace_executor.engine import Engine
-from headrace_executor.execution import Surroundings
+from headrace_core.ports import Bus
+from headrace_executor.app import ExecutorApp
 from headrace_executor.model import RunState
-from headrace_executor.plan import ComponentEntry, Components
-from headrace_executor.plans import Plans
-from headrace_executor.ports import FlowSource, FlowTimer, WebAnswer
-from headrace_executor.retry import RetryPolicy
-from headrace_executor.service import Event, ExecutionService, RunDetail
+from headrace_executor.ports import FlowSource, FlowTimer, LogEntry, Neighbours, WebAnswer
+from headrace_executor.service import Event, RunDetail
 from headrace_executor.settings import ExecutorSettings
 from headrace_executor.stores.sqlite import SqliteExecutorStore
-from headrace_executor.watching import Watching
 
 TENANT = "a" * 24
-COMPONENTS = [ComponentEntry(each.type, parse_manifest(each.manifest), each.component()) for each in load_builtin()]
+COMPONENTS = load_builtin()
 
 
 class HandedFlows:
@@ -83,61 +75,48 @@ class CountingWeb:
         return answer
 
 
+class NotedLogs:
+    """Keeps the log records, each once."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, LogEntry] = {}
+
+    async def write(self, entries: Sequence[LogEntry]) -> None:
+        self.entries.update({entry.record_id: entry for entry in entries})
+
+
 class Platform:
     """One executor of a test."""
 
-    def __init__(self, store: SqliteExecutorStore, flows: HandedFlows, web: CountingWeb, **settings: Any) -> None:
+    def __init__(
+        self, store: SqliteExecutorStore, flows: HandedFlows, web: CountingWeb, bus: Bus | None, **settings: Any
+    ) -> None:
         self.store = store
         self.flows = flows
         self.web = web
         self.timers = NotedTimers()
-        self.counters = Counters()
-        clock = SystemClock()
-        chosen = ExecutorSettings(workers=8, retry_first=timedelta(milliseconds=20), **settings)
-        watching = Watching(clock)
-        waiters = Waiters()
-        plans = Plans(flows, Components(COMPONENTS), clock, "http://localhost")
+        self.logs = NotedLogs()
         nothing: Any = None  # these components use neither stores nor files
-        doors = Doors(clock, store, self.timers, nothing, nothing, web, flows, "http://localhost")  # type: ignore[arg-type]  # no locks here
-
-        def surroundings(engine: Engine) -> Surroundings:
-            return Surroundings(
-                store=store,
-                doors=doors,
-                clock=clock,
-                policy=RetryPolicy(chosen.retry_first, chosen.retry_longest, 3),
-                receive_timeout=chosen.receive_timeout,
-                owner=engine.owner,
-                answer=engine.answer,
-                report_error=lambda *given: self.service.report_error(*given),
-                call_flow=lambda *given: self.service.call_flow(*given),
-                answer_call=lambda *given: self.service.answer_call(*given),
-                happen=watching.happen,
-                is_watched=watching.is_watched,
-            )
-
-        self.engine = Engine(
+        timers: Any = self.timers  # no locks here
+        self.app = ExecutorApp(
             store,
-            plans,
-            waiters,
-            clock,
-            self.counters,
-            workers=chosen.workers,
-            backlog=chosen.backlog,
-            lease=chosen.lease,
-            retention=chosen.retention,
-            surroundings=surroundings,
+            components=COMPONENTS,
+            neighbours=Neighbours(flows, timers, nothing, nothing, self.logs, web),
+            bus=bus,
+            clock=SystemClock(),
+            settings=ExecutorSettings(
+                **{
+                    "workers": 8,
+                    "retry_first": timedelta(milliseconds=20),
+                    "retry_count": 3,
+                    "public_url": "http://localhost",
+                    **settings,
+                }
+            ),
         )
-        self.service = ExecutionService(
-            store,
-            self.engine,
-            plans,
-            waiters,
-            self.timers,
-            clock,
-            self.counters,
-            chosen,  # type: ignore[arg-type]  # no locks here
-        )
+        self.counters = self.app.counters
+        self.engine = self.app.engine
+        self.service = self.app.service
 
     async def send(
         self, flow_id: str, node: str, content: Any, *, event_id: str = "", port: str = "webhook", wait: bool = False
@@ -170,11 +149,17 @@ class Platform:
 
 @contextlib.asynccontextmanager
 async def platform(
-    folder: Path, flows: HandedFlows, web: CountingWeb | None = None, **settings: Any
+    folder: Path,
+    flows: HandedFlows,
+    web: CountingWeb | None = None,
+    *,
+    bus: Bus | None = None,
+    alone: bool = True,
+    **settings: Any,
 ) -> AsyncIterator[Platform]:
     store = await SqliteExecutorStore.open(folder / "executor.db")
-    made = Platform(store, flows, web or CountingWeb(), **settings)
-    async with made.engine.running(alone=True):
+    made = Platform(store, flows, web or CountingWeb(), bus, **settings)
+    async with made.app.running(alone=alone):
         yield made
     await store.close()
 

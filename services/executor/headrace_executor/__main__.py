@@ -13,7 +13,7 @@ from headrace_runtime import failpoints, lifecycle, rpc, settings
 from headrace_runtime.egress import Egress, EgressPolicy
 from headrace_runtime.sqlite import lock_directory
 
-from headrace_executor.app import ExecutorApp
+from headrace_executor.app import ExecutorApp, connect
 from headrace_executor.settings import ExecutorSettings
 from headrace_executor.stores.sqlite import SqliteExecutorStore
 
@@ -53,11 +53,13 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     app = ExecutorApp(
         store,
         components=load_builtin(),
-        flow_channel=await stack.enter_async_context(peer.dial(server.flow_manager)),
-        schedule_channel=await stack.enter_async_context(peer.dial(server.scheduler)),
-        log_channel=await stack.enter_async_context(peer.dial(server.logging)),
+        neighbours=connect(
+            flow_channel=await stack.enter_async_context(peer.dial(server.flow_manager)),
+            schedule_channel=await stack.enter_async_context(peer.dial(server.scheduler)),
+            log_channel=await stack.enter_async_context(peer.dial(server.logging)),
+            egress=await stack.enter_async_context(Egress(policy)),
+        ),
         bus=None,
-        egress=await stack.enter_async_context(Egress(policy)),
         clock=SystemClock(),
         settings=chosen,
     )

@@ -64,21 +64,36 @@ class Waiters:
 
     def __init__(self) -> None:
         self._waiting: dict[str, list[tuple[AnswerBox, int]]] = {}
+        self._elsewhere: dict[str, tuple[str, float]] = {}
 
     def add(self, run_id: str, box: AnswerBox, index: int) -> None:
         box.expect()
         self._waiting.setdefault(run_id, []).append((box, index))
+
+    def add_elsewhere(self, tenant_id: str, run_id: str, box: AnswerBox, index: int, until: float) -> None:
+        """Wait for a run that somebody else may drive, until this instant of the monotonic clock."""
+        self.add(run_id, box, index)
+        _, longest = self._elsewhere.get(run_id, (tenant_id, until))
+        self._elsewhere[run_id] = (tenant_id, max(until, longest))
+
+    def elsewhere(self, now: float) -> list[tuple[str, str]]:
+        """The runs (tenant, run) whose answers have to be looked up; those whose callers left are forgotten."""
+        for run_id in [run_id for run_id, (_, until) in self._elsewhere.items() if until < now]:
+            self.drop(run_id)
+        return [(tenant_id, run_id) for run_id, (tenant_id, _) in self._elsewhere.items()]
 
     def is_awaited(self, run_id: str) -> bool:
         return run_id in self._waiting
 
     def answer(self, run_id: str, answer: FlowAnswer) -> None:
         """Give the answer to everyone who waits; the first one counts."""
+        self._elsewhere.pop(run_id, None)
         for box, index in self._waiting.pop(run_id, ()):
             box.put(index, answer)
 
     def drop(self, run_id: str) -> None:
         """Forget callers whose time is up."""
+        self._elsewhere.pop(run_id, None)
         self._waiting.pop(run_id, None)
 
 

@@ -9,8 +9,10 @@ from typing import Protocol
 
 from headrace_core import Json
 from headrace_core.clock import Clock
+from headrace_core.ids import new_id
 from headrace_core.manifest import parse_manifest
 from headrace_core.ports import Bus
+from headrace_runtime.bus import LocalBus
 from headrace_runtime.egress import Egress
 from headrace_runtime.rpc import Channel, Server
 from headrace_sdk import Component
@@ -21,8 +23,10 @@ from headrace_executor.context import Doors
 from headrace_executor.counters import Counters
 from headrace_executor.engine import Engine
 from headrace_executor.execution import Surroundings
+from headrace_executor.fleet import Ears, Fleet
 from headrace_executor.plan import ComponentEntry, Components
 from headrace_executor.plans import Plans
+from headrace_executor.ports import Neighbours
 from headrace_executor.retry import RetryPolicy
 from headrace_executor.service import ExecutionService
 from headrace_executor.servicer import ExecutionServicer
@@ -48,6 +52,24 @@ class Published(Protocol):
     def component(self) -> Callable[[], Component]: ...
 
 
+def connect(
+    *,
+    flow_channel: Channel,
+    schedule_channel: Channel,
+    log_channel: Channel,
+    egress: Egress,
+) -> Neighbours:
+    """Whom the executor asks, over these channels and through this way out."""
+    return Neighbours(
+        flows=FlowClient(flow_channel),
+        schedules=ScheduleClient(schedule_channel),
+        stores=StoreClient(flow_channel),
+        files=FileClient(flow_channel),
+        logs=LogClient(log_channel),
+        web=GuardedWeb(egress),
+    )
+
+
 class ExecutorApp:
     """One executor, ready to be registered at a server and to run."""
 
@@ -56,30 +78,28 @@ class ExecutorApp:
         store: ExecutorStore,
         *,
         components: Sequence[Published],
-        flow_channel: Channel,
-        schedule_channel: Channel,
-        log_channel: Channel,
+        neighbours: Neighbours,
         bus: Bus | None,
-        egress: Egress,
         clock: Clock,
         settings: ExecutorSettings,
     ) -> None:
-        flows = FlowClient(flow_channel)
-        schedules = ScheduleClient(schedule_channel)
-        self._bus = bus
-        self._settings = settings
+        self._bus = bus if bus is not None else LocalBus()
+        self.settings = settings
         self.counters = Counters()
-        self._plans = Plans(flows, Components([_entry(each) for each in components]), clock, settings.public_url)
-        self._watching = Watching(clock)
+        self._plans = Plans(
+            neighbours.flows, Components([_entry(each) for each in components]), clock, settings.public_url
+        )
+        fleet = Fleet(self._bus, new_id())
+        self.watching = Watching(clock, fleet)
         waiters = Waiters()
         doors = Doors(
             clock=clock,
             state=store,
-            schedules=schedules,
-            stores=StoreClient(flow_channel),
-            files=FileClient(flow_channel),
-            web=GuardedWeb(egress),
-            flows=flows,
+            schedules=neighbours.schedules,
+            stores=neighbours.stores,
+            files=neighbours.files,
+            web=neighbours.web,
+            flows=neighbours.flows,
             public_url=settings.public_url,
         )
         self.engine = Engine(
@@ -92,15 +112,17 @@ class ExecutorApp:
             backlog=settings.backlog,
             lease=settings.lease,
             retention=settings.retention,
+            fleet=fleet,
             surroundings=lambda engine: self._surroundings(engine, store, doors, clock),
         )
         self.service = ExecutionService(
-            store, self.engine, self._plans, waiters, schedules, clock, self.counters, settings
+            store, self.engine, self._plans, waiters, neighbours.schedules, clock, self.counters, settings
         )
-        self._shipper = Shipper(store, self._plans, LogClient(log_channel), clock, self.counters)
+        self._shipper = Shipper(store, self._plans, neighbours.logs, clock, self.counters)
 
     def _surroundings(self, engine: Engine, store: ExecutorStore, doors: Doors, clock: Clock) -> Surroundings:
-        settings = self._settings
+        settings = self.settings
+        watching = self.watching
         return Surroundings(
             store=store,
             doors=doors,
@@ -109,24 +131,36 @@ class ExecutorApp:
             receive_timeout=settings.receive_timeout,
             owner=engine.owner,
             answer=engine.answer,
+            answered=engine.fleet.answered,
             report_error=lambda *given: self.service.report_error(*given),
             call_flow=lambda *given: self.service.call_flow(*given),
             answer_call=lambda *given: self.service.answer_call(*given),
-            happen=self._watching.happen,
-            is_watched=self._watching.is_watched,
+            happen=watching.happen,
+            is_watched=watching.is_watched,
         )
 
     def register(self, server: Server) -> None:
         """Add the service to a gRPC or local server."""
-        ExecutionServicer(self.service, self._watching).register(server)
+        ExecutionServicer(self.service, self.watching).register(server)
 
     @contextlib.asynccontextmanager
     async def running(self, *, alone: bool) -> AsyncIterator[None]:
         """Run flows until the block ends. `alone`: no other executor can be alive on this store."""
         async with self.engine.running(alone=alone), asyncio.TaskGroup() as tasks:
-            helpers = [tasks.create_task(self._shipper.run())]
-            if self._bus is not None:
-                helpers.append(tasks.create_task(self._hear_of_changes(self._bus)))
+            ears = Ears(
+                ready=self.engine.wake,
+                answered=self.service.hear_of_answer,
+                cancelled=self.engine.cancel,
+                watched=self.watching.watched_elsewhere,
+                happened=self.watching.hear,
+            )
+            helpers = [
+                tasks.create_task(self._shipper.run()),
+                tasks.create_task(self._hear_of_changes()),
+                tasks.create_task(self.engine.fleet.run(ears)),
+                tasks.create_task(self.watching.keep_saying()),
+                tasks.create_task(self.service.look_for_answers()),
+            ]
             try:
                 yield
             finally:
@@ -135,11 +169,11 @@ class ExecutorApp:
 
     async def drain(self) -> None:
         """Take nothing new, let watchers go, and finish what is on its way."""
-        self._watching.close()
-        await self.engine.drain(self._settings.drain_within)
+        self.watching.close()
+        await self.engine.drain(self.settings.drain_within)
 
-    async def _hear_of_changes(self, bus: Bus) -> None:
-        async with bus.subscribe(FLOW_CHANGED, group=self.engine.owner) as batches:
+    async def _hear_of_changes(self) -> None:
+        async with self._bus.subscribe(FLOW_CHANGED, group=self.engine.owner) as batches:
             async for batch in batches:
                 for payload in batch:
                     self._plans.forget(payload.decode("utf-8", "replace"))

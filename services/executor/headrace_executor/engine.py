@@ -18,12 +18,12 @@ import orjson
 from headrace_core.clock import Clock
 from headrace_core.errors import Fenced, HeadraceError, NotFound, Unavailable, ValidationFailed
 from headrace_core.expressions import Json
-from headrace_core.ids import new_id
 from headrace_runtime.failpoints import failpoint
 
 from headrace_executor.answers import Waiters, implicit, to_answer
 from headrace_executor.counters import Counters
 from headrace_executor.execution import Execution, Surroundings
+from headrace_executor.fleet import Fleet
 from headrace_executor.journal import Progress
 from headrace_executor.model import Commit, Delivery, Inbound, Loaded, Message, Run, RunState
 from headrace_executor.plan import Plan
@@ -56,9 +56,11 @@ class Engine:
         backlog: int,
         lease: timedelta,
         retention: timedelta,
+        fleet: Fleet,
         surroundings: MakeSurroundings,
     ) -> None:
-        self.owner = new_id()
+        self.owner = fleet.owner
+        self.fleet = fleet
         self._store = store
         self._plans = plans
         self._waiters = waiters
@@ -144,7 +146,13 @@ class Engine:
         self._queue.put_nowait(Loaded(run, [], []))
 
     def nudge(self) -> None:
-        """Look at the store soon: something there became ready or due."""
+        """Look at the store soon: something there became ready or due. What this executor cannot take, another may."""
+        self._wake.set()
+        if not self.has_room:
+            self.fleet.ready()
+
+    def wake(self) -> None:
+        """Look at the store soon, because another executor says so."""
         self._wake.set()
 
     def cancel(self, run_id: str, reason: str) -> bool:
@@ -213,6 +221,8 @@ class Engine:
             self._active.pop(run.run_id, None)
         self._counters.settled += 1
         self._answer_the_rest(plan, run, state)
+        if run.has_moved and plan.expects_answer(run.trigger_id):
+            self.fleet.answered(run.run_id)
         if state is RunState.WAITING:
             self.nudge()
 

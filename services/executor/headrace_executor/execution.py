@@ -70,6 +70,7 @@ class Surroundings:
     receive_timeout: timedelta
     owner: str
     answer: Callable[[str, dict[str, Json]], None]  # run id, response
+    answered: Callable[[str], None]  # run id: its answer is on record, for whoever accepted the run
     report_error: Callable[[Plan, Run, Delivery, dict[str, Json]], Awaitable[None]]
     call_flow: Callable[[Run, Delivery, tuple[str, str, Json]], Awaitable[None]]
     answer_call: Callable[[Run, Json], Awaitable[None]]
@@ -103,6 +104,7 @@ class Execution:
         self._stops_flow = False
         self._careful = run.deaths > 0
         self._cancelled = ""
+        self._has_answered = False
 
     async def drive(self) -> RunState:
         """Go as far as possible and say where the run stands. Raises Fenced when somebody else has it now."""
@@ -344,6 +346,7 @@ class Execution:
         effects = context.effects
         if effects.response is not None:
             self._around.answer(self._run.run_id, effects.response)
+            self._has_answered = self._run.has_moved
         for answer in effects.answer:
             await self._around.answer_call(self._run, answer)
         result = self._result("done", delivery, effects, content, began)
@@ -500,6 +503,9 @@ class Execution:
         failpoint("run.after_commit")
         if not written:
             raise Fenced(f"Run {run.run_id} belongs to another executor by now.")
+        if self._has_answered:
+            self._has_answered = False
+            self._around.answered(run.run_id)
 
     async def _settle(self) -> RunState:
         """Nothing is ready: the run waits, or is over."""

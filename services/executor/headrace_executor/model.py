@@ -162,6 +162,11 @@ class Run:
     deaths: int
     suspect: str
 
+    @property
+    def has_moved(self) -> bool:
+        """Whether another than the one who accepted it may drive it."""
+        return self.epoch > 1
+
 
 @dataclass(frozen=True, slots=True)
 class Unprocessed:

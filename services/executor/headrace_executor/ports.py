@@ -170,3 +170,15 @@ class WebAnswer:
     headers: Sequence[tuple[str, str]]
     content: bytes
     url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Everyone the executor asks."""
+
+    flows: Flows
+    schedules: Schedules
+    stores: DataStores
+    files: FileStore
+    logs: Logs
+    web: Web

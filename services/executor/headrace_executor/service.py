@@ -51,6 +51,7 @@ from headrace_executor.store import Accepted, ExecutorStore, RunFilter
 
 MAX_EVENT_ID = 512
 MAX_CONTENT_BYTES = 15 * 1024 * 1024
+ANSWER_POLL_SECONDS = 0.5
 OVERLOAD_RETRY = timedelta(seconds=2)
 
 
@@ -140,6 +141,7 @@ class ExecutionService:
         self._clock = clock
         self._counters = counters
         self._settings = settings
+        self._has_hint = asyncio.Event()
         self._late: set[asyncio.Future[list[Accepted]]] = set()
 
     # Events.
@@ -229,11 +231,13 @@ class ExecutionService:
     def _start(self, candidate: _Candidate, box: AnswerBox, now: float) -> None:
         event, new = candidate.event, candidate.run
         if event.wants_answer:
-            if new.owned and candidate.plan.expects_answer(new.trigger_id):
-                self._waiters.add(new.run_id, box, event.index)
-            else:
+            if not candidate.plan.expects_answer(new.trigger_id):
                 box.expect()
                 box.put(event.index, implicit(200 if new.owned else 202, new.run_id))
+            elif new.owned:
+                self._waiters.add(new.run_id, box, event.index)
+            else:
+                self._wait_elsewhere(candidate, box)
         if new.owned and self._engine.has_room:
             self._engine.take(_fresh_run(new, self._engine.owner, now))
         elif not new.owned:
@@ -241,21 +245,58 @@ class ExecutionService:
 
     async def _answer_again(self, candidate: _Candidate, box: AnswerBox) -> None:
         """The same event came again: give it the answer of its run, now or when it comes."""
-        name, index = candidate.run.run_id, candidate.event.index
-        if self._waiters.is_awaited(name):
-            self._waiters.add(name, box, index)
+        run, index = candidate.run, candidate.event.index
+        if self._waiters.is_awaited(run.run_id):
+            self._waiters.add(run.run_id, box, index)
             return
-        box.expect()
-        box.put(index, await self._recorded_answer(candidate))
+        if not candidate.plan.expects_answer(run.trigger_id):
+            box.expect()
+            box.put(index, implicit(200, run.run_id))
+            return
+        answer = await self._recorded_answer(run.tenant_id, run.run_id)
+        if answer is None:
+            self._wait_elsewhere(candidate, box)
+        else:
+            box.expect()
+            box.put(index, answer)
 
-    async def _recorded_answer(self, candidate: _Candidate) -> FlowAnswer:
-        loaded = await self._store.get(candidate.run.tenant_id, candidate.run.run_id)
-        steps = read_steps(loaded.chunks, candidate.run.run_id) if loaded is not None else []
-        for step in steps:
+    def _wait_elsewhere(self, candidate: _Candidate, box: AnswerBox) -> None:
+        run, event = candidate.run, candidate.event
+        until = self._clock.monotonic() + event.answer_within
+        self._waiters.add_elsewhere(run.tenant_id, run.run_id, box, event.index, until)
+
+    async def _recorded_answer(self, tenant_id: str, name: str) -> FlowAnswer | None:
+        """The answer of a run that has one on record, or will have none. None while it may still come."""
+        loaded = await self._store.get(tenant_id, name)
+        if loaded is None:
+            return implicit(202, name)
+        for step in read_steps(loaded.chunks, name):
             if step.response is not None:
                 return to_answer(dict(step.response))
-        expects = candidate.plan.expects_answer(candidate.run.trigger_id)
-        return implicit(202 if expects else 200, candidate.run.run_id)
+        goes_on = loaded.run.state in (RunState.READY, RunState.RUNNING)
+        return None if goes_on else implicit(202, name)
+
+    # Runs whose callers wait here while others drive them.
+
+    async def look_for_answers(self) -> None:
+        """Answer callers whose runs are elsewhere, until cancelled. A hint makes it quicker; this makes it sure."""
+        while True:
+            self._has_hint.clear()
+            for tenant_id, name in self._waiters.elsewhere(self._clock.monotonic()):
+                try:
+                    answer = await self._recorded_answer(tenant_id, name)
+                except (Unavailable, ConnectionError):
+                    break
+                if answer is not None:
+                    self._waiters.answer(name, answer)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ANSWER_POLL_SECONDS):
+                    await self._has_hint.wait()
+
+    def hear_of_answer(self, name: str) -> None:
+        """Another executor says that this run has its answer on record."""
+        if self._waiters.is_awaited(name):
+            self._has_hint.set()
 
     # Timers.
 
@@ -419,6 +460,7 @@ class ExecutionService:
                 order = cancel_order(name, words)
                 await self._store.put_inbox(run.tenant_id, name, order, self._clock.now().timestamp())
                 self._engine.nudge()
+                self._engine.fleet.cancelled(name, words)
         return (await self.get_run(tenant_id, name)).run
 
     # Unprocessed messages.
