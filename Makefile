@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PACKAGES := libs services embedded cli connectors bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto format check lint types layers test chaos bench run clean
+.PHONY: help setup proto format check lint types layers servers test services chaos bench run clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,13 +35,19 @@ lint: setup
 	$(BIN)/python proto/breaking.py
 
 types: setup
-	$(BIN)/mypy $(PACKAGES)
+	$(BIN)/mypy $(PACKAGES) tests/servers
 
 layers: setup
 	$(BIN)/lint-imports
 
-test: setup check ## check, then every test
+servers: setup ## install the backing servers that tests run against
+	$(BIN)/python -m tests.servers --install
+
+test: setup check servers ## check, then every test
 	$(BIN)/python -m pytest -q
+
+services: setup ## run RabbitMQ, Redis, MongoDB's wire and Elasticsearch until Ctrl-C: make services [NAMES="redis mongo"] [DATA=dir]
+	$(BIN)/python -m tests.servers $(NAMES) $(if $(DATA),--data $(DATA))
 
 BAR ?= R1
 LEVEL ?= ci
