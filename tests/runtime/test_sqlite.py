@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -81,6 +82,21 @@ async def test_a_broken_commit_stops_all_writing(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         await database.write(insert("one"))
     assert len(heard) == 1
+    await database.close()
+
+
+async def test_a_lock_that_another_process_holds_too_long_refuses_the_write_and_breaks_nothing(tmp_path: Path) -> None:
+    broken: list[BaseException] = []
+    database = await Database.open(tmp_path / "a.db", SCHEMA, on_broken=broken.append)
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable, match="locked"):
+            await database.write(insert("one"))
+
+    await database.write(insert("two"))
+
+    assert await database.read(names) == ["two"]
+    assert broken == []
     await database.close()
 
 

@@ -177,7 +177,7 @@ class Database:
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
-            if not _is_full(error):
+            if not _heals(error):
                 self._broken = error
                 if self._on_broken is not None:
                     self._loop.call_soon_threadsafe(self._on_broken, self._failure(error))
@@ -227,9 +227,9 @@ def _run_in_savepoint(connection: sqlite3.Connection, item: _Write) -> None:
         connection.execute("RELEASE item")
 
 
-def _is_full(error: sqlite3.Error) -> bool:
-    """A full disk heals; nothing of the group was written."""
-    return getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
+def _heals(error: sqlite3.Error) -> bool:
+    """A full disk, or a lock that another process holds: nothing of the group was written, and it passes."""
+    return getattr(error, "sqlite_errorname", "") in ("SQLITE_FULL", "SQLITE_BUSY")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
