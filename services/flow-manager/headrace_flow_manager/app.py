@@ -29,6 +29,7 @@ from headrace_flow_manager.files.servicer import FileServicer
 from headrace_flow_manager.flows.lifecycle import Lifecycle
 from headrace_flow_manager.flows.service import FlowResolver, FlowService
 from headrace_flow_manager.flows.servicer import FlowServicer
+from headrace_flow_manager.guests import GuestBook
 from headrace_flow_manager.loops import Loop, Loops
 from headrace_flow_manager.people.model import PeopleRules
 from headrace_flow_manager.people.passwords import Passwords
@@ -81,7 +82,7 @@ class FlowManagerApp:
             validate_flow, manifest_of=catalog.manifest, strict=True, known_types=catalog.types
         )
         self.catalog = catalog
-        self.flows = FlowService(stores.flows, self.lifecycle, validate, news, clock)
+        self.flows = FlowService(stores.flows, GuestBook(stores.people), self.lifecycle, validate, news, clock)
         self.resolver = FlowResolver(stores.directory)
         self.people = PeopleService(stores.people, passwords, _people_rules(settings), clock)
         self.authenticator = Authenticator(stores.tokens, clock)

@@ -25,6 +25,9 @@ RECONCILE_BATCH = 100
 
 Result = TypeVar("Result")
 
+Find = Callable[[], Awaitable[Flow]]
+"""Reads the flow for somebody who may do this with it. Raises NotFound and Forbidden."""
+
 CheckStart = Callable[[Flow], None]
 """Raises ValidationFailed when the flow is not fit to start."""
 
@@ -47,15 +50,15 @@ class Lifecycle:
         self._clock = clock
         self.locks = KeyedLocks()
 
-    async def start(self, tenant: str, flow_id: str, check: CheckStart) -> Flow:
-        """Make the flow run; a running flow stays as it is.
+    async def start(self, flow_id: str, find: Find, check: CheckStart) -> Flow:
+        """Make the flow that is found run; a running flow stays as it is.
 
         Returns it while still starting when the executor is away: the reconciler starts it later. Raises
         ValidationFailed when it is not fit to start, or what the executor refused it for.
         """
 
         async def attempt() -> Flow:
-            flow = await self._store.get(tenant, flow_id)
+            flow = await find()
             if flow.stage is Stage.STOPPING:
                 flow = await self.finish(flow)
                 if flow.stage is Stage.STOPPING:
@@ -68,14 +71,14 @@ class Lifecycle:
         async with self.locks.hold(flow_id):
             return await persistently(attempt)
 
-    async def stop(self, tenant: str, flow_id: str) -> Flow:
-        """Make the flow take no more events; a stopped flow stays as it is.
+    async def stop(self, flow_id: str, find: Find) -> Flow:
+        """Make the flow that is found take no more events; a stopped flow stays as it is.
 
         Returns it while still stopping when the executor is away: the reconciler stops it later.
         """
 
         async def attempt() -> Flow:
-            flow = await self._store.get(tenant, flow_id)
+            flow = await find()
             if flow.is_active:
                 flow = await self.save(flow, model.stopping(flow, new_id()))
             return await self.finish(flow)

@@ -10,6 +10,7 @@ from headrace_core.errors import BadRequest, Problem, ValidationFailed
 from headrace_core.flow import kind_of, parse_descriptor
 
 from headrace_flow_manager import json_text
+from headrace_flow_manager.flows.sharing import PERMISSIONS
 
 DEFAULT_NAME = "New flow"
 MAX_RECORD_BYTES = 4 * 1024 * 1024
@@ -17,7 +18,6 @@ MAX_NAME = 512
 MAX_TEXT = 100_000
 
 TYPES = ("automation", "integration-draft", "integration-template", "integration-instance")
-PERMISSIONS = ("read", "start", "stop")
 SHARED_WITH = ("email", "domain", "scope")
 
 READ_ONLY: Final = frozenset(

@@ -1,18 +1,20 @@
 """What can be done with flows."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from headrace_core import Json
 from headrace_core import flow as descriptors
 from headrace_core.clock import Clock
-from headrace_core.errors import BadRequest, Conflict, NotFound, Problem, RevisionConflict, ValidationFailed
+from headrace_core.errors import BadRequest, Conflict, Forbidden, NotFound, Problem, RevisionConflict, ValidationFailed
 from headrace_core.ids import new_id
 
 from headrace_flow_manager.flows import cloning, model, record
 from headrace_flow_manager.flows.lifecycle import Lifecycle, persistently
 from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
-from headrace_flow_manager.flows.store import FlowDirectory, FlowNews, FlowStore
+from headrace_flow_manager.flows.sharing import Permission, permits
+from headrace_flow_manager.flows.store import FlowDirectory, FlowNews, FlowStore, Guests
 from headrace_flow_manager.query import ListQuery, Page
 from headrace_flow_manager.scope import Tenants
 
@@ -39,9 +41,16 @@ class FlowService:
     """Keeps flows: their records, versions and whether they run."""
 
     def __init__(
-        self, store: FlowStore, lifecycle: Lifecycle, validate: Validate, news: FlowNews, clock: Clock
+        self,
+        store: FlowStore,
+        guests: Guests,
+        lifecycle: Lifecycle,
+        validate: Validate,
+        news: FlowNews,
+        clock: Clock,
     ) -> None:
         self._store = store
+        self._guests = guests
         self._lifecycle = lifecycle
         self._validate = validate
         self._news = news
@@ -52,8 +61,8 @@ class FlowService:
         return await self._add(tenant, record.check_flow_id(flow_id or new_id()), record.parse_changes(fields))
 
     async def get(self, tenants: Tenants, flow_id: str) -> Flow:
-        """The flow. Raises NotFound."""
-        return await self._store.get(tenants, flow_id)
+        """The flow, of the tenant or shared to be read. Raises NotFound, Forbidden."""
+        return await self._reach(tenants, flow_id, "read")
 
     async def page(self, tenants: Tenants, query: ListQuery) -> Page[Flow]:
         """A page of flows."""
@@ -105,13 +114,15 @@ class FlowService:
         await self._lifecycle.remove(tenant, flow_id)
 
     async def clone(self, tenant: str, flow_id: str, options: CloneOptions) -> Flow:
-        """Copy a flow under new component ids. The copy is stopped."""
-        origin = await self._store.get(tenant, flow_id)
+        """Copy a flow, of the tenant or shared to be read, under new component ids. The copy is stopped."""
+        origin = await self._reach(tenant, flow_id, "read")
         ids = cloning.fresh_ids(origin.descriptor)
         fields = {
             name: value
             for name, value in origin.record.items()
-            if name not in options.without and name not in ("originFlowId", "componentIdMap")
+            if name not in options.without
+            and name not in ("originFlowId", "componentIdMap")
+            and not (name == "sharedWith" and origin.tenant_id != tenant)
         }
         fields["name"] = options.prefix + origin.name
         if "wizard" in fields:
@@ -126,16 +137,20 @@ class FlowService:
         return await self.create(tenant, "", fields | dict(options.additional or {}))
 
     async def start(self, tenant: str, flow_id: str) -> Flow:
-        """Make the flow run. Raises ValidationFailed with everything that keeps it from starting."""
-        return await self._lifecycle.start(tenant, flow_id, self._check_start)
+        """Make the flow run, of the tenant or shared to be started.
+
+        Raises ValidationFailed with everything that keeps it from starting, NotFound, Forbidden.
+        """
+        find = functools.partial(self._reach, tenant, flow_id, "start")
+        return await self._lifecycle.start(flow_id, find, self._check_start)
 
     async def stop(self, tenant: str, flow_id: str) -> Flow:
-        """Make the flow take no more events."""
-        return await self._lifecycle.stop(tenant, flow_id)
+        """Make the flow, of the tenant or shared to be stopped, take no more events. Raises NotFound, Forbidden."""
+        return await self._lifecycle.stop(flow_id, functools.partial(self._reach, tenant, flow_id, "stop"))
 
     async def validate(self, tenants: Tenants, flow_id: str) -> Sequence[Problem]:
-        """Everything found in the newest version, errors before warnings. Raises NotFound."""
-        return self.validate_descriptor((await self._store.get(tenants, flow_id)).descriptor)
+        """Everything found in the newest version, errors before warnings. Raises NotFound, Forbidden."""
+        return self.validate_descriptor((await self._reach(tenants, flow_id, "read")).descriptor)
 
     def validate_descriptor(self, descriptor: Mapping[str, Json]) -> Sequence[Problem]:
         """Everything found in a descriptor as it stands, errors before warnings."""
@@ -150,6 +165,23 @@ class FlowService:
         if offset < 0 or not 0 <= limit <= MAX_PAGE:
             raise BadRequest(f"A page begins at 0 or later and holds 1 to {MAX_PAGE} versions.")
         return await self._store.versions(tenants, flow_id, offset, limit or DEFAULT_PAGE)
+
+    async def _reach(self, tenants: Tenants, flow_id: str, permission: Permission) -> Flow:
+        """The flow, when it is the tenant's own or shared with this permission.
+
+        A flow that is shared with the tenant for something else is Forbidden; any other one is NotFound, as if it
+        were not there.
+        """
+        try:
+            return await self._store.get(tenants, flow_id)
+        except NotFound:
+            guest = await self._guests.guest(tenants) if isinstance(tenants, str) else None
+            if guest is None:
+                raise
+        flow = await self._store.shared(guest, flow_id)
+        if not permits(flow.record, guest, permission):
+            raise Forbidden(f"Flow {flow_id!r} is shared with you, but not to {permission} it. Ask its owner.")
+        return flow
 
     async def _add(self, tenant: str, flow_id: str, changes: record.Changes) -> Flow:
         now = self._clock.now()

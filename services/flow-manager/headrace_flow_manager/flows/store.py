@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from headrace_flow_manager.flows.model import Flow, FlowVersion
+from headrace_flow_manager.flows.sharing import Guest
 from headrace_flow_manager.query import ListQuery, Page
 from headrace_flow_manager.scope import Tenants
 
@@ -17,6 +18,10 @@ class FlowStore(Protocol):
 
     async def get(self, tenants: Tenants, flow_id: str) -> Flow:
         """The flow. Raises NotFound when the tenant has none of that id."""
+        ...
+
+    async def shared(self, guest: Guest, flow_id: str) -> Flow:
+        """The flow of whatever tenant, as long as it grants the guest something. Raises NotFound when it does not."""
         ...
 
     async def page(self, tenants: Tenants, query: ListQuery) -> Page[Flow]:
@@ -60,6 +65,14 @@ class FlowDirectory(Protocol):
 
     async def unfinished(self, after_flow_id: str, limit: int) -> Sequence[Flow]:
         """Flows with a start, stop, update or removal under way, by flow id, after the given one."""
+        ...
+
+
+class Guests(Protocol):
+    """Who users are to those who share flows with them."""
+
+    async def guest(self, user_id: str) -> Guest | None:
+        """The user as `sharedWith` names users; None when there is no such active user."""
         ...
 
 

@@ -11,6 +11,7 @@ from headrace_runtime.sqlite import Database
 
 from headrace_flow_manager import json_text, times
 from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
+from headrace_flow_manager.flows.sharing import PERMISSIONS, Guest, permits
 from headrace_flow_manager.query import ListQuery, Page, Record, Selection
 from headrace_flow_manager.scope import Tenants
 from headrace_flow_manager.stores.values import instant, micros, of_tenants, parsed_object, shown
@@ -92,6 +93,16 @@ class SqliteFlowStore:
 
     async def get(self, tenants: Tenants, flow_id: str) -> Flow:
         return await self._database.read(lambda connection: _get(connection, tenants, flow_id))
+
+    async def shared(self, guest: Guest, flow_id: str) -> Flow:
+        def work(connection: sqlite3.Connection) -> Flow:
+            row = connection.execute(f"{_SELECT} WHERE f.flow_id = ? AND f.removed = 0", (flow_id,)).fetchone()
+            flow = None if row is None else _flow(row)
+            if flow is None or not any(permits(flow.record, guest, each) for each in PERMISSIONS):
+                raise NotFound("flow", flow_id)
+            return flow
+
+        return await self._database.read(work)
 
     async def page(self, tenants: Tenants, query: ListQuery) -> Page[Flow]:
         selection = Selection(query)

@@ -1,0 +1,20 @@
+"""Users as those see them who share flows: the one place where people and flows meet."""
+
+from headrace_core.errors import NotFound
+
+from headrace_flow_manager.flows.sharing import Guest
+from headrace_flow_manager.people.store import PeopleStore
+
+
+class GuestBook:
+    """Keeps `flows.store.Guests` from the users there are now, so that a user who is put out loses every share."""
+
+    def __init__(self, people: PeopleStore) -> None:
+        self._people = people
+
+    async def guest(self, user_id: str) -> Guest | None:
+        try:
+            user = await self._people.get(user_id)
+        except NotFound:
+            return None
+        return Guest(user.email, frozenset(user.scopes)) if user.active else None
