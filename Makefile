@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PACKAGES := libs services embedded cli connectors bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto format check lint types layers servers test services chaos bench run clean
+.PHONY: help setup proto format check lint types layers servers test scenarios services chaos bench run clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ test: setup check servers ## check, then every test
 
 services: setup ## run RabbitMQ, Redis, MongoDB's wire and Elasticsearch until Ctrl-C: make services [NAMES="redis mongo"] [DATA=dir]
 	$(BIN)/python -m tests.servers $(NAMES) $(if $(DATA),--data $(DATA))
+
+scenarios: setup ## play the transcripts of tests/scenarios
+	$(BIN)/python -m pytest -q tests/scenarios
 
 BAR ?= R1
 LEVEL ?= ci

@@ -12,7 +12,7 @@ import headrace_flow_manager.app
 import headrace_logging.app
 import headrace_scheduler.app
 from headrace_connectors import load_apps, load_builtin, load_bundles
-from headrace_core.clock import SystemClock
+from headrace_core.clock import Clock, SystemClock
 from headrace_executor.settings import ExecutorSettings
 from headrace_executor.stores.sqlite import SqliteExecutorStore
 from headrace_flow_manager.app import FlowManagerApp
@@ -50,7 +50,10 @@ class Serving:
 
 @asynccontextmanager
 async def open_platform(
-    environ: Mapping[str, str], *, on_broken: Callable[[BaseException], None] | None = None
+    environ: Mapping[str, str],
+    *,
+    clock: Clock | None = None,
+    on_broken: Callable[[BaseException], None] | None = None,
 ) -> AsyncIterator[Serving]:
     """Run the whole platform while the block runs. Leaving the block drains it.
 
@@ -60,7 +63,8 @@ async def open_platform(
     failpoints.arm(environ)
     own = load(EmbeddedSettings, environ)
     gateway = load(GatewaySettings, environ)
-    clock, bus, metrics = SystemClock(), LocalBus(), Metrics()
+    clock = clock or SystemClock()
+    bus, metrics = LocalBus(), Metrics()
     health = Health(clock)
     folder = own.data_dir.resolve()
     async with AsyncExitStack() as stack:
