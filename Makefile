@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PACKAGES := libs services embedded cli connectors bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto format check lint types layers servers test scenarios services chaos bench run clean
+.PHONY: help setup proto format check lint types layers servers test scenarios services chaos bench docs run clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,7 +35,7 @@ lint: setup
 	$(BIN)/python proto/breaking.py
 
 types: setup
-	$(BIN)/mypy $(PACKAGES) tests/servers
+	$(BIN)/mypy $(PACKAGES) docs/generate.py tests/servers
 
 layers: setup
 	$(BIN)/lint-imports
@@ -62,6 +62,9 @@ bench: setup ## speed and memory: make bench SCENARIOS="F1 F2" SECONDS=5 ROUNDS=
 	$(BIN)/python -m bench $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PEERS),--peers $(PEERS)) $(if $(PEERS_HOME),--peers-home $(PEERS_HOME)) \
 		$(ARGS)
+
+docs: setup ## write docs/reference from the code
+	$(BIN)/python -m docs.generate docs/reference
 
 run: setup ## start the whole platform in one process
 	$(BIN)/headrace up

@@ -1,0 +1,208 @@
+"""Writes docs/reference from the code: `python -m docs.generate FOLDER`."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from inspect import getdoc
+from itertools import groupby
+from pathlib import Path
+from typing import cast
+
+import httpx
+from headrace_connectors import load_builtin
+from headrace_core import Json, errors
+from headrace_core.expressions.modifiers import default_modifiers
+from headrace_core.manifest import Manifest, parse_manifest
+from headrace_embedded.platform import open_platform
+from headrace_embedded.settings import EmbeddedSettings
+from headrace_executor.settings import ExecutorSettings
+from headrace_flow_manager.configuration import FlowManagerSettings
+from headrace_gateway.errors import status_of
+from headrace_gateway.routes import ROUTES
+from headrace_gateway.routing import Route
+from headrace_gateway.settings import GatewaySettings
+from headrace_logging.settings import LoggingSettings
+from headrace_runtime.settings import describe
+from headrace_scheduler.settings import SchedulerSettings
+from headrace_sdk import errors as component_errors
+
+SETTINGS: Mapping[str, type] = {
+    "Embedded platform": EmbeddedSettings,
+    "Gateway": GatewaySettings,
+    "Flow manager": FlowManagerSettings,
+    "Executor": ExecutorSettings,
+    "Scheduler": SchedulerSettings,
+    "Logging": LoggingSettings,
+}
+HELP = re.compile(r"^# HELP (\S+) (.*)\n# TYPE \1 (\S+)$", re.MULTILINE)
+
+
+def pages(metrics: str) -> dict[str, str]:
+    """All pages by file name. `metrics` is what a running platform serves at /metrics."""
+    return {
+        "components.md": components(),
+        "modifiers.md": modifiers(),
+        "rest-api.md": rest_api(),
+        "settings.md": settings(),
+        "errors.md": error_codes(),
+        "metrics.md": _page("Metrics", [_table(("metric", "kind", "what"), _metric_rows(metrics))]),
+    }
+
+
+def components() -> str:
+    """Every built-in component with its ports, fields and properties."""
+    found = [parse_manifest(each.manifest) for each in load_builtin()]
+    intro = "Each answers to its name and to the same name with `appmixer.` in front. Fields take variables."
+    return _page("Components", [intro, *(_component(each) for each in sorted(found, key=lambda each: each.name))])
+
+
+def _component(manifest: Manifest) -> str:
+    effect = str(manifest.raw.get("effect", "undeclared"))
+    parts = [f"## {manifest.name}", f"{manifest.raw.get('description', '')} Effect: {effect}."]
+    for port in manifest.in_ports:
+        parts.append(f"In-port `{port.name}`" + (":" if port.inputs else "."))
+        parts.extend(_fields(port.inputs))
+    properties = _object(manifest.properties_inspector.get("inputs"))
+    if properties:
+        parts.extend(["Properties:", *_fields(properties)])
+    out_ports = ", ".join(f"`{port.name}`" for port in manifest.out_ports)
+    return "\n\n".join([*parts, f"Out-ports: {out_ports or 'none'}."])
+
+
+def _fields(inputs: Mapping[str, Json]) -> list[str]:
+    rows = [
+        (f"`{name}`", str(field.get("type", "")), str(field.get("tooltip") or field.get("label") or ""))
+        for name, given in inputs.items()
+        for field in [_object(given)]
+    ]
+    return [_table(("field", "form", "what"), rows)] if rows else []
+
+
+def modifiers() -> str:
+    """The default modifiers by category."""
+    document = default_modifiers()
+    known = {name: _object(each) for name, each in _object(document["modifiers"]).items()}
+    parts = []
+    for category in _object(document["categories"]):
+        rows = [
+            (f"`{name}`", _arguments(each), str(each.get("description", "")))
+            for name, each in known.items()
+            if category in cast("list[str]", each.get("category") or [])
+        ]
+        parts.append(f"## {category.capitalize()}\n\n" + _table(("modifier", "arguments", "what"), rows))
+    flow_values = [(f"`{name}`", str(each.get("description", ""))) for name, each in known.items() if _is_value(each)]
+    parts.append("## Values of the flow\n\n" + _table(("value", "what"), flow_values))
+    return _page("Modifiers", parts)
+
+
+def _is_value(modifier: Mapping[str, Json]) -> bool:
+    return modifier.get("type") == "flow" or not modifier.get("category")
+
+
+def _arguments(modifier: Mapping[str, Json]) -> str:
+    arguments = [_object(each) for each in cast("list[Json]", modifier.get("arguments") or [])]
+    return ", ".join(f"{each['name']}{' (named)' if each.get('isHash') else ''}" for each in arguments)
+
+
+def rest_api() -> str:
+    """Every endpoint by noun, from the route table."""
+    intro = "As OpenAPI 3.1: `/openapi.json` of a running platform. Webhooks: any method at " + (
+        "`/flows/{flowId}/components/{componentId}`."
+    )
+    groups = groupby(sorted(ROUTES, key=lambda route: route.tag), key=lambda route: route.tag)
+    return _page("REST API", [intro, *(f"## {tag}\n\n" + "\n\n".join(map(_route, each)) for tag, each in groups)])
+
+
+def _route(route: Route) -> str:
+    parts = [f"### `{route.method} {route.path}`", f"{route.summary}. {route.description} For: {route.policy.value}"]
+    if route.parameters:
+        rows = [(f"`{each.name}`", each.place, each.description) for each in route.parameters]
+        parts.append(_table(("parameter", "place", "what"), rows))
+    answers = [(str(each.status), each.description) for each in route.answers]
+    failures = ", ".join(map(str, sorted(route.errors)))
+    parts.append(_table(("status", "answer"), [*answers, *([(failures, "errors")] if failures else [])]))
+    return "\n\n".join(parts)
+
+
+def settings() -> str:
+    """Every environment variable that is read, by service."""
+    parts = ["A secret may also come from the file that `<NAME>_FILE` points at. Spans of time: `30s`, `1h30m`, `7d`."]
+    for service, cls in SETTINGS.items():
+        rows = [
+            (f"`{each.env}`", each.kind, "must be given" if each.default is None else f"`{each.default}`", each.help)
+            for each in describe(cls)
+        ]
+        parts.append(f"## {service}\n\n" + _table(("variable", "kind", "default", "what"), rows))
+    return _page("Settings", parts)
+
+
+def error_codes() -> str:
+    """The codes of the API and those of failed steps."""
+    api = [(f"`{each.code}`", str(_status(each)), _first_line(each)) for each in errors.ALL]
+    kinds = [each for each in vars(component_errors).values() if _is_component_error(each)]
+    steps = [(f"`{each.code}`", each.__name__, _first_line(each)) for each in kinds]
+    return _page(
+        "Errors",
+        [
+            "The API answers `{statusCode, error, message, code, problems?, requestId}`.",
+            _table(("code", "status", "what"), api),
+            "## Errors of steps\n\nWhat a component may raise, as it stands in unprocessed messages.",
+            _table(("code", "class", "what"), steps),
+        ],
+    )
+
+
+def _status(kind: type[errors.HeadraceError]) -> int:
+    return status_of(kind.revive("", {}))
+
+
+def _is_component_error(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, component_errors.ComponentError)
+
+
+def _first_line(kind: type) -> str:
+    return (getdoc(kind) or "").split("\n\n")[0].replace("\n", " ")
+
+
+def _metric_rows(text: str) -> list[tuple[str, str, str]]:
+    return sorted((f"`{name}`", kind, help) for name, help, kind in HELP.findall(text))
+
+
+def _page(title: str, parts: Iterable[str]) -> str:
+    return "\n\n".join([f"# {title}", "Generated from the code by `make docs`.", *parts]) + "\n"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _object(value: Json) -> dict[str, Json]:
+    return value if isinstance(value, dict) else {}
+
+
+async def served_metrics() -> str:
+    """What a fresh platform serves at /metrics."""
+    with tempfile.TemporaryDirectory() as folder:
+        environ = {"HEADRACE_DATA_DIR": folder, "HEADRACE_PORT": "0", "HEADRACE_METRICS_PUBLIC": "true"}
+        environ["HEADRACE_DRAIN_DELAY"] = "0s"
+        async with open_platform(environ) as serving, httpx.AsyncClient(base_url=serving.url) as client:
+            return (await client.get("/metrics")).text
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages(asyncio.run(served_metrics())).items():
+        (folder / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

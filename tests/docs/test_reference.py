@@ -1,0 +1,42 @@
+"""The reference is made from the code, so it names all there is, each with a sentence."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from headrace_connectors import load_builtin
+from headrace_core import errors
+from headrace_core.expressions.modifiers import default_modifiers
+from headrace_gateway.routes import ROUTES
+from headrace_runtime.settings import describe
+
+from docs.generate import SETTINGS, pages, served_metrics
+
+COMPONENTS = [each.type for each in load_builtin()]
+VARIABLES = [each.env for cls in SETTINGS.values() for each in describe(cls)]
+
+
+@pytest.fixture
+async def written() -> dict[str, str]:
+    return pages(await served_metrics())
+
+
+async def test_the_reference_names_all_there_is(written: dict[str, str]) -> None:
+    modifiers = default_modifiers()["modifiers"]
+    assert isinstance(modifiers, dict)
+
+    assert [name for name in COMPONENTS if f"## {name}\n" not in written["components.md"]] == []
+    assert [name for name in modifiers if f"`{name}`" not in written["modifiers.md"]] == []
+    assert [name for name in VARIABLES if f"`{name}`" not in written["settings.md"]] == []
+    assert [each.code for each in errors.ALL if f"`{each.code}`" not in written["errors.md"]] == []
+    routes = [f"### `{route.method} {route.path}`\n" for route in ROUTES]
+    assert [route for route in routes if route not in written["rest-api.md"]] == []
+    assert "`headrace_gateway_requests_total`" in written["metrics.md"]
+
+
+async def test_every_row_of_the_reference_says_something(written: dict[str, str]) -> None:
+    for name in ("settings.md", "modifiers.md", "errors.md", "metrics.md"):
+        rows = re.findall(r"^\| `.*\|$", written[name], re.MULTILINE)
+        assert rows
+        assert [row for row in rows if re.search(r"\|\s+\|$", row)] == []
