@@ -33,12 +33,21 @@ EVERY_MINUTE: dict[str, Any] = {
 
 
 @contextmanager
-def held(file: Path) -> Iterator[None]:
-    """Keep everybody else from writing to the file."""
+def damaged(file: Path) -> Iterator[None]:
+    """Make every write to the file fail, as those on a bad disk do; it can be read."""
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
+        tables = [
+            row[1] for row in connection.execute("PRAGMA table_list") if row[2] == "table" and "sqlite_" not in row[1]
+        ]
+        for table in tables:
+            for verb in ("INSERT", "UPDATE"):
+                connection.execute(
+                    f"CREATE TRIGGER {verb}_{table} BEFORE {verb} ON {table} BEGIN INSERT INTO nowhere VALUES (1); END"
+                )
         yield
-        connection.execute("ROLLBACK")
+        for table in tables:
+            for verb in ("INSERT", "UPDATE"):
+                connection.execute(f"DROP TRIGGER {verb}_{table}")
 
 
 async def broken(heard: asyncio.Queue[BaseException], *names: str) -> bool:
@@ -76,15 +85,15 @@ async def test_every_store_says_by_name_that_its_commit_failed(tmp_path: Path) -
         assert (await start(hook)).status_code == 200
 
         with ExitStack() as stack:
-            stack.enter_context(held(tmp_path / "logging.db"))
-            stack.enter_context(held(tmp_path / "scheduler.db"))
+            stack.enter_context(damaged(tmp_path / "logging.db"))
+            stack.enter_context(damaged(tmp_path / "scheduler.db"))
             called = await client.post(f"/flows/{hook}/components/hook", json={})
             assert called.status_code < 300
             assert (await start(clock)).status_code == 200  # it starts as soon as the scheduler is back
             assert await broken(heard, "logging.db", "scheduler.db")
         with ExitStack() as stack:
-            stack.enter_context(held(tmp_path / "executor.db"))
-            stack.enter_context(held(tmp_path / "flow_manager.db"))
+            stack.enter_context(damaged(tmp_path / "executor.db"))
+            stack.enter_context(damaged(tmp_path / "flow_manager.db"))
             answers = await asyncio.gather(
                 client.post("/flows", json={"name": "y", "flow": HOOK}),
                 client.post(f"/flows/{hook}/components/hook", json={}),
@@ -100,7 +109,7 @@ def test_the_process_ends_with_status_1_and_a_line_that_says_why(tmp_path: Path)
     process.start()
     assert process.child is not None
     try:
-        with held(tmp_path / "data" / "executor.db"):
+        with damaged(tmp_path / "data" / "executor.db"):
             assert process.child.wait(25) == 1  # its next sign of life cannot be written
         log = (tmp_path / "log").read_text()
         assert "The store executor.db could not commit" in log
