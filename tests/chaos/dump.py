@@ -57,7 +57,7 @@ def read(data: Path, trigger: str) -> Dump:
                 "SELECT run_id, event_id, state, error FROM runs WHERE trigger_id = ?", (trigger,)
             )
         ]
-        return Dump(runs, list(_steps(connection)), list(_corrupt(data)))
+        return Dump(runs, list(_steps(connection)), list(corruption(data)))
 
 
 def _steps(connection: sqlite3.Connection) -> Iterator[StepSeen]:
@@ -76,16 +76,22 @@ def _step(run_id: str, record: dict[str, Any], arrivals: int) -> StepSeen:
     return StepSeen(run_id, record["i"], record["n"], record["x"], json.dumps(result, sort_keys=True), arrivals)
 
 
-def _corrupt(data: Path) -> Iterator[str]:
+def corruption(data: Path) -> Iterator[str]:
+    """What SQLite finds wrong in any of its files."""
     files = [path for path in sorted(data.rglob("*")) if path.is_file() and _is_sqlite(path)]
     assert files, f"{data} holds no SQLite file."
     for path in files:
-        with opened(path) as connection:
-            for (word,) in connection.execute("PRAGMA integrity_check"):
-                if word != "ok":
-                    yield f"{path.name}: {word}"
+        yield from (f"{path.name}: {word}" for word in _check(path) if word != "ok")
+
+
+def _check(path: Path) -> list[str]:
+    with opened(path) as connection:
+        try:
+            return [word for (word,) in connection.execute("PRAGMA integrity_check")]
+        except sqlite3.DatabaseError as error:
+            return [str(error)]
 
 
 def _is_sqlite(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(len(SQLITE)) == SQLITE
+        return path.suffix == ".db" or file.read(len(SQLITE)) == SQLITE
