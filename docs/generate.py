@@ -19,15 +19,20 @@ from headrace_core.expressions.modifiers import default_modifiers
 from headrace_core.manifest import Manifest, parse_manifest
 from headrace_embedded.platform import open_platform
 from headrace_embedded.settings import EmbeddedSettings
+from headrace_executor.__main__ import ServerSettings as ExecutorServer
 from headrace_executor.settings import ExecutorSettings
 from headrace_flow_manager.configuration import FlowManagerSettings
+from headrace_flow_manager.configuration import ServerSettings as FlowManagerServer
 from headrace_gateway.errors import status_of
 from headrace_gateway.routes import ROUTES
 from headrace_gateway.routing import Route
 from headrace_gateway.settings import GatewaySettings
 from headrace_logging.settings import LoggingSettings
+from headrace_logging.settings import ServerSettings as LoggingServer
+from headrace_runtime.rpc.peer import PeerSettings
 from headrace_runtime.settings import describe
 from headrace_scheduler.settings import SchedulerSettings
+from headrace_scheduler.settings import ServerSettings as SchedulerServer
 from headrace_sdk import errors as component_errors
 
 SETTINGS: Mapping[str, type] = {
@@ -37,6 +42,11 @@ SETTINGS: Mapping[str, type] = {
     "Executor": ExecutorSettings,
     "Scheduler": SchedulerSettings,
     "Logging": LoggingSettings,
+    "Flow manager as a process of its own": FlowManagerServer,
+    "Executor as a process of its own": ExecutorServer,
+    "Scheduler as a process of its own": SchedulerServer,
+    "Logging as a process of its own": LoggingServer,
+    "Calls between processes": PeerSettings,
 }
 HELP = re.compile(r"^# HELP (\S+) (.*)\n# TYPE \1 (\S+)$", re.MULTILINE)
 
