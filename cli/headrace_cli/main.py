@@ -8,8 +8,9 @@ from contextlib import AsyncExitStack
 from typing import Annotated
 
 import typer
-from headrace_core.errors import HeadraceError
+from headrace_core.errors import HeadraceError, ValidationFailed
 from rich.console import Console
+from rich.markup import escape
 
 app = typer.Typer(help="Headrace: flows that survive any crash.", no_args_is_help=True, add_completion=False)
 console = Console(highlight=False)
@@ -22,8 +23,10 @@ def root() -> None:
 
 @app.command()
 def up(
-    port: Annotated[int | None, typer.Option(help="Port to listen on; default HEADRACE_PORT or 2200.")] = None,
-    data_dir: Annotated[str | None, typer.Option(help="Where data is kept; default ./data.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on, instead of HEADRACE_PORT or 2200.")] = None,
+    data_dir: Annotated[
+        str | None, typer.Option(help="Where everything is kept, instead of HEADRACE_DATA_DIR or ./data.")
+    ] = None,
 ) -> None:
     """Start the whole platform in this process. Ctrl-C drains and stops it.
 
@@ -34,15 +37,24 @@ def up(
         environ["HEADRACE_PORT"] = str(port)
     if data_dir is not None:
         environ["HEADRACE_DATA_DIR"] = data_dir
-    try:
-        _serve(environ)
-    except HeadraceError as error:
-        console.print(f"[red]Headrace cannot start:[/red] {error}")
-        raise typer.Exit(1) from None
+    refusals = _serve(environ)
+    for error in refusals:
+        for line in _lines(error):
+            console.print(f"[red]Headrace cannot start:[/red] {escape(line)}", soft_wrap=True)
+    if refusals:
+        raise typer.Exit(1)
 
 
-def _serve(environ: dict[str, str]) -> None:
-    """Importing the platform takes a moment, so `headrace --help` does without it."""
+def _lines(error: HeadraceError) -> list[str]:
+    """Each thing that is wrong, with what to do about it."""
+    return [str(each) for each in error.problems] if isinstance(error, ValidationFailed) else [error.message]
+
+
+def _serve(environ: dict[str, str]) -> list[HeadraceError]:
+    """Run until told to stop; answers what it cannot run for.
+
+    Importing the platform takes a moment, so `headrace --help` does without it.
+    """
     from headrace_embedded.platform import open_platform
     from headrace_runtime import lifecycle, logs
 
@@ -59,7 +71,7 @@ def _serve(environ: dict[str, str]) -> None:
         console.print("  Draining …")
 
     logs.setup(service="headrace")
-    lifecycle.run(main)
+    return lifecycle.run_or_refuse(main)
 
 
 if __name__ == "__main__":

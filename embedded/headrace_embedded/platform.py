@@ -13,6 +13,7 @@ import headrace_logging.app
 import headrace_scheduler.app
 from headrace_connectors import load_apps, load_builtin, load_bundles
 from headrace_core.clock import Clock, SystemClock
+from headrace_core.errors import ValidationFailed
 from headrace_executor.settings import ExecutorSettings
 from headrace_executor.stores.sqlite import SqliteExecutorStore
 from headrace_flow_manager.app import FlowManagerApp
@@ -20,7 +21,7 @@ from headrace_flow_manager.configuration import FlowManagerSettings
 from headrace_flow_manager.stores.sqlite import open_stores as open_flow_stores
 from headrace_gateway.app import create_app
 from headrace_gateway.clients import Channels
-from headrace_gateway.server import serve_http
+from headrace_gateway.server import listen, serve_http
 from headrace_gateway.settings import GatewaySettings
 from headrace_logging.settings import LoggingSettings
 from headrace_logging.stores.sqlite import open_store as open_log_store
@@ -70,6 +71,8 @@ async def open_platform(
     async with AsyncExitStack() as stack:
         if not own.shared_data:
             stack.enter_context(lock_directory(folder))
+        # Before anything is made that a person has to be told of: a first start at a taken port leaves nothing behind.
+        listener = stack.enter_context(listen(gateway.host, gateway.port))
         flow_server, schedule_server, execution_server, log_server = (LocalServer() for _ in range(4))
         channels = Channels(
             flow=flow_server.channel(),
@@ -151,11 +154,17 @@ async def open_platform(
 
         password = await _ensure_administrator(flow_app, own)
         app = create_app(channels=channels, settings=gateway, clock=clock, health=health, metrics=metrics)
-        listening = await stack.enter_async_context(serve_http(app, gateway.host, gateway.port, clock=clock))
+        listening = await stack.enter_async_context(
+            serve_http(app, gateway.host, gateway.port, clock=clock, listener=listener)
+        )
         yield Serving(listening.url, str(folder), own.admin_email, password)
 
 
 async def _ensure_administrator(flow_app: FlowManagerApp, own: EmbeddedSettings) -> str:
     """Make the first administrator. Returns the password when one was made now, else an empty text."""
     password = own.admin_password or secrets.token_urlsafe(12)
-    return password if await flow_app.people.ensure_administrator(own.admin_email, password) else ""
+    try:
+        return password if await flow_app.people.ensure_administrator(own.admin_email, password) else ""
+    except ValidationFailed as failed:
+        problems = [replace(each, where=f"HEADRACE_ADMIN_{each.where.upper()}") for each in failed.problems]
+        raise ValidationFailed(problems) from None

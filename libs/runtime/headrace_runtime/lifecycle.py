@@ -76,21 +76,27 @@ def run_service(name: str, main: Main, *, patience: timedelta = PATIENCE) -> Non
     A HeadraceError (a wrong setting, a taken port, a data directory in use) is one line in the log and status 1.
     """
     logs.setup(service=name)
-    refusals: list[BaseException] = []
-    try:
-        run(main, patience=patience)
-    except* HeadraceError as group:
-        refusals = _leaves(group)
+    refusals = run_or_refuse(main, patience=patience)
     if refusals:
         for each in refusals:
             _log.critical("The service %s cannot run: %s", name, each)
         sys.exit(1)
 
 
-def _leaves(error: BaseException) -> list[BaseException]:
+def run_or_refuse(main: Main, *, patience: timedelta = PATIENCE) -> list[HeadraceError]:
+    """`run`, and what it was refused for: a wrong setting, a taken port, a data directory in use."""
+    refusals: list[HeadraceError] = []
+    try:
+        run(main, patience=patience)
+    except* HeadraceError as group:
+        refusals = _leaves(group)
+    return refusals
+
+
+def _leaves(error: BaseException) -> list[HeadraceError]:
     if isinstance(error, BaseExceptionGroup):
         return [leaf for each in error.exceptions for leaf in _leaves(each)]
-    return [error]
+    return [error] if isinstance(error, HeadraceError) else []
 
 
 async def _live(main: Main, patience: timedelta, stopping: Stopping) -> None:

@@ -84,7 +84,7 @@ def load(cls: type[T], environ: Mapping[str, str]) -> T:
             if text is not None:
                 values[field.name] = _checked(_parsed(text, kind), known)
             elif _has_no_default(field):
-                raise _Wrong("is not set", f"It is needed: {known.help}")
+                raise _Wrong("It is not set.", f"It is needed: {known.help}")
         except _Wrong as wrong:
             problems.append(Problem(known.env, wrong.message, wrong.fix, field=field.name))
     if problems:
@@ -141,12 +141,12 @@ def _given(known: _Setting, environ: Mapping[str, str]) -> str | None:
     text = environ.get(known.env, "").strip()
     path = environ.get(f"{known.env}_FILE", "").strip() if known.is_secret else ""
     if text and path:
-        raise _Wrong(f"is given twice: by itself and by {known.env}_FILE", "Take one of them away.")
+        raise _Wrong(f"It is given twice: by itself and by {known.env}_FILE.", "Take one of them away.")
     if path:
         try:
             return Path(path).read_text(encoding="utf-8").strip() or None
         except (OSError, UnicodeDecodeError) as error:
-            raise _Wrong(f"cannot be read from the file that {known.env}_FILE names", f"{error}.") from None
+            raise _Wrong(f"It cannot be read from the file that {known.env}_FILE names.", f"{error}.") from None
     return text or None
 
 
@@ -170,33 +170,35 @@ def _parsed(text: str, kind: Any) -> object:
 
 def _one_of(text: str, choices: tuple[str, ...]) -> str:
     if text not in choices:
-        raise _Wrong("is none of its choices", f"Set one of: {', '.join(choices)}.")
+        raise _Wrong("It is none of its choices.", f"Set one of: {', '.join(choices)}.")
     return text
 
 
 def _claim(text: str) -> bool:
     if text.lower() in _TRUE | _FALSE:
         return text.lower() in _TRUE
-    raise _Wrong("is neither true nor false", "Set true or false.")
+    raise _Wrong("It is neither true nor false.", "Set true or false.")
 
 
 def _span(text: str) -> timedelta:
     if not _SPAN.fullmatch(text):
-        raise _Wrong("is no span of time", "Write a number and a unit (ms, s, m, h, d): 30s, 5m or 1h30m.")
+        raise _Wrong("It is no span of time.", "Write a number and a unit (ms, s, m, h, d): 30s, 5m or 1h30m.")
     seconds = sum(float(count) * _SECONDS[unit] for count, unit in _SPAN_PART.findall(text))
     try:
         return timedelta(seconds=seconds)
     except OverflowError:
-        raise _Wrong("is too long a span of time", "Write a shorter one.") from None
+        raise _Wrong("It is too long a span of time.", "Write a shorter one.") from None
 
 
 def _number(text: str, kind: type[int] | type[float]) -> float:
     try:
         number = kind(text)
     except ValueError:
-        raise _Wrong("is not a number" if kind is float else "is not a whole number", "Set digits only.") from None
+        raise _Wrong(
+            "It is not a number." if kind is float else "It is not a whole number.", "Set digits only."
+        ) from None
     if number != number or number in (float("inf"), float("-inf")):
-        raise _Wrong("is not a number", "Set digits only.")
+        raise _Wrong("It is not a number.", "Set digits only.")
     return number
 
 
@@ -206,9 +208,9 @@ def _checked(value: object, known: _Setting) -> object:
     low, high = known.minimum, known.maximum
     # A setting and its bounds are of one kind: its author declares them in one line.
     if low is not None and value < low:  # type: ignore[operator]
-        raise _Wrong("is too small", f"Set at least {_shown(low)}.")
+        raise _Wrong("It is too small.", f"Set at least {_shown(low)}.")
     if high is not None and value > high:  # type: ignore[operator]
-        raise _Wrong("is too large", f"Set at most {_shown(high)}.")
+        raise _Wrong("It is too large.", f"Set at most {_shown(high)}.")
     return value
 
 

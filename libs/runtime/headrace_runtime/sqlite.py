@@ -264,9 +264,18 @@ def _open_or_explain(path: Path) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def lock_directory(directory: Path) -> Iterator[None]:
-    """Hold a data directory for this process alone. Raises Conflict when another process holds it."""
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Hold a data directory for this process alone.
+
+    Raises Conflict when another process holds it, or nothing can be kept there.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Conflict(
+            f"Nothing can be kept in the data directory {directory} ({error.strerror}): make it a directory that this "
+            "user may write to, or set HEADRACE_DATA_DIR to another one."
+        ) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

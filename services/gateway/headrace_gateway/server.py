@@ -19,6 +19,7 @@ from headrace_gateway.heads import MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES
 
 HEAD_SECONDS = 15.0
 KEEP_ALIVE_SECONDS = 75
+BACKLOG = 2048
 # The app refuses long heads in its own words; the server only keeps endless ones from filling memory.
 _HEAD_CAP = 2 * (MAX_HEAD_BYTES + MAX_TARGET_BYTES)
 _HEADER_CAP = 4 * MAX_HEADERS
@@ -46,14 +47,17 @@ async def serve_http(
     port: int,
     *,
     clock: Clock | None = None,
-    backlog: int = 2048,
+    backlog: int = BACKLOG,
+    listener: socket.socket | None = None,
 ) -> AsyncIterator[Listening]:
     """Serve the app while the block runs. Port 0 takes a free one; the value says which.
+
+    With a `listener` of `listen`, host and port were taken before.
 
     Leaving the block says not ready, waits `drain_delay` so that balancers notice, stops listening, lets requests
     under way end within `drain_timeout`, and ends what is left. Raises Conflict when the port is taken.
     """
-    listener = _listen(host, port, backlog)
+    listener = listener or listen(host, port, backlog)
     bound = listener.getsockname()
     server = _Server(_config(app, backlog))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -71,7 +75,8 @@ async def serve_http(
         await app.drain()
 
 
-def _listen(host: str, port: int, backlog: int) -> socket.socket:
+def listen(host: str, port: int, backlog: int = BACKLOG) -> socket.socket:
+    """Take the port; callers wait until they are served. Raises Conflict when it is taken or the host is not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -80,7 +85,10 @@ def _listen(host: str, port: int, backlog: int) -> socket.socket:
         listener.listen(backlog)
     except OSError as error:
         listener.close()
-        raise errors.Conflict(f"Nobody can listen at {host}:{port}: {error.strerror}. Choose another port.") from None
+        raise errors.Conflict(
+            f"Nobody can listen at {host}:{port}: {error.strerror}. Set HEADRACE_PORT to another port, or "
+            "HEADRACE_HOST to an address of this machine."
+        ) from None
     listener.setblocking(False)
     return listener
 
