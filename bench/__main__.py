@@ -16,6 +16,7 @@ from bench import machine, report
 from bench.benchmark import measure
 from bench.peers.choice import choose, names
 from bench.plan import JOBS, Plan
+from bench.results import OURS
 
 Number = TypeVar("Number", int, float)
 
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
         results = measure(peers, plan, Path(folder), _say)
     report.write_json(options.out, results, setting)
     print(f"\n{report.markdown(results, setting)}")
-    return 0
+    return 1 if any(mishap.peer == OURS for mishap in results.mishaps) else 0
 
 
 def _parser() -> argparse.ArgumentParser:

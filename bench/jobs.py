@@ -50,7 +50,7 @@ class Round:
         self._loop_ms = 0.0
 
     def run(self) -> Iterator[Sample]:
-        """Raises RuntimeError when the peer answers wrongly, refuses events, or loses some."""
+        """Raises RuntimeError or TimeoutError when the peer answers wrongly, refuses events, or loses some."""
         try:
             yield from self._start()
             self._check_answers()

@@ -50,6 +50,7 @@ def write_json(path: Path, results: Results, setting: Setting) -> None:
     content = {
         "setting": asdict(setting),
         "samples": [asdict(sample) for sample in results.samples],
+        "mishaps": [asdict(mishap) for mishap in results.mishaps],
         "aims": verdicts,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,6 +67,7 @@ def _circumstances(results: Results, setting: Setting) -> list[str]:
         f"* load: {GENERATOR}; {plan.rounds} rounds, peers in turn, {plan.seconds:g} s each; bursts of up to "
         f"{plan.events:,} events within {plan.burst_seconds:g} s from {plan.burst_callers} callers",
         "* cells: median (min–max) of the rounds",
+        *(f"* {each.peer} ended round {each.round + 1} early: {_one_line(each.reason)}" for each in results.mishaps),
     ]
 
 
@@ -83,6 +85,10 @@ def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _text(value: object) -> str:

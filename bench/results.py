@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ class Measure:
     job: Job
     name: str
 
+    @property
+    def label(self) -> str:
+        return f"{self.job} {self.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -28,6 +33,15 @@ class Sample:
     measure: Measure
     value: float
     loop_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mishap:
+    """Why a peer did not do the rest of a round. Its rounds count from zero."""
+
+    peer: str
+    round: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +63,7 @@ class Results:
 
     def __init__(self, samples: Sequence[Sample] = ()) -> None:
         self.samples = list(samples)
+        self.mishaps: list[Mishap] = []
 
     @property
     def measures(self) -> list[Measure]:
@@ -72,7 +87,7 @@ class Results:
 
     def loop_spread(self) -> Spread:
         """How much the machine itself swung while the samples were taken."""
-        values = [sample.loop_ms for sample in self.samples]
+        values = [sample.loop_ms for sample in self.samples] or [math.nan]
         return Spread(statistics.median(values), min(values), max(values))
 
 

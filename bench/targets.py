@@ -34,7 +34,7 @@ def judge(results: Results, callers: tuple[int, ...]) -> Iterator[Verdict]:
         for measure in (jobs.answer_rate("F1", callers[-1]), jobs.BURST_RATE):
             ratio = results.ratio(peer, measure)
             if ratio is not None:
-                yield Verdict(f"{measure.job} {measure.name}: times {peer}'s", "≥", SPEEDUP, ratio)
+                yield Verdict(f"{measure.label}: times {peer}'s", "≥", SPEEDUP, ratio)
     yield from _ceiling(results, jobs.median_latency("F1", 1), P50_MS)
     yield from _ceiling(results, jobs.READY, READY_S)
     yield from _ceiling(results, jobs.IDLE_MEMORY, IDLE_MIB)
@@ -43,4 +43,4 @@ def judge(results: Results, callers: tuple[int, ...]) -> Iterator[Verdict]:
 def _ceiling(results: Results, measure: Measure, wanted: float) -> Iterator[Verdict]:
     reached = results.spread(OURS, measure)
     if reached is not None:
-        yield Verdict(f"{measure.job} {measure.name}", "≤", wanted, reached.median)
+        yield Verdict(measure.label, "≤", wanted, reached.median)

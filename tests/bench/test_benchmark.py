@@ -9,6 +9,7 @@ import pytest
 from bench import jobs
 from bench.benchmark import measure
 from bench.peers.choice import choose
+from bench.peers.headrace import Headrace
 from bench.plan import Plan
 
 
@@ -23,6 +24,27 @@ def test_every_job_is_done_by_the_embedded_platform_and_measured(tmp_path: Path)
     assert all(sample.value > 0 for sample in results.samples)
     assert {jobs.answer_rate("F1", 4), jobs.BURST_RATE, jobs.READY} <= set(results.measures)
     assert peers[0].processes() == []
+    assert results.mishaps == []
+
+
+class Broken(Headrace):
+    """Ends as soon as it was prepared and is launched again."""
+
+    def launch(self) -> None:
+        super().launch()
+        if self.echo_url:
+            self.processes()[0].stop()
+
+
+@pytest.mark.system
+def test_a_peer_that_fails_loses_its_turn_and_the_report_says_why(tmp_path: Path) -> None:
+    plan = Plan(jobs=("F1",), rounds=1, seconds=0.5)
+
+    results = measure([Broken(tmp_path / "broken")], plan, tmp_path, say=lambda line: None)
+
+    assert results.samples == []
+    assert [(each.peer, each.round) for each in results.mishaps] == [("headrace", 0)]
+    assert "ended with code" in results.mishaps[0].reason
 
 
 def test_a_peer_that_is_not_there_is_named(tmp_path: Path) -> None:

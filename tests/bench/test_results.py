@@ -12,7 +12,7 @@ from bench import jobs, report
 from bench.load import Load
 from bench.machine import Calibration
 from bench.plan import Plan
-from bench.results import Measure, Results, Sample, Spread, number
+from bench.results import Measure, Mishap, Results, Sample, Spread, number
 from bench.targets import judge
 
 RATE, P50 = jobs.answer_rate("F1", 16), jobs.median_latency("F1", 1)
@@ -83,6 +83,13 @@ def test_an_aim_that_was_missed_is_said_to_be() -> None:
 
     assert [(each.reached, each.holds) for each in verdicts] == [(14.0, False), (6.0, False)]
     assert "| 14.0 | NO |" in report.markdown(found, setting())
+
+
+def test_what_went_wrong_stands_above_the_table() -> None:
+    found = results(headrace={P50: [4.0]})
+    found.mishaps.append(Mishap("n8n", 1, "it answered 503:\nnot ready"))
+
+    assert "* n8n ended round 2 early: it answered 503: not ready" in report.markdown(found, setting())
 
 
 def test_the_file_holds_every_sample(tmp_path: Path) -> None:
