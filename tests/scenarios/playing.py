@@ -112,7 +112,8 @@ class Player:
             if run["triggerPort"].startswith("@"):
                 continue
             version = f" of version {run['flowVersion']}" if run["flowVersion"] > 1 else ""
-            said = [f"{self._run(run['runId'])} {names[run['flowId']]}{version}: {run['state']}"]
+            error = f", {_masked(run['error'])}" if run["error"] else ""
+            said = [f"{self._run(run['runId'])} {names[run['flowId']]}{version}: {run['state']}{error}"]
             order = self._nodes[run["flowId"]]
             steps = sorted(_step(step) for step in run["steps"])
             steps.sort(key=lambda line: order.index(line.split()[0]) if line.split()[0] in order else len(order))

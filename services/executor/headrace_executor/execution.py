@@ -516,6 +516,8 @@ class Execution:
             state = RunState.WAITING
         else:
             state = RunState.FAILED if progress.failures else RunState.DONE
+        if state is RunState.DONE:
+            progress.error = ""  # what failed on the way was made good; the steps tell of it
         await self._commit(state)
         self._run.state = state
         self._around.happen(self._plan, self._run, happenings.run_happened(self._run, progress))
