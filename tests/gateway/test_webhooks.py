@@ -171,10 +171,13 @@ async def test_a_duplicate_that_nobody_answers_is_told_its_run(nobody: httpx.Asy
     assert again.json() == {**first.json(), "duplicate": True}
 
 
-async def test_without_an_event_id_every_call_is_a_run(nobody: httpx.AsyncClient) -> None:
+async def test_without_an_event_id_every_call_is_a_run(nobody: httpx.AsyncClient, services: Services) -> None:
     first, second = await nobody.post(ECHO), await nobody.post(ECHO)
 
     assert first.headers["x-headrace-run-id"] != second.headers["x-headrace-run-id"]
+    ids = [event.event_id for event in services.executor.events]
+    assert all(ids)  # so that a call which gRPC repeats on the way to the executor is no second run
+    assert ids[0] != ids[1]
 
 
 async def test_event_and_correlation_ids_have_a_length(nobody: httpx.AsyncClient, services: Services) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.certificates import identity_of
+
 from .process import ADMIN, PASSWORD, Client, wait_for
 
 ALL = ("flow_manager", "scheduler", "executor", "logging", "gateway")
@@ -25,8 +27,9 @@ EXIT_SECONDS = 40
 class Services:
     """Five processes that find each other by the addresses in their environment."""
 
-    def __init__(self, folder: Path, **environ: str) -> None:
+    def __init__(self, folder: Path, *, certificates: Path | None = None, **environ: str) -> None:
         self.folder = folder
+        self.certificates = certificates
         self.ports = dict(zip(ALL, free_ports(len(ALL)), strict=True))
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         addresses = {name: f"127.0.0.1:{port}" for name, port in self.ports.items()}
@@ -49,12 +52,29 @@ class Services:
     def start(self, names: Sequence[str] = ALL) -> None:
         """Start them at once, in no order, and return when each says that it serves."""
         for name in names:
-            environ = {**self._environ, "HEADRACE_DATA_DIR": str(self.folder / name)}
+            environ = {**self._environ, **self.identity(name), "HEADRACE_DATA_DIR": str(self.folder / name)}
             with (self.folder / f"{name}.log").open("ab") as log:
                 command = [sys.executable, "-m", f"headrace_{name}"]
                 self.children[name] = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
         for name in names:
             wait_for(lambda name=name: self._is_ready(name), READY_SECONDS)
+
+    def identity(self, name: str) -> dict[str, str]:
+        """The settings by which a process shows who it is."""
+        if self.certificates is None:
+            return {}
+        own = name.replace("_", "-")
+        return {
+            "HEADRACE_RPC_CA": str(self.certificates / "ca.pem"),
+            "HEADRACE_RPC_CERT": str(self.certificates / f"{own}.pem"),
+            "HEADRACE_RPC_KEY": str(self.certificates / f"{own}.key"),
+        }
+
+    def rpc(self, *words: str, caller: str = "operator") -> subprocess.CompletedProcess[str]:
+        """`headrace rpc …` as that caller."""
+        command = [sys.executable, "-m", "headrace_cli.main", "rpc", *words]
+        environ = {**os.environ, **self.identity(caller)}
+        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
 
     def log(self, name: str) -> str:
         """What the service has said so far."""
@@ -90,18 +110,30 @@ class Services:
             with contextlib.suppress(OSError, http.client.HTTPException):
                 return Client(self.port).get("/health/ready").status_code == 200
             return False
-        return is_serving(f"127.0.0.1:{self.ports[name]}")
+        return self._is_serving(name)
+
+    def _is_serving(self, name: str) -> bool:
+        """Whether the standard health service there says so."""
+        with self._channel(name) as channel:
+            return is_serving(channel)
+
+    def _channel(self, name: str) -> grpc.Channel:
+        address, own = f"127.0.0.1:{self.ports[name]}", name.replace("_", "-")
+        options = [("grpc.enable_http_proxy", 0), ("grpc.ssl_target_name_override", own)]
+        if self.certificates is None:
+            return grpc.insecure_channel(address, options=options)
+        credentials = identity_of(self.certificates, "operator").channel_credentials()
+        return grpc.secure_channel(address, credentials, options=options)
 
 
-def is_serving(address: str) -> bool:
-    """Whether the standard health service there says so."""
-    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
-        try:
-            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=2)
-        except grpc.RpcError:
-            return False
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+def is_serving(channel: grpc.Channel) -> bool:
+    """Whether the standard health service at the other end says so."""
+    stub = health_pb2_grpc.HealthStub(channel)
+    try:
+        answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=2)
+    except grpc.RpcError:
+        return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def free_ports(count: int) -> list[int]:

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.certificates import write_certificates
+
 from .process import Answer, Client, wait_for
 from .services import ALL, Services
 from .test_embedded import HELLO, run_flow, steps_of
@@ -210,6 +212,34 @@ def live_lines(client: Client, flow_id: str) -> Iterator[Iterator[str]]:
         yield (line.decode().rstrip("\n") for line in response)
     finally:
         connection.close()
+
+
+def test_with_certificates_each_service_does_its_job_and_no_more(tmp_path: Path) -> None:
+    names = [name.replace("_", "-") for name in ALL]
+    services = Services(tmp_path, certificates=write_certificates(tmp_path / "certificates", "operator", *names))
+    resolve = "headrace.flow.v1.FlowService/ResolveFlow"
+    at = ("--address", f"127.0.0.1:{services.ports['flow_manager']}", "--name", "flow-manager")
+    try:
+        services.start()
+        client = services.client()
+        flow_id = run_flow(client, "Hello", HELLO)
+        assert client.post(f"/flows/{flow_id}/components/hook", json={"name": "ada"}).text == "Hello ADA!"
+        started = run_flow(client, "Start", START)
+        wait_for(lambda: {"go", "clock"} <= {run["triggerId"] for run in runs_of(client, started)}, 20)
+        wait_for(lambda: client.get("/logs", params={"flowId": flow_id}).json()["hits"], 15)
+
+        asked = json.dumps({"flowId": flow_id})
+        answer = services.rpc("call", resolve, *at, "--data", asked)
+        refused = services.rpc("call", resolve, *at, "--data", asked, caller="logging")
+        healthy = services.rpc("health", *at, caller="logging")
+    finally:
+        services.end()
+
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert json.loads(answer.stdout)["stage"] == "FLOW_STAGE_RUNNING"
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("forbidden: ")
+    assert healthy.returncode == 0
 
 
 def test_large_events_that_arrive_together_get_through(services: Services) -> None:

@@ -54,9 +54,9 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
         store,
         components=load_builtin(),
         neighbours=connect(
-            flow_channel=await stack.enter_async_context(peer.dial(server.flow_manager)),
-            schedule_channel=await stack.enter_async_context(peer.dial(server.scheduler)),
-            log_channel=await stack.enter_async_context(peer.dial(server.logging)),
+            flow_channel=await stack.enter_async_context(peer.dial("flow-manager", server.flow_manager)),
+            schedule_channel=await stack.enter_async_context(peer.dial("scheduler", server.scheduler)),
+            log_channel=await stack.enter_async_context(peer.dial("logging", server.logging)),
             egress=await stack.enter_async_context(Egress(policy)),
         ),
         bus=None,

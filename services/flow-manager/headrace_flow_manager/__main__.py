@@ -31,8 +31,8 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
             catalog=load_builtin(),
             apps=load_apps(),
             bundles=load_bundles(),
-            execution_channel=await stack.enter_async_context(peer.dial(server.executor_address)),
-            log_channel=await stack.enter_async_context(peer.dial(server.logging_address)),
+            execution_channel=await stack.enter_async_context(peer.dial("executor", server.executor_address)),
+            log_channel=await stack.enter_async_context(peer.dial("logging", server.logging_address)),
             clock=SystemClock(),
             settings=settings.load(FlowManagerSettings, os.environ),
         )

@@ -36,10 +36,10 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     addresses = settings.load(Addresses, os.environ)
     chosen = settings.load(GatewaySettings, os.environ)
     channels = Channels(
-        flow=await stack.enter_async_context(peer.dial(addresses.flow_manager)),
-        schedule=await stack.enter_async_context(peer.dial(addresses.scheduler)),
-        execution=await stack.enter_async_context(peer.dial(addresses.executor)),
-        log=await stack.enter_async_context(peer.dial(addresses.logging)),
+        flow=await stack.enter_async_context(peer.dial("flow-manager", addresses.flow_manager)),
+        schedule=await stack.enter_async_context(peer.dial("scheduler", addresses.scheduler)),
+        execution=await stack.enter_async_context(peer.dial("executor", addresses.executor)),
+        log=await stack.enter_async_context(peer.dial("logging", addresses.logging)),
     )
     clock = SystemClock()
     app = create_app(channels=channels, settings=chosen, clock=clock, health=Health(clock), metrics=metrics.Metrics())

@@ -20,7 +20,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     stack.enter_context(lock_directory(server.data_directory / "scheduler"))
     store = await open_store(server.data_directory / "scheduler" / "scheduler.db", on_broken=stopping.fail)
     stack.push_async_callback(store.close)
-    channel = await stack.enter_async_context(peer.dial(server.executor_address))
+    channel = await stack.enter_async_context(peer.dial("executor", server.executor_address))
     app = await stack.enter_async_context(
         open_app(
             store,

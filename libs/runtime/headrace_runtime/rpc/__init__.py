@@ -11,11 +11,13 @@ from headrace_runtime.rpc.client import DEFAULT_TIMEOUT, dial
 from headrace_runtime.rpc.local import LocalChannel, LocalServer
 from headrace_runtime.rpc.peer import Peer, PeerSettings
 from headrace_runtime.rpc.server import ENDLESS, RunningServer, ServerLimits, serve
+from headrace_runtime.rpc.tls import Identity
 
 __all__ = [
     "DEFAULT_TIMEOUT",
     "ENDLESS",
     "Channel",
+    "Identity",
     "LocalChannel",
     "LocalServer",
     "Peer",

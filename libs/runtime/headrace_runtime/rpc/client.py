@@ -10,18 +10,18 @@ import grpc
 from headrace_core.errors import Cancelled, Unavailable, Unsupported
 
 from headrace_runtime import logs
-from headrace_runtime.rpc import deadlines, wire
+from headrace_runtime.rpc import deadlines, methods, wire
+from headrace_runtime.rpc.tls import Identity
 
 DEFAULT_TIMEOUT = 10.0
 """Seconds that a unary call gets when the caller names none. Streams get what they are given."""
 
-# Every changing method carries a request id that the servicer knows again, so asking twice is safe.
 _SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "healthCheckConfig": {"serviceName": ""},
     "methodConfig": [
         {
-            "name": [{}],
+            "name": methods.repeatable(),
             "retryPolicy": {
                 "maxAttempts": 4,
                 "initialBackoff": "0.1s",
@@ -42,11 +42,14 @@ def dial(
     *,
     default_timeout: float = DEFAULT_TIMEOUT,
     max_message_bytes: int = wire.MAX_MESSAGE_BYTES,
+    identity: Identity | None = None,
+    service: str = "",
 ) -> "DialledChannel":
     """A channel to the service at `address` (`host:port`, `dns:///host:port` or `unix:/path`), for generated stubs.
 
-    It connects when it is first used and again when it has to. Calls that meet UNAVAILABLE are repeated, up to
-    four times within their deadline; nothing else is. Close it when done, or use `async with`.
+    It connects when it is first used and again when it has to. Calls of methods that may be repeated
+    (`rpc.methods`) are, when they meet UNAVAILABLE: up to four times within their deadline. With an `identity` both
+    sides show certificates, and the other side's must name `service`. Close it when done, or use `async with`.
     """
     options: list[tuple[str, object]] = [
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
@@ -62,7 +65,12 @@ def dial(
         # A proxy of the environment is for the way out, not for calls inside the house.
         ("grpc.enable_http_proxy", 0),
     ]
-    return DialledChannel(grpc.aio.insecure_channel(address, options=options), default_timeout)
+    if identity is None:
+        return DialledChannel(grpc.aio.insecure_channel(address, options=options), default_timeout)
+    # Certificates name services, not the hosts they happen to run on.
+    options.append(("grpc.ssl_target_name_override", service))
+    secured = grpc.aio.secure_channel(address, identity.channel_credentials(), options=options)
+    return DialledChannel(secured, default_timeout)
 
 
 class DialledChannel(grpc.aio.Channel):

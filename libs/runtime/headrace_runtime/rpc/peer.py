@@ -6,11 +6,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from headrace_core.errors import Problem, ValidationFailed
 
 from headrace_runtime import settings
 from headrace_runtime.rpc.client import DialledChannel, dial
 from headrace_runtime.rpc.server import RunningServer, ServerLimits, serve
+from headrace_runtime.rpc.tls import Identity
 
 if TYPE_CHECKING:
     import grpc.aio
@@ -25,6 +29,26 @@ class PeerSettings:
         env="HEADRACE_DRAIN_DELAY",
         help="How long a service says that it is not ready before it takes no more calls.",
     )
+    authority: Path | None = settings.setting(
+        None, env="HEADRACE_RPC_CA", help="Certificate of the authority of all services, in PEM; with it TLS is on."
+    )
+    certificate: Path | None = settings.setting(
+        None, env="HEADRACE_RPC_CERT", help="This service's certificate in PEM; its DNS name is the service's name."
+    )
+    key: Path | None = settings.setting(None, env="HEADRACE_RPC_KEY", help="Key of the certificate, in PEM.")
+    reflection: bool = settings.setting(
+        False, env="HEADRACE_RPC_REFLECTION", help="True lets tools ask a service which methods it has."
+    )
+
+    def identity(self) -> Identity | None:
+        """Who we are; None where nobody shows who they are. Raises ValidationFailed for half an identity."""
+        given = {"HEADRACE_RPC_CA": self.authority, "HEADRACE_RPC_CERT": self.certificate, "HEADRACE_RPC_KEY": self.key}
+        if self.authority and self.certificate and self.key:
+            return Identity.read(self.authority, self.certificate, self.key)
+        missing = [name for name, path in given.items() if path is None]
+        if len(missing) < len(given):
+            raise ValidationFailed([Problem(name, "is not set", "Set all three, or none.") for name in missing])
+        return None
 
 
 class Peer:
@@ -33,10 +57,11 @@ class Peer:
     def __init__(self, name: str, environ: Mapping[str, str]) -> None:
         self.name = name
         self._settings = settings.load(PeerSettings, environ)
+        self._identity = self._settings.identity()
 
-    def dial(self, address: str) -> DialledChannel:
-        """A channel to the service at the address, for generated stubs; see `dial`."""
-        return dial(address)
+    def dial(self, service: str, address: str) -> DialledChannel:
+        """A channel to the service of that name at the address, for generated stubs; see `dial`."""
+        return dial(address, identity=self._identity, service=service)
 
     def serve(
         self,
@@ -46,4 +71,11 @@ class Peer:
         drain: Callable[[], Awaitable[None]],
     ) -> AbstractAsyncContextManager[RunningServer]:
         """Answer calls while the block runs; see `serve`."""
-        return serve(address, register, limits=ServerLimits(notice=self._settings.drain_delay), drain=drain)
+        return serve(
+            address,
+            register,
+            limits=ServerLimits(notice=self._settings.drain_delay),
+            drain=drain,
+            identity=self._identity,
+            reflection=self._settings.reflection,
+        )

@@ -1,18 +1,18 @@
 """A service's side of the wire: a gRPC server that is bounded, tells its health, and drains before it stops."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias, cast
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from headrace_core.errors import BadRequest, Conflict, HeadraceError
+from headrace_core.errors import BadRequest, Conflict, Forbidden, HeadraceError
 
 from headrace_runtime import logs
-from headrace_runtime.rpc import deadlines, wire
+from headrace_runtime.rpc import deadlines, methods, tls, wire
 
 ENDLESS = frozenset(
     {
@@ -107,23 +107,30 @@ async def serve(
     endless: Collection[str] = ENDLESS,
     limits: ServerLimits | None = None,
     drain: Callable[[], Awaitable[None]] = _nothing,
+    identity: tls.Identity | None = None,
+    reflection: bool = False,
 ) -> AsyncIterator[RunningServer]:
     """Answer calls at `address` (`host:port`, port 0 for any, or `unix:/path`) while the block runs; drain after it.
 
     `register` adds the servicers; `drain` ends what they do beside their calls, and endless streams. The standard
-    health service is there and says SERVING. Raises Conflict when nobody can listen at the address.
+    health service is there and says SERVING. With an `identity` only services with a certificate get in, each to the
+    methods that `rpc.methods` lets it call. `reflection` tells tools what there is. Raises Conflict when nobody can
+    listen at the address.
     """
     limits = limits or ServerLimits()
     server = grpc.aio.server(
-        interceptors=(_Edge(frozenset(endless)),),
+        interceptors=(_Edge(frozenset(endless), is_guarded=identity is not None),),
         options=_options(limits),
         maximum_concurrent_rpcs=limits.max_concurrent_calls,
     )
-    register(server)
+    registered = _Registered(server)
+    register(cast("grpc.aio.Server", registered))  # It has the two verbs that generated code registers by.
+    if reflection:
+        _reflect(server, registered.services)
     # The stubs of grpc_health leave its asyncio servicer out.
     health_servicer = health.aio.HealthServicer()  # type: ignore[attr-defined]
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    running = RunningServer(server, health_servicer, _listen(server, address), limits, drain)
+    running = RunningServer(server, health_servicer, _listen(server, address, identity), limits, drain)
     await server.start()
     await running.set_serving(True)
     try:
@@ -132,9 +139,34 @@ async def serve(
         await running.drain()
 
 
-def _listen(server: grpc.aio.Server, address: str) -> str:
+class _Registered:
+    """Registers servicers at a server and remembers whose they are."""
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server: Any = server  # The stubs leave out how generated code registers since grpc 1.63.
+        self.services: list[str] = []
+
+    def add_generic_rpc_handlers(self, handlers: object) -> None:
+        self._server.add_generic_rpc_handlers(handlers)
+
+    def add_registered_method_handlers(self, service: str, handlers: object) -> None:
+        self._server.add_registered_method_handlers(service, handlers)
+        self.services.append(service)
+
+
+def _reflect(server: grpc.aio.Server, services: Sequence[str]) -> None:
+    """Answer which services and methods there are, for grpcurl and its like."""
+    from grpc_reflection.v1alpha import reflection
+
+    reflection.enable_server_reflection([*services, reflection.SERVICE_NAME], server)
+
+
+def _listen(server: grpc.aio.Server, address: str, identity: tls.Identity | None) -> str:
     try:
-        port = server.add_insecure_port(address)
+        if identity is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, identity.server_credentials())
     except RuntimeError as error:
         raise Conflict(
             f"The server cannot listen at {address}: the address is not ours or somebody listens there already."
@@ -159,10 +191,11 @@ def _options(limits: ServerLimits) -> list[tuple[str, object]]:
 
 
 class _Edge(_Interceptor):
-    """Where errors become statuses, and where deadlines and request ids are read."""
+    """Where errors become statuses, and where callers, deadlines and request ids are checked."""
 
-    def __init__(self, endless: frozenset[str]) -> None:
+    def __init__(self, endless: frozenset[str], *, is_guarded: bool) -> None:
         self._endless = endless
+        self._is_guarded = is_guarded
 
     async def intercept_service(
         self,
@@ -174,7 +207,7 @@ class _Edge(_Interceptor):
         # grpc gives None for a method nobody registered, and answers UNIMPLEMENTED by itself.
         if handler is None or method.startswith(_HEALTH):
             return handler
-        edge = _Method(method, method in self._endless)
+        edge = _Method(method, is_endless=method in self._endless, is_guarded=self._is_guarded)
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
                 edge.unary(handler.unary_unary), handler.request_deserializer, handler.response_serializer
@@ -189,8 +222,9 @@ class _Edge(_Interceptor):
 class _Method:
     """One method's edge."""
 
-    def __init__(self, name: str, is_endless: bool) -> None:
+    def __init__(self, name: str, *, is_endless: bool, is_guarded: bool) -> None:
         self._name = name
+        self._is_guarded = is_guarded
         self._is_endless = is_endless
 
     def unary(self, behaviour: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -217,11 +251,20 @@ class _Method:
     def _enter(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         offered = next((value for key, value in _metadata(context) if key == wire.REQUEST_ID_KEY), "")
         logs.request_id.set(logs.accept_request_id(str(offered)))
+        if self._is_guarded:
+            self._check_caller(tls.names_of(context.auth_context()))
         left: float | None = context.time_remaining()  # The stubs leave out that it is None without a deadline.
         if left is not None:
             deadlines.begin(left)
         elif not self._is_endless:
             raise BadRequest(f"A call of {self._name} needs a deadline: pass a timeout.")
+
+    def _check_caller(self, names: frozenset[str]) -> None:
+        if not any(methods.may_call(name, self._name) for name in names):
+            shown = ", ".join(sorted(names)) or "a certificate without a name"
+            raise Forbidden(
+                f"{self._name} is not for {shown}. Who may call it is said in headrace_runtime.rpc.methods."
+            )
 
     async def _refuse(self, context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> NoReturn:
         if isinstance(error, grpc.aio.AbortError):

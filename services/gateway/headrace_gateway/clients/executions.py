@@ -7,6 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 from headrace.execution.v1 import execution_pb2, execution_service_pb2
 from headrace.execution.v1.execution_service_pb2_grpc import ExecutionServiceStub
 from headrace_core import Json, errors
+from headrace_core.ids import new_id
 from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.wire import json_object, json_value, moment, scope_to_proto
@@ -169,7 +170,7 @@ def _event_to_proto(index: int, event: Event) -> execution_pb2.Event:
         flow_id=event.flow_id,
         node_id=event.node_id,
         port=event.port,
-        event_id=event.event_id,
+        event_id=event.event_id or new_id(),  # a call that is repeated on the way makes one run
         correlation_id=event.correlation_id,
         content=event.content,
         wants_answer=waits > 0,

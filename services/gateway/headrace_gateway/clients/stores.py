@@ -6,6 +6,7 @@ import orjson
 from headrace.store.v1 import store_service_pb2
 from headrace.store.v1.store_service_pb2_grpc import StoreServiceStub
 from headrace_core import Json
+from headrace_core.ids import new_id
 from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.wire import json_value, moment, query_to_proto, scope_to_proto
@@ -60,6 +61,7 @@ class StoreClient:
             key=key,
             value=orjson.dumps(value),
             only_if_absent=only_if_absent,
+            request_id=new_id(),
         )
         answer = await self._stub.PutRecord(request, timeout=self._timeout)
         return _record_to_json(answer.record, scope)

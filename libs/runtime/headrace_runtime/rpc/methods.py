@@ -1,0 +1,88 @@
+"""Every method of the house: which services may call it, and whether asking twice does no more than asking once.
+
+Asking again is safe where a method only reads, where the request carries an id that the servicer knows again (event,
+record, timer, activation, holder, request), or where it names an end state. Only those are repeated after
+UNAVAILABLE: what became of the first call is then unknown. A method that is missing here is called by nobody.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+OPERATOR = "operator"
+"""Who holds a certificate of this name may call everything: people with `headrace rpc`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One row: `callers` are names of services."""
+
+    callers: frozenset[str]
+    is_repeatable: bool
+
+
+def _rows(service: str, callers: str, *, again: str = "", once: str = "") -> dict[str, Method]:
+    who = frozenset(callers.split())
+    rows = {f"/{service}/{name}": Method(who, True) for name in again.split()}
+    return rows | {f"/{service}/{name}": Method(who, False) for name in once.split()}
+
+
+METHODS: Mapping[str, Method] = {
+    **_rows(
+        "headrace.flow.v1.FlowService",
+        "gateway",
+        again="GetFlow ListFlows StartFlow ValidateFlow ListFlowVersions",
+        once="CreateFlow UpdateFlow DeleteFlow CloneFlow",
+    ),
+    **_rows("headrace.flow.v1.FlowService", "gateway executor", again="StopFlow"),
+    **_rows("headrace.flow.v1.FlowService", "executor", again="ResolveFlow"),
+    **_rows("headrace.flow.v1.FlowService", "scheduler", again="ListActiveFlows"),
+    **_rows(
+        "headrace.people.v1.PeopleService",
+        "gateway",
+        again="SignOut SignOutEverywhere Authenticate GetUser ListUsers",
+        once="SignUp SignIn UpdateUser ChangePassword ResetPassword",
+    ),
+    **_rows("headrace.people.v1.PeopleService", "", once="EnsureAdministrator"),
+    **_rows("headrace.catalog.v1.CatalogService", "gateway", again="ListComponents GetComponent ListApps ListBundles"),
+    **_rows(
+        "headrace.store.v1.StoreService",
+        "gateway executor",
+        again="GetStore ListStores GetRecord PutRecord ListRecords Listen Unlisten",
+        once="CreateStore RenameStore DeleteStore MoveRecord DeleteRecords",
+    ),
+    **_rows(
+        "headrace.file.v1.FileService",
+        "gateway executor",
+        again="WriteFile GetFile ReadFile ListFiles",
+        once="OpenFile FinishFile DeleteFile",
+    ),
+    **_rows("headrace.setting.v1.SettingService", "gateway", again="GetModifiers PutModifiers DeleteModifiers"),
+    **_rows("headrace.execution.v1.ExecutionService", "gateway flow-manager", again="Accept"),
+    **_rows("headrace.execution.v1.ExecutionService", "scheduler", again="FireTimers"),
+    **_rows("headrace.execution.v1.ExecutionService", "flow-manager", again="ActivateFlow DeactivateFlow ForgetFlow"),
+    **_rows(
+        "headrace.execution.v1.ExecutionService",
+        "gateway",
+        again="GetRun ListRuns CancelRun ListUnprocessed GetUnprocessed Watch",
+        once="DeleteUnprocessed RetryUnprocessed",
+    ),
+    **_rows(
+        "headrace.schedule.v1.ScheduleService",
+        "executor",
+        again="PutTimers RemoveTimers ListTimers AcquireLock ExtendLock ReleaseLock AcquireQuota",
+    ),
+    **_rows("headrace.log.v1.LogService", "executor flow-manager", again="WriteRecords"),
+    **_rows("headrace.log.v1.LogService", "gateway", again="QueryRecords GetRecord Tail"),
+}
+
+
+def may_call(caller: str, method: str) -> bool:
+    """Whether the service of this name may call the method."""
+    found = METHODS.get(method)
+    return caller == OPERATOR or (found is not None and caller in found.callers)
+
+
+def repeatable() -> list[dict[str, str]]:
+    """The methods that may be asked again, as gRPC's service config names them."""
+    names = [path.strip("/").split("/") for path, method in METHODS.items() if method.is_repeatable]
+    return [{"service": service, "method": name} for service, name in names]
