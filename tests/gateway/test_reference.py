@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from headrace_cli.main import app as cli
 from headrace_gateway.openapi import openapi_document, operation_id
 from headrace_gateway.routes import ROUTES
 from headrace_gateway.routing import Policy, Route
@@ -90,3 +91,18 @@ async def test_the_page_names_every_route_and_runs_nothing(nobody: httpx.AsyncCl
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
+
+
+async def test_the_landing_page_names_no_command_that_is_not_there(nobody: httpx.AsyncClient) -> None:
+    page = (await nobody.get("/", headers={"Accept": "text/html"})).text
+
+    commands = {command.name or command.callback.__name__ for command in cli.registered_commands if command.callback}
+    assert commands >= {"up"}
+    assert set(re.findall(r"<code>headrace (\w+)", page)) <= commands
+
+
+async def test_pages_have_colours_of_their_own_for_the_dark(nobody: httpx.AsyncClient) -> None:
+    for path in ("/", "/docs/api"):
+        page = (await nobody.get(path, headers={"Accept": "text/html"})).text
+        dark = page.partition("@media (prefers-color-scheme: dark)")[2]
+        assert "--accent" in dark and "--dim" in dark

@@ -12,7 +12,8 @@ from headrace_gateway.openapi import operation_id
 from headrace_gateway.routing import Route
 
 _STYLE = """
-:root { color-scheme: light dark; --line: #8884; --dim: #777; --accent: #0b7285; }
+:root { color-scheme: light dark; --line: #8884; --dim: #666; --accent: #0b7285; }
+@media (prefers-color-scheme: dark) { :root { --dim: #a0a0a0; --accent: #66d9e8; } }
 * { box-sizing: border-box; }
 body { font: 16px/1.55 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 2rem 1.25rem 6rem; }
 h1 { font-size: 1.9rem; margin: 0 0 .25rem; } h2 { margin: 2.5rem 0 .75rem; font-size: 1.3rem; }
@@ -23,6 +24,7 @@ summary { cursor: pointer; display: flex; flex-wrap: wrap; gap: .25rem .75rem; a
 summary b { font: 600 .8rem ui-monospace, monospace; min-width: 3.6rem; color: var(--accent); }
 code, pre { font: .875rem/1.45 ui-monospace, monospace; }
 pre { overflow-x: auto; border: 1px solid var(--line); border-radius: .4rem; padding: .6rem .8rem; }
+p code, td code { overflow-wrap: anywhere; } summary code { min-width: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; font-size: .925rem; }
 td, th { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 h3 { font-size: .95rem; margin: .9rem 0 .25rem; }
@@ -48,11 +50,12 @@ def landing_page(version: str) -> str:
 </ul>
 <h2>Sign in</h2>
 <p>Trade a name and password for a token, then send the token with every request.</p>
-<pre>curl -s -X POST {{this address}}/user/auth -H 'content-type: application/json' \\
+<pre>BASE=http://127.0.0.1:2200   # the address of this page
+curl -s $BASE/user/auth -H 'content-type: application/json' \\
   -d '{{"email": "you@example.com", "password": "…"}}'
-curl -s {{this address}}/flows -H 'authorization: Bearer {{token}}'</pre>
-<p>On the command line: <code>headrace login</code>. The first administrator is made when the platform first starts; its
-password is in the start-up message or in the settings.</p>""",
+curl -s $BASE/flows -H 'authorization: Bearer TOKEN'</pre>
+<p>The first administrator is made when the platform first starts: its password is
+<code>HEADRACE_ADMIN_PASSWORD</code>, or stands once in the start-up message.</p>""",
     )
 
 

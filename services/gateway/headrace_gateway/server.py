@@ -94,6 +94,7 @@ def listen(host: str, port: int, backlog: int = BACKLOG) -> socket.socket:
 
 
 def _config(app: Gateway, backlog: int) -> uvicorn.Config:
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # we say ourselves that we listen and stop
     return uvicorn.Config(
         app,
         http=BoundedProtocol,
