@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 from headrace_scheduler.store import LockStore
-from headrace_scheduler.stores.sqlite import open_store
+
+from tests.contracts.scheduler import scheduler_store
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TTL = timedelta(seconds=20)
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "redis"])
 async def locks(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[LockStore]:
-    store = await open_store(tmp_path / "scheduler.db")
-    yield store.locks
-    await store.close()
+    async with scheduler_store(request, tmp_path) as store:
+        yield store.locks
 
 
 async def test_of_many_who_ask_at_once_one_gets_the_lock(locks: LockStore) -> None:

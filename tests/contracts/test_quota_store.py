@@ -8,19 +8,19 @@ import pytest
 from headrace_core import ids
 from headrace_scheduler.model import Window
 from headrace_scheduler.store import QuotaStore
-from headrace_scheduler.stores.sqlite import open_store
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.contracts.scheduler import scheduler_store
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "redis"])
 async def quotas(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[QuotaStore]:
-    store = await open_store(tmp_path / "scheduler.db")
-    yield store.quotas
-    await store.close()
+    async with scheduler_store(request, tmp_path) as store:
+        yield store.quotas
 
 
 async def test_a_window_lets_so_many_through_and_says_exactly_when_there_is_room_again(quotas: QuotaStore) -> None:

@@ -11,18 +11,18 @@ from headrace_core.errors import Conflict
 from headrace_core.schedules import Interval, Once, Schedule
 from headrace_scheduler.model import Claim, KeptTimer, Retry, Settlement, Timer
 from headrace_scheduler.store import TimerStore
-from headrace_scheduler.stores.sqlite import open_store
+
+from tests.contracts.scheduler import scheduler_store
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 LEASE = timedelta(seconds=5)
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "redis"])
 async def timers(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TimerStore]:
-    store = await open_store(tmp_path / "scheduler.db")
-    yield store.timers
-    await store.close()
+    async with scheduler_store(request, tmp_path) as store:
+        yield store.timers
 
 
 def every_minute(name: str = "t", **changes: object) -> Timer:

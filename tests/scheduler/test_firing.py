@@ -14,10 +14,11 @@ from headrace_scheduler import model
 from headrace_scheduler.firing import Firing
 from headrace_scheduler.model import Timer
 from headrace_scheduler.settings import SchedulerSettings
-from headrace_scheduler.stores.sqlite import SqliteStore, open_store
+from headrace_scheduler.store import Store
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.contracts.scheduler import scheduler_store
 from tests.scheduler.sink import Sink
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,11 +26,10 @@ SECOND = timedelta(seconds=1)
 LEASE = SchedulerSettings().lease
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    store = await open_store(tmp_path / "scheduler.db")
-    yield store
-    await store.close()
+@pytest.fixture(params=["sqlite", "redis"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    async with scheduler_store(request, tmp_path) as store:
+        yield store
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def sink(clock: TestClock) -> Sink:
 
 
 @pytest.fixture
-def firing(store: SqliteStore, sink: Sink, clock: TestClock) -> Firing:
+def firing(store: Store, sink: Sink, clock: TestClock) -> Firing:
     return Firing(store.timers, sink, clock=clock, settings=SchedulerSettings())
 
 
@@ -70,7 +70,7 @@ async def fire_all_due(firing: Firing) -> None:
         pass
 
 
-async def test_a_fire_names_its_neighbours(store: SqliteStore, firing: Firing, sink: Sink, clock: TestClock) -> None:
+async def test_a_fire_names_its_neighbours(store: Store, firing: Firing, sink: Sink, clock: TestClock) -> None:
     await store.timers.put([every(10, immediate=True)], NOW)
 
     for _ in range(3):
@@ -84,7 +84,7 @@ async def test_a_fire_names_its_neighbours(store: SqliteStore, firing: Firing, s
 
 
 async def test_while_the_executor_is_away_timers_are_late_and_not_missed(
-    store: SqliteStore, firing: Firing, sink: Sink, clock: TestClock
+    store: Store, firing: Firing, sink: Sink, clock: TestClock
 ) -> None:
     await store.timers.put([once("a", NOW), every(10, misfire="fire_all")], NOW)
     sink.is_away = True
@@ -100,7 +100,7 @@ async def test_while_the_executor_is_away_timers_are_late_and_not_missed(
 
 
 async def test_a_lost_answer_is_asked_for_again_with_the_same_nominal_time(
-    store: SqliteStore, firing: Firing, sink: Sink, clock: TestClock
+    store: Store, firing: Firing, sink: Sink, clock: TestClock
 ) -> None:
     await store.timers.put([every(10)], NOW)
     clock.advance(10)
@@ -116,7 +116,7 @@ async def test_a_lost_answer_is_asked_for_again_with_the_same_nominal_time(
 
 
 async def test_what_is_gone_is_removed_and_what_is_refused_is_tried_again(
-    store: SqliteStore, firing: Firing, sink: Sink, clock: TestClock
+    store: Store, firing: Firing, sink: Sink, clock: TestClock
 ) -> None:
     await store.timers.put([once("gone", NOW), once("refused", NOW), once("fine", NOW)], NOW)
     sink.gone, sink.refuses = {"gone"}, {"refused"}
@@ -132,7 +132,7 @@ async def test_what_is_gone_is_removed_and_what_is_refused_is_tried_again(
 
 
 async def test_one_fire_at_which_the_executor_fails_does_not_hold_up_the_others(
-    store: SqliteStore, firing: Firing, sink: Sink
+    store: Store, firing: Firing, sink: Sink
 ) -> None:
     await store.timers.put([once(f"t{number}", NOW) for number in range(20)], NOW)
     sink.fails_at = {"t7"}
@@ -143,7 +143,7 @@ async def test_one_fire_at_which_the_executor_fails_does_not_hold_up_the_others(
 
 
 async def test_the_loop_sleeps_until_something_is_due_or_it_is_woken(
-    store: SqliteStore, firing: Firing, sink: Sink, clock: TestClock
+    store: Store, firing: Firing, sink: Sink, clock: TestClock
 ) -> None:
     async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         tasks.create_task(firing.run())
@@ -157,7 +157,7 @@ async def test_the_loop_sleeps_until_something_is_due_or_it_is_woken(
     assert clock.now() >= NOW + 90 * SECOND
 
 
-async def test_stopping_ends_the_loop_after_what_is_under_way(store: SqliteStore, firing: Firing, sink: Sink) -> None:
+async def test_stopping_ends_the_loop_after_what_is_under_way(store: Store, firing: Firing, sink: Sink) -> None:
     await store.timers.put([once("a", NOW)], NOW)
 
     async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
@@ -179,6 +179,7 @@ Act = Literal["fire", "die after claiming", "die after sending", "lose", "away"]
 ACTS: list[Act] = ["fire", "die after claiming", "die after sending", "lose", "away"]
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
 @hypothesis.settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(
@@ -187,12 +188,15 @@ ACTS: list[Act] = ["fire", "die after claiming", "die after sending", "lose", "a
     batch=st.integers(1, 4),
 )
 async def test_of_two_schedulers_that_may_die_at_any_moment_no_timer_fires_twice_and_none_is_missed(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Act, int]], batch: int
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    kind: str,
+    steps: list[tuple[str, Act, int]],
+    batch: int,
 ) -> None:
     clock = TestClock(NOW)
     sink = Sink(clock)
-    store = await open_store(tmp_path_factory.mktemp("twins") / "scheduler.db")
-    try:
+    async with scheduler_store(request, tmp_path_factory.mktemp("twins"), kind) as store:
         timers = [every(3, "all", "fire_all"), every(4, "latest", "fire_once")]
         timers += [once(f"once{number}", NOW + number * SECOND) for number in range(6)]
         await store.timers.put(timers, NOW)
@@ -216,8 +220,6 @@ async def test_of_two_schedulers_that_may_die_at_any_moment_no_timer_fires_twice
         ended = clock.now()
         for twin in (*twins.values(), *twins.values()):
             await fire_all_due(twin)
-    finally:
-        await store.close()
 
     fired = {name: [at for each, at in sink.order if each == name] for name in [t.timer_id for t in timers]}
     whole = [NOW + n * 3 * SECOND for n in range(1, (ended - NOW) // (3 * SECOND) + 1)]
@@ -237,7 +239,7 @@ class JumpingClock(TestClock):
         return super().now() + self.offset
 
 
-async def test_setting_the_clock_back_and_forth_fires_no_nominal_time_twice(store: SqliteStore) -> None:
+async def test_setting_the_clock_back_and_forth_fires_no_nominal_time_twice(store: Store) -> None:
     clock = JumpingClock(NOW)
     sink = Sink(clock)
     twins = [Firing(store.timers, sink, clock=clock, settings=SchedulerSettings()) for _ in range(2)]

@@ -9,7 +9,8 @@ from headrace_runtime.sqlite import lock_directory
 
 from headrace_scheduler.app import open_app
 from headrace_scheduler.settings import SchedulerSettings, ServerSettings
-from headrace_scheduler.stores.sqlite import open_store
+from headrace_scheduler.store import Store
+from headrace_scheduler.stores import redis, sqlite
 
 
 async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
@@ -17,9 +18,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     failpoints.arm(os.environ)
     peer = rpc.Peer("scheduler", os.environ)
     server = settings.load(ServerSettings, os.environ)
-    stack.enter_context(lock_directory(server.data_directory / "scheduler"))
-    store = await open_store(server.data_directory / "scheduler" / "scheduler.db", on_broken=stopping.fail)
-    stack.push_async_callback(store.close)
+    store = await _open_store(stack, stopping, server)
     channel = await stack.enter_async_context(peer.dial("executor", server.executor_address))
     app = await stack.enter_async_context(
         open_app(
@@ -32,6 +31,16 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain))
     await app.start()
     await stopping.wait()
+
+
+async def _open_store(stack: AsyncExitStack, stopping: lifecycle.Stopping, server: ServerSettings) -> Store:
+    if server.redis_url:
+        return await stack.enter_async_context(redis.open_store(server.redis_url))
+    folder = server.data_directory / "scheduler"
+    stack.enter_context(lock_directory(folder))
+    store = await sqlite.open_store(folder / "scheduler.db", on_broken=stopping.fail)
+    stack.push_async_callback(store.close)
+    return store
 
 
 if __name__ == "__main__":

@@ -77,3 +77,8 @@ class ServerSettings:
     data_directory: Path = setting(
         Path("data"), env="HEADRACE_DATA_DIR", help="Directory of the service's files; one process may use it."
     )
+    redis_url: str = setting(
+        "",
+        env="HEADRACE_REDIS_URL",
+        help="Redis that keeps timers, locks and quotas, as redis://host:6379/0; empty keeps them in the directory.",
+    )

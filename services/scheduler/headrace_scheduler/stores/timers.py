@@ -4,18 +4,14 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import cast
 
-from headrace_core import schedules
 from headrace_core.errors import Conflict, HeadraceError
-from headrace_core.schedules import MisfirePolicy, Schedule
 from headrace_runtime.sqlite import Database
 
 from headrace_scheduler import model
 from headrace_scheduler.model import Claim, KeptTimer, Retry, Settlement, Timer
 from headrace_scheduler.store import Claims
-from headrace_scheduler.stores import fencing, instants
+from headrace_scheduler.stores import fencing, instants, rows
 
 # `due_at` is when a timer may be claimed: its next time, or the end of a claim or of a pause while it is held.
 SCHEMA = """
@@ -44,11 +40,6 @@ SCHEMA = """
     CREATE INDEX timers_held ON timers (due_at) WHERE is_held = 1;
     CREATE INDEX timers_by_group ON timers (group_id, timer_id);
 """
-
-LONGEST_HOLD = timedelta(hours=2)
-"""No claim and no pause lasts longer. One that seems to was written before the clock was set back: it is void."""
-
-_ASIDE = timedelta(hours=1)
 
 _INSERT = """
     INSERT INTO timers (timer_id, group_id, tenant_id, schedule, misfire, flow_id, node_id, port, run_id, immediate,
@@ -108,22 +99,16 @@ def _put(connection: sqlite3.Connection, timer: Timer, now: datetime) -> KeptTim
     row = connection.execute("SELECT * FROM timers WHERE timer_id = ?", (timer.timer_id,)).fetchone()
     if row is None:
         kept = model.put(timer, None, now)
-        connection.execute(_INSERT, _values(kept))
+        connection.execute(_INSERT, rows.values(kept))
         return kept
     if row["tenant_id"] != timer.tenant_id:
         raise Conflict(f"The timer id {timer.timer_id!r} is taken by another tenant: choose one of your own.")
-    connection.execute(_RETARGET, _values(KeptTimer(timer, None)))
-    if row["schedule"] == _written(timer.schedule):
-        return model.put(timer, _kept(row), now)
-    kept = model.put(timer, _begun_anew(row, timer), now)
-    connection.execute(_BEGIN_ANEW, _values(kept))
+    connection.execute(_RETARGET, rows.values(KeptTimer(timer, None)))
+    if row["schedule"] == rows.written(timer.schedule):
+        return model.put(timer, rows.kept(row), now)
+    kept = model.put(timer, rows.begun_anew(row), now)
+    connection.execute(_BEGIN_ANEW, rows.values(kept))
     return kept
-
-
-def _begun_anew(row: sqlite3.Row, timer: Timer) -> KeptTimer:
-    """What is known of a timer whose schedule changes; the old schedule need not be readable for that."""
-    gone = schedules.Once(instants.moment(0))
-    return KeptTimer(_timer(row, gone), None, instants.moment_or_none(row["previous_at"]))
 
 
 def _remove(connection: sqlite3.Connection, timer_ids: Sequence[str], group_ids: Sequence[str]) -> int:
@@ -138,26 +123,26 @@ def _remove(connection: sqlite3.Connection, timer_ids: Sequence[str], group_ids:
 
 def _list(connection: sqlite3.Connection, group_id: str, after_timer_id: str, limit: int) -> list[KeptTimer]:
     of_group = "group_id = :group AND " if group_id else ""
-    rows = connection.execute(
+    found = connection.execute(
         f"SELECT * FROM timers WHERE {of_group} timer_id > :after ORDER BY timer_id LIMIT :limit",
         {"group": group_id, "after": after_timer_id, "limit": limit},
     )
-    return [_kept(row) for row in rows]
+    return [rows.kept(row) for row in found]
 
 
 def _claim_due(connection: sqlite3.Connection, owner: str, now: datetime, lease: timedelta, limit: int) -> Claims:
-    rows = connection.execute(_DUE, (instants.stored(now), limit)).fetchall()
-    rows += connection.execute(_VOID, (instants.stored(now + LONGEST_HOLD), limit - len(rows))).fetchall()
-    if not rows:
+    due = connection.execute(_DUE, (instants.stored(now), limit)).fetchall()
+    due += connection.execute(_VOID, (instants.stored(now + rows.LONGEST_HOLD), limit - len(due))).fetchall()
+    if not due:
         return Claims()
     fence = fencing.next_token(connection)
     claims: list[Claim] = []
     unreadable: list[str] = []
-    for row in rows:
+    for row in due:
         try:
-            kept = model.promise(_kept(row), now)
+            kept = model.promise(rows.kept(row), now)
         except HeadraceError:
-            _hold(connection, row, now + _ASIDE)
+            _hold(connection, row, now + rows.ASIDE)
             unreadable.append(row["timer_id"])
             continue
         if kept.is_promised and kept.next_at is not None:
@@ -230,63 +215,9 @@ def _mine(claim: Claim) -> tuple[str, str, int]:
 
 def _next_due(connection: sqlite3.Connection, now: datetime) -> datetime | None:
     void = connection.execute(
-        "SELECT 1 FROM timers WHERE is_held = 1 AND due_at > ? LIMIT 1", (instants.stored(now + LONGEST_HOLD),)
+        "SELECT 1 FROM timers WHERE is_held = 1 AND due_at > ? LIMIT 1", (instants.stored(now + rows.LONGEST_HOLD),)
     ).fetchone()
     if void is not None:
         return now
     row = connection.execute("SELECT min(due_at) AS due_at FROM timers WHERE due_at IS NOT NULL").fetchone()
     return instants.moment_or_none(row["due_at"])
-
-
-def _values(kept: KeptTimer) -> dict[str, str | int | None]:
-    timer = kept.timer
-    return {
-        "timer_id": timer.timer_id,
-        "group_id": timer.group_id,
-        "tenant_id": timer.tenant_id,
-        "schedule": _written(timer.schedule),
-        "misfire": timer.misfire,
-        "flow_id": timer.flow_id,
-        "node_id": timer.node_id,
-        "port": timer.port,
-        "run_id": timer.run_id,
-        "immediate": int(timer.immediate),
-        "next_at": instants.stored_or_none(kept.next_at),
-        "previous_at": instants.stored_or_none(kept.previous_at),
-        "is_promised": int(kept.is_promised),
-        "caught_up": kept.caught_up,
-    }
-
-
-def _kept(row: sqlite3.Row) -> KeptTimer:
-    return KeptTimer(
-        timer=_timer(row, _read(row["schedule"])),
-        next_at=instants.moment_or_none(row["next_at"]),
-        previous_at=instants.moment_or_none(row["previous_at"]),
-        is_promised=bool(row["is_promised"]),
-        caught_up=row["caught_up"],
-    )
-
-
-def _timer(row: sqlite3.Row, schedule: Schedule) -> Timer:
-    return Timer(
-        timer_id=row["timer_id"],
-        group_id=row["group_id"],
-        tenant_id=row["tenant_id"],
-        schedule=schedule,
-        misfire=cast("MisfirePolicy", row["misfire"]),  # only ever written from a Timer
-        flow_id=row["flow_id"],
-        node_id=row["node_id"],
-        port=row["port"],
-        run_id=row["run_id"],
-        immediate=bool(row["immediate"]),
-    )
-
-
-def _written(schedule: Schedule) -> str:
-    return json.dumps(schedules.to_json(schedule), sort_keys=True)
-
-
-@lru_cache(maxsize=4096)
-def _read(text: str) -> Schedule:
-    return schedules.from_json(json.loads(text))

@@ -1,0 +1,30 @@
+"""All that the scheduler keeps, in one Redis."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from headrace_runtime.redis import RedisDatabase, open_redis
+
+from headrace_scheduler.store import LockStore, QuotaStore, TimerStore
+from headrace_scheduler.stores.redis_locks import RedisLockStore
+from headrace_scheduler.stores.redis_quotas import RedisQuotaStore
+from headrace_scheduler.stores.redis_timers import RedisTimerStore
+
+PREFIX = "headrace.scheduler"
+
+
+class RedisStore:
+    """Timers, locks and quotas under one prefix."""
+
+    def __init__(self, database: RedisDatabase) -> None:
+        self.timers: TimerStore = RedisTimerStore(database)
+        self.locks: LockStore = RedisLockStore(database)
+        self.quotas: QuotaStore = RedisQuotaStore(database)
+
+
+@asynccontextmanager
+async def open_store(url: str, *, prefix: str = PREFIX, patience: timedelta | None = None) -> AsyncIterator[RedisStore]:
+    """The scheduler's part of the Redis at this address, while the block runs; see `open_redis`."""
+    async with open_redis(url, prefix=prefix, patience=patience) as database:
+        yield RedisStore(database)

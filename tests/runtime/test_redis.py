@@ -1,0 +1,80 @@
+"""Redis behind a deadline: what is wrong with it is said in a line, and what it lost does not stay lost."""
+
+import asyncio
+import logging
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from headrace_core.errors import Unavailable
+from headrace_runtime.redis import open_redis, shown
+
+from tests.servers import Redis
+from tests.servers.places import free_port
+
+ECHO = "return {KEYS[1], ARGV[1]}"
+SOON = timedelta(seconds=1)
+
+
+async def test_a_script_is_found_again_after_redis_forgot_it(tmp_path: Path) -> None:
+    with Redis(tmp_path) as server:
+        async with open_redis(server.url, prefix="p", patience=SOON) as database:
+            assert await database.run(ECHO, "x") == ["{p}:", "x"]
+
+            server.restart()
+
+            assert await database.run(ECHO, "y") == ["{p}:", "y"]
+
+
+async def test_a_redis_that_went_away_is_unavailable_in_time_and_serves_again_when_it_is_back(tmp_path: Path) -> None:
+    with Redis(tmp_path) as server:
+        async with open_redis(server.url, prefix="p", patience=SOON) as database:
+            server.kill()
+            with pytest.raises(Unavailable, match="Redis"):
+                await database.run(ECHO, "x")
+
+            server.start()
+            assert await database.run(ECHO, "y") == ["{p}:", "y"]
+
+            server.pause()
+            began = time.monotonic()
+            with pytest.raises(Unavailable):
+                await database.run(ECHO, "z")
+            server.resume()
+            assert time.monotonic() - began < 6
+
+
+async def test_a_redis_that_is_not_there_yet_is_waited_for_with_a_line_for_each_try(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Redis(tmp_path)
+    opening = asyncio.ensure_future(_echo(server.url))
+    await asyncio.sleep(0.5)
+    with server:
+        assert await opening == ["{p}:", "here"]
+    lines = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+    assert lines
+    assert all(str(server.port) in line and "trying again" in line for line in lines)
+
+
+async def _echo(url: str) -> list[str]:
+    async with open_redis(url, prefix="p", patience=timedelta(seconds=20)) as database:
+        return list(await database.run(ECHO, "here"))
+
+
+async def test_waiting_has_an_end_where_one_is_given() -> None:
+    with pytest.raises(Unavailable, match="does not answer"):
+        async with open_redis(f"redis://127.0.0.1:{free_port()}/0", prefix="p", patience=SOON):
+            pass
+
+
+async def test_wrong_credentials_are_no_reason_to_wait_and_stay_unsaid(tmp_path: Path) -> None:
+    with Redis(tmp_path) as server:
+        secret = "a-secret-of-mine"
+        url = server.url.replace("redis://", f"redis://nobody:{secret}@")
+        with pytest.raises(Unavailable, match="refuses the credentials") as refused:
+            async with open_redis(url, prefix="p"):
+                pass
+        assert secret not in str(refused.value)
+        assert shown(url) == f"127.0.0.1:{server.port}/0"
