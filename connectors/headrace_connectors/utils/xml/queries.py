@@ -14,7 +14,8 @@ from elementpath import ElementPathError, XPath1Parser, XPathContext
 from headrace_core import Json
 from headrace_sdk import CancelError
 
-from headrace_connectors.utils.xml import parsing, watching
+from headrace_connectors.utils import watching
+from headrace_connectors.utils.xml import parsing
 from headrace_connectors.utils.xml.fragments import Fragments
 
 MAX_EXPRESSION = 2000
@@ -24,7 +25,7 @@ MAX_EXACT = 2**53
 SECONDS = 5.0
 
 
-def answer(xml: str, expression: str) -> Json:
+def answer(xml: str, expression: str, *, seconds: float = SECONDS) -> Json:
     """What the expression finds: a text, number or truth value, or the list of what it selects.
 
     Of attributes and texts the list has their text, of elements their XML. Raises `CancelError` for XML that
@@ -37,7 +38,7 @@ def answer(xml: str, expression: str) -> Json:
     parsing.read(xml, parsing.Silence())
     root, prefixes = _tree(xml.lstrip())
     try:
-        with watching.limited(SECONDS, "The XPath expression"):
+        with watching.limited(seconds, "The XPath expression"):
             found = _evaluated(root, prefixes, expression, len(xml))
     except ElementPathError as error:
         raise CancelError(f"The XPath expression cannot be evaluated: {error}.") from error
