@@ -157,7 +157,10 @@ def record(header: Row, row: Row, dialect: Dialect) -> JsonObject:
     """A row by column names. Cells that are missing are null, cells without a name are left out."""
     cells: list[Json] = [*typed_row(row, dialect)]
     missing: list[Json] = [None] * (len(header) - len(cells))
-    return dict(reversed(list(zip(header, [*cells, *missing], strict=False))))
+    named: JsonObject = {}
+    for name, cell in zip(header, [*cells, *missing], strict=False):
+        named.setdefault(name, cell)
+    return named
 
 
 class _Lines:
