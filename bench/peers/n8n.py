@@ -95,6 +95,7 @@ class N8n:
             "N8N_VERSION_NOTIFICATIONS_ENABLED": "false",
             "N8N_TEMPLATES_ENABLED": "false",
             "N8N_PERSONALIZATION_ENABLED": "false",
+            "N8N_DISABLED_MODULES": "mcp-registry",  # it asks a site for news at each start
             "N8N_LOG_LEVEL": "warn",
         }
         return environ | ({"N8N_EXPRESSION_ENGINE": self._engine} if self._engine else {})

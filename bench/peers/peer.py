@@ -28,7 +28,7 @@ class Peer(Protocol):
         """Begin with no data, make the three flows, make them run, and stop the processes again."""
 
     def launch(self) -> None:
-        """Start the processes and return at once. Ready is when `echo_url` answers 2xx."""
+        """Start the processes and return at once. Ready is when `echo_url` answers rightly."""
 
     def processes(self) -> Sequence[Process]:
         """What `launch` started and `stop` has not ended."""
