@@ -40,6 +40,9 @@ class HandedFlows:
             raise NotFound("flow", flow_id)
         return self.sources[flow_id]
 
+    async def list_active(self, after_flow_id: str, limit: int) -> list[FlowSource]:
+        return [self.sources[flow_id] for flow_id in sorted(self.sources) if flow_id > after_flow_id][:limit]
+
     async def stop(self, tenant_id: str, flow_id: str) -> None:
         self.stopped.append(flow_id)
 
@@ -49,9 +52,13 @@ class NotedTimers:
 
     def __init__(self) -> None:
         self.timers: dict[str, list[FlowTimer]] = {}
+        self.restored: list[tuple[str, str, FlowTimer]] = []
 
     async def put(self, tenant_id: str, flow_id: str, timers: Sequence[FlowTimer]) -> None:
         self.timers[flow_id] = list(timers)
+
+    async def restore(self, timers: Sequence[tuple[str, str, FlowTimer]]) -> None:
+        self.restored += timers
 
     async def remove(self, flow_id: str) -> None:
         self.timers.pop(flow_id, None)

@@ -46,6 +46,13 @@ class RedisDatabase:
         except (exceptions.RedisError, OSError, TimeoutError) as error:
             raise _unavailable(error) from error
 
+    async def run_id(self) -> str:
+        """What tells this start of this server from any other. Raises Unavailable."""
+        try:
+            return str((await self._client.info("server"))["run_id"])
+        except (exceptions.RedisError, OSError, TimeoutError) as error:
+            raise _unavailable(error) from error
+
 
 @asynccontextmanager
 async def open_redis(url: str, *, prefix: str, patience: timedelta | None = None) -> AsyncIterator[RedisDatabase]:

@@ -17,6 +17,7 @@ from headrace_runtime.egress import Egress
 from headrace_runtime.rpc import Channel, Server
 from headrace_sdk import Component
 
+from headrace_executor.activation import Activation
 from headrace_executor.answers import Waiters
 from headrace_executor.clients import FileClient, FlowClient, LogClient, ScheduleClient, StoreClient
 from headrace_executor.context import Doors
@@ -33,6 +34,7 @@ from headrace_executor.servicer import ExecutionServicer
 from headrace_executor.settings import ExecutorSettings
 from headrace_executor.shipping import Shipper
 from headrace_executor.store import ExecutorStore
+from headrace_executor.timing import Timing
 from headrace_executor.watching import Watching
 from headrace_executor.web import GuardedWeb
 
@@ -115,8 +117,10 @@ class ExecutorApp:
             fleet=fleet,
             surroundings=lambda engine: self._surroundings(engine, store, doors, clock),
         )
-        self.service = ExecutionService(
-            store, self.engine, self._plans, waiters, neighbours.schedules, clock, self.counters, settings
+        self.service = ExecutionService(store, self.engine, self._plans, waiters, clock, self.counters, settings)
+        self.timing = Timing(self.service, store, self._plans, neighbours.schedules, neighbours.flows, clock, settings)
+        self.activation = Activation(
+            self.service, self.timing, store, self.engine, self._plans, neighbours.schedules, clock, settings
         )
         self._shipper = Shipper(store, self._plans, neighbours.logs, clock, self.counters)
 
@@ -141,7 +145,7 @@ class ExecutorApp:
 
     def register(self, server: Server) -> None:
         """Add the service to a gRPC or local server."""
-        ExecutionServicer(self.service, self.watching).register(server)
+        ExecutionServicer(self.service, self.activation, self.timing, self.watching).register(server)
 
     @contextlib.asynccontextmanager
     async def running(self, *, alone: bool) -> AsyncIterator[None]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import orjson
+from google.protobuf.timestamp_pb2 import Timestamp
 from headrace.file.v1 import file_service_pb2 as file_pb
 from headrace.file.v1 import file_service_pb2_grpc as file_rpc
 from headrace.flow.v1 import flow_pb2, flow_service_pb2
@@ -28,6 +29,7 @@ from headrace_executor.ports import FlowSource, FlowTimer, Lease, LogEntry, Stor
 
 TIMEOUT = 10.0
 LONG_TIMEOUT = 120.0
+MAX_TIMERS = 1_000
 FILE_CHUNK = 1024 * 1024
 
 _OPERATORS = {
@@ -55,15 +57,14 @@ class FlowClient:
         answer = await self._stub.ResolveFlow(request, timeout=TIMEOUT)
         active = answer.stage in (flow_pb2.FLOW_STAGE_RUNNING, flow_pb2.FLOW_STAGE_STARTING)
         has_version = answer.HasField("version")
-        return FlowSource(
-            flow_id=flow_id,
-            tenant_id=answer.tenant_id,
-            is_active=active and has_version,
-            version=answer.version.version,
-            name=answer.version.name,
-            descriptor=orjson.loads(answer.version.descriptor_json) if has_version else {},
-            custom_fields=_object(answer.version.custom_fields),
-        )
+        if has_version:
+            return _source(answer.version, is_active=active)
+        return FlowSource(flow_id, answer.tenant_id, False, 0, "", {}, {})
+
+    async def list_active(self, after_flow_id: str, limit: int) -> Sequence[FlowSource]:
+        request = flow_service_pb2.ListActiveFlowsRequest(after_flow_id=after_flow_id, limit=limit)
+        answer = await self._stub.ListActiveFlows(request, timeout=TIMEOUT)
+        return [_source(version, is_active=True) for version in answer.flows]
 
     async def stop(self, tenant_id: str, flow_id: str) -> None:
         request = flow_service_pb2.StopFlowRequest(scope=_scope(tenant_id), flow_id=flow_id)
@@ -87,6 +88,11 @@ class ScheduleClient:
         if timers:
             request = schedule_pb.PutTimersRequest(timers=[_timer(tenant_id, flow_id, timer) for timer in timers])
             await self._stub.PutTimers(request, timeout=TIMEOUT)
+
+    async def restore(self, timers: Sequence[tuple[str, str, FlowTimer]]) -> None:
+        for start in range(0, len(timers), MAX_TIMERS):
+            page = [_timer(*each) for each in timers[start : start + MAX_TIMERS]]
+            await self._stub.PutTimers(schedule_pb.PutTimersRequest(timers=page, only_missing=True), timeout=TIMEOUT)
 
     async def remove(self, flow_id: str) -> None:
         await self._stub.RemoveTimers(schedule_pb.RemoveTimersRequest(group_ids=[flow_id]), timeout=TIMEOUT)
@@ -235,6 +241,18 @@ class LogClient:
         await self._stub.WriteRecords(log_pb.WriteRecordsRequest(records=records), timeout=TIMEOUT)
 
 
+def _source(version: flow_pb2.FlowVersion, *, is_active: bool) -> FlowSource:
+    return FlowSource(
+        flow_id=version.flow_id,
+        tenant_id=version.tenant_id,
+        is_active=is_active,
+        version=version.version,
+        name=version.name,
+        descriptor=orjson.loads(version.descriptor_json),
+        custom_fields=_object(version.custom_fields),
+    )
+
+
 def _timer(tenant_id: str, flow_id: str, timer: FlowTimer) -> schedule_pb.Timer:
     return schedule_pb.Timer(
         timer_id=timer.timer_id,
@@ -246,7 +264,16 @@ def _timer(tenant_id: str, flow_id: str, timer: FlowTimer) -> schedule_pb.Timer:
         node_id=timer.node_id,
         port=timer.port,
         immediate=timer.immediate,
+        since=_timestamp(timer.since),
     )
+
+
+def _timestamp(moment: datetime | None) -> Timestamp | None:
+    if moment is None:
+        return None
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
 
 
 def _record(record: store_pb.Record) -> dict[str, Json]:

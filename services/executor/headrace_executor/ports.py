@@ -33,6 +33,7 @@ class FlowTimer:
     port: str
     schedule: Schedule
     immediate: bool
+    since: datetime | None = None  # with restored timers: the first time after it is the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,10 @@ class Flows(Protocol):
         """A version, or with 0 the one that new runs take. Raises NotFound."""
         ...
 
+    async def list_active(self, after_flow_id: str, limit: int) -> Sequence[FlowSource]:
+        """Running flows of all tenants with the version that new runs take, by flow id, after the given one."""
+        ...
+
     async def stop(self, tenant_id: str, flow_id: str) -> None:
         """Stop a flow."""
         ...
@@ -65,6 +70,10 @@ class Schedules(Protocol):
 
     async def remove(self, flow_id: str) -> None:
         """Remove the timers of a flow."""
+        ...
+
+    async def restore(self, timers: Sequence[tuple[str, str, FlowTimer]]) -> None:
+        """Add those timers (tenant, flow, timer) that the scheduler does not have; leave the others alone."""
         ...
 
     async def acquire_lock(self, name: str, holder: str, ttl: timedelta) -> Lease: ...

@@ -6,14 +6,12 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import orjson
 from headrace_core.clock import Clock
 from headrace_core.errors import (
     BadRequest,
-    Conflict,
-    DeadlineExceeded,
     HeadraceError,
     NotFound,
     TooLarge,
@@ -22,18 +20,13 @@ from headrace_core.errors import (
 )
 from headrace_core.expressions import Json
 from headrace_core.ids import new_id, run_id
-from headrace_core.schedules import Interval
-from headrace_core.schedules_calendar import anchored
 from headrace_runtime.failpoints import failpoint
-from headrace_sdk import Component
 
 from headrace_executor.answers import AnswerBox, FlowAnswer, Waiters, implicit, to_answer
 from headrace_executor.counters import Counters
 from headrace_executor.engine import Engine, cancel_order, entry_of
 from headrace_executor.journal import Progress, read_steps
 from headrace_executor.model import (
-    START_HOOK,
-    STOP_HOOK,
     Delivery,
     Inbound,
     NewRun,
@@ -43,9 +36,8 @@ from headrace_executor.model import (
     StepRecord,
     Unprocessed,
 )
-from headrace_executor.plan import Plan, PlannedNode, check_ports, schedule_of
+from headrace_executor.plan import Plan, check_ports
 from headrace_executor.plans import Plans
-from headrace_executor.ports import FlowTimer, Schedules
 from headrace_executor.settings import ExecutorSettings
 from headrace_executor.store import Accepted, ExecutorStore, RunFilter
 
@@ -82,27 +74,6 @@ class Acceptance:
 
 
 @dataclass(frozen=True, slots=True)
-class Fire:
-    """A due timer of a node."""
-
-    timer_id: str
-    nominal_at: datetime
-    next_at: datetime | None
-    previous_at: datetime | None
-    flow_id: str
-    node_id: str
-    port: str
-
-
-@dataclass(frozen=True, slots=True)
-class FireOutcome:
-    """What became of a timer."""
-
-    is_recorded: bool
-    is_gone: bool
-
-
-@dataclass(frozen=True, slots=True)
 class RunDetail:
     """A run with its steps and waits."""
 
@@ -128,7 +99,6 @@ class ExecutionService:
         engine: Engine,
         plans: Plans,
         waiters: Waiters,
-        schedules: Schedules,
         clock: Clock,
         counters: Counters,
         settings: ExecutorSettings,
@@ -137,7 +107,6 @@ class ExecutionService:
         self._engine = engine
         self._plans = plans
         self._waiters = waiters
-        self._schedules = schedules
         self._clock = clock
         self._counters = counters
         self._settings = settings
@@ -166,9 +135,14 @@ class ExecutionService:
 
     async def accept_inside(self, plan: Plan, event: Event) -> Accepted:
         """Accept an event of the platform's own under a given plan, whether the flow takes events or not."""
-        candidate = self._candidate(event, plan)
-        [outcome] = await self._take_in([candidate], AnswerBox(self._clock))
-        return Accepted(outcome.run_id, not outcome.is_duplicate)
+        [accepted] = await self.accept_all_inside([(plan, event)])
+        return accepted
+
+    async def accept_all_inside(self, events: Sequence[tuple[Plan, Event]]) -> list[Accepted]:
+        """The same for several events, in one durable write."""
+        candidates = [self._candidate(event, plan) for plan, event in events]
+        outcomes = await self._take_in(candidates, AnswerBox(self._clock))
+        return [Accepted(outcome.run_id, not outcome.is_duplicate) for outcome in outcomes]
 
     async def _active_plan(self, flow_id: str) -> Plan:
         plan = await self._plans.active(flow_id)
@@ -298,111 +272,6 @@ class ExecutionService:
         if self._waiters.is_awaited(name):
             self._has_hint.set()
 
-    # Timers.
-
-    async def fire_timers(self, fires: Sequence[Fire]) -> list[FireOutcome]:
-        """Put due timers on record, each once per nominal time. A tick waits for the one before it."""
-        return [await self._fire(fire) for fire in fires]
-
-    async def _fire(self, fire: Fire) -> FireOutcome:
-        try:
-            plan = await self._plans.active(fire.flow_id)
-            if plan is None or fire.node_id not in plan.nodes:
-                return FireOutcome(False, True)
-            if fire.port == "tick" and await self._store.is_ticking(fire.flow_id, fire.node_id):
-                return FireOutcome(True, False)
-            failpoint("timer.before_record")
-            await self.accept_inside(plan, self._timer_event(fire))
-            failpoint("timer.after_record")
-        except NotFound:
-            return FireOutcome(False, True)
-        except (Unavailable, DeadlineExceeded):
-            return FireOutcome(False, False)
-        return FireOutcome(True, False)
-
-    def _timer_event(self, fire: Fire) -> Event:
-        content: Json = {
-            "now": self._clock.now().isoformat(),
-            "nominalDate": fire.nominal_at.isoformat(),
-            "previousDate": fire.previous_at.isoformat() if fire.previous_at else None,
-            "nextDate": fire.next_at.isoformat() if fire.next_at else None,
-        }
-        event_id = f"{fire.timer_id}@{fire.nominal_at.timestamp():.6f}"
-        return _own_event(fire.flow_id, fire.node_id, fire.port, event_id, content)
-
-    # Flows.
-
-    async def activate(self, flow_id: str, version: int, activation_id: str) -> None:
-        """Run the start hooks, register the schedules, fire what fires at start, wake what was put aside.
-
-        The same activation does each of it once. Raises ValidationFailed or Conflict when the flow cannot start;
-        then nothing of it runs.
-        """
-        plan = await self._plans.version(flow_id, version)
-        started = self._clock.now()
-        timers = self._timers_of(plan, started)
-        await self._run_hooks(plan, START_HOOK, activation_id)
-        self._plans.forget(flow_id)
-        await self._schedules.put(plan.tenant_id, flow_id, timers)
-        for node in plan.nodes.values():
-            if node.component.fires_on_start:
-                event = _own_event(flow_id, node.id, "start", activation_id, {"started": started.isoformat()})
-                await self.accept_inside(plan, event)
-        await self._store.resume_flow(flow_id, started.timestamp())
-        self._engine.nudge()
-
-    async def deactivate(self, flow_id: str, version: int, activation_id: str) -> None:
-        """Remove the schedules, run the stop hooks, clear state that shall not outlive a stop."""
-        await self._schedules.remove(flow_id)
-        self._plans.forget(flow_id)
-        plan = await self._plans.version(flow_id, version)
-        with contextlib.suppress(Conflict):
-            await self._run_hooks(plan, STOP_HOOK, activation_id)
-        for node in plan.nodes.values():
-            if not node.manifest.keeps_state:
-                await self._store.clear_scopes(f"{plan.tenant_id}/flow/{flow_id}/node/{node.id}")
-
-    async def forget_flow(self, tenant_id: str, flow_id: str) -> None:
-        """Remove everything kept for a deleted flow."""
-        self._plans.forget(flow_id)
-        await self._schedules.remove(flow_id)
-        await self._store.forget_flow(tenant_id, flow_id)
-
-    def _timers_of(self, plan: Plan, started: datetime) -> list[FlowTimer]:
-        timers: list[FlowTimer] = []
-        for node in plan.nodes.values():
-            schedule = schedule_of(node)
-            if schedule is not None:
-                at_once = node.component.fire_immediately(node.properties)
-                name = f"{plan.flow_id}/{node.id}/schedule"
-                timers.append(FlowTimer(name, node.id, "schedule", anchored(schedule, started), at_once))
-            if node.manifest.ticks and not node.component.hears_errors:
-                every = Interval(self._settings.tick_every, started)
-                timers.append(FlowTimer(f"{plan.flow_id}/{node.id}/tick", node.id, "tick", every, False))
-        return timers
-
-    async def _run_hooks(self, plan: Plan, hook: str, activation_id: str) -> None:
-        """Run the hooks of all nodes that have one, each in a run of its own, and wait for them."""
-        name = hook.removeprefix("@")
-        nodes = [node for node in plan.nodes.values() if _overrides(node, name)]
-        runs = []
-        for node in nodes:
-            event = _own_event(plan.flow_id, node.id, hook, activation_id, {})
-            runs.append((node, (await self.accept_inside(plan, event)).run_id))
-        for node, hook_run in runs:
-            await self._wait_for_hook(plan, node, hook_run, name)
-
-    async def _wait_for_hook(self, plan: Plan, node: PlannedNode, hook_run: str, name: str) -> None:
-        deadline = self._clock.monotonic() + self._settings.hook_within.total_seconds()
-        while self._clock.monotonic() < deadline:
-            loaded = await self._store.get(plan.tenant_id, hook_run)
-            if loaded is not None and loaded.run.steps > 0:
-                if loaded.run.failed:
-                    raise Conflict(f"{node.type} ({node.label}, {node.id}) cannot {name}: {loaded.run.error}")
-                return
-            await self._clock.sleep(0.02)
-        raise Conflict(f"{node.type} ({node.label}, {node.id}) did not {name} within {self._settings.hook_within}.")
-
     # Calls between flows and errors of steps.
 
     async def call_flow(self, run: Run, delivery: Delivery, call: tuple[str, str, Json]) -> None:
@@ -412,7 +281,7 @@ class ExecutionService:
         if plan.tenant_id != run.tenant_id:
             raise NotFound("running flow", flow_id)
         caller = f"{run.tenant_id}/{run.run_id}/{delivery.id}"
-        event = _own_event(flow_id, node_id, "call", delivery.id, content, caller, run.correlation_id)
+        event = own_event(flow_id, node_id, "call", delivery.id, content, caller, run.correlation_id)
         await self.accept_inside(plan, event)
 
     async def answer_call(self, run: Run, content: Json) -> None:
@@ -428,7 +297,7 @@ class ExecutionService:
         """Tell the error triggers of a flow; each hears of a failure once."""
         event_id = f"{delivery.id}/{run.run_id}"
         for node_id in plan.error_listeners():
-            await self.accept_inside(plan, _own_event(plan.flow_id, node_id, "error", event_id, dict(content)))
+            await self.accept_inside(plan, own_event(plan.flow_id, node_id, "error", event_id, dict(content)))
 
     # Runs.
 
@@ -516,7 +385,7 @@ def _fresh_run(new: NewRun, owner: str, now: float) -> Run:
     )
 
 
-def _own_event(
+def own_event(
     flow_id: str,
     node_id: str,
     port: str,
@@ -526,7 +395,3 @@ def _own_event(
     correlation_id: str = "",
 ) -> Event:
     return Event(0, flow_id, node_id, port, event_id, correlation_id, orjson.dumps(content), False, 0.0, caller)
-
-
-def _overrides(node: PlannedNode, hook: str) -> bool:
-    return getattr(type(node.component), hook) is not getattr(Component, hook)

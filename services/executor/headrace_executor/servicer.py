@@ -14,7 +14,8 @@ from headrace.scope.v1 import scope_pb2
 from headrace_core.errors import BadRequest
 from headrace_runtime.rpc import Server
 
-from headrace_executor import service
+from headrace_executor import service, timing
+from headrace_executor.activation import Activation
 from headrace_executor.model import Delivery, Parked, Run, RunState, StepRecord, Unprocessed
 from headrace_executor.store import RunFilter
 from headrace_executor.watching import Watching
@@ -29,8 +30,12 @@ Context = Any  # grpc.aio.ServicerContext, or its local twin
 class ExecutionServicer(service_pb.ExecutionServiceServicer):
     """Thin: the service decides."""
 
-    def __init__(self, execution: service.ExecutionService, watching: Watching) -> None:
+    def __init__(
+        self, execution: service.ExecutionService, activation: Activation, timing: timing.Timing, watching: Watching
+    ) -> None:
         self._execution = execution
+        self._activation = activation
+        self._timing = timing
         self._watching = watching
 
     def register(self, server: Server) -> None:
@@ -60,7 +65,7 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
 
     async def FireTimers(self, request: rpc.FireTimersRequest, context: Context) -> rpc.FireTimersResponse:
         fires = [
-            service.Fire(
+            timing.Fire(
                 fire.timer_id,
                 _time(fire.nominal_at),
                 _time(fire.next_at) if fire.HasField("next_at") else None,
@@ -71,21 +76,25 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
             )
             for fire in request.fires
         ]
-        outcomes = await self._execution.fire_timers(fires)
+        outcomes = await self._timing.fire_timers(fires)
         return rpc.FireTimersResponse(
             outcomes=[rpc.FireOutcome(recorded=outcome.is_recorded, gone=outcome.is_gone) for outcome in outcomes]
         )
 
+    async def RestoreTimers(self, request: rpc.RestoreTimersRequest, context: Context) -> rpc.RestoreTimersResponse:
+        last = await self._timing.restore(request.after_flow_id, request.limit)
+        return rpc.RestoreTimersResponse(last_flow_id=last)
+
     async def ActivateFlow(self, request: rpc.ActivateFlowRequest, context: Context) -> rpc.ActivateFlowResponse:
-        await self._execution.activate(request.flow_id, request.version, request.activation_id)
+        await self._activation.activate(request.flow_id, request.version, request.activation_id)
         return rpc.ActivateFlowResponse()
 
     async def DeactivateFlow(self, request: rpc.DeactivateFlowRequest, context: Context) -> rpc.DeactivateFlowResponse:
-        await self._execution.deactivate(request.flow_id, request.version, request.activation_id)
+        await self._activation.deactivate(request.flow_id, request.version, request.activation_id)
         return rpc.DeactivateFlowResponse()
 
     async def ForgetFlow(self, request: rpc.ForgetFlowRequest, context: Context) -> rpc.ForgetFlowResponse:
-        await self._execution.forget_flow(_tenant(request.scope), request.flow_id)
+        await self._activation.forget_flow(_tenant(request.scope), request.flow_id)
         return rpc.ForgetFlowResponse()
 
     async def GetRun(self, request: rpc.GetRunRequest, context: Context) -> rpc.GetRunResponse:

@@ -11,6 +11,7 @@ from headrace_runtime.rpc import Channel, Server
 
 from headrace_scheduler.clients import ExecutionClient
 from headrace_scheduler.firing import Firing
+from headrace_scheduler.restoring import Restoring
 from headrace_scheduler.service import Scheduler
 from headrace_scheduler.servicer import ScheduleServicer
 from headrace_scheduler.settings import SchedulerSettings
@@ -24,6 +25,7 @@ class SchedulerApp:
     scheduler: Scheduler
     firing: Firing
     tasks: asyncio.TaskGroup
+    restoring: Restoring
     running: list[asyncio.Task[None]] = field(default_factory=list)
 
     def register(self, server: Server) -> None:
@@ -35,6 +37,7 @@ class SchedulerApp:
         if not self.running:
             self.running.append(self.tasks.create_task(self.firing.run(), name="timer firing"))
             self.running.append(self.tasks.create_task(self.scheduler.keep_tidy(), name="scheduler tidying"))
+            self.running.append(self.tasks.create_task(self.restoring.run(), name="timer restoring"))
 
     async def drain(self) -> None:
         """Claim no more timers, and return when those under way are settled. Draining again changes nothing."""
@@ -53,10 +56,12 @@ async def open_app(
     metrics: Metrics | None = None,
 ) -> AsyncIterator[SchedulerApp]:
     """A scheduler over this store for the length of the block. The store stays the caller's to close."""
-    firing = Firing(store.timers, ExecutionClient(execution_channel), clock=clock, settings=settings, metrics=metrics)
+    executions = ExecutionClient(execution_channel)
+    firing = Firing(store.timers, executions, clock=clock, settings=settings, metrics=metrics)
+    restoring = Restoring(store, executions, clock, look_every=settings.look_every)
     scheduler = Scheduler(store, firing, clock=clock, settings=settings)
     async with asyncio.TaskGroup() as tasks:
-        app = SchedulerApp(scheduler, firing, tasks)
+        app = SchedulerApp(scheduler, firing, tasks, restoring)
         try:
             yield app
         finally:

@@ -23,6 +23,12 @@ class ExecutionClient:
         answer = await self._stub.FireTimers(request, timeout=within.total_seconds())
         return [_outcome(each) for each in answer.outcomes]
 
+    async def restore(self, after_flow_id: str, within: timedelta) -> str:
+        """Have the missing timers of a page of flows put back; answers its last flow, or nothing at the end."""
+        request = pb.RestoreTimersRequest(after_flow_id=after_flow_id)
+        answer = await self._stub.RestoreTimers(request, timeout=within.total_seconds())
+        return answer.last_flow_id
+
 
 def _encoded(fire: Fire) -> pb.Fire:
     return pb.Fire(

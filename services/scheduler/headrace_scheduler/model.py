@@ -28,6 +28,8 @@ class Timer:
     port: str = ""
     run_id: str = ""
     immediate: bool = False
+    since: datetime | None = None
+    """Where a new timer's times begin, when that is not now. It is not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ class Window:
 def put(timer: Timer, known: KeptTimer | None, now: datetime) -> KeptTimer:
     """The timer as it stands after being put: an equal schedule keeps its place, another begins anew."""
     if known is None:
+        if timer.since is not None:
+            return KeptTimer(timer, schedules.next_after(timer.schedule, timer.since))
         return KeptTimer(timer, now if timer.immediate else _first(timer.schedule, now))
     if known.timer.schedule == timer.schedule:
         return replace(known, timer=timer)

@@ -36,8 +36,10 @@ class Scheduler:
 
     # Timers.
 
-    async def put_timers(self, timers: Sequence[Timer]) -> list[KeptTimer]:
-        """Add or replace timers; answers them as kept. An equal timer keeps its next time.
+    async def put_timers(self, timers: Sequence[Timer], *, only_missing: bool = False) -> list[KeptTimer]:
+        """Add or replace timers, or only add those that are missing; answers them as kept.
+
+        An equal timer keeps its next time.
 
         Raises ValidationFailed that names every timer that is wrong, Conflict for an id of another tenant; none is
         kept then.
@@ -46,7 +48,7 @@ class Scheduler:
         problems = [problem for place, timer in enumerate(timers) for problem in _problems(place, timer)]
         if problems:
             raise ValidationFailed(problems)
-        kept = await self._store.timers.put(timers, self._clock.now())
+        kept = await self._store.timers.put(timers, self._clock.now(), only_missing=only_missing)
         self._firing.wake()
         return kept
 

@@ -41,7 +41,8 @@ class ScheduleServicer(grpc_pb.ScheduleServiceServicer):
         grpc_pb.add_ScheduleServiceServicer_to_server(self, server)
 
     async def PutTimers(self, request: pb.PutTimersRequest, context: object) -> pb.PutTimersResponse:
-        kept = await self._scheduler.put_timers([_timer(timer) for timer in request.timers])
+        timers = [_timer(timer) for timer in request.timers]
+        kept = await self._scheduler.put_timers(timers, only_missing=request.only_missing)
         return pb.PutTimersResponse(timers=[_encoded(timer) for timer in kept])
 
     async def RemoveTimers(self, request: pb.RemoveTimersRequest, context: object) -> pb.RemoveTimersResponse:
@@ -86,6 +87,7 @@ def _timer(timer: pb.Timer) -> Timer:
         port=timer.port,
         run_id=timer.run_id,
         immediate=timer.immediate,
+        since=timer.since.ToDatetime(UTC) if timer.HasField("since") else None,
     )
 
 

@@ -56,6 +56,13 @@ class SchedulerSettings:
         help="Longest pause between two calls while the executor is away.",
         maximum=timedelta(minutes=5),
     )
+    look_every: timedelta = setting(
+        timedelta(seconds=2),
+        env="HEADRACE_SCHEDULER_LOOK_EVERY",
+        help="How often the scheduler looks whether its store was lost or started again, and puts timers back.",
+        minimum=timedelta(milliseconds=100),
+        maximum=timedelta(minutes=1),
+    )
     tidy_every: timedelta = setting(
         timedelta(minutes=1),
         env="HEADRACE_SCHEDULER_TIDY_EVERY",

@@ -19,8 +19,10 @@ class Claims:
 class TimerStore(Protocol):
     """Keeps timers, and sees to it that one owner at a time fires one."""
 
-    async def put(self, timers: Sequence[Timer], now: datetime) -> list[KeptTimer]:
+    async def put(self, timers: Sequence[Timer], now: datetime, *, only_missing: bool = False) -> list[KeptTimer]:
         """Add or replace timers, by `model.put`; durable when it returns. Putting them again changes nothing.
+
+        With `only_missing` a timer that is kept already stays as it is and is answered so.
 
         A timer that is replaced by one with another schedule is free again, and its present claim is void.
         Raises Conflict, and keeps none, when an id belongs to another tenant.
@@ -105,6 +107,14 @@ class QuotaStore(Protocol):
 
 class Store(Protocol):
     """All that the scheduler keeps."""
+
+    async def is_whole(self) -> bool:
+        """Whether nothing that was put can have been lost since `confirm_whole`. False for a store that is new."""
+        ...
+
+    async def confirm_whole(self) -> None:
+        """Say that everything that ought to be here was put back."""
+        ...
 
     @property
     def timers(self) -> TimerStore: ...

@@ -34,8 +34,7 @@ METHODS: Mapping[str, Method] = {
         once="CreateFlow UpdateFlow DeleteFlow CloneFlow",
     ),
     **_rows("headrace.flow.v1.FlowService", "gateway executor", again="StopFlow"),
-    **_rows("headrace.flow.v1.FlowService", "executor", again="ResolveFlow"),
-    **_rows("headrace.flow.v1.FlowService", "scheduler", again="ListActiveFlows"),
+    **_rows("headrace.flow.v1.FlowService", "executor", again="ResolveFlow ListActiveFlows"),
     **_rows(
         "headrace.people.v1.PeopleService",
         "gateway",
@@ -58,7 +57,7 @@ METHODS: Mapping[str, Method] = {
     ),
     **_rows("headrace.setting.v1.SettingService", "gateway", again="GetModifiers PutModifiers DeleteModifiers"),
     **_rows("headrace.execution.v1.ExecutionService", "gateway flow-manager", again="Accept"),
-    **_rows("headrace.execution.v1.ExecutionService", "scheduler", again="FireTimers"),
+    **_rows("headrace.execution.v1.ExecutionService", "scheduler", again="FireTimers RestoreTimers"),
     **_rows("headrace.execution.v1.ExecutionService", "flow-manager", again="ActivateFlow DeactivateFlow ForgetFlow"),
     **_rows(
         "headrace.execution.v1.ExecutionService",

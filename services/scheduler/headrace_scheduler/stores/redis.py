@@ -13,6 +13,9 @@ from headrace_scheduler.stores.redis_timers import RedisTimerStore
 
 PREFIX = "headrace.scheduler"
 
+_CONFIRMED = "return redis.call('GET', KEYS[1] .. 'whole') or ''"
+_CONFIRM = "return redis.call('SET', KEYS[1] .. 'whole', ARGV[1])"
+
 
 class RedisStore:
     """Timers, locks and quotas under one prefix."""
@@ -21,6 +24,14 @@ class RedisStore:
         self.timers: TimerStore = RedisTimerStore(database)
         self.locks: LockStore = RedisLockStore(database)
         self.quotas: QuotaStore = RedisQuotaStore(database)
+        self._database = database
+
+    async def is_whole(self) -> bool:
+        """Redis that was started anew may lack its last second, or everything: it has another run id then."""
+        return bool(await self._database.run(_CONFIRMED) == await self._database.run_id())
+
+    async def confirm_whole(self) -> None:
+        await self._database.run(_CONFIRM, await self._database.run_id())
 
 
 @asynccontextmanager

@@ -155,11 +155,11 @@ class RedisTimerStore:
     def __init__(self, database: RedisDatabase) -> None:
         self._database = database
 
-    async def put(self, timers: Sequence[Timer], now: datetime) -> list[KeptTimer]:
+    async def put(self, timers: Sequence[Timer], now: datetime, *, only_missing: bool = False) -> list[KeptTimer]:
         for attempt in range(PUT_TRIES):
             known = await self._read([timer.timer_id for timer in timers])
-            puts = [_put(timer, row, now) for timer, row in zip(timers, known, strict=True)]
-            if await self._database.run(_PUT, json.dumps([put for _, put in puts])):
+            puts = [_put(timer, row, now, only_missing) for timer, row in zip(timers, known, strict=True)]
+            if await self._database.run(_PUT, json.dumps([put for _, put in puts if put])):
                 return [kept for kept, _ in puts]
             await asyncio.sleep(0.005 * attempt)
         raise Unavailable("The timers are being changed by others all the time: try again.")
@@ -246,13 +246,17 @@ class RedisTimerStore:
         return instants.moment(int(float(found[1]))) if found else None
 
 
-def _put(timer: Timer, row: rows.Row | None, now: datetime) -> tuple[KeptTimer, dict[str, Any]]:
-    """The timer as it will be kept, and the change that brings that about."""
+def _put(
+    timer: Timer, row: rows.Row | None, now: datetime, only_missing: bool
+) -> tuple[KeptTimer, dict[str, Any] | None]:
+    """The timer as it will be kept, and the change that brings that about; None when it stays as it is."""
     if row is None:
         kept = model.put(timer, None, now)
         return kept, _change(timer, ("", "", ""), {**rows.values(kept), "attempts": 0}, due=kept.next_at)
     if row["tenant_id"] != timer.tenant_id:
         raise Conflict(f"The timer id {timer.timer_id!r} is taken by another tenant: choose one of your own.")
+    if only_missing:
+        return rows.kept(row), None
     expected = (row["tenant_id"], row["schedule"], row["group_id"])
     named = {
         name: value

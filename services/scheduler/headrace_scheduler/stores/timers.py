@@ -68,8 +68,10 @@ class SqliteTimerStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(self, timers: Sequence[Timer], now: datetime) -> list[KeptTimer]:
-        return await self._database.write(lambda connection: [_put(connection, timer, now) for timer in timers])
+    async def put(self, timers: Sequence[Timer], now: datetime, *, only_missing: bool = False) -> list[KeptTimer]:
+        return await self._database.write(
+            lambda connection: [_put(connection, timer, now, only_missing) for timer in timers]
+        )
 
     async def remove(self, *, timer_ids: Sequence[str] = (), group_ids: Sequence[str] = ()) -> int:
         return await self._database.write(lambda connection: _remove(connection, timer_ids, group_ids))
@@ -95,7 +97,7 @@ class SqliteTimerStore:
         return await self._database.read(lambda connection: _next_due(connection, now))
 
 
-def _put(connection: sqlite3.Connection, timer: Timer, now: datetime) -> KeptTimer:
+def _put(connection: sqlite3.Connection, timer: Timer, now: datetime, only_missing: bool) -> KeptTimer:
     row = connection.execute("SELECT * FROM timers WHERE timer_id = ?", (timer.timer_id,)).fetchone()
     if row is None:
         kept = model.put(timer, None, now)
@@ -103,6 +105,8 @@ def _put(connection: sqlite3.Connection, timer: Timer, now: datetime) -> KeptTim
         return kept
     if row["tenant_id"] != timer.tenant_id:
         raise Conflict(f"The timer id {timer.timer_id!r} is taken by another tenant: choose one of your own.")
+    if only_missing:
+        return rows.kept(row)
     connection.execute(_RETARGET, rows.values(KeptTimer(timer, None)))
     if row["schedule"] == rows.written(timer.schedule):
         return model.put(timer, rows.kept(row), now)
