@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,28 @@ from headrace_connectors import load_builtin
 from headrace_core.clock import SystemClock
 from headrace_core.errors import NotFound
 from headrace_core.ports import Bus
-from headrace_executor.app import ExecutorApp
+from headrace_executor.app import ExecutorApp, Published
 from headrace_executor.model import RunState
 from headrace_executor.ports import FlowSource, FlowTimer, LogEntry, Neighbours, WebAnswer
 from headrace_executor.service import Event, RunDetail
 from headrace_executor.settings import ExecutorSettings
 from headrace_executor.stores.sqlite import SqliteExecutorStore
+from headrace_sdk import Component
 
 TENANT = "a" * 24
 COMPONENTS = load_builtin()
+
+
+@dataclass(frozen=True)
+class OwnComponent:
+    """A component that a test brings along."""
+
+    component: Callable[[], Component]
+    type: str = "appmixer.own.test.Own"
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        return {"name": self.type, "inPorts": [{"name": "in"}], "outPorts": [{"name": "out"}], "effect": "idempotent"}
 
 
 class HandedFlows:
@@ -96,7 +110,13 @@ class Platform:
     """One executor of a test."""
 
     def __init__(
-        self, store: SqliteExecutorStore, flows: HandedFlows, web: CountingWeb, bus: Bus | None, **settings: Any
+        self,
+        store: SqliteExecutorStore,
+        flows: HandedFlows,
+        web: CountingWeb,
+        bus: Bus | None,
+        own: Sequence[Published],
+        **settings: Any,
     ) -> None:
         self.store = store
         self.flows = flows
@@ -107,7 +127,7 @@ class Platform:
         timers: Any = self.timers  # no locks here
         self.app = ExecutorApp(
             store,
-            components=COMPONENTS,
+            components=[*COMPONENTS, *own],
             neighbours=Neighbours(flows, timers, nothing, nothing, self.logs, web),
             bus=bus,
             clock=SystemClock(),
@@ -162,10 +182,11 @@ async def platform(
     *,
     bus: Bus | None = None,
     alone: bool = True,
+    own: Sequence[Published] = (),
     **settings: Any,
 ) -> AsyncIterator[Platform]:
     store = await SqliteExecutorStore.open(folder / "executor.db")
-    made = Platform(store, flows, web or CountingWeb(), bus, **settings)
+    made = Platform(store, flows, web or CountingWeb(), bus, own, **settings)
     async with made.app.running(alone=alone):
         yield made
     await store.close()

@@ -212,7 +212,7 @@ class StepContext:
         if self._seen is None:
             self._seen = {}
         if scope not in self._seen:
-            self._seen[scope] = KeptState(self._doors.state, scope, self.run_id, self._next_id, self.effects.changes)
+            self._seen[scope] = KeptState(self._doors.state, scope, self._run, self._next_id, self.effects.changes)
         return self._seen[scope]
 
     # The ways out.

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Literal, cast
 
 import orjson
+from headrace_core.errors import HeadraceError
 from headrace_core.expressions import Json
 from headrace_sdk.context import JsonObject
 from headrace_sdk.errors import CancelError
 
 from headrace_executor.memory import Operation, apply
-from headrace_executor.model import StateChange
+from headrace_executor.model import Run, StateChange, StateVerb
 from headrace_executor.store import StateStore
 
 MAX_VALUE_BYTES = 1024 * 1024
@@ -22,20 +23,21 @@ class KeptState:
     """Implements `headrace_sdk.State` over the store.
 
     Plain writes are gathered and become durable with the step's commit; verbs that answer are carried out at once,
-    after what was gathered for the same scope, under an id that a repeated step draws again.
+    in one write with what was gathered for the same scope, under an id that a repeated step draws again. Both count
+    only while the run is this executor's: verbs raise Fenced otherwise.
     """
 
     def __init__(
         self,
         store: StateStore,
         scope: str,
-        run_id: str,
+        run: Run,
         next_id: Callable[[], str],
         changes: list[StateChange],
     ) -> None:
         self._store = store
         self._scope = scope
-        self._run_id = run_id
+        self._run = run
         self._next_id = next_id
         self._changes = changes
         self._seen: JsonObject | None = None
@@ -75,13 +77,16 @@ class KeptState:
             self._seen = await self._store.read_state(self._scope)
         return self._seen
 
-    async def _apply(self, verb: str, key: str, value: Json) -> Json:
-        mine = [change for change in self._changes if change.scope == self._scope]
-        if mine:
-            await self._store.write_state(mine)
-            self._changes[:] = [change for change in self._changes if change.scope != self._scope]
+    async def _apply(self, verb: Literal["inc", "add", "remove"], key: str, value: Json) -> Json:
         change_id = f"{self._next_id()}.{verb}.{key}"
-        result = await self._store.apply_now(change_id, self._run_id, self._scope, verb, key, value)
+        mine = tuple(change for change in self._changes if change.scope == self._scope)
+        self._changes[:] = [change for change in self._changes if change.scope != self._scope]
+        asked = StateVerb(change_id, self._run.run_id, self._run.epoch, self._scope, verb, key, value, mine)
+        try:
+            result = await self._store.apply_now(asked)
+        except HeadraceError:
+            self._changes[:0] = mine  # nothing of it was written
+            raise
         if self._seen is not None:
             self._seen[key] = result
         return result

@@ -195,6 +195,23 @@ class StateChange:
 
 
 @dataclass(frozen=True, slots=True)
+class StateVerb:
+    """A change to kept state that answers, asked by a step of a run that is at `epoch`.
+
+    `before` is what the step wrote into the same scope until then; the verb meets what they leave.
+    """
+
+    change_id: str
+    run_id: str
+    epoch: int
+    scope: str
+    verb: Literal["inc", "add", "remove"]
+    key: str
+    value: Json
+    before: tuple[StateChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """Everything one commit of a run writes, at once or not at all.
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from headrace_core.expressions import Json
 
-from headrace_executor.model import Commit, Inbound, Loaded, NewRun, Run, RunState, StateChange, Unprocessed
+from headrace_executor.model import Commit, Inbound, Loaded, NewRun, Run, RunState, StateVerb, Unprocessed
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,15 +157,15 @@ class StateStore(Protocol):
         """All keys of a scope."""
         ...
 
-    async def apply_now(self, change_id: str, run_id: str, scope: str, verb: str, key: str, value: Json) -> Json:
-        """Carry out `inc`, `add` or `remove` durably and return the result.
+    async def apply_now(self, asked: StateVerb) -> Json:
+        """Carry out `asked.before` and then the verb durably, as one write, and return the verb's result.
 
-        The same `change_id` is carried out once; later calls return the first result.
+        It counts only while the run is unfinished and at `asked.epoch`: whether it is, is decided in the write
+        itself, so that nothing of a late twin comes after anything of its successor. Otherwise it raises Fenced,
+        a known `change_id` included; a value that the verb does not fit raises BadRequest. Either way nothing is
+        written, of `before` neither. The same `change_id` is carried out once, `before` with it; later calls
+        return the first result.
         """
-        ...
-
-    async def write_state(self, changes: Sequence[StateChange]) -> None:
-        """Carry out writes that belong to no run's commit."""
         ...
 
     async def clear_scopes(self, prefix: str) -> None:

@@ -11,10 +11,11 @@ from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 
+from headrace_core.errors import Fenced
 from headrace_core.expressions import Json
 from headrace_runtime.sqlite import Database
 
-from headrace_executor.model import Commit, Inbound, Loaded, NewRun, Run, RunState, StateChange, Unprocessed
+from headrace_executor.model import Commit, Inbound, Loaded, NewRun, Run, RunState, StateVerb, Unprocessed
 from headrace_executor.store import Accepted, JournalEntry, RunFilter
 from headrace_executor.stores import sqlite_state
 from headrace_executor.stores.schema import MIGRATIONS
@@ -242,17 +243,13 @@ class SqliteExecutorStore:
     async def read_state(self, scope: str) -> dict[str, Json]:
         return await self._database.read(lambda connection: sqlite_state.read(connection, scope))
 
-    async def apply_now(self, change_id: str, run_id: str, scope: str, verb: str, key: str, value: Json) -> Json:
-        return await self._database.write(
-            lambda connection: sqlite_state.apply_now(connection, change_id, run_id, scope, verb, key, value)
-        )
+    async def apply_now(self, asked: StateVerb) -> Json:
+        def work(connection: sqlite3.Connection) -> Json:
+            if self._fenced and not _is_at(connection, asked.run_id, asked.epoch):
+                raise Fenced(f"Run {asked.run_id} belongs to another executor by now.")
+            return sqlite_state.apply_now(connection, asked)
 
-    async def write_state(self, changes: Sequence[StateChange]) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            for change in changes:
-                sqlite_state.write(connection, change)
-
-        await self._database.write(work)
+        return await self._database.write(work)
 
     async def clear_scopes(self, prefix: str) -> None:
         await self._database.write(lambda connection: sqlite_state.clear(connection, prefix))
@@ -324,6 +321,11 @@ def _commit(connection: sqlite3.Connection, commit: Commit, fenced: bool) -> boo
     if commit.state in (RunState.WAITING, RunState.DONE, RunState.FAILED):
         _stay_due_for_inbox(connection, commit)
     return True
+
+
+def _is_at(connection: sqlite3.Connection, run_id: str, epoch: int) -> bool:
+    found = connection.execute("SELECT 1 FROM runs WHERE run_id = ? AND epoch = ? AND state < 4", (run_id, epoch))
+    return found.fetchone() is not None
 
 
 def _stay_due_for_inbox(connection: sqlite3.Connection, commit: Commit) -> None:

@@ -9,7 +9,7 @@ import orjson
 from headrace_core.errors import BadRequest
 from headrace_core.expressions import Json
 
-from headrace_executor.model import StateChange
+from headrace_executor.model import StateChange, StateVerb
 
 
 def read(connection: sqlite3.Connection, scope: str) -> dict[str, Json]:
@@ -31,20 +31,22 @@ def clear(connection: sqlite3.Connection, prefix: str) -> None:
     connection.execute("DELETE FROM state WHERE scope >= ? AND scope < ?", (prefix, prefix + "\U0010ffff"))
 
 
-def apply_now(
-    connection: sqlite3.Connection, change_id: str, run_id: str, scope: str, verb: str, key: str, value: Json
-) -> Json:
-    """Carry out a verb once per `change_id`; a repetition gets the first result."""
-    known = connection.execute("SELECT result FROM state_changes WHERE change_id = ?", (change_id,)).fetchone()
+def apply_now(connection: sqlite3.Connection, asked: StateVerb) -> Json:
+    """Carry out a verb and what was written before it, once per `change_id`; a repetition gets the first result."""
+    known = connection.execute("SELECT result FROM state_changes WHERE change_id = ?", (asked.change_id,)).fetchone()
     if known is not None:
         result: Json = orjson.loads(known["result"])
         return result
-    row = connection.execute("SELECT value FROM state WHERE scope = ? AND key = ?", (scope, key)).fetchone()
-    result = _VERBS[verb](None if row is None else orjson.loads(row["value"]), value)
+    for change in asked.before:
+        write(connection, change)
+    where = (asked.scope, asked.key)
+    row = connection.execute("SELECT value FROM state WHERE scope = ? AND key = ?", where).fetchone()
+    result = _VERBS[asked.verb](None if row is None else orjson.loads(row["value"]), asked.value)
     packed = orjson.dumps(result)
-    _put(connection, scope, key, packed)
+    _put(connection, asked.scope, asked.key, packed)
     connection.execute(
-        "INSERT INTO state_changes (change_id, run_id, result) VALUES (?, ?, ?)", (change_id, run_id, packed)
+        "INSERT INTO state_changes (change_id, run_id, result) VALUES (?, ?, ?)",
+        (asked.change_id, asked.run_id, packed),
     )
     return result
 
