@@ -8,7 +8,7 @@ from typing import Protocol
 
 from headrace_core.expressions import Json
 
-from headrace_executor.model import Commit, Inbound, Loaded, NewRun, Run, RunState, StateVerb, Unprocessed
+from headrace_executor.model import Commit, Inbound, Loaded, NewRun, Run, RunState, StateChange, StateVerb, Unprocessed
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +166,10 @@ class StateStore(Protocol):
         written, of `before` neither. The same `change_id` is carried out once, `before` with it; later calls
         return the first result.
         """
+        ...
+
+    async def write_state(self, changes: Sequence[StateChange]) -> None:
+        """Carry out writes that belong to no run."""
         ...
 
     async def clear_scopes(self, prefix: str) -> None:

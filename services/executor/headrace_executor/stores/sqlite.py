@@ -15,7 +15,7 @@ from headrace_core.errors import Fenced
 from headrace_core.expressions import Json
 from headrace_runtime.sqlite import Database
 
-from headrace_executor.model import Commit, Inbound, Loaded, NewRun, Run, RunState, StateVerb, Unprocessed
+from headrace_executor.model import Commit, Inbound, Loaded, NewRun, Run, RunState, StateChange, StateVerb, Unprocessed
 from headrace_executor.store import Accepted, JournalEntry, RunFilter
 from headrace_executor.stores import sqlite_state
 from headrace_executor.stores.schema import MIGRATIONS
@@ -250,6 +250,13 @@ class SqliteExecutorStore:
             return sqlite_state.apply_now(connection, asked)
 
         return await self._database.write(work)
+
+    async def write_state(self, changes: Sequence[StateChange]) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            for change in changes:
+                sqlite_state.write(connection, change)
+
+        await self._database.write(work)
 
     async def clear_scopes(self, prefix: str) -> None:
         await self._database.write(lambda connection: sqlite_state.clear(connection, prefix))
