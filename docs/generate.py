@@ -29,6 +29,7 @@ from headrace_gateway.routing import Route
 from headrace_gateway.settings import GatewaySettings
 from headrace_logging.settings import LoggingSettings
 from headrace_logging.settings import ServerSettings as LoggingServer
+from headrace_runtime.bus.rabbitmq import RabbitSettings
 from headrace_runtime.rpc.peer import PeerSettings
 from headrace_runtime.settings import describe
 from headrace_scheduler.settings import SchedulerSettings
@@ -47,6 +48,7 @@ SETTINGS: Mapping[str, type] = {
     "Scheduler as a process of its own": SchedulerServer,
     "Logging as a process of its own": LoggingServer,
     "Calls between processes": PeerSettings,
+    "Bus between processes": RabbitSettings,
 }
 HELP = re.compile(r"^# HELP (\S+) (.*)\n# TYPE \1 (\S+)$", re.MULTILINE)
 

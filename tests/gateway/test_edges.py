@@ -117,7 +117,7 @@ async def test_the_root_is_a_page_for_people_and_json_for_programs(nobody: httpx
 
 
 async def test_a_taken_port_is_refused_in_words(listening: Listening, gateway: Gateway) -> None:
-    with pytest.raises(errors.Conflict, match="Choose another port"):
+    with pytest.raises(errors.Conflict, match="Set HEADRACE_PORT to another port"):
         async with serve_http(gateway, listening.host, listening.port):
             pass
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
 from collections.abc import Iterator
@@ -23,17 +24,23 @@ def limited(seconds: float, what: str) -> Iterator[None]:
     deadline = time.thread_time() + seconds
     next_look = time.perf_counter() + seconds
     calls = 0
+    is_over = False
+    refusal = f"{what} takes more than {seconds:g} seconds: make it simpler or its input smaller."
 
     def look(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal calls, next_look
+        nonlocal calls, next_look, is_over
         calls += 1
         # The thread's own clock is dear to read, and never ahead of the one on the wall.
-        if calls % LOOK_EVERY or time.perf_counter() < next_look:
-            return
-        left = deadline - time.thread_time()
-        next_look = time.perf_counter() + left
-        if left <= 0:
-            raise CancelError(f"{what} takes more than {seconds:g} seconds: make it simpler or its input smaller.")
+        if not is_over:
+            if calls % LOOK_EVERY or time.perf_counter() < next_look:
+                return
+            left = deadline - time.thread_time()
+            next_look = time.perf_counter() + left
+            is_over = left <= 0
+        # An error that comes up while a generator is thrown away is lost, and the watch with it: none is raised where
+        # a generator is entered or left.
+        if is_over and (event == "c_call" or not frame.f_code.co_flags & inspect.CO_GENERATOR):
+            raise CancelError(refusal)
 
     former = sys.getprofile()
     sys.setprofile(look)
@@ -41,3 +48,5 @@ def limited(seconds: float, what: str) -> Iterator[None]:
         yield
     finally:
         sys.setprofile(former)
+    if is_over:
+        raise CancelError(refusal)
