@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 RUNNING = 2
+ENDED = 4
 
 
 def opened(path: Path, timeout: float = 10) -> contextlib.closing[sqlite3.Connection]:
@@ -26,10 +27,11 @@ def in_hand(data: Path) -> dict[str, int]:
 
 
 def are_taken_over(data: Path, hands: dict[str, int]) -> bool:
-    """Whether each of these runs has a later epoch by now."""
+    """Whether each of these runs has a later epoch by now, or has ended by a commit that was on its way already."""
     with opened(data / "executor.db") as connection:
-        now = dict(connection.execute("SELECT run_id, epoch FROM runs").fetchall())
-    return all(now[run_id] > epoch for run_id, epoch in hands.items())
+        rows = connection.execute("SELECT run_id, epoch, state FROM runs").fetchall()
+    now = {run_id: (epoch, state) for run_id, epoch, state in rows}
+    return all(now[run_id][0] > epoch or now[run_id][1] >= ENDED for run_id, epoch in hands.items())
 
 
 def is_locked(data: Path) -> bool:
