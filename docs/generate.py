@@ -27,7 +27,7 @@ from headrace_gateway.errors import status_of
 from headrace_gateway.routes import ROUTES
 from headrace_gateway.routing import Route
 from headrace_gateway.settings import GatewaySettings
-from headrace_logging.settings import LoggingSettings
+from headrace_logging.settings import ElasticsearchSettings, LoggingSettings
 from headrace_logging.settings import ServerSettings as LoggingServer
 from headrace_runtime.bus.rabbitmq import RabbitSettings
 from headrace_runtime.rpc.peer import PeerSettings
@@ -47,6 +47,7 @@ SETTINGS: Mapping[str, type] = {
     "Executor as a process of its own": ExecutorServer,
     "Scheduler as a process of its own": SchedulerServer,
     "Logging as a process of its own": LoggingServer,
+    "Log records in Elasticsearch": ElasticsearchSettings,
     "Calls between processes": PeerSettings,
     "Bus between processes": RabbitSettings,
 }

@@ -8,23 +8,42 @@ from headrace_runtime import lifecycle, rpc, settings
 from headrace_runtime.sqlite import lock_directory
 
 from headrace_logging.app import open_app
-from headrace_logging.settings import LoggingSettings, ServerSettings
-from headrace_logging.stores.sqlite import open_store
+from headrace_logging.settings import ElasticsearchSettings, LoggingSettings, ServerSettings
+from headrace_logging.store import LogStore
+from headrace_logging.stores import elasticsearch, sqlite
+from headrace_logging.stores.elasticsearch_documents import Layout
 
 
 async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     """Serve until told to stop."""
     peer = rpc.Peer("logging", os.environ)
     server = settings.load(ServerSettings, os.environ)
-    stack.enter_context(lock_directory(server.data_directory / "logging"))
-    store = await open_store(server.data_directory / "logging" / "log.db", on_broken=stopping.fail)
-    stack.push_async_callback(store.close)
+    store = await _open_store(stack, stopping, server)
     app = await stack.enter_async_context(
         open_app(store, clock=SystemClock(), settings=settings.load(LoggingSettings, os.environ))
     )
     await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain))
     await app.start()
     await stopping.wait()
+
+
+async def _open_store(stack: AsyncExitStack, stopping: lifecycle.Stopping, server: ServerSettings) -> LogStore:
+    search = settings.load(ElasticsearchSettings, os.environ)
+    if search.url:
+        return await stack.enter_async_context(
+            elasticsearch.open_store(
+                search.url,
+                prefix=search.prefix,
+                layout=Layout(search.shards, search.replicas),
+                api_key=search.api_key,
+                ca=search.ca,
+            )
+        )
+    folder = server.data_directory / "logging"
+    stack.enter_context(lock_directory(folder))
+    store = await sqlite.open_store(folder / "log.db", on_broken=stopping.fail)
+    stack.push_async_callback(store.close)
+    return store
 
 
 if __name__ == "__main__":

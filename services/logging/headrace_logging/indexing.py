@@ -18,6 +18,10 @@ COLUMNS = (*TEXTS, OTHERS)
 """Texts in which a word without a field is looked for; OTHERS has the values of all other fields."""
 
 MAX_INDEXED_CHARACTERS = 16_384
+MAX_VALUE_CHARACTERS = 4_096
+MAX_NAME_CHARACTERS = 512
+MAX_WORD_CHARACTERS = 127
+"""Longer words, values and names are found by their beginning. Search servers bound all three."""
 MAX_LEAVES = 256
 MAX_NESTING = 8
 # No letter or digit, so no query holds it and no phrase reaches across two values.
@@ -25,6 +29,9 @@ _BETWEEN_VALUES = " \u241f "
 
 _NOT_OF_WORDS = re.compile(r"[^\w]+")
 _WORD = re.compile(r"[0-9a-z_\u0080-\U0010ffff]+")
+_LONG_WORD = re.compile(
+    rf"(?<![0-9a-z_\u0080-\U0010ffff])({_WORD.pattern[:-1]}{{{MAX_WORD_CHARACTERS}}}){_WORD.pattern}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +56,22 @@ def text_of(fields: Mapping[str, Json], column: str, keywords: Mapping[str, tupl
     others = (value for name, values in keywords.items() if name not in TEXTS for value in values)
     # Keywords are in lower case already; in ASCII that is all there is to do.
     plain = [value if value.isascii() else normalised(value) for value in others]
-    return _BETWEEN_VALUES.join(plain)[:MAX_INDEXED_CHARACTERS]
+    return _LONG_WORD.sub(r"\1", _BETWEEN_VALUES.join(plain)[:MAX_INDEXED_CHARACTERS])
 
 
 def keywords_of(fields: Mapping[str, Json]) -> dict[str, tuple[str, ...]]:
     """Every value of the record in lower case, by dotted name."""
     keywords: dict[str, list[str]] = {}
     for name, value in _leaves(fields):
-        keywords.setdefault(name, []).append(value)
+        keywords.setdefault(name[:MAX_NAME_CHARACTERS].replace("\0", ""), []).append(value)
     return {name: tuple(values) for name, values in keywords.items()}
 
 
 def normalised(text: str) -> str:
-    """Lower case, and nothing but words outside of ASCII."""
+    """Lower case, no word longer than it may be, and nothing but words outside of ASCII."""
     lowered = text.lower()
-    return lowered.replace("\0", " ") if lowered.isascii() else _NOT_OF_WORDS.sub(" ", lowered)
+    plain = lowered.replace("\0", " ") if lowered.isascii() else _NOT_OF_WORDS.sub(" ", lowered)
+    return _LONG_WORD.sub(r"\1", plain)
 
 
 def words(text: str) -> list[str]:
@@ -90,7 +98,7 @@ def _leaves(fields: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
                 waiting.extend((name, inner, depth + 1) for inner in reversed(value[:MAX_LEAVES]))
         elif value is not None:
             left -= 1
-            yield name, keyword(value[:MAX_INDEXED_CHARACTERS]) if isinstance(value, str) else _leaf_text(value)
+            yield name, keyword(value[:MAX_VALUE_CHARACTERS]) if isinstance(value, str) else _leaf_text(value)
 
 
 def _leaf_text(value: bool | int | float) -> str:

@@ -56,3 +56,39 @@ class ServerSettings:
     data_directory: Path = setting(
         Path("data"), env="HEADRACE_DATA_DIR", help="Directory of the service's files; one process may use it."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ElasticsearchSettings:
+    """The Elasticsearch that keeps log records in place of the data directory."""
+
+    url: str = setting(
+        "",
+        env="HEADRACE_ELASTICSEARCH_URL",
+        help="Elasticsearch that keeps log records, as https://user:password@host:9200, several with commas between; "
+        "empty keeps them in the directory.",
+        secret=True,
+    )
+    api_key: str = setting(
+        "", env="HEADRACE_ELASTICSEARCH_API_KEY", help="API key in place of user and password.", secret=True
+    )
+    ca: str = setting(
+        "",
+        env="HEADRACE_ELASTICSEARCH_CA",
+        help="File with the certificate of the authority that signed Elasticsearch's; empty for the usual ones.",
+    )
+    prefix: str = setting(
+        "headrace",
+        env="HEADRACE_ELASTICSEARCH_PREFIX",
+        help="Begin of the names of indices, alias and template: <prefix>-logs.",
+    )
+    shards: int = setting(
+        1, env="HEADRACE_ELASTICSEARCH_SHARDS", help="Shards of each day's index.", minimum=1, maximum=64
+    )
+    replicas: int = setting(
+        1,
+        env="HEADRACE_ELASTICSEARCH_REPLICAS",
+        help="Copies of each shard beside the first; 0 on a cluster of one node.",
+        minimum=0,
+        maximum=8,
+    )

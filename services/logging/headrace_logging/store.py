@@ -22,27 +22,28 @@ class LogStore(Protocol):
     async def write(self, records: Sequence[LogRecord], now: datetime) -> Written:
         """Store records and return once they are durable. A record whose tenant has that id is passed over.
 
-        Of equal ids in one batch the first is stored. Raises Unavailable when nothing was stored.
+        Of equal ids in one batch the first is stored. Raises Unavailable when not everything was stored: writing the
+        batch again is safe then.
         """
         ...
 
     async def search(self, search: Search, *, within: timedelta) -> Found:
         """The page, the total and the histogram of what is asked for, all of one moment.
 
-        What is found is exactly what `query.matching.matches` is true of. Total and histogram do not depend on the
-        page. Raises DeadlineExceeded when it takes longer than `within`.
+        What is found is exactly what `query.matching.matches` is true of, once it shows. Total and histogram do not
+        depend on the page. Raises DeadlineExceeded when it takes longer than `within`.
         """
         ...
 
     async def get(self, scope: Scope, record_id: str) -> StoredRecord | None:
-        """The record; None when the scope has none of that id."""
+        """The record; None when the scope has none of that id. What was written just now may take a second to show."""
         ...
 
     async def trim(self, *, before: datetime, max_bytes: int) -> Trimmed:
         """Remove some of the oldest records that were stored before `before` or are too much for `max_bytes`.
 
-        One call is short, so that writes get their turn between two of them. Whole stretches of arrival go, so a
-        record may stay up to a day longer than asked; what is stored last always stays.
+        One call is short, so that writes get their turn between two of them. Whole stretches go, of arrival or of
+        the time when records happened, so a record may stay up to a day longer than asked; the last one always stays.
         """
         ...
 

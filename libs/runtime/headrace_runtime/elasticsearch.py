@@ -1,0 +1,139 @@
+"""Elasticsearch for the services that keep something there: connection, deadlines, errors in words of the house."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import urllib.parse
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+
+from elastic_transport import TransportError
+from elastic_transport.client_utils import DEFAULT
+from elasticsearch import ApiError, AsyncElasticsearch, OrjsonSerializer, UnsupportedProductError
+from headrace_core.errors import Problem, Unavailable, ValidationFailed
+
+TIMEOUT_SECONDS = 5.0
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 5.0
+OLDEST_VERSION = (8, 0)
+RETRY_HINT = timedelta(seconds=1)
+
+_NOT_NOW = frozenset({408, 429, 500, 502, 503, 504})
+_VERSION = re.compile(r"(\d+)\.(\d+)")
+
+logger = logging.getLogger(__name__)
+
+
+class _Refused(Exception):
+    """Waiting would not help: the credentials or the version are wrong."""
+
+
+@asynccontextmanager
+async def open_elasticsearch(
+    urls: str, *, api_key: str = "", ca: str = "", patience: timedelta | None = None
+) -> AsyncIterator[AsyncElasticsearch]:
+    """Connect to a cluster while the block runs. Calls are repeated once when a connection broke.
+
+    `urls` are its nodes with commas between, each as `https://user:password@host:9200`; `ca` is the file of the
+    authority that signed their certificates. A cluster that is not there yet is waited for, with a line for each
+    try, for `patience` at most (None: for good). Raises Unavailable then, and at once when the credentials or the
+    version are wrong; ValidationFailed when an address is none.
+    """
+    hosts = [_checked(each.strip()) for each in urls.split(",") if each.strip()]
+    # The driver logs each failure on its own; here it is told once, in words.
+    logging.getLogger("elastic_transport").setLevel(logging.ERROR)
+    client = AsyncElasticsearch(
+        hosts,
+        api_key=api_key or None,
+        ca_certs=ca or DEFAULT,
+        request_timeout=TIMEOUT_SECONDS,
+        max_retries=1,
+        retry_on_status=(),
+        serializers={OrjsonSerializer.mimetype: OrjsonSerializer()},
+    )
+    try:
+        await _wait_for(client, shown(urls), patience)
+        yield client
+    finally:
+        await client.close()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """What the driver raises because the cluster is away, busy or refuses us comes out as Unavailable.
+
+    Answers about the call itself (400, 404, 409, …) stay what they are.
+    """
+    try:
+        yield
+    except UnsupportedProductError as error:
+        raise Unavailable(f"What answers is no Elasticsearch: {error}", retry_after=RETRY_HINT) from error
+    except TransportError as error:
+        raise Unavailable(f"Elasticsearch does not answer: {_short(error)}", retry_after=RETRY_HINT) from error
+    except ApiError as error:
+        if error.status_code in (401, 403):
+            raise Unavailable(f"Elasticsearch refuses us: {_short(error)}", retry_after=RETRY_HINT) from error
+        if error.status_code in _NOT_NOW:
+            raise Unavailable(f"Elasticsearch is not ready: {_short(error)}", retry_after=RETRY_HINT) from error
+        raise
+
+
+def shown(urls: str) -> str:
+    """The addresses without what is secret in them."""
+    parts = (urllib.parse.urlsplit(each.strip()) for each in urls.split(",") if each.strip())
+    return ", ".join(f"{part.hostname}:{part.port or (443 if part.scheme == 'https' else 9200)}" for part in parts)
+
+
+def _checked(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 9200)
+    except ValueError:
+        port = 0
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port:
+        fix = "Write it as https://user:password@host:9200."
+        raise ValidationFailed([Problem("HEADRACE_ELASTICSEARCH_URL", "It is no address of a server.", fix)])
+    credentials = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{credentials}{host}:{port}{parts.path}"
+
+
+async def _wait_for(client: AsyncElasticsearch, address: str, patience: timedelta | None) -> None:
+    loop = asyncio.get_running_loop()
+    until = None if patience is None else loop.time() + patience.total_seconds()
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return await _greet(client)
+        except _Refused as error:
+            raise Unavailable(f"Elasticsearch at {address} {error}") from error
+        except (ApiError, TransportError, UnsupportedProductError) as error:
+            if until is not None and loop.time() + pause > until:
+                raise Unavailable(f"Elasticsearch at {address} does not serve: {_short(error)}") from error
+            logger.warning(
+                "Elasticsearch at %s does not serve; trying again in %.1f s: %s", address, pause, _short(error)
+            )
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+async def _greet(client: AsyncElasticsearch) -> None:
+    """Return when the cluster serves: its health says so also where `GET /` is closed to us."""
+    try:
+        await client.cluster.health(wait_for_status="yellow", timeout="1s", filter_path=["status"])
+        answer = await client.nodes.info(filter_path=["nodes.*.version"])
+    except ApiError as error:
+        if error.status_code in (401, 403):
+            raise _Refused(f"refuses the credentials: {_short(error)}") from error
+        raise
+    for node in answer.get("nodes", {}).values():
+        found = _VERSION.match(node["version"])
+        if found and (int(found[1]), int(found[2])) < OLDEST_VERSION:
+            raise _Refused(f"is version {node['version']}: {'.'.join(map(str, OLDEST_VERSION))} or newer is needed.")
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
