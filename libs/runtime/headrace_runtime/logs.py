@@ -61,8 +61,8 @@ def hiding(*secrets: str) -> Iterator[None]:
     Each is hidden as it is, URL-quoted, JSON-escaped and in base64. Values of fewer than four characters are not
     hidden: they would blacken ordinary words.
     """
-    spellings = {spelling for secret in secrets if len(secret) >= _SHORTEST_SECRET for spelling in _spellings(secret)}
-    token = _secrets.set((*_secrets.get(), *sorted(spellings, key=len, reverse=True)))
+    hidden = {spelling for secret in secrets if len(secret) >= _SHORTEST_SECRET for spelling in spellings(secret)}
+    token = _secrets.set((*_secrets.get(), *sorted(hidden, key=len, reverse=True)))
     try:
         yield
     finally:
@@ -139,7 +139,8 @@ class ConsoleLines(logging.Formatter):
         return self._redact(line).translate(_CONTROL)
 
 
-def _spellings(secret: str) -> set[str]:
+def spellings(secret: str) -> set[str]:
+    """How a secret may be written: as it is, URL-quoted, JSON-escaped, in base64."""
     encoded = secret.encode("utf-8", "surrogatepass")
     return {
         secret,

@@ -18,6 +18,7 @@ import orjson
 from headrace_core.clock import Clock
 from headrace_core.errors import Fenced, HeadraceError, NotFound, Unavailable, ValidationFailed
 from headrace_core.expressions import Json
+from headrace_runtime import logs
 from headrace_runtime.failpoints import failpoint
 
 from headrace_executor.answers import Waiters, implicit, to_answer
@@ -28,6 +29,7 @@ from headrace_executor.journal import Progress
 from headrace_executor.model import Commit, Delivery, Inbound, Loaded, Message, Run, RunState
 from headrace_executor.plan import Plan
 from headrace_executor.plans import Plans
+from headrace_executor.redaction import secrets_of
 from headrace_executor.store import RunStore
 
 logger = logging.getLogger(__name__)
@@ -208,7 +210,8 @@ class Engine:
         except (NotFound, ValidationFailed) as error:
             await self._end_without_plan(run, str(error))
             return
-        progress = Progress(run.run_id, plan, plan.rules(run.trigger_id), entry_of(run))
+        entry = entry_of(run)
+        progress = Progress(run.run_id, plan, plan.rules(run.trigger_id), entry)
         progress.replay(loaded.chunks)
         execution = Execution(self._around, plan, run, progress, loaded.inbox)
         if await self._is_aside(run, loaded, progress):
@@ -216,7 +219,8 @@ class Engine:
             return
         self._active[run.run_id] = execution
         try:
-            state = await execution.drive()
+            with logs.hiding(*secrets_of(entry.message.content)):
+                state = await execution.drive()
         finally:
             self._active.pop(run.run_id, None)
         self._counters.settled += 1

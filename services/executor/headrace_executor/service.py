@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import orjson
@@ -38,6 +38,7 @@ from headrace_executor.model import (
 )
 from headrace_executor.plan import Plan, check_ports
 from headrace_executor.plans import Plans
+from headrace_executor.redaction import Redaction
 from headrace_executor.settings import ExecutorSettings
 from headrace_executor.store import Accepted, ExecutorStore, RunFilter
 
@@ -75,7 +76,7 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class RunDetail:
-    """A run with its steps and waits."""
+    """A run with its steps and waits, as they may be shown."""
 
     run: Run
     steps: list[StepRecord]
@@ -306,7 +307,7 @@ class ExecutionService:
         loaded = await self._store.get(tenant_id, name)
         if loaded is None:
             raise NotFound("run", name)
-        run = loaded.run
+        run, redaction = loaded.run, Redaction.of_event(loaded.run.content)
         waits: list[tuple[Delivery, Parked]] = []
         types: dict[str, str] = {}
         with contextlib.suppress(NotFound, ValidationFailed):
@@ -315,10 +316,14 @@ class ExecutionService:
             progress = Progress(run.run_id, plan, plan.rules(run.trigger_id), entry_of(run))
             progress.replay(loaded.chunks)
             waits = [] if run.state.is_over else progress.waits
-        return RunDetail(run, read_steps(loaded.chunks, run.run_id), waits, types)
+        steps = [redaction.step(step) for step in read_steps(loaded.chunks, run.run_id)]
+        waits = [(delivery, replace(parked, reason=redaction.text(parked.reason))) for delivery, parked in waits]
+        return RunDetail(_shown(run), steps, waits, types)
 
     async def list_runs(self, query: RunFilter, offset: int, limit: int) -> tuple[list[Run], int]:
-        return await self._store.list_runs(query, offset, limit)
+        """A page of runs and how many match."""
+        runs, total = await self._store.list_runs(query, offset, limit)
+        return [_shown(run) for run in runs], total
 
     async def cancel_run(self, tenant_id: str | None, name: str, reason: str) -> Run:
         """End a run at its next step. Ending an ended run changes nothing. Raises NotFound."""
@@ -337,14 +342,21 @@ class ExecutionService:
     async def list_unprocessed(
         self, tenant_id: str | None, flow_id: str, correlation_id: str, offset: int, limit: int
     ) -> tuple[list[Unprocessed], int]:
-        return await self._store.list_unprocessed(tenant_id, flow_id, correlation_id, offset, limit)
+        found, total = await self._store.list_unprocessed(tenant_id, flow_id, correlation_id, offset, limit)
+        return await self._without_secrets(found), total
 
     async def get_unprocessed(self, tenant_id: str | None, message_id: str) -> Unprocessed:
         """One message. Raises NotFound."""
         found = await self._store.get_unprocessed(tenant_id, message_id)
         if found is None:
             raise NotFound("unprocessed message", message_id)
-        return found
+        [shown] = await self._without_secrets([found])
+        return shown
+
+    async def _without_secrets(self, messages: Sequence[Unprocessed]) -> list[Unprocessed]:
+        events = await self._store.events_of({message.run_id for message in messages})
+        hidden = {run_id: Redaction.of_event(event) for run_id, event in events.items()}
+        return [hidden.get(message.run_id, Redaction()).unprocessed(message) for message in messages]
 
     async def delete_unprocessed(self, tenant_id: str | None, message_ids: Sequence[str]) -> int:
         return await self._store.delete_unprocessed(tenant_id, message_ids)
@@ -354,6 +366,11 @@ class ExecutionService:
         retried = await self._store.retry_unprocessed(tenant_id, message_ids, self._clock.now().timestamp())
         self._engine.nudge()
         return retried
+
+
+def _shown(run: Run) -> Run:
+    """A run whose error says no secret of its event."""
+    return replace(run, error=Redaction.of_event(run.content).text(run.error)) if run.error else run
 
 
 def _fresh_run(new: NewRun, owner: str, now: float) -> Run:

@@ -7,7 +7,7 @@ twice makes no second record.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import orjson
@@ -21,6 +21,7 @@ from headrace_executor.model import HOOK_PORTS, StepRecord
 from headrace_executor.plan import Plan
 from headrace_executor.plans import Plans
 from headrace_executor.ports import LogEntry, Logs
+from headrace_executor.redaction import Redaction
 from headrace_executor.store import JournalEntry, RunStore
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Shipper:
         self._logs = logs
         self._clock = clock
         self._counters = counters
+        self._known: dict[str, Redaction] = {}
 
     async def run(self) -> None:
         """Ship until cancelled. A log service that is away is asked again later; nothing is dropped."""
@@ -67,15 +69,24 @@ class Shipper:
         if not chunks:
             return cursor
         records: list[LogEntry] = []
+        redactions = await self._redactions(chunks)
         for chunk in chunks:
             plan = await self._plan(chunk)
             if plan is not None:
-                records.extend(_records(chunk, plan))
+                records.extend(_records(chunk, plan, redactions[chunk.run_id]))
         for start in range(0, len(records), RECORDS):
             await self._logs.write(records[start : start + RECORDS])
         self._counters.shipped += len(records)
         await self._store.set_log_cursor(chunks[-1].number)
         return chunks[-1].number
+
+    async def _redactions(self, chunks: Sequence[JournalEntry]) -> Mapping[str, Redaction]:
+        """What hides the secrets of each run; those of the batch before are known already."""
+        run_ids = {chunk.run_id for chunk in chunks}
+        events = await self._store.events_of(run_ids - self._known.keys())
+        found = {run_id: Redaction.of_event(event) for run_id, event in events.items()}
+        self._known = {run_id: found.get(run_id) or self._known.get(run_id) or Redaction() for run_id in run_ids}
+        return self._known
 
     async def _plan(self, chunk: JournalEntry) -> Plan | None:
         try:
@@ -85,10 +96,10 @@ class Shipper:
             return None
 
 
-def _records(chunk: JournalEntry, plan: Plan) -> Iterator[LogEntry]:
+def _records(chunk: JournalEntry, plan: Plan, redaction: Redaction) -> Iterator[LogEntry]:
     for step in read_steps([chunk.records], chunk.run_id):
         if step.port not in HOOK_PORTS:
-            yield from _step_records(chunk, plan, step)
+            yield from _step_records(chunk, plan, redaction.step(step))
 
 
 def _step_records(chunk: JournalEntry, plan: Plan, step: StepRecord) -> Iterator[LogEntry]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -109,6 +109,13 @@ class RunStore(Protocol):
 
     async def journal_after(self, number: int, limit: int) -> list[JournalEntry]:
         """Chunks of all runs in the order they were committed, after `number`."""
+        ...
+
+    async def events_of(self, run_ids: Collection[str]) -> dict[str, bytes]:
+        """The events of these runs as they were accepted, by run id; runs that are gone are left out.
+
+        For what is shown of runs that were found within their tenant's scope.
+        """
         ...
 
     async def log_cursor(self) -> int:

@@ -11,6 +11,7 @@ from headrace_core.expressions import Json
 from headrace_executor.fleet import Fleet
 from headrace_executor.model import Run
 from headrace_executor.plan import Plan
+from headrace_executor.redaction import Redaction
 
 MAX_WAITING = 1_000
 MAX_WATCHED = 10_000
@@ -42,6 +43,8 @@ class Watching:
         if not self.is_watched(plan.flow_id):
             return
         told = {"runId": run.run_id, "flowId": plan.flow_id, "at": self._clock.now().isoformat(), **happening}
+        shown = Redaction.of_event(run.content).json(told)
+        told = shown if isinstance(shown, dict) else {}
         if self._is_watched_elsewhere(plan.flow_id):
             self._fleet.happened(told)
         self.hear(told)

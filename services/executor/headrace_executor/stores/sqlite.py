@@ -6,11 +6,12 @@ It translates and decides nothing: what a commit means stands in the port.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 
+import orjson
 from headrace_core.errors import Fenced
 from headrace_core.expressions import Json
 from headrace_runtime.sqlite import Database
@@ -154,6 +155,16 @@ class SqliteExecutorStore:
             return [JournalEntry(*row) for row in rows]
 
         return await self._database.read(work)
+
+    async def events_of(self, run_ids: Collection[str]) -> dict[str, bytes]:
+        def work(connection: sqlite3.Connection) -> dict[str, bytes]:
+            wanted = "SELECT value FROM json_each(?)"
+            rows = connection.execute(
+                f"SELECT run_id, content FROM runs WHERE run_id IN ({wanted})", (orjson.dumps(list(run_ids)).decode(),)
+            )
+            return {row["run_id"]: row["content"] for row in rows}
+
+        return await self._database.read(work) if run_ids else {}
 
     async def log_cursor(self) -> int:
         def work(connection: sqlite3.Connection) -> int:
