@@ -150,14 +150,13 @@ def _explained(error: BaseException, url: URL, address: str) -> str:
             return f"RabbitMQ at {address} {error}"
         case AuthenticationError() | ProbableAuthenticationError():
             return f"RabbitMQ at {address} refuses the user {url.user!r} or its password: check HEADRACE_RABBITMQ_URL."
-        case ConnectionRefusedError() | TimeoutError():
+        case _ if isinstance(error, TimeoutError) or "Connect call failed" in str(error):
             return f"RabbitMQ at {address} does not answer."
         case _ if "ACCESS_REFUSED" in str(error):
             return f"RabbitMQ at {address} refuses the user {url.user!r} or its password: check HEADRACE_RABBITMQ_URL."
-        case _ if "NOT_ALLOWED" in str(error):
-            return (
-                f"RabbitMQ at {address} does not let {url.user!r} use the virtual host {url.path!r}: {_short(error)}."
-            )
+        case _ if "Connection.OpenOk" in str(error):
+            # The broker closes the connection instead of opening the virtual host.
+            return f"RabbitMQ at {address} does not let {url.user!r} use the virtual host {url.path!r}."
         case _:
             return f"RabbitMQ at {address} cannot be reached: {_short(error)}."
 

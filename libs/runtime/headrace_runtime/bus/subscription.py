@@ -16,6 +16,7 @@ PREFETCH = 16
 """Messages on their way to one member. Each may carry hundreds of hints."""
 
 DECLARE_SECONDS = 10.0
+DELETE_SECONDS = 15.0
 REST_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ class Subscription:
             connection = await self._link.wait()
             try:
                 await self._consume(connection)
+            except TimeoutError:
+                await self._begin_anew(connection)
             except FAILURES as error:
                 log.debug("%s of group %s is not heard: %s", self._topic, self._group, error)
                 await asyncio.sleep(REST_SECONDS)
@@ -73,6 +76,20 @@ class Subscription:
                 async with asyncio.timeout(CLOSE_SECONDS):
                     # What was not acknowledged goes back to the queue.
                     await channel.close()
+
+    async def _begin_anew(self, connection: AbstractConnection) -> None:
+        """Delete a queue that answers nobody.
+
+        A broker killed moments after a quorum queue was declared may come back with the queue and without its log.
+        Whoever publishes to it waits in vain then. It held hints; deleting it loses nothing that is not found again.
+        """
+        name = self._topology.queue_name(self._topic, self._group)
+        log.warning("The queue %s does not answer within %s s. It is deleted and made anew", name, DECLARE_SECONDS)
+        with contextlib.suppress(*FAILURES):
+            async with asyncio.timeout(DELETE_SECONDS):
+                channel = await connection.channel(publisher_confirms=False)
+                await channel.queue_delete(name)
+        self._link.drop(f"the queue {name} does not answer", connection)
 
     def _forget_unread(self) -> None:
         """The broker gives them to somebody again; here they cannot be acknowledged any more."""
