@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from headrace_core.schedules import next_after
+from headrace_executor.model import StateChange, node_scope
 from headrace_executor.store import RunFilter
 from headrace_executor.timing import Fire
 
-from .platform import TENANT, HandedFlows, Platform, node, platform
+from .platform import TENANT, HandedFlows, Platform, node, platform, webhook
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -83,3 +84,18 @@ async def test_a_batch_of_fires_is_recorded_each_nominal_time_once(tmp_path: Pat
         ]
         assert again[0].is_recorded
         assert await runs(made, "f") == 2
+
+
+async def test_a_stop_clears_the_state_of_its_nodes_and_not_of_one_that_keeps_it_under_a_longer_name(
+    tmp_path: Path,
+) -> None:
+    flows = HandedFlows()
+    flows.put("f", {"hook": webhook(), "hook2": node("storage.Store", {"hook": "request"})})
+    async with platform(tmp_path, flows) as made:
+        for name in ("hook", "hook2"):
+            await made.store.write_state([StateChange(node_scope(TENANT, "f", name), "set", "k", b"1")])
+
+        await made.app.activation.deactivate("f", 1, "a1")
+
+        assert await made.store.read_state(node_scope(TENANT, "f", "hook")) == {}
+        assert await made.store.read_state(node_scope(TENANT, "f", "hook2")) == {"k": 1}

@@ -80,6 +80,32 @@ async def test_timers_that_redis_lost_come_back_and_fire_what_was_missed_once(tm
     assert len(fired) == len(set(fired)), "and nothing twice"
 
 
+async def test_what_is_lost_while_timers_are_put_back_is_put_back_too(tmp_path: Path) -> None:
+    clock = TestClock(NOW)
+    with Redis(tmp_path) as server:
+        async with redis.open_store(server.url, patience=PATIENCE) as store:
+
+            class Unlucky(Owners):
+                async def restore(self, after_flow_id: str, within: timedelta) -> str:
+                    last = await super().restore(after_flow_id, within)
+                    if len(self.asked) == 2:
+                        server.kill()
+                        server.wipe()
+                        server.start()
+                    return last
+
+            restoring = Restoring(
+                store, Unlucky(store, [every(10, "a"), every(15, "b")], clock), clock, look_every=SECOND
+            )
+
+            await restoring.look()
+            await restoring.look()
+
+            listed = await store.timers.list(group_id="", after_timer_id="", limit=9)
+            assert [each.timer.timer_id for each in listed] == ["a", "b"]
+            assert not await restoring.look()
+
+
 async def test_a_timer_that_is_still_there_keeps_its_place_when_others_come_back(tmp_path: Path) -> None:
     clock = TestClock(NOW)
     with Redis(tmp_path) as server:

@@ -9,7 +9,7 @@ from headrace_core.errors import Conflict
 from headrace_sdk import Component
 
 from headrace_executor.engine import Engine
-from headrace_executor.model import START_HOOK, STOP_HOOK
+from headrace_executor.model import START_HOOK, STOP_HOOK, StateChange, node_scope
 from headrace_executor.plan import Plan, PlannedNode
 from headrace_executor.plans import Plans
 from headrace_executor.ports import Schedules
@@ -68,9 +68,10 @@ class Activation:
         plan = await self._plans.version(flow_id, version)
         with contextlib.suppress(Conflict):
             await self._run_hooks(plan, STOP_HOOK, activation_id)
-        for node in plan.nodes.values():
-            if not node.manifest.keeps_state:
-                await self._store.clear_scopes(f"{plan.tenant_id}/flow/{flow_id}/node/{node.id}")
+        ended = [node for node in plan.nodes.values() if not node.manifest.keeps_state]
+        await self._store.write_state(
+            [StateChange(node_scope(plan.tenant_id, flow_id, node.id), "clear") for node in ended]
+        )
 
     async def forget_flow(self, tenant_id: str, flow_id: str) -> None:
         """Remove everything kept for a deleted flow."""

@@ -20,7 +20,7 @@ from headrace_executor import ports
 from headrace_executor.doors import DoorToFiles, DoorToStores, DoorToWeb, HeldLock
 from headrace_executor.keeping import KeptState, RunMemory
 from headrace_executor.memory import Operation
-from headrace_executor.model import ERROR_PORT, HOOK_PORTS, Delivery, Run, StateChange
+from headrace_executor.model import ERROR_PORT, HOOK_PORTS, Delivery, Run, StateChange, node_scope
 from headrace_executor.plan import Plan, PlannedNode
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class StepContext:
 
     @property
     def state(self) -> KeptState:
-        return self._kept(f"{self.tenant_id}/flow/{self.flow_id}/node/{self.node_id}")
+        return self._kept(node_scope(self.tenant_id, self.flow_id, self.node_id))
 
     @property
     def flow_state(self) -> KeptState:

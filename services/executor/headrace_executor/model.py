@@ -184,6 +184,11 @@ class Unprocessed:
     created: float
 
 
+def node_scope(tenant_id: str, flow_id: str, node_id: str) -> str:
+    """Where the state of one node is kept."""
+    return f"{tenant_id}/flow/{flow_id}/node/{node_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class StateChange:
     """One write to kept state, carried out with the step's commit."""

@@ -179,10 +179,6 @@ class StateStore(Protocol):
         """Carry out writes that belong to no run."""
         ...
 
-    async def clear_scopes(self, prefix: str) -> None:
-        """Remove every scope that begins with `prefix`."""
-        ...
-
 
 class ExecutorStore(RunStore, UnprocessedStore, StateStore, Protocol):
     """All the executor keeps."""

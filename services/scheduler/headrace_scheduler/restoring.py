@@ -46,7 +46,8 @@ class Restoring:
 
     async def look(self) -> bool:
         """Put everything back if something may be lost; answers whether that was so and is done."""
-        if await self._store.is_whole():
+        gap = await self._store.gap()
+        if not gap:
             return False
         lock = await self._store.locks.acquire(LOCK, self._me, LEASE, self._clock.now())
         if not lock.acquired:
@@ -56,7 +57,7 @@ class Restoring:
         while last:
             await self._store.locks.extend(LOCK, self._me, LEASE, self._clock.now())
             last = await self._owners.restore(last, PAGE_TIMEOUT)
-        await self._store.confirm_whole()
+        await self._store.close_gap(gap)
         await self._store.locks.release(LOCK, self._me)
         _log.info("Missing timers are back.")
         return True

@@ -108,12 +108,12 @@ class QuotaStore(Protocol):
 class Store(Protocol):
     """All that the scheduler keeps."""
 
-    async def is_whole(self) -> bool:
-        """Whether nothing that was put can have been lost since `confirm_whole`. False for a store that is new."""
+    async def gap(self) -> str:
+        """A name for what may have been lost, until `close_gap`; empty when nothing can have been."""
         ...
 
-    async def confirm_whole(self) -> None:
-        """Say that everything that ought to be here was put back."""
+    async def close_gap(self, gap: str) -> None:
+        """Say that what this gap took was put back. A later gap stays open."""
         ...
 
     @property

@@ -269,9 +269,6 @@ class SqliteExecutorStore:
 
         await self._database.write(work)
 
-    async def clear_scopes(self, prefix: str) -> None:
-        await self._database.write(lambda connection: sqlite_state.clear(connection, prefix))
-
 
 def _insert(connection: sqlite3.Connection, run: NewRun, owner: str, now: float) -> Accepted:
     inserted = connection.execute(

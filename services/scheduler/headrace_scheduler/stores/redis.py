@@ -13,8 +13,8 @@ from headrace_scheduler.stores.redis_timers import RedisTimerStore
 
 PREFIX = "headrace.scheduler"
 
-_CONFIRMED = "return redis.call('GET', KEYS[1] .. 'whole') or ''"
-_CONFIRM = "return redis.call('SET', KEYS[1] .. 'whole', ARGV[1])"
+_CLOSED = "return redis.call('GET', KEYS[1] .. 'gap') or ''"
+_CLOSE = "return redis.call('SET', KEYS[1] .. 'gap', ARGV[1])"
 
 
 class RedisStore:
@@ -26,12 +26,13 @@ class RedisStore:
         self.quotas: QuotaStore = RedisQuotaStore(database)
         self._database = database
 
-    async def is_whole(self) -> bool:
+    async def gap(self) -> str:
         """Redis that was started anew may lack its last second, or everything: it has another run id then."""
-        return bool(await self._database.run(_CONFIRMED) == await self._database.run_id())
+        run_id = await self._database.run_id()
+        return "" if await self._database.run(_CLOSED) == run_id else run_id
 
-    async def confirm_whole(self) -> None:
-        await self._database.run(_CONFIRM, await self._database.run_id())
+    async def close_gap(self, gap: str) -> None:
+        await self._database.run(_CLOSE, gap)
 
 
 @asynccontextmanager

@@ -20,11 +20,11 @@ class SqliteStore:
         self.locks: LockStore = locks.SqliteLockStore(database)
         self.quotas: QuotaStore = quotas.SqliteQuotaStore(database)
 
-    async def is_whole(self) -> bool:
-        return True  # a write that was answered is on disk
+    async def gap(self) -> str:
+        return ""  # a write that was answered is on disk
 
-    async def confirm_whole(self) -> None:
-        """Nothing is ever lost that would have to be confirmed."""
+    async def close_gap(self, gap: str) -> None:
+        """There is never one to close."""
 
     async def close(self) -> None:
         """Finish what is under way and close the file. Closing again changes nothing."""
