@@ -1,0 +1,249 @@
+"""MongoDB: how it is reached, how its failures are told, how its schema grows.
+
+Every write is acknowledged by a majority with its journal and retried once by the driver after a lost connection.
+The driver is `motor`; only this module and the `mongo*` modules of the stores know it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from headrace_core.errors import Conflict, HeadraceError, Internal, TooLarge, Unavailable
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import IndexModel, MongoClient
+from pymongo.errors import (
+    BulkWriteError,
+    ConfigurationError,
+    ConnectionFailure,
+    DocumentTooLarge,
+    ExecutionTimeout,
+    InvalidOperation,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+from pymongo.uri_parser import parse_uri
+
+if TYPE_CHECKING:
+    from motor.motor_asyncio import AsyncIOMotorDatabase
+    from pymongo.database import Database
+
+Document = dict[str, Any]
+"""A BSON document. What is in it is the business of the store that wrote it."""
+
+DUPLICATE_KEY = 11000
+
+SELECTION = timedelta(milliseconds=1200)
+"""How long a call looks for a primary. A server that is away is told within two seconds."""
+
+PATIENCE = timedelta(seconds=10)
+"""How long a call may take in all."""
+
+RETRY_AFTER = timedelta(seconds=1)
+LONGEST_PAUSE = 15.0
+MAX_CONNECTIONS = 16
+OLDEST_WIRE = 13  # MongoDB 5.0
+
+_AUTHENTICATION_FAILED = frozenset({13, 18, 8000})
+_TOO_LARGE = frozenset({10334, 17280, 17419, 17420})
+_PASSING = frozenset({6, 7, 43, 50, 64, 89, 91, 112, 189, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436, 14031})
+"""Failures of the cluster, not of the command: it is moving, full or slow, and the same call may succeed later."""
+
+_log = logging.getLogger(__name__)
+
+
+class Mongo:
+    """One database of a MongoDB replica set or sharded cluster."""
+
+    def __init__(self, url: str, database: str, *, patience: timedelta = PATIENCE) -> None:
+        """Raises Conflict when the URL is none; nothing is asked of the server yet."""
+        self._patience = patience
+        self.where = _servers(url)
+        self._sent = _Sent()
+        options: dict[str, Any] = {
+            "w": "majority",
+            "journal": True,
+            "retryWrites": True,
+            "serverSelectionTimeoutMS": round(SELECTION.total_seconds() * 1000),
+            "connectTimeoutMS": round(SELECTION.total_seconds() * 1000),
+            "socketTimeoutMS": round(patience.total_seconds() * 1000),
+            "appname": "headrace",
+        }
+        try:
+            self._client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+                url, maxPoolSize=MAX_CONNECTIONS, event_listeners=[self._sent], **options
+            )
+            self._blocking: MongoClient[Document] = MongoClient(url, maxPoolSize=1, connect=False, **options)
+        except (InvalidURI, ConfigurationError, ValueError) as error:
+            raise Conflict(f"HEADRACE_MONGO_URL cannot be used: {error}.") from None
+        self.database: AsyncIOMotorDatabase[Document] = self._client[database]
+        self._name = database
+
+    @contextlib.asynccontextmanager
+    async def asking(self, within: timedelta | None = None) -> AsyncIterator[AsyncIOMotorDatabase[Document]]:
+        """Use the database in the block; what goes wrong there is told as an error of the house.
+
+        Raises Unavailable when the server is away or too slow. Whether a write took place is then not known.
+        """
+        try:
+            async with asyncio.timeout((within or self._patience).total_seconds()):
+                yield self.database
+        except TimeoutError:
+            raise Unavailable(f"MongoDB at {self.where} did not answer in time.", retry_after=RETRY_AFTER) from None
+        except PyMongoError as error:
+            raise self._told(error) from error
+
+    @contextlib.contextmanager
+    def blocking(self) -> Iterator[Database[Document]]:
+        """The database for a thread of its own that must not depend on the event loop. Fails like `asking`."""
+        try:
+            yield self._blocking[self._name]
+        except PyMongoError as error:
+            raise self._told(error) from error
+
+    @property
+    def sent(self) -> Mapping[str, int]:
+        """How many commands of each name went out since the start. Their sum is the count of round trips."""
+        return dict(self._sent.counts)
+
+    async def check(self) -> None:
+        """Raises Conflict with what to do when this deployment cannot keep what Headrace promises, or Unavailable."""
+        async with self.asking():
+            hello = await self._client.admin.command("hello")
+            if not hello.get("setName") and hello.get("msg") != "isdbgrid":
+                raise Conflict(
+                    f"MongoDB at {self.where} is a single server. Make it a replica set, of one member at least:"
+                    " start mongod with --replSet and call rs.initiate() once."
+                )
+            if hello.get("maxWireVersion", 0) < OLDEST_WIRE:
+                raise Conflict(f"MongoDB at {self.where} is too old: Headrace needs 5.0 or newer.")
+            await self.database.command("ping")
+            # A server may let anybody say hello; only this shows whether the credentials hold.
+            await self.database["schema"].find_one({})
+
+    async def wait(self) -> None:
+        """Return when the server can be used; tell in a line whenever it cannot, and ask less and less often.
+
+        Raises Conflict when waiting does not help.
+        """
+        pause = 0.5
+        while True:
+            try:
+                await self.check()
+                return
+            except Unavailable as error:
+                _log.warning("Not started yet: %s Trying again in %g s.", error, pause)
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+    async def grow(self, versions: Sequence[Mapping[str, Sequence[IndexModel]]]) -> None:
+        """Bring the schema up to `len(versions)`: each names new indexes by collection.
+
+        Doing it again, also by several processes at once, changes nothing. Raises Conflict when the database was
+        written by a newer release.
+        """
+        async with self.asking(timedelta(minutes=10)) as database:
+            kept = await database["schema"].find_one({"_id": "version"})
+            version = int(kept["number"]) if kept else 0
+            if version > len(versions):
+                raise Conflict(
+                    f"The database {self._name} has schema {version}, this release knows {len(versions)}:"
+                    " start the newer release."
+                )
+            for indexes in versions[version:]:
+                for collection, models in indexes.items():
+                    await database[collection].create_indexes(list(models))
+            if version < len(versions):
+                await database["schema"].update_one(
+                    {"_id": "version"}, {"$max": {"number": len(versions)}}, upsert=True
+                )
+
+    async def close(self) -> None:
+        """Close all connections. Closing again changes nothing."""
+        self._client.close()
+        await asyncio.to_thread(self._blocking.close)
+
+    def _told(self, error: PyMongoError) -> HeadraceError:
+        """The error in words of the house."""
+        if isinstance(error, BulkWriteError) and not error.details.get("writeErrors"):
+            return self._away("did not confirm a write on a majority")
+        if isinstance(error, DocumentTooLarge) or _code(error) in _TOO_LARGE:
+            return TooLarge("This is larger than a document of MongoDB may be: 16 MB.")
+        if _code(error) in _AUTHENTICATION_FAILED:
+            return self._away("refuses the user or password of HEADRACE_MONGO_URL")
+        if isinstance(error, WTimeoutError | ExecutionTimeout) or _code(error) in _PASSING:
+            return self._away(f"cannot do it now ({_code(error)})")
+        if isinstance(error, ConnectionFailure | InvalidOperation) or error.has_error_label("RetryableWriteError"):
+            return self._away("cannot be reached")
+        return Internal(f"MongoDB at {self.where} refused a command: {error}")
+
+    def _away(self, what: str) -> Unavailable:
+        return Unavailable(f"MongoDB at {self.where} {what}.", retry_after=RETRY_AFTER)
+
+
+async def open_mongo(
+    url: str,
+    database: str,
+    versions: Sequence[Mapping[str, Sequence[IndexModel]]],
+    *,
+    patience: timedelta = PATIENCE,
+) -> Mongo:
+    """A database with its schema, as soon as the server can be used. `patience` is how long a call may take."""
+    mongo = Mongo(url, database, patience=patience)
+    try:
+        await mongo.wait()
+        await mongo.grow(versions)
+    except BaseException:
+        await mongo.close()
+        raise
+    return mongo
+
+
+def duplicates(error: BulkWriteError) -> set[int]:
+    """Which operations of a bulk failed because their key was there. Any other failure of one is raised."""
+    failed = error.details.get("writeErrors", [])
+    if error.details.get("writeConcernErrors") or any(each["code"] != DUPLICATE_KEY for each in failed):
+        raise error
+    return {each["index"] for each in failed}
+
+
+class _Sent(CommandListener):
+    """Counts commands. The driver calls it from many threads."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def started(self, event: CommandStartedEvent) -> None:
+        with self._lock:
+            self.counts[event.command_name] += 1
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        pass
+
+
+def _code(error: PyMongoError) -> int:
+    return error.code or 0 if isinstance(error, OperationFailure) else 0
+
+
+def _servers(url: str) -> str:
+    """The addresses of a URL without user and password."""
+    if url.startswith("mongodb+srv://"):
+        return url.removeprefix("mongodb+srv://").rpartition("@")[2].partition("/")[0]
+    try:
+        found = parse_uri(url)["nodelist"]
+    except (InvalidURI, ConfigurationError, ValueError) as error:
+        raise Conflict(f"HEADRACE_MONGO_URL cannot be used: {error}.") from None
+    return ", ".join(f"{host}:{port}" for host, port in found)
