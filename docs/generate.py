@@ -30,6 +30,7 @@ from headrace_gateway.settings import GatewaySettings
 from headrace_logging.settings import ElasticsearchSettings, LoggingSettings
 from headrace_logging.settings import ServerSettings as LoggingServer
 from headrace_runtime.bus.rabbitmq import RabbitSettings
+from headrace_runtime.mongo import MongoSettings
 from headrace_runtime.rpc.peer import PeerSettings
 from headrace_runtime.settings import describe
 from headrace_scheduler.settings import SchedulerSettings
@@ -50,6 +51,7 @@ SETTINGS: Mapping[str, type] = {
     "Log records in Elasticsearch": ElasticsearchSettings,
     "Calls between processes": PeerSettings,
     "Bus between processes": RabbitSettings,
+    "Documents in MongoDB": MongoSettings,
 }
 HELP = re.compile(r"^# HELP (\S+) (.*)\n# TYPE \1 (\S+)$", re.MULTILINE)
 

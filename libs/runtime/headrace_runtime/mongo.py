@@ -12,6 +12,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ from pymongo.errors import (
 )
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 from pymongo.uri_parser import parse_uri
+
+from headrace_runtime.settings import setting
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorDatabase
@@ -59,6 +62,25 @@ _PASSING = frozenset({6, 7, 43, 50, 64, 89, 91, 112, 189, 262, 9001, 10107, 1160
 """Failures of the cluster, not of the command: it is moving, full or slow, and the same call may succeed later."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MongoSettings:
+    """Where MongoDB is, and what our databases are called there."""
+
+    url: str | None = setting(
+        None,
+        env="HEADRACE_MONGO_URL",
+        help="MongoDB replica set, as mongodb://user:password@host:27017/?replicaSet=rs0; without it SQLite is used.",
+        secret=True,
+    )
+    namespace: str = setting(
+        "headrace", env="HEADRACE_MONGO_NAMESPACE", help="Begin of the names of the databases, one for each service."
+    )
+
+    def database(self, service: str) -> str:
+        """The name of a service's own database, for example `headrace_flow_manager`."""
+        return f"{self.namespace}_{service.replace('-', '_')}"
 
 
 class Mongo:
