@@ -10,6 +10,7 @@ from pathlib import Path
 from headrace_connectors import load_builtin
 from headrace_core.clock import SystemClock
 from headrace_runtime import failpoints, lifecycle, rpc, settings
+from headrace_runtime.bus.rabbitmq import open_bus
 from headrace_runtime.egress import Egress, EgressPolicy
 from headrace_runtime.sqlite import lock_directory
 
@@ -59,7 +60,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
             log_channel=await stack.enter_async_context(peer.dial("logging", server.logging)),
             egress=await stack.enter_async_context(Egress(policy)),
         ),
-        bus=None,
+        bus=await stack.enter_async_context(open_bus(os.environ)),
         clock=SystemClock(),
         settings=chosen,
     )

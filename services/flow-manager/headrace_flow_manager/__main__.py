@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from headrace_connectors import load_apps, load_builtin, load_bundles
 from headrace_core.clock import SystemClock
 from headrace_runtime import failpoints, lifecycle, rpc, settings
+from headrace_runtime.bus.rabbitmq import open_bus
 from headrace_runtime.sqlite import lock_directory
 
 from headrace_flow_manager.app import open_app
@@ -35,6 +36,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
             log_channel=await stack.enter_async_context(peer.dial("logging", server.logging_address)),
             clock=SystemClock(),
             settings=settings.load(FlowManagerSettings, os.environ),
+            bus=await stack.enter_async_context(open_bus(os.environ)),
         )
     )
     if server.admin_password and await app.people.ensure_administrator(server.admin_email, server.admin_password):

@@ -9,7 +9,7 @@ back by themselves. Hints may be lost or arrive twice.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from headrace_runtime.bus.link import Link
 from headrace_runtime.bus.publishing import Publisher
 from headrace_runtime.bus.subscription import Subscription
 from headrace_runtime.bus.topology import Topology
-from headrace_runtime.settings import setting
+from headrace_runtime.settings import load, setting
 
 FIRST_SECONDS = 5.0
 """How long a start waits for the broker. After that it goes on without, and the bus comes when the broker does."""
@@ -96,6 +96,20 @@ class RabbitBus:
         async with _beside(subscription.run()):
             await subscription.wait_until_listening(FIRST_SECONDS)
             yield subscription.batches()
+
+
+@asynccontextmanager
+async def open_bus(environ: Mapping[str, str]) -> AsyncIterator[RabbitBus | None]:
+    """The bus that the environment names, connected while the block runs; None where it names none.
+
+    Raises ValidationFailed for wrong settings.
+    """
+    chosen = load(RabbitSettings, environ)
+    if chosen.url is None:
+        yield None
+        return
+    async with RabbitBus.connected(chosen.url, namespace=chosen.namespace, capacity=chosen.capacity) as bus:
+        yield bus
 
 
 @asynccontextmanager
