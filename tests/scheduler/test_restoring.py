@@ -53,7 +53,7 @@ def _fields(timer: Timer) -> dict:
 async def test_timers_that_redis_lost_come_back_and_fire_what_was_missed_once(tmp_path: Path) -> None:
     clock = TestClock(NOW)
     with Redis(tmp_path) as server:
-        async with redis.open_store(server.url, patience=PATIENCE) as store:
+        async with redis.open_store(server.url, prefix="test", patience=PATIENCE) as store:
             sink = Sink(clock)
             owners = Owners(store, [every(10, "a"), every(15, "b")], clock)
             restoring = Restoring(store, owners, clock, look_every=SECOND)
@@ -83,7 +83,7 @@ async def test_timers_that_redis_lost_come_back_and_fire_what_was_missed_once(tm
 async def test_what_is_lost_while_timers_are_put_back_is_put_back_too(tmp_path: Path) -> None:
     clock = TestClock(NOW)
     with Redis(tmp_path) as server:
-        async with redis.open_store(server.url, patience=PATIENCE) as store:
+        async with redis.open_store(server.url, prefix="test", patience=PATIENCE) as store:
 
             class Unlucky(Owners):
                 async def restore(self, after_flow_id: str, within: timedelta) -> str:
@@ -109,7 +109,7 @@ async def test_what_is_lost_while_timers_are_put_back_is_put_back_too(tmp_path: 
 async def test_a_timer_that_is_still_there_keeps_its_place_when_others_come_back(tmp_path: Path) -> None:
     clock = TestClock(NOW)
     with Redis(tmp_path) as server:
-        async with redis.open_store(server.url, patience=PATIENCE) as store:
+        async with redis.open_store(server.url, prefix="test", patience=PATIENCE) as store:
             owners = Owners(store, [every(10, "a"), every(15, "b")], clock)
             moved = Timer(**{**_fields(every(10, "a")), "schedule": Interval(SECOND * 60, NOW)})
             await store.timers.put([moved], NOW)
@@ -127,7 +127,7 @@ async def test_a_timer_that_is_still_there_keeps_its_place_when_others_come_back
 async def test_it_is_tried_again_until_the_owners_answer(tmp_path: Path) -> None:
     clock = TestClock(NOW)
     with Redis(tmp_path) as server:
-        async with redis.open_store(server.url, patience=PATIENCE) as store:
+        async with redis.open_store(server.url, prefix="test", patience=PATIENCE) as store:
             owners = Owners(store, [every(10, "a"), every(15, "b")], clock)
             owners.is_away = True
             restoring = Restoring(store, owners, clock, look_every=SECOND)

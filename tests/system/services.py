@@ -1,4 +1,4 @@
-"""The five services as processes of their own, each with its port and its data directory."""
+"""The five services as processes of their own, each with its port and its data directory, one or more of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import grpc
@@ -25,19 +25,28 @@ EXIT_SECONDS = 40
 
 
 class Services:
-    """Five processes that find each other by the addresses in their environment."""
+    """Processes that find each other by the addresses in their environment.
 
-    def __init__(self, folder: Path, *, certificates: Path | None = None, **environ: str) -> None:
+    The first replica of a service has the service's name, the others are `executor.2`, `executor.3`, ...
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        replicas: Mapping[str, int] | None = None,
+        certificates: Path | None = None,
+        **environ: str,
+    ) -> None:
         self.folder = folder
         self.certificates = certificates
-        self.ports = dict(zip(ALL, free_ports(len(ALL)), strict=True))
+        self.names = [name for service in ALL for name in _names(service, (replicas or {}).get(service, 1))]
+        self.ports = dict(zip(self.names, free_ports(len(self.names)), strict=True))
         self.children: dict[str, subprocess.Popen[bytes]] = {}
-        addresses = {name: f"127.0.0.1:{port}" for name, port in self.ports.items()}
+        self._given = environ
         self._environ = {
             **os.environ,
-            **{f"HEADRACE_{name.upper()}_LISTEN": address for name, address in addresses.items()},
-            **{f"HEADRACE_{name.upper()}_ADDRESS": address for name, address in addresses.items()},
-            "HEADRACE_PORT": str(self.ports["gateway"]),
+            **{f"HEADRACE_{service.upper()}_ADDRESS": self._address(service) for service in ALL},
             "HEADRACE_PUBLIC_URL": f"http://127.0.0.1:{self.ports['gateway']}",
             "HEADRACE_ADMIN_EMAIL": ADMIN,
             "HEADRACE_ADMIN_PASSWORD": PASSWORD,
@@ -49,21 +58,40 @@ class Services:
     def port(self) -> int:
         return self.ports["gateway"]
 
-    def start(self, names: Sequence[str] = ALL) -> None:
+    def replicas(self, service: str) -> list[str]:
+        """The names of a service's processes."""
+        return [name for name in self.names if service_of(name) == service]
+
+    def start(self, names: Sequence[str] | None = None) -> None:
         """Start them at once, in no order, and return when each says that it serves."""
-        for name in names:
-            environ = {**self._environ, **self.identity(name), "HEADRACE_DATA_DIR": str(self.folder / name)}
+        chosen = self.names if names is None else names
+        for name in chosen:
+            environ = {**self._environ, **self.identity(name), **self._place(name)}
             with (self.folder / f"{name}.log").open("ab") as log:
-                command = [sys.executable, "-m", f"headrace_{name}"]
+                command = [sys.executable, "-m", f"headrace_{service_of(name)}"]
                 self.children[name] = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
-        for name in names:
-            wait_for(lambda name=name: self._is_ready(name), READY_SECONDS)
+        for name in chosen:
+            wait_for(lambda name=name: self.is_ready(name), READY_SECONDS)
+
+    def _place(self, name: str) -> dict[str, str]:
+        """The settings by which replicas differ."""
+        port = self.ports[name]
+        return {
+            f"HEADRACE_{service_of(name).upper()}_LISTEN": f"127.0.0.1:{port}",
+            "HEADRACE_PORT": str(port),
+            "HEADRACE_DATA_DIR": str(self.folder / name),
+            **{key: value for key, value in self._given.items() if key.endswith("_LISTEN")},
+        }
+
+    def _address(self, service: str) -> str:
+        places = [f"127.0.0.1:{self.ports[name]}" for name in self.replicas(service)]
+        return places[0] if len(places) == 1 else f"ipv4:{','.join(places)}"
 
     def identity(self, name: str) -> dict[str, str]:
         """The settings by which a process shows who it is."""
         if self.certificates is None:
             return {}
-        own = name.replace("_", "-")
+        own = service_of(name).replace("_", "-")
         return {
             "HEADRACE_RPC_CA": str(self.certificates / "ca.pem"),
             "HEADRACE_RPC_CERT": str(self.certificates / f"{own}.pem"),
@@ -86,9 +114,13 @@ class Services:
         child.send_signal(signal.SIGKILL)
         child.wait(EXIT_SECONDS)
 
-    def ask_to_stop(self, names: Sequence[str] = ALL) -> dict[str, int]:
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Send a signal and wait for nothing."""
+        self.children[name].send_signal(number)
+
+    def ask_to_stop(self, names: Sequence[str] | None = None) -> dict[str, int]:
         """SIGTERM to all of them; their exit statuses."""
-        stopping = {name: self.children.pop(name) for name in names}
+        stopping = {name: self.children.pop(name) for name in (self.names if names is None else names)}
         for child in stopping.values():
             child.send_signal(signal.SIGTERM)
         return {name: child.wait(EXIT_SECONDS) for name, child in stopping.items()}
@@ -98,17 +130,19 @@ class Services:
         for name in list(self.children):
             self.kill(name)
 
-    def client(self) -> Client:
-        """A client signed in as the administrator."""
-        answer = Client(self.port).post("/user/auth", json={"email": ADMIN, "password": PASSWORD})
+    def client(self, gateway: str = "gateway") -> Client:
+        """A client signed in as the administrator, at that gateway."""
+        port = self.ports[gateway]
+        answer = Client(port).post("/user/auth", json={"email": ADMIN, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
-        return Client(self.port, {"Authorization": f"Bearer {answer.json()['token']}"})
+        return Client(port, {"Authorization": f"Bearer {answer.json()['token']}"})
 
-    def _is_ready(self, name: str) -> bool:
+    def is_ready(self, name: str) -> bool:
+        """Whether the process says that it serves. Raises AssertionError with its log when it has ended."""
         assert self.children[name].poll() is None, self.log(name)
-        if name == "gateway":
+        if service_of(name) == "gateway":
             with contextlib.suppress(OSError, http.client.HTTPException):
-                return Client(self.port).get("/health/ready").status_code == 200
+                return Client(self.ports[name]).get("/health/ready").status_code == 200
             return False
         return self._is_serving(name)
 
@@ -118,12 +152,21 @@ class Services:
             return is_serving(channel)
 
     def _channel(self, name: str) -> grpc.Channel:
-        address, own = f"127.0.0.1:{self.ports[name]}", name.replace("_", "-")
+        address, own = f"127.0.0.1:{self.ports[name]}", service_of(name).replace("_", "-")
         options = [("grpc.enable_http_proxy", 0), ("grpc.ssl_target_name_override", own)]
         if self.certificates is None:
             return grpc.insecure_channel(address, options=options)
         credentials = identity_of(self.certificates, "operator").channel_credentials()
         return grpc.secure_channel(address, credentials, options=options)
+
+
+def service_of(name: str) -> str:
+    """The service that a process of this name runs."""
+    return name.partition(".")[0]
+
+
+def _names(service: str, count: int) -> list[str]:
+    return [service, *(f"{service}.{number}" for number in range(2, count + 1))]
 
 
 def is_serving(channel: grpc.Channel) -> bool:

@@ -35,7 +35,9 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
 
 async def _open_store(stack: AsyncExitStack, stopping: lifecycle.Stopping, server: ServerSettings) -> Store:
     if server.redis_url:
-        return await stack.enter_async_context(redis.open_store(server.redis_url))
+        return await stack.enter_async_context(
+            redis.open_store(server.redis_url, prefix=f"{server.redis_namespace}.scheduler")
+        )
     folder = server.data_directory / "scheduler"
     stack.enter_context(lock_directory(folder))
     store = await sqlite.open_store(folder / "scheduler.db", on_broken=stopping.fail)

@@ -88,4 +88,8 @@ class ServerSettings:
         "",
         env="HEADRACE_REDIS_URL",
         help="Redis that keeps timers, locks and quotas, as redis://host:6379/0; empty keeps them in the directory.",
+        secret=True,
+    )
+    redis_namespace: str = setting(
+        "headrace", env="HEADRACE_REDIS_NAMESPACE", help="Begin of the names of all keys: <namespace>.scheduler."
     )

@@ -11,8 +11,6 @@ from headrace_scheduler.stores.redis_locks import RedisLockStore
 from headrace_scheduler.stores.redis_quotas import RedisQuotaStore
 from headrace_scheduler.stores.redis_timers import RedisTimerStore
 
-PREFIX = "headrace.scheduler"
-
 _CLOSED = "return redis.call('GET', KEYS[1] .. 'gap') or ''"
 _CLOSE = "return redis.call('SET', KEYS[1] .. 'gap', ARGV[1])"
 
@@ -36,7 +34,7 @@ class RedisStore:
 
 
 @asynccontextmanager
-async def open_store(url: str, *, prefix: str = PREFIX, patience: timedelta | None = None) -> AsyncIterator[RedisStore]:
+async def open_store(url: str, *, prefix: str, patience: timedelta | None = None) -> AsyncIterator[RedisStore]:
     """The scheduler's part of the Redis at this address, while the block runs; see `open_redis`."""
     async with open_redis(url, prefix=prefix, patience=patience) as database:
         yield RedisStore(database)
