@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PACKAGES := libs services embedded cli connectors bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto format check lint types layers servers test scenarios services chaos bench docs run clean
+.PHONY: help setup proto format check lint types layers servers test scenarios services run-server chaos bench docs run clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ test: setup check servers ## check, then every test
 
 services: setup ## run RabbitMQ, Redis, MongoDB's wire and Elasticsearch until Ctrl-C: make services [NAMES="redis mongo"] [DATA=dir]
 	$(BIN)/python -m tests.servers $(NAMES) $(if $(DATA),--data $(DATA))
+
+run-server: setup servers ## server mode here: backing servers and two of each service: make run-server [REPLICAS=2] [DATA=dir]
+	$(BIN)/python -m tests.system $(if $(REPLICAS),--replicas $(REPLICAS)) $(if $(DATA),--data $(DATA))
 
 scenarios: setup ## play the transcripts of tests/scenarios
 	$(BIN)/python -m pytest -q tests/scenarios

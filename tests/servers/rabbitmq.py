@@ -81,7 +81,8 @@ class RabbitMq(Server):
             "ERL_EPMD_PORT": str(self._mapper_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_CRASH_DUMP": str(self.folder / "crash.dump"),
-            "RABBITMQ_NODENAME": f"headrace-{self.port}@localhost",
+            # The same with every port: data belong to a node's name. The port mapper is our own, so no two meet.
+            "RABBITMQ_NODENAME": "headrace@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(self._distribution_port),

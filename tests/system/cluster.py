@@ -73,7 +73,14 @@ class Backing:
             server.close()
 
 
-def cluster(folder: Path, settings: Mapping[str, str], **environ: str) -> Services:
+def cluster(
+    folder: Path,
+    settings: Mapping[str, str],
+    *,
+    replicas: Mapping[str, int] = TWO_OF_EACH,
+    ports: Mapping[str, int] | None = None,
+    **environ: str,
+) -> Services:
     """Two of each service, one log service, over what the settings name. Not started yet."""
     folder.mkdir(parents=True, exist_ok=True)
-    return Services(folder, replicas=TWO_OF_EACH, **{**settings, **environ})
+    return Services(folder, replicas=replicas, ports=ports, **{**settings, **environ})

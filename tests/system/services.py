@@ -35,13 +35,14 @@ class Services:
         folder: Path,
         *,
         replicas: Mapping[str, int] | None = None,
+        ports: Mapping[str, int] | None = None,
         certificates: Path | None = None,
         **environ: str,
     ) -> None:
         self.folder = folder
         self.certificates = certificates
         self.names = [name for service in ALL for name in _names(service, (replicas or {}).get(service, 1))]
-        self.ports = dict(zip(self.names, free_ports(len(self.names)), strict=True))
+        self.ports = {**dict(zip(self.names, free_ports(len(self.names)), strict=True)), **(ports or {})}
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self._given = environ
         self._environ = {
