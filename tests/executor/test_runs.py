@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from headrace_core.errors import HeadraceError
 from headrace_executor.model import RunState
 from headrace_executor.ports import WebAnswer
+
+from tests.chaos.store import opened
 
 from .platform import CountingWeb, HandedFlows, node, platform, set_variables, webhook
 
@@ -44,6 +47,25 @@ async def test_a_webhook_is_transformed_and_answered_by_the_flow(tmp_path: Path)
         assert detail.run.state is RunState.DONE
         assert [step.node_id for step in detail.steps] == [HOOK, "set", "reply"]
         assert detail.steps[1].outputs[0][2] == {"name": "ada", "fixed": "yes"}
+
+
+async def test_a_caller_who_leaves_while_his_event_is_written_leaves_a_run_that_runs(tmp_path: Path) -> None:
+    flows = HandedFlows()
+    flows.put("echo", echo_flow())
+    async with platform(tmp_path, flows) as made:
+        await made.send("echo", HOOK, event("ada"), wait=True)  # its plan is known from now on
+        with opened(tmp_path / "executor.db") as disk:
+            disk.execute("BEGIN IMMEDIATE")
+            call = asyncio.create_task(made.send("echo", HOOK, event("eve"), event_id="e1", wait=True))
+            await asyncio.sleep(0.05)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            disk.execute("ROLLBACK")
+
+        run, _ = await made.send("echo", HOOK, event("eve"), event_id="e1")
+        assert made.counters.duplicates == 1
+        assert (await made.rest(run)).run.state is RunState.DONE
 
 
 async def test_the_same_event_twice_is_one_run_with_one_answer(tmp_path: Path) -> None:

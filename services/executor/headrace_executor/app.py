@@ -174,6 +174,7 @@ class ExecutorApp:
     async def drain(self) -> None:
         """Take nothing new, let watchers go, and finish what is on its way."""
         self.watching.close()
+        await self.service.settle()
         await self.engine.drain(self.settings.drain_within)
 
     async def _hear_of_changes(self) -> None:

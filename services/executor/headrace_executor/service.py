@@ -113,6 +113,7 @@ class ExecutionService:
         self._settings = settings
         self._has_hint = asyncio.Event()
         self._late: set[asyncio.Future[list[Accepted]]] = set()
+        self._under_way: set[asyncio.Task[list[Acceptance]]] = set()
 
     # Events.
 
@@ -175,8 +176,28 @@ class ExecutionService:
         return _Candidate(event, plan, run)
 
     async def _take_in(self, candidates: Sequence[_Candidate], box: AnswerBox) -> list[Acceptance]:
+        """Record the events and start their runs, to the end: a caller who leaves meanwhile cancels his call only.
+
+        Otherwise runs would be on record as this executor's own, and nobody would drive them.
+        """
         if not candidates:
             return []
+        taking = asyncio.create_task(self._record_and_start(candidates, box))
+        self._under_way.add(taking)
+        taking.add_done_callback(self._forget)
+        return await asyncio.shield(taking)
+
+    def _forget(self, taking: asyncio.Task[list[Acceptance]]) -> None:
+        self._under_way.discard(taking)
+        if not taking.cancelled():
+            taking.exception()  # asked for, so that nobody complains: the caller heard it, if he is still there
+
+    async def settle(self) -> None:
+        """Return when everything that was being accepted has been, or has failed."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _record_and_start(self, candidates: Sequence[_Candidate], box: AnswerBox) -> list[Acceptance]:
         now = self._clock.now().timestamp()
         failpoint("accept.before_commit")
         accepted = await self._write(candidates, now)
