@@ -20,6 +20,7 @@ from headrace_executor.model import RunState
 from headrace_executor.ports import FlowSource, FlowTimer, LogEntry, Neighbours, WebAnswer
 from headrace_executor.service import Event, RunDetail
 from headrace_executor.settings import ExecutorSettings
+from headrace_executor.store import ExecutorStore
 from headrace_executor.stores.sqlite import SqliteExecutorStore
 from headrace_sdk import Component
 
@@ -111,7 +112,7 @@ class Platform:
 
     def __init__(
         self,
-        store: SqliteExecutorStore,
+        store: ExecutorStore,
         flows: HandedFlows,
         web: CountingWeb,
         bus: Bus | None,
@@ -182,10 +183,12 @@ async def platform(
     *,
     bus: Bus | None = None,
     alone: bool = True,
+    store: ExecutorStore | None = None,
     own: Sequence[Published] = (),
     **settings: Any,
 ) -> AsyncIterator[Platform]:
-    store = await SqliteExecutorStore.open(folder / "executor.db")
+    """Run an executor over its own SQLite file, or over the store that is given; it is closed with the executor."""
+    store = store or await SqliteExecutorStore.open(folder / "executor.db")
     made = Platform(store, flows, web or CountingWeb(), bus, own, **settings)
     async with made.app.running(alone=alone):
         yield made

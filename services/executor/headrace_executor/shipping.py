@@ -1,7 +1,7 @@
 """Log records, made from the journal after the fact: a run never waits for a log, and a crash loses none.
 
-The journal is the spool. A cursor remembers how far records were shipped; ids come from steps, so shipping a chunk
-twice makes no second record.
+The journal is the spool. The store remembers what was shipped; ids come from steps, so shipping a chunk twice makes no
+second record.
 """
 
 from __future__ import annotations
@@ -46,28 +46,20 @@ class Shipper:
 
     async def run(self) -> None:
         """Ship until cancelled. A log service that is away is asked again later; nothing is dropped."""
-        cursor: int | None = None
         while True:
             began = self._clock.monotonic()
             try:
-                if cursor is None:
-                    cursor = await self._store.log_cursor()
-                shipped = await self._ship(cursor)
+                chunks = await self._store.unshipped(CHUNKS)
+                if chunks:
+                    await self._ship(chunks)
             except (HeadraceError, ConnectionError) as error:
                 logger.warning("Log records wait for the log service: %s", error)
                 await self._clock.sleep(2.0)
                 continue
             spent = self._clock.monotonic() - began
-            if shipped == cursor:
-                await self._clock.sleep(IDLE_SECONDS)
-            else:
-                cursor = shipped
-                await self._clock.sleep(spent * (1 / BUSY_SHARE - 1))
+            await self._clock.sleep(spent * (1 / BUSY_SHARE - 1) if chunks else IDLE_SECONDS)
 
-    async def _ship(self, cursor: int) -> int:
-        chunks = await self._store.journal_after(cursor, CHUNKS)
-        if not chunks:
-            return cursor
+    async def _ship(self, chunks: Sequence[JournalEntry]) -> None:
         records: list[LogEntry] = []
         redactions = await self._redactions(chunks)
         for chunk in chunks:
@@ -77,8 +69,7 @@ class Shipper:
         for start in range(0, len(records), RECORDS):
             await self._logs.write(records[start : start + RECORDS])
         self._counters.shipped += len(records)
-        await self._store.set_log_cursor(chunks[-1].number)
-        return chunks[-1].number
+        await self._store.shipped([chunk.ticket for chunk in chunks])
 
     async def _redactions(self, chunks: Sequence[JournalEntry]) -> Mapping[str, Redaction]:
         """What hides the secrets of each run; those of the batch before are known already."""

@@ -33,7 +33,7 @@ class RunFilter:
 class JournalEntry:
     """One chunk of a journal with what a log record needs of its run."""
 
-    number: int
+    ticket: str  # what `shipped` is told
     run_id: str
     tenant_id: str
     flow_id: str
@@ -107,8 +107,8 @@ class RunStore(Protocol):
         """Make the suspended runs of a flow due."""
         ...
 
-    async def journal_after(self, number: int, limit: int) -> list[JournalEntry]:
-        """Chunks of all runs in the order they were committed, after `number`."""
+    async def unshipped(self, limit: int) -> list[JournalEntry]:
+        """About `limit` chunks whose log records are not shipped yet, of any run, in the order they were committed."""
         ...
 
     async def events_of(self, run_ids: Collection[str]) -> dict[str, bytes]:
@@ -118,12 +118,8 @@ class RunStore(Protocol):
         """
         ...
 
-    async def log_cursor(self) -> int:
-        """Number of the last chunk whose log records were shipped."""
-        ...
-
-    async def set_log_cursor(self, number: int) -> None:
-        """Remember how far log records were shipped."""
+    async def shipped(self, tickets: Sequence[str]) -> None:
+        """Remember that the log records of these chunks were shipped. They were given in this order."""
         ...
 
     async def purge(self, before: float, limit: int) -> int:

@@ -145,12 +145,14 @@ class SqliteExecutorStore:
             )
         )
 
-    async def journal_after(self, number: int, limit: int) -> list[JournalEntry]:
+    async def unshipped(self, limit: int) -> list[JournalEntry]:
         def work(connection: sqlite3.Connection) -> list[JournalEntry]:
             rows = connection.execute(
-                "SELECT journal.number, run_id, tenant_id, flow_id, version, correlation_id, records"
-                " FROM journal JOIN runs USING (run_id) WHERE journal.number > ? ORDER BY journal.number LIMIT ?",
-                (number, limit),
+                "SELECT CAST(journal.number AS TEXT), run_id, tenant_id, flow_id, version, correlation_id, records"
+                " FROM journal JOIN runs USING (run_id)"
+                " WHERE journal.number > COALESCE((SELECT number FROM cursors WHERE name = 'log'), 0)"
+                " ORDER BY journal.number LIMIT ?",
+                (limit,),
             )
             return [JournalEntry(*row) for row in rows]
 
@@ -166,21 +168,15 @@ class SqliteExecutorStore:
 
         return await self._database.read(work) if run_ids else {}
 
-    async def log_cursor(self) -> int:
-        def work(connection: sqlite3.Connection) -> int:
-            row = connection.execute("SELECT number FROM cursors WHERE name = 'log'").fetchone()
-            return 0 if row is None else int(row["number"])
-
-        return await self._database.read(work)
-
-    async def set_log_cursor(self, number: int) -> None:
-        await self._database.write(
-            lambda connection: connection.execute(
-                "INSERT INTO cursors (name, number) VALUES ('log', ?)"
-                " ON CONFLICT (name) DO UPDATE SET number = MAX(number, excluded.number)",
-                (number,),
+    async def shipped(self, tickets: Sequence[str]) -> None:
+        if tickets:
+            await self._database.write(
+                lambda connection: connection.execute(
+                    "INSERT INTO cursors (name, number) VALUES ('log', ?)"
+                    " ON CONFLICT (name) DO UPDATE SET number = MAX(number, excluded.number)",
+                    (int(tickets[-1]),),
+                )
             )
-        )
 
     async def purge(self, before: float, limit: int) -> int:
         def work(connection: sqlite3.Connection) -> int:
