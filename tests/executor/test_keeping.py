@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
-from headrace_core.errors import BadRequest, Fenced
-from headrace_executor.model import NewRun, RunState, StateChange, StateVerb
-from headrace_executor.stores.sqlite import SqliteExecutorStore
+from headrace_executor.model import RunState
 from headrace_sdk import Component, Context
 
 from .platform import TENANT, HandedFlows, OwnComponent, platform, webhook
@@ -54,35 +51,3 @@ async def test_a_step_that_was_taken_over_changes_no_state_when_it_wakes_up(tmp_
 
             assert await second.store.read_state(SCOPE) == {"by": "next", "count": 1}
             assert (await second.rest(run)).run.state is RunState.DONE
-
-
-def verb(change_id: str, epoch: int, key: str = "n", *before: StateChange) -> StateVerb:
-    return StateVerb(change_id, "r1", epoch, SCOPE, "inc", key, 1, before)
-
-
-async def test_a_verb_counts_with_what_was_written_before_it_while_the_run_has_its_epoch(tmp_path: Path) -> None:
-    store = await SqliteExecutorStore.open(tmp_path / "executor.db")
-    await store.accept([NewRun("r1", TENANT, "keep", 1, HOOK, "webhook", "e", "c", "", b"{}", True)], "me", 1.0)
-    ten = StateChange(SCOPE, "set", "n", b"10")
-
-    assert await store.apply_now(verb("c1", 1, "n", ten)) == 11
-    assert await store.apply_now(verb("c1", 1, "n", ten)) == 11
-    assert await store.apply_now(verb("c2", 1)) == 12
-    await store.reclaim("me", "r1", 2.0)
-    with pytest.raises(Fenced, match="r1"):
-        await store.apply_now(verb("c3", 1, "n", ten))
-    with pytest.raises(Fenced, match="r1"):
-        await store.apply_now(verb("c1", 1))
-    assert await store.apply_now(verb("c1", 2)) == 11
-    assert await store.read_state(SCOPE) == {"n": 12}
-    await store.close()
-
-
-async def test_a_verb_that_does_not_fit_leaves_what_was_written_before_it_undone(tmp_path: Path) -> None:
-    store = await SqliteExecutorStore.open(tmp_path / "executor.db")
-    await store.accept([NewRun("r1", TENANT, "keep", 1, HOOK, "webhook", "e", "c", "", b"{}", True)], "me", 1.0)
-
-    with pytest.raises(BadRequest):
-        await store.apply_now(verb("c1", 1, "n", StateChange(SCOPE, "set", "n", b'"text"')))
-    assert await store.read_state(SCOPE) == {}
-    await store.close()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 
 import orjson
-from headrace_core.errors import BadRequest
 from headrace_core.expressions import Json
 
 from headrace_executor.model import StateChange, StateVerb
+from headrace_executor.verbs import carry_out
 
 
 def read(connection: sqlite3.Connection, scope: str) -> dict[str, Json]:
@@ -41,13 +40,13 @@ def apply_now(connection: sqlite3.Connection, asked: StateVerb) -> Json:
         write(connection, change)
     where = (asked.scope, asked.key)
     row = connection.execute("SELECT value FROM state WHERE scope = ? AND key = ?", where).fetchone()
-    result = _VERBS[asked.verb](None if row is None else orjson.loads(row["value"]), asked.value)
-    packed = orjson.dumps(result)
+    packed = carry_out(asked.verb, None if row is None else row["value"], asked.value)
     _put(connection, asked.scope, asked.key, packed)
     connection.execute(
         "INSERT INTO state_changes (change_id, run_id, result) VALUES (?, ?, ?)",
         (asked.change_id, asked.run_id, packed),
     )
+    result = orjson.loads(packed)
     return result
 
 
@@ -57,29 +56,3 @@ def _put(connection: sqlite3.Connection, scope: str, key: str, value: bytes) -> 
         " ON CONFLICT (scope, key) DO UPDATE SET value = excluded.value",
         (scope, key, value),
     )
-
-
-def _increase(old: Json, by: Json) -> Json:
-    if not isinstance(old, int | float | None) or not isinstance(by, int | float):
-        raise BadRequest("Only a number can be increased: the state holds something else under this key.")
-    return (old or 0) + by
-
-
-def _add(old: Json, value: Json) -> Json:
-    members = _members(old)
-    return members if value in members else [*members, value]
-
-
-def _remove(old: Json, value: Json) -> Json:
-    return [member for member in _members(old) if member != value]
-
-
-def _members(old: Json) -> list[Json]:
-    if old is None:
-        return []
-    if not isinstance(old, list):
-        raise BadRequest("Only a list can be used as a set: the state holds something else under this key.")
-    return old
-
-
-_VERBS: dict[str, Callable[[Json, Json], Json]] = {"inc": _increase, "add": _add, "remove": _remove}

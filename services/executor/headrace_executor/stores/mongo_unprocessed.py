@@ -1,0 +1,74 @@
+"""Unprocessed messages in MongoDB.
+
+A message belongs to one run, whose commits are numbered. The document keeps the number of the commit that put it there,
+also after it was deleted: so a commit that is carried out once more by somebody late brings nothing back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from headrace_runtime.mongo import Document, Mongo, duplicates
+from pymongo import DESCENDING, UpdateOne
+from pymongo.errors import BulkWriteError
+
+from headrace_executor.model import Unprocessed
+from headrace_executor.stores import mongo_pieces
+
+_PLAIN = tuple(field.name for field in fields(Unprocessed) if field.name not in ("message_id", "messages"))
+
+
+async def put(mongo: Mongo, messages: Sequence[tuple[int, Unprocessed]]) -> None:
+    """Put messages of commits of these numbers there, in place of those of former ones."""
+    if not messages:
+        return
+    packed = [mongo_pieces.pack(message.run_id, message.messages) for _, message in messages]
+    await mongo_pieces.write(mongo, packed)
+    operations = [
+        UpdateOne(
+            {"_id": message.message_id, "seq": {"$lt": seq}},
+            {"$set": {**_values(message, each.kept), "seq": seq}, "$unset": {"gone": ""}},
+            upsert=True,
+        )
+        for (seq, message), each in zip(messages, packed, strict=True)
+    ]
+    async with mongo.asking() as database:
+        try:
+            await database["unprocessed"].bulk_write(operations, ordered=False)
+        except BulkWriteError as error:
+            duplicates(error)  # it is there from this very commit, or a later one
+
+
+async def delete(mongo: Mongo, where: Document) -> int:
+    """Drop the messages; how many there were."""
+    async with mongo.asking() as database:
+        gone = {"$set": {"gone": True}, "$unset": {"messages": "", "error": ""}}
+        return int((await database["unprocessed"].update_many(where, gone)).modified_count)
+
+
+async def page(mongo: Mongo, where: Document, offset: int = 0, limit: int = 1) -> list[Unprocessed]:
+    """Messages, newest first."""
+    order = [("created", DESCENDING), ("_id", DESCENDING)]
+    async with mongo.asking() as database:
+        documents = await database["unprocessed"].find(where).sort(order).skip(offset).limit(limit).to_list(limit)
+    pieces = await mongo_pieces.read(mongo, [document["messages"] for document in documents])
+    return [message_of(each, mongo_pieces.unpack(each["messages"], pieces)) for each in documents]
+
+
+def those(tenant_id: str | None, flow_id: str = "", correlation_id: str = "") -> Document:
+    """What finds the messages that are there."""
+    given = {"tenant_id": tenant_id, "flow_id": flow_id, "correlation_id": correlation_id}
+    return {"gone": {"$exists": False}, **{name: value for name, value in given.items() if value}}
+
+
+def document_of(message: Unprocessed, messages: mongo_pieces.Kept) -> Document:
+    return {"_id": message.message_id, **_values(message, messages)}
+
+
+def message_of(document: Document, messages: bytes) -> Unprocessed:
+    return Unprocessed(message_id=document["_id"], messages=messages, **{name: document[name] for name in _PLAIN})
+
+
+def _values(message: Unprocessed, messages: mongo_pieces.Kept) -> Document:
+    return {**{name: getattr(message, name) for name in _PLAIN}, "messages": messages}
