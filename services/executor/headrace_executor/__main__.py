@@ -12,10 +12,13 @@ from headrace_core.clock import SystemClock
 from headrace_runtime import failpoints, lifecycle, rpc, settings
 from headrace_runtime.bus.rabbitmq import open_bus
 from headrace_runtime.egress import Egress, EgressPolicy
+from headrace_runtime.mongo import MongoSettings
 from headrace_runtime.sqlite import lock_directory
 
 from headrace_executor.app import ExecutorApp, connect
 from headrace_executor.settings import ExecutorSettings
+from headrace_executor.store import ExecutorStore
+from headrace_executor.stores.mongo import MongoExecutorStore
 from headrace_executor.stores.sqlite import SqliteExecutorStore
 
 
@@ -47,10 +50,8 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     server = settings.load(ServerSettings, os.environ)
     chosen = settings.load(ExecutorSettings, os.environ)
     policy = EgressPolicy(allow_private=chosen.egress_allow_private, allowed_networks=chosen.egress_networks)
-    folder = server.data_directory / "executor"
-    stack.enter_context(lock_directory(folder))
-    store = await SqliteExecutorStore.open(folder / "executor.db", on_broken=stopping.fail)
-    stack.push_async_callback(store.close)
+    mongo = settings.load(MongoSettings, os.environ)
+    store = await _open_store(stack, stopping, server, mongo, fenced=chosen.mutant != "no_fence")
     app = ExecutorApp(
         store,
         components=load_builtin(),
@@ -64,9 +65,23 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
         clock=SystemClock(),
         settings=chosen,
     )
-    await stack.enter_async_context(app.running(alone=True))
+    await stack.enter_async_context(app.running(alone=mongo.url is None))
     await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain))
     await stopping.wait()
+
+
+async def _open_store(
+    stack: AsyncExitStack, stopping: lifecycle.Stopping, server: ServerSettings, mongo: MongoSettings, *, fenced: bool
+) -> ExecutorStore:
+    store: ExecutorStore
+    if mongo.url is not None:
+        store = await MongoExecutorStore.open(mongo.url, mongo.database("executor"), SystemClock(), fenced=fenced)
+    else:
+        folder = server.data_directory / "executor"
+        stack.enter_context(lock_directory(folder))
+        store = await SqliteExecutorStore.open(folder / "executor.db", fenced=fenced, on_broken=stopping.fail)
+    stack.push_async_callback(store.close)
+    return store
 
 
 if __name__ == "__main__":
