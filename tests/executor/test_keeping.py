@@ -10,7 +10,7 @@ from headrace_sdk import Component, Context
 
 from .platform import TENANT, HandedFlows, OwnComponent, platform, webhook
 from .test_fleet import until
-from .test_runs import HOOK, event
+from .test_runs import HOOK, echo_flow, event
 
 SCOPE = f"{TENANT}/flow/keep/node/own"
 
@@ -32,6 +32,21 @@ class Keeper(Component):
 
 def own_node() -> dict:
     return {"type": "appmixer.own.test.Own", "x": 0, "y": 0, "source": {"in": {HOOK: ["request"]}}, "config": {}}
+
+
+async def test_the_same_event_that_comes_after_its_answer_and_before_its_commit_gets_that_answer(
+    tmp_path: Path,
+) -> None:
+    flows = HandedFlows()
+    flows.put("keep", {**echo_flow(), "own": own_node()})
+    slow = Keeper("slow")
+    async with platform(tmp_path, flows, own=[OwnComponent(lambda: slow)]) as made:
+        _, answer = await made.send("keep", HOOK, event("ada"), event_id="e", wait=True)
+        again = asyncio.create_task(made.send("keep", HOOK, event("ada"), event_id="e", wait=True))
+        await until(lambda: made.counters.duplicates == 1)
+        slow.may_go_on.set()
+
+        assert (await again)[1].body == answer.body == b"ADA"
 
 
 async def test_a_step_that_was_taken_over_changes_no_state_when_it_wakes_up(tmp_path: Path) -> None:

@@ -85,6 +85,10 @@ class Waiters:
     def is_awaited(self, run_id: str) -> bool:
         return run_id in self._waiting
 
+    def is_looked_up(self, run_id: str) -> bool:
+        """Whether what is on record of the run answers those who wait."""
+        return run_id in self._elsewhere
+
     def answer(self, run_id: str, answer: FlowAnswer) -> None:
         """Give the answer to everyone who waits; the first one counts."""
         self._elsewhere.pop(run_id, None)

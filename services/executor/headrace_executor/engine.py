@@ -237,7 +237,8 @@ class Engine:
         return await self._plans.active(run.flow_id) is None
 
     def _answer_the_rest(self, plan: Plan, run: Run, state: RunState) -> None:
-        if self._waiters.is_awaited(run.run_id):
+        """Answer those whom the run passed over. Who came after its answer gets that one, from the record."""
+        if self._waiters.is_awaited(run.run_id) and not self._waiters.is_looked_up(run.run_id):
             status = 202 if state is not RunState.DONE or plan.expects_answer(run.trigger_id) else 200
             self._waiters.answer(run.run_id, implicit(status, run.run_id))
 
