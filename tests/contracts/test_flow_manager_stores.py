@@ -11,9 +11,7 @@ import pytest
 from headrace_core import Json
 from headrace_core.errors import AlreadyExists, Conflict, NotFound, RevisionConflict
 from headrace_core.ids import new_id
-from headrace_flow_manager.data_stores.model import Listener, Put, Store
 from headrace_flow_manager.data_stores.store import DataStores, Outbox
-from headrace_flow_manager.files.model import Description
 from headrace_flow_manager.files.store import FileStore
 from headrace_flow_manager.flows import model
 from headrace_flow_manager.flows.model import Flow
@@ -257,59 +255,6 @@ async def test_two_administrators_cannot_both_leave(ports: Ports) -> None:
     )
 
     assert sum(isinstance(each, Conflict) for each in results) == 1
-
-
-async def test_a_write_and_its_deliveries_are_one(ports: Ports) -> None:
-    await ports.data_stores.add(ANN, Store("s", ANN, "s", NOW))
-    await ports.data_stores.listen(ANN, "s", Listener("flow", "node", ("insert",)))
-
-    with pytest.raises(NotFound):
-        await ports.data_stores.put(BOB, Put("s", "k", "1", NOW))
-    await ports.data_stores.put(ANN, Put("s", "k", "1", NOW))
-    with pytest.raises(AlreadyExists):
-        await ports.data_stores.put(ANN, Put("s", "k", "2", NOW, only_if_absent=True))
-
-    (delivery,) = await ports.outbox.due(NOW, 10)
-    assert (delivery.tenant_id, delivery.flow_id, delivery.node_id, delivery.attempts) == (ANN, "flow", "node", 0)
-
-
-async def test_deliveries_are_settled_together(ports: Ports) -> None:
-    await ports.data_stores.add(ANN, Store("s", ANN, "s", NOW))
-    await ports.data_stores.listen(ANN, "s", Listener("flow", "node", ("insert",)))
-    for key in "abc":
-        await ports.data_stores.put(ANN, Put("s", key, "1", NOW))
-    first, second, third = await ports.outbox.due(NOW, 10)
-
-    await ports.outbox.settle([first], [(second, NOW + timedelta(seconds=5))])
-
-    assert await ports.outbox.due(NOW, 10) == [third]
-    assert await ports.outbox.due(NOW + timedelta(seconds=5), 10) == [third, replace(second, attempts=1)]
-
-
-async def test_one_request_at_once_is_one_write(ports: Ports) -> None:
-    await ports.data_stores.add(ANN, Store("s", ANN, "s", NOW))
-    await ports.data_stores.listen(ANN, "s", Listener("flow", "node", ("insert", "update")))
-
-    written = await asyncio.gather(
-        *(ports.data_stores.put(ANN, Put("s", "k", str(number), NOW, "request")) for number in range(10))
-    )
-
-    assert len({each.record.value for each in written}) == 1
-    assert len(await ports.outbox.due(NOW, 10)) == 1
-
-
-async def test_a_file_is_finished_only_as_it_was_added_up(ports: Ports) -> None:
-    upload_id = await ports.files.open(ANN, "u", "f", Description("a", "text/plain", {}), NOW)
-    await ports.files.write(ANN, upload_id, 0, b"one", 100)
-    digest = await ports.files.digest(ANN, upload_id)
-    await ports.files.write(ANN, upload_id, 3, b"two", 100)
-
-    with pytest.raises(RevisionConflict):
-        await ports.files.finish(ANN, upload_id, digest, NOW)
-    file = await ports.files.finish(ANN, upload_id, await ports.files.digest(ANN, upload_id), NOW)
-
-    assert await ports.files.finished(ANN, upload_id) == file and file.size_bytes == 6
-    assert await ports.files.finished(BOB, upload_id) is None
 
 
 async def test_documents_are_replaced_whole(ports: Ports) -> None:
