@@ -1,7 +1,7 @@
 """Data stores in MongoDB. `mongo_records` says what a record's document holds, `mongo_changes` how it changes."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -18,11 +18,12 @@ from headrace_flow_manager.scope import Tenants
 from headrace_flow_manager.stores import mongo_records
 from headrace_flow_manager.stores import mongo_store_reading as reading
 from headrace_flow_manager.stores.mongo_changes import RecordChanges
-from headrace_flow_manager.stores.mongo_selection import SCAN, count_of, of_tenants, page_of
-from headrace_flow_manager.stores.mongo_writing import ATTEMPTS, delete_all
+from headrace_flow_manager.stores.mongo_selection import count_of, of_tenants, page_of
+from headrace_flow_manager.stores.mongo_writing import ATTEMPTS, delete_all, update_all
 from headrace_flow_manager.stores.values import shown
 
 if TYPE_CHECKING:
+    from headrace_flow_manager.stores.mongo_selection import Cursor
     from headrace_flow_manager.stores.mongo_writing import Database
 
 _GONE: Final = timedelta(minutes=5)
@@ -80,10 +81,9 @@ class MongoDataStores:
 
     async def page(self, tenants: Tenants, query: ListQuery) -> Page[Store]:
         selection = Selection(query)
-        async with self._mongo.asking(SCAN) as database:
-            named = {**of_tenants(tenants), "name": {"$exists": True}}
-            found = database["stores"].find(named).sort([("name", ASCENDING), ("_id", ASCENDING)])
-            return await page_of(found, selection, _public_store)
+        named = {**of_tenants(tenants), "name": {"$exists": True}}
+        found = self._mongo.database["stores"].find(named).sort([("name", ASCENDING), ("_id", ASCENDING)])
+        return await page_of(self._mongo, found, selection, _public_store)
 
     async def rename(self, tenant: str, store_id: str, name: str) -> tuple[Store, str]:
         async with self._mongo.asking() as database:
@@ -124,20 +124,21 @@ class MongoDataStores:
 
     async def records(self, tenants: Tenants, store_id: str, query: ListQuery) -> Page[Record]:
         selection = Selection(query, names=("key", "value"))
-        async with self._mongo.asking(SCAN) as database:
+        async with self._mongo.asking() as database:
             store = await reading.store(database, tenants, store_id)
             if not query.conditions and not query.pattern and all(each.field in _ORDERED for each in query.sort):
                 return await _plain_page(database, store, query)
-            page = await page_of(_candidates(database, store, query), selection, mongo_records.public)
+        page = await page_of(self._mongo, _candidates(database, store, query), selection, mongo_records.public)
+        async with self._mongo.asking():
             return Page(await _in_order(database, store, page.items), page.total)
 
     async def count(self, tenants: Tenants, store_id: str, query: ListQuery) -> int:
         selection = Selection(query, names=("key", "value"))
-        async with self._mongo.asking(SCAN) as database:
+        async with self._mongo.asking() as database:
             store = await reading.store(database, tenants, store_id)
             if not query.conditions and not query.pattern:
                 return await database["store_records"].count_documents(_all_of(store))
-            return await count_of(_candidates(database, store, query), selection, mongo_records.public)
+        return await count_of(self._mongo, _candidates(database, store, query), selection, mongo_records.public)
 
     async def listen(self, tenant: str, store_id: str, listener: Listener) -> None:
         who = {"tenant_id": tenant, "store_id": store_id, "flow_id": listener.flow_id, "node_id": listener.node_id}
@@ -159,10 +160,10 @@ class MongoDataStores:
     async def prune(self, before: datetime) -> None:
         old = {"$lt": times.to_micros(before)}
         await delete_all(self._mongo, "store_requests", {"updated_at": old})
-        async with self._mongo.asking(SCAN) as database:
-            forgotten = {"$unset": {"requested_at": ""}, "$set": {"change_id": "", "old_value": None}}
-            told = {"requested_at": old, "untold_at": {"$exists": False}}
-            await database["store_records"].update_many(told, forgotten)
+        told = {"requested_at": old, "untold_at": {"$exists": False}}
+        forgotten = {"$unset": {"requested_at": ""}, "$set": {"change_id": "", "old_value": None}}
+        await update_all(self._mongo, "store_records", told, forgotten)
+        async with self._mongo.asking() as database:
             removed = await database["stores"].find({"gone": {"$gte": 0}}).to_list(_REMOVED_AT_ONCE)
         for store in removed:
             await self._clear(store["tenant_id"], store["_id"])
@@ -188,7 +189,7 @@ async def _plain_page(database: "Database", store: Store, wanted: ListQuery) -> 
     return Page(tuple(items), await database["store_records"].count_documents(_all_of(store)))
 
 
-def _candidates(database: "Database", store: Store, wanted: ListQuery) -> AsyncIterator[Document]:
+def _candidates(database: "Database", store: Store, wanted: ListQuery) -> "Cursor":
     condition = _all_of(store)
     for text in wanted.equalities("key")[:1]:
         condition["key"] = {"$eq": text}

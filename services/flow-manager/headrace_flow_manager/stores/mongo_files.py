@@ -21,7 +21,7 @@ from headrace_flow_manager.files.model import Description, Digest, File, Upload
 from headrace_flow_manager.query import ListQuery, Page, Record, Selection
 from headrace_flow_manager.scope import EveryTenant, Tenants
 from headrace_flow_manager.stores.mongo_contents import CONTENT_INDEXES, Content, Contents, content_of, upload_document
-from headrace_flow_manager.stores.mongo_selection import SCAN, of_tenants, page_of
+from headrace_flow_manager.stores.mongo_selection import of_tenants, page_of
 from headrace_flow_manager.stores.mongo_writing import ATTEMPTS, insert_new, settled, together
 from headrace_flow_manager.stores.values import parsed_object, shown
 
@@ -135,10 +135,9 @@ class MongoFileStore:
 
     async def page(self, tenants: Tenants, query: ListQuery) -> Page[File]:
         selection = Selection(query, names=("filename",))
-        async with self._mongo.asking(SCAN) as database:
-            found = database["files"].find(of_tenants(tenants))
-            ordered = found.sort([("uploaded_at", ASCENDING), ("file_id", ASCENDING)])
-            return await page_of(ordered, selection, _public)
+        found = self._mongo.database["files"].find(of_tenants(tenants))
+        ordered = found.sort([("uploaded_at", ASCENDING), ("file_id", ASCENDING)])
+        return await page_of(self._mongo, ordered, selection, _public)
 
     async def delete(self, tenant: str, file_id: str) -> None:
         async with self._mongo.asking() as database:

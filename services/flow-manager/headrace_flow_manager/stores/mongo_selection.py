@@ -7,21 +7,22 @@ only what the order needs of them is kept until the page is cut.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from itertools import islice
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from headrace_runtime.mongo import Document
+from headrace_runtime.mongo import Document, Mongo
 
 from headrace_flow_manager.query import Page, Record, Selection, at
 from headrace_flow_manager.scope import EveryTenant, Tenants
 
+if TYPE_CHECKING:
+    from motor.motor_asyncio import AsyncIOMotorCursor
+
+    Cursor = AsyncIOMotorCursor[Document]
+
 Key = TypeVar("Key")
 Show = Callable[[Document], tuple[Key, Record]]
 """What a document is kept as, and its public form, which queries see."""
-
-SCAN: Final = timedelta(seconds=20)
-"""How long a list that has to look at everything may take."""
 
 _BATCH: Final = 64
 
@@ -31,31 +32,30 @@ def of_tenants(tenants: Tenants) -> Document:
     return {} if isinstance(tenants, EveryTenant) else {"tenant_id": {"$eq": tenants}}
 
 
-async def page_of(documents: AsyncIterator[Document], selection: Selection, show: Show[Key]) -> Page[Key]:
+async def page_of(mongo: Mongo, documents: "Cursor", selection: Selection, show: Show[Key]) -> Page[Key]:
     """The page that the selection cuts out of documents in their natural order."""
     kept: list[tuple[Key, Record]] = []
-    async for batch in _batches(documents):
+    async for batch in _batches(mongo, documents):
         kept += await asyncio.to_thread(_found, batch, selection, show)
     rest = Selection(replace(selection.query, conditions=(), pattern=""))
     return await asyncio.to_thread(rest.page, kept)
 
 
-async def count_of(documents: AsyncIterator[Document], selection: Selection, show: Show[Key]) -> int:
+async def count_of(mongo: Mongo, documents: "Cursor", selection: Selection, show: Show[Key]) -> int:
     """How many of the documents the selection finds."""
     total = 0
-    async for batch in _batches(documents):
+    async for batch in _batches(mongo, documents):
         total += len(await asyncio.to_thread(_found, batch, selection, show))
     return total
 
 
-async def _batches(documents: AsyncIterator[Document]) -> AsyncIterator[Sequence[Document]]:
-    batch: list[Document] = []
-    async for document in documents:
-        batch.append(document)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
+async def _batches(mongo: Mongo, documents: "Cursor") -> AsyncIterator[Sequence[Document]]:
+    """Each batch has its own deadline: how long a list takes in all is up to the caller's."""
+    while True:
+        async with mongo.asking():
+            batch = await documents.to_list(_BATCH)
+        if not batch:
+            return
         yield batch
 
 

@@ -54,6 +54,20 @@ async def delete_all(mongo: Mongo, name: str, of: Document) -> None:
     found = _PORTION
     while found == _PORTION:
         async with mongo.asking() as database:
-            ids = [each["_id"] async for each in database[name].find(of, {"_id": True}).limit(_PORTION)]
+            ids = await _portion(database, name, of)
             await database[name].delete_many({"_id": {"$in": ids}})
         found = len(ids)
+
+
+async def update_all(mongo: Mongo, name: str, of: Document, update: Document) -> None:
+    """Update what the filter finds, in the same way. The update must make the filter miss it."""
+    found = _PORTION
+    while found == _PORTION:
+        async with mongo.asking() as database:
+            ids = await _portion(database, name, of)
+            await database[name].update_many({**of, "_id": {"$in": ids}}, update)
+        found = len(ids)
+
+
+async def _portion(database: "Database", name: str, of: Document) -> list[object]:
+    return [each["_id"] async for each in database[name].find(of, {"_id": True}).limit(_PORTION)]
