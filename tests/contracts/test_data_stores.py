@@ -214,6 +214,9 @@ async def test_many_records_go_at_once_each_with_its_news(ports: Ports) -> None:
     for number in range(450):
         await ports.data_stores.put(ANN, Put(store_id, f"{number:03}", str(number), NOW))
     await ports.data_stores.listen(ANN, store_id, Listener("flow", "node", ("delete",)))
+    some = ListQuery((Condition("value", "greater", 199),), sort=(SortKey("value", descending=True),), offset=240)
+    page = await ports.data_stores.records(ANN, store_id, some)
+    assert ([each.value for each in page.items], page.total) == ([str(number) for number in range(209, 199, -1)], 250)
 
     assert await ports.data_stores.delete(ANN, store_id, [f"{number:03}" for number in range(0, 500, 2)], NOW) == 225
     assert await ports.data_stores.delete(ANN, store_id, None, NOW) == 225

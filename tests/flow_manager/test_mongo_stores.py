@@ -343,8 +343,9 @@ async def test_what_a_killed_server_answered_is_kept_and_no_change_is_without_it
                 await writer.reach(200)
                 writer.is_enough = True
 
-            page = ports.data_stores.records(ANN, store_id, ListQuery(limit=1000))
-            kept = {record.key: record.value for record in (await page).items}
+        async with mongo_ports(server.url, "killed") as (ports, _):
+            page = await ports.data_stores.records(ANN, store_id, ListQuery(limit=1000))
+            kept = {record.key: record.value for record in page.items}
             told = [content_of(each) for each in await everything_told(ports)]
 
     assert server.kills >= 2 and writer.unknown

@@ -30,6 +30,7 @@ class MongoOutbox:
     async def due(self, now: datetime, limit: int) -> Sequence[Delivery]:
         async with self._mongo.asking() as database:
             await _collect(database, limit)
+        async with self._mongo.asking() as database:
             found = settled(database, "store_outbox").find({"due_at": {"$lte": times.to_micros(now)}})
             ordered = found.sort([("due_at", ASCENDING), ("order", ASCENDING), ("_id", ASCENDING)])
             return [mongo_records.delivery_of(each) async for each in ordered.limit(limit)]
