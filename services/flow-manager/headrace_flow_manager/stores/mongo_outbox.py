@@ -7,7 +7,7 @@ at once make one; one who copies late brings a delivery back that its receiver k
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headrace_runtime.mongo import Document, Mongo
 from pymongo import ASCENDING, DeleteOne, UpdateOne
@@ -20,6 +20,9 @@ from headrace_flow_manager.stores.mongo_writing import insert_new, settled
 if TYPE_CHECKING:
     from headrace_flow_manager.stores.mongo_writing import Database
 
+_GROUP: Final = 40
+"""How many changes are copied at once: few enough that a busy server has them done within a call's deadline."""
+
 
 class MongoOutbox:
     """The Outbox in MongoDB."""
@@ -28,8 +31,7 @@ class MongoOutbox:
         self._mongo = mongo
 
     async def due(self, now: datetime, limit: int) -> Sequence[Delivery]:
-        async with self._mongo.asking() as database:
-            await _collect(database, limit)
+        await self._collect(limit)
         async with self._mongo.asking() as database:
             found = settled(database, "store_outbox").find({"due_at": {"$lte": times.to_micros(now)}})
             ordered = found.sort([("due_at", ASCENDING), ("order", ASCENDING), ("_id", ASCENDING)])
@@ -49,6 +51,16 @@ class MongoOutbox:
             async with self._mongo.asking() as database:
                 await database["store_outbox"].bulk_write(writes, ordered=False)
 
+    async def _collect(self, limit: int) -> None:
+        """Bring changes that nobody told yet into the outbox, oldest first."""
+        for _ in range(0, limit, _GROUP):
+            async with self._mongo.asking() as database:
+                untold = settled(database, "store_records").find({"untold_at": {"$gte": 0}})
+                changed = await untold.sort("untold_at", ASCENDING).limit(_GROUP).to_list(_GROUP)
+                await _tell(database, changed)
+            if len(changed) < _GROUP:
+                return
+
 
 async def keep_owed(database: "Database", documents: Sequence[Document]) -> None:
     """Copy out what the last changes of these records owe. Doing it again changes nothing."""
@@ -58,16 +70,13 @@ async def keep_owed(database: "Database", documents: Sequence[Document]) -> None
     await insert_new(database["store_outbox"], deliveries)
 
 
-async def _collect(database: "Database", limit: int) -> None:
-    """Bring changes that nobody told yet into the outbox, oldest first."""
-    untold = settled(database, "store_records").find({"untold_at": {"$gte": 0}}).sort("untold_at", ASCENDING)
-    documents = await untold.limit(limit).to_list(limit)
-    if not documents:
+async def _tell(database: "Database", changed: Sequence[Document]) -> None:
+    if not changed:
         return
-    deliveries = [each for document in documents for each in mongo_records.deliveries_owed(document)]
+    deliveries = [each for document in changed for each in mongo_records.deliveries_owed(document)]
     await insert_new(database["store_outbox"], deliveries)
     writes = [
-        UpdateOne({"_id": each["_id"], "revision": each["revision"]}, mongo_records.told(each)) for each in documents
+        UpdateOne({"_id": each["_id"], "revision": each["revision"]}, mongo_records.told(each)) for each in changed
     ]
     await database["store_records"].bulk_write(writes, ordered=False)
 

@@ -17,8 +17,8 @@ from headrace_flow_manager.stores.mongo_writing import settled
 if TYPE_CHECKING:
     from headrace_flow_manager.stores.mongo_writing import Database
 
-GROUP: Final = 200
-"""How many records are handled at once."""
+GROUP: Final = 40
+"""How many records are handled at once: few enough that a busy server has them done within a call's deadline."""
 
 _GROUP_CHARACTERS: Final = 8 * 1024 * 1024
 
