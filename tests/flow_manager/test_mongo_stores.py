@@ -338,7 +338,9 @@ async def test_what_a_killed_server_answered_is_kept_and_no_change_is_without_it
                     tasks.create_task(writer.write(number))
                 for acknowledged in (40, 120):
                     await writer.reach(acknowledged)
+                    failed_before = len(writer.unknown)
                     await asyncio.to_thread(server.kill)
+                    await writer.fail(failed_before)
                     await asyncio.to_thread(server.start)
                 await writer.reach(200)
                 writer.is_enough = True
@@ -364,7 +366,7 @@ class Writer:
         self.is_enough = False
         self._ports = ports
         self._store_id = store_id
-        self._grown = asyncio.Event()
+        self._news = asyncio.Event()
 
     async def write(self, writer: int) -> None:
         """Write until it is enough."""
@@ -375,11 +377,12 @@ class Writer:
                 await self._ports.data_stores.put(ANN, put)
             except Unavailable:
                 self.unknown.add(key)
+                self._news.set()
                 if number % 2:  # half of them are never repeated
                     continue
                 await self._repeat(put)
             self.acknowledged[key] = put.value
-            self._grown.set()
+            self._news.set()
 
     async def _repeat(self, put: Put) -> None:
         while True:
@@ -390,10 +393,17 @@ class Writer:
 
     async def reach(self, count: int) -> None:
         """Wait until so many are acknowledged."""
+        await self._wait(lambda: len(self.acknowledged) >= count)
+
+    async def fail(self, before: int) -> None:
+        """Wait until somebody more than `before` heard that the server is away."""
+        await self._wait(lambda: len(self.unknown) > before)
+
+    async def _wait(self, is_so: Callable[[], bool]) -> None:
         async with asyncio.timeout(60):
-            while len(self.acknowledged) < count:
-                self._grown.clear()
-                await self._grown.wait()
+            while not is_so():
+                self._news.clear()
+                await self._news.wait()
 
 
 Call = Callable[[Ports, str, str], Awaitable[Any]]
