@@ -29,6 +29,7 @@ from headrace_flow_manager.files.servicer import FileServicer
 from headrace_flow_manager.flows.lifecycle import Lifecycle
 from headrace_flow_manager.flows.service import FlowResolver, FlowService
 from headrace_flow_manager.flows.servicer import FlowServicer
+from headrace_flow_manager.flows.turns import Turns
 from headrace_flow_manager.guests import GuestBook
 from headrace_flow_manager.loops import Loop, Loops
 from headrace_flow_manager.people.model import PeopleRules
@@ -37,7 +38,8 @@ from headrace_flow_manager.people.service import Authenticator, PeopleService
 from headrace_flow_manager.people.servicer import PeopleServicer
 from headrace_flow_manager.settings.service import SettingService
 from headrace_flow_manager.settings.servicer import SettingServicer
-from headrace_flow_manager.stores.sqlite import Stores, open_stores
+from headrace_flow_manager.stores.bundle import Stores
+from headrace_flow_manager.stores.sqlite import open_stores
 
 PRUNE_EVERY = timedelta(minutes=10)
 
@@ -77,7 +79,8 @@ class FlowManagerApp:
         execution = ExecutionClient(neighbours.execution_channel, settings.execution_timeout, settings.hooks_timeout)
         news = FlowNewsPublisher(neighbours.bus)
         records_changed = asyncio.Event()
-        self.lifecycle = Lifecycle(stores.flows, stores.directory, execution, news, clock)
+        turns = Turns(stores.turns, clock)
+        self.lifecycle = Lifecycle(stores.flows, stores.directory, turns, execution, news, clock)
         validate = functools.partial(
             validate_flow, manifest_of=catalog.manifest, strict=True, known_types=catalog.types
         )

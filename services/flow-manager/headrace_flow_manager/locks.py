@@ -1,4 +1,4 @@
-"""One worker at a time per key, inside this process. Between processes the stores' conditional writes decide."""
+"""One worker at a time per key, inside this process. Between processes turns do (`flows/turns.py`)."""
 
 import asyncio
 from collections.abc import AsyncIterator

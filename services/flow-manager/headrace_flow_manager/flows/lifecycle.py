@@ -1,12 +1,17 @@
 """Starting, stopping and removing flows: journaled first, then done, then settled.
 
 A transition is written down (stage, activation id) before the executor hears of it, and settled after it has
-answered. Whoever dies in between leaves an unfinished flow, and `finish` drives that to its end with the same
+answered. Whoever dies in between leaves an unfinished flow, and `reconcile` drives that to its end with the same
 activation id, so that nothing happens twice.
+
+Of all processes one moves a flow at a time (`turns`), so that the executor hears of a stop only when it is done with
+the start. What is written stays right without that too: every write is conditional on the flow's revision.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import TypeVar
 
 from headrace_core.clock import Clock
@@ -16,12 +21,16 @@ from headrace_core.ids import new_id
 from headrace_flow_manager.flows import model
 from headrace_flow_manager.flows.model import Flow, Stage
 from headrace_flow_manager.flows.store import FlowDirectory, FlowExecution, FlowNews, FlowStore
+from headrace_flow_manager.flows.turns import Turns
 from headrace_flow_manager.locks import KeyedLocks
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
 RECONCILE_BATCH = 100
+
+PATIENCE = timedelta(seconds=20)
+"""How long a call waits for its turn: longer than a turn lasts whose holder died."""
 
 Result = TypeVar("Result")
 
@@ -33,18 +42,20 @@ CheckStart = Callable[[Flow], None]
 
 
 class Lifecycle:
-    """Moves flows from stage to stage. The caller of `finish` and `save` holds the flow's lock."""
+    """Moves flows from stage to stage. The caller of `carry_on` holds the flow's lock."""
 
     def __init__(
         self,
         store: FlowStore,
         directory: FlowDirectory,
+        turns: Turns,
         execution: FlowExecution,
         news: FlowNews,
         clock: Clock,
     ) -> None:
         self._store = store
         self._directory = directory
+        self._turns = turns
         self._execution = execution
         self._news = news
         self._clock = clock
@@ -60,15 +71,15 @@ class Lifecycle:
         async def attempt() -> Flow:
             flow = await find()
             if flow.stage is Stage.STOPPING:
-                flow = await self.finish(flow)
+                flow = await self._finish(flow)
                 if flow.stage is Stage.STOPPING:
                     raise Unavailable(f"Flow {flow_id!r} is still stopping. Start it again in a moment.")
             if flow.stage is Stage.STOPPED:
                 check(flow)
                 flow = await self.save(flow, model.starting(flow, new_id()))
-            return await self.finish(flow)
+            return await self._finish(flow)
 
-        async with self.locks.hold(flow_id):
+        async with self._alone(flow_id):
             return await persistently(attempt)
 
     async def stop(self, flow_id: str, find: Find) -> Flow:
@@ -81,9 +92,9 @@ class Lifecycle:
             flow = await find()
             if flow.is_active:
                 flow = await self.save(flow, model.stopping(flow, new_id()))
-            return await self.finish(flow)
+            return await self._finish(flow)
 
-        async with self.locks.hold(flow_id):
+        async with self._alone(flow_id):
             return await persistently(attempt)
 
     async def remove(self, tenant: str, flow_id: str) -> None:
@@ -91,9 +102,9 @@ class Lifecycle:
 
         async def attempt() -> None:
             flow = await self._store.get(tenant, flow_id)
-            await self.finish(await self.save(flow, model.removing(flow, new_id())))
+            await self._finish(await self.save(flow, model.removing(flow, new_id())))
 
-        async with self.locks.hold(flow_id):
+        async with self._alone(flow_id):
             await persistently(attempt)
 
     async def save(self, before: Flow, after: Flow) -> Flow:
@@ -102,7 +113,18 @@ class Lifecycle:
         await self._news.changed(saved)
         return saved
 
-    async def finish(self, flow: Flow) -> Flow:
+    async def carry_on(self, flow: Flow) -> Flow:
+        """Drive what was just saved to its end; left to the reconciler when another process is at this flow."""
+        async with self._turns.hold_if_free(flow.flow_id) as is_free:
+            return await self._finish(await self._directory.find(flow.flow_id)) if is_free else flow
+
+    @asynccontextmanager
+    async def _alone(self, flow_id: str) -> AsyncIterator[None]:
+        """Be the only one in the installation who moves this flow. In this process those who wait queue up first."""
+        async with self.locks.hold(flow_id), self._turns.hold(flow_id, PATIENCE):
+            yield
+
+    async def _finish(self, flow: Flow) -> Flow:
         """Drive what is under way to its end. Returns the flow as it is then, unfinished when the executor is away."""
         if flow.stage is Stage.STOPPING:
             flow = await self._deactivate(flow)
@@ -124,9 +146,11 @@ class Lifecycle:
 
     async def _reconcile(self, flow_id: str) -> bool:
         """Whether it is worth while to go on with the next flow."""
-        async with self.locks.hold(flow_id):
+        async with self.locks.hold(flow_id), self._turns.hold_if_free(flow_id) as is_free:
+            if not is_free:
+                return True
             try:
-                flow = await self.finish(await self._directory.find(flow_id))
+                flow = await self._finish(await self._directory.find(flow_id))
             except NotFound:
                 return True
             except HeadraceError as error:
@@ -148,9 +172,9 @@ class Lifecycle:
     async def _give_up_start(self, flow: Flow, error: HeadraceError) -> None:
         """Back to the version that ran before, or else to stopped, so that nothing half started stays."""
         if flow.stage is Stage.RUNNING and flow.activated_version:
-            await self.finish(await self.save(flow, model.fallen_back(flow, error.message)))
+            await self._finish(await self.save(flow, model.fallen_back(flow, error.message)))
         else:
-            await self.finish(await self.save(flow, model.stopping(flow, new_id(), error.message)))
+            await self._finish(await self.save(flow, model.stopping(flow, new_id(), error.message)))
 
     async def _deactivate(self, flow: Flow) -> Flow:
         try:

@@ -80,6 +80,24 @@ class FlowVersion:
     label: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Executable:
+    """What executors ask about a flow. `version` is None when none was named and the flow has none for new runs."""
+
+    tenant_id: str
+    stage: Stage
+    removed: bool
+    version: FlowVersion | None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Somebody's turn to move a flow from stage to stage. While it is not given up, the beat goes up."""
+
+    holder: str
+    beat: int = 0
+
+
 def content_hash(descriptor: Mapping[str, Json]) -> str:
     """Equal for descriptors that say the same."""
     return hashlib.sha256(json_text.encode_canonical(dict(descriptor)).encode()).hexdigest()

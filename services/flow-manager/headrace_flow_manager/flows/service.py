@@ -103,7 +103,7 @@ class FlowService:
                 )
             saved = await self._lifecycle.save(before, self._changed(before, changes, force=force))
             if saved.running_version != before.running_version:
-                saved = await self._lifecycle.finish(saved)
+                saved = await self._lifecycle.carry_on(saved)
             return saved, False
 
         async with self._lifecycle.locks.hold(flow_id):
@@ -230,12 +230,10 @@ class FlowResolver:
 
     async def resolve(self, flow_id: str, version: int = 0) -> Resolved:
         """The flow by id alone, with the version named or else the one that new runs take. Raises NotFound."""
-        flow = await self._directory.find(flow_id)
-        if flow.removed and not version:
+        found = await self._directory.executable(flow_id, version)
+        if found.removed and not version:
             raise NotFound("flow", flow_id)
-        wanted = version or flow.running_version
-        found = await self._directory.version(flow_id, wanted) if wanted else None
-        return Resolved(Stage.STOPPED if flow.removed else flow.stage, flow.tenant_id, found)
+        return Resolved(Stage.STOPPED if found.removed else found.stage, found.tenant_id, found.version)
 
     async def active(self, after_flow_id: str, limit: int) -> Sequence[FlowVersion]:
         """A page of running and starting flows, by flow id; `limit` 0 means 100."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from headrace_flow_manager.flows.model import Flow, FlowVersion
+from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Turn
 from headrace_flow_manager.flows.sharing import Guest
 from headrace_flow_manager.query import ListQuery, Page
 from headrace_flow_manager.scope import Tenants
@@ -55,8 +55,11 @@ class FlowDirectory(Protocol):
         """The flow, also while it is being removed. Raises NotFound."""
         ...
 
-    async def version(self, flow_id: str, version: int) -> FlowVersion:
-        """A version of the flow, also while it is being removed. Raises NotFound."""
+    async def executable(self, flow_id: str, version: int) -> Executable:
+        """The flow with the version named, or with the one that new runs take when it is 0; also while it is removed.
+
+        Raises NotFound. Executors ask this for every run that they have no plan for: one round trip.
+        """
         ...
 
     async def active(self, after_flow_id: str, limit: int) -> Sequence[FlowVersion]:
@@ -65,6 +68,25 @@ class FlowDirectory(Protocol):
 
     async def unfinished(self, after_flow_id: str, limit: int) -> Sequence[Flow]:
         """Flows with a start, stop, update or removal under way, by flow id, after the given one."""
+        ...
+
+
+class TurnStore(Protocol):
+    """Whose turn it is at a flow. Turns know no time: who waits for one says when it was given up."""
+
+    async def take(self, flow_id: str, turn: Turn, instead_of: Turn | None) -> Turn | None:
+        """Note the turn where the flow has none, or still has exactly the given one.
+
+        Returns the turn that is in the way, None when this one was noted. Of several who ask at once one gets it.
+        """
+        ...
+
+    async def renew(self, flow_id: str, holder: str) -> bool:
+        """Count the beat of the holder's turn up; False when the turn is another's by now, or nobody's."""
+        ...
+
+    async def end(self, flow_id: str, holder: str) -> None:
+        """Take the holder's turn away. Doing it again, or after another has taken over, changes nothing."""
         ...
 
 

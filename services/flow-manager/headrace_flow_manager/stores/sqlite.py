@@ -1,7 +1,6 @@
 """One SQLite file with everything the flow manager keeps."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from headrace_runtime.sqlite import Database
@@ -13,6 +12,8 @@ from headrace_flow_manager.stores import (
     sqlite_people,
     sqlite_settings,
 )
+from headrace_flow_manager.stores.bundle import Stores
+from headrace_flow_manager.stores.process_turns import ProcessTurns
 from headrace_flow_manager.stores.sqlite_data_stores import SqliteDataStores, SqliteOutbox
 from headrace_flow_manager.stores.sqlite_files import SqliteFileStore
 from headrace_flow_manager.stores.sqlite_flows import SqliteFlowDirectory, SqliteFlowStore
@@ -29,36 +30,18 @@ MIGRATIONS = (
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """Every port of the flow manager over one file."""
-
-    database: Database
-    flows: SqliteFlowStore
-    directory: SqliteFlowDirectory
-    people: SqlitePeopleStore
-    tokens: SqliteTokenLookup
-    data_stores: SqliteDataStores
-    outbox: SqliteOutbox
-    files: SqliteFileStore
-    documents: SqliteDocumentStore
-
-    async def close(self) -> None:
-        """Finish the writes that wait, then close. Closing again changes nothing."""
-        await self.database.close()
-
-
 async def open_stores(path: Path, *, on_broken: Callable[[BaseException], None] | None = None) -> Stores:
     """Open or make the file. `on_broken` hears once when a commit failed: the process should end then."""
     database = await Database.open(path, MIGRATIONS, on_broken=on_broken)
     return Stores(
-        database=database,
         flows=SqliteFlowStore(database),
         directory=SqliteFlowDirectory(database),
+        turns=ProcessTurns(),
         people=SqlitePeopleStore(database),
         tokens=SqliteTokenLookup(database),
         data_stores=SqliteDataStores(database),
         outbox=SqliteOutbox(database),
         files=SqliteFileStore(database),
         documents=SqliteDocumentStore(database),
+        closing=database.close,
     )

@@ -10,7 +10,7 @@ from headrace_core.errors import AlreadyExists, NotFound, RevisionConflict
 from headrace_runtime.sqlite import Database
 
 from headrace_flow_manager import json_text, times
-from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
+from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Stage
 from headrace_flow_manager.flows.sharing import PERMISSIONS, Guest, permits
 from headrace_flow_manager.query import ListQuery, Page, Record, Selection
 from headrace_flow_manager.scope import Tenants
@@ -60,6 +60,11 @@ _SELECT = (
 _SELECT_VERSION = (
     "SELECT f.flow_id, f.tenant_id, f.name, f.record, v.version, v.descriptor, v.label, v.created_at"
     " FROM flows f JOIN flow_versions v ON v.flow_id = f.flow_id"
+)
+_SELECT_EXECUTABLE = (
+    "SELECT f.flow_id, f.tenant_id, f.name, f.record, f.stage, f.removed, v.version, v.descriptor, v.label,"
+    " v.created_at FROM flows f LEFT JOIN flow_versions v ON v.flow_id = f.flow_id"
+    " AND v.version = CASE :version WHEN 0 THEN f.running_version ELSE :version END WHERE f.flow_id = :flow_id"
 )
 
 _INDEXED: Final = {"stage": "stage", "name": "name", "flowId": "flow_id", "userId": "tenant_id"}
@@ -180,14 +185,15 @@ class SqliteFlowDirectory:
 
         return await self._database.read(work)
 
-    async def version(self, flow_id: str, version: int) -> FlowVersion:
-        def work(connection: sqlite3.Connection) -> FlowVersion:
-            row = connection.execute(
-                f"{_SELECT_VERSION} WHERE f.flow_id = ? AND v.version = ?", (flow_id, version)
-            ).fetchone()
+    async def executable(self, flow_id: str, version: int) -> Executable:
+        def work(connection: sqlite3.Connection) -> Executable:
+            row = connection.execute(_SELECT_EXECUTABLE, {"flow_id": flow_id, "version": version}).fetchone()
             if row is None:
+                raise NotFound("flow", flow_id)
+            if version and row["version"] is None:
                 raise NotFound("flow version", f"{flow_id}:{version}")
-            return _version(row)
+            found = None if row["version"] is None else _version(row)
+            return Executable(row["tenant_id"], Stage(row["stage"]), bool(row["removed"]), found)
 
         return await self._database.read(work)
 

@@ -1,0 +1,30 @@
+"""Every port of the flow manager over one database, whichever it is."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from headrace_flow_manager.data_stores.store import DataStores, Outbox
+from headrace_flow_manager.files.store import FileStore
+from headrace_flow_manager.flows.store import FlowDirectory, FlowStore, TurnStore
+from headrace_flow_manager.people.store import PeopleStore, TokenLookup
+from headrace_flow_manager.settings.store import DocumentStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """What a flow manager keeps its nouns in."""
+
+    flows: FlowStore
+    directory: FlowDirectory
+    turns: TurnStore
+    people: PeopleStore
+    tokens: TokenLookup
+    data_stores: DataStores
+    outbox: Outbox
+    files: FileStore
+    documents: DocumentStore
+    closing: Callable[[], Awaitable[None]]
+
+    async def close(self) -> None:
+        """Finish the writes that wait, then close. Closing again changes nothing."""
+        await self.closing()
