@@ -1,0 +1,56 @@
+"""One database of MongoDB with everything the flow manager keeps; any number of flow managers share it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from headrace_runtime.mongo import Mongo, MongoSettings, open_mongo
+from pymongo import IndexModel
+
+from headrace_flow_manager.stores import mongo_data_stores, mongo_files, mongo_flows, mongo_people, mongo_settings
+from headrace_flow_manager.stores.bundle import Stores
+from headrace_flow_manager.stores.mongo_data_stores import MongoDataStores
+from headrace_flow_manager.stores.mongo_files import MongoFileStore
+from headrace_flow_manager.stores.mongo_flow_directory import MongoFlowDirectory
+from headrace_flow_manager.stores.mongo_flows import MongoFlowsStore
+from headrace_flow_manager.stores.mongo_outbox import MongoOutbox
+from headrace_flow_manager.stores.mongo_people import MongoPeopleStore, MongoTokenLookup
+from headrace_flow_manager.stores.mongo_settings import MongoSettingsStore
+from headrace_flow_manager.stores.mongo_turns import MongoTurns
+
+PATIENCE = timedelta(seconds=2)
+"""How long a call waits for MongoDB: who asked hears within two seconds that it is away, and comes again."""
+
+VERSIONS: Sequence[Mapping[str, Sequence[IndexModel]]] = (
+    {
+        **mongo_flows.INDEXES,
+        **mongo_people.INDEXES,
+        **mongo_data_stores.INDEXES,
+        **mongo_files.INDEXES,
+        **mongo_settings.INDEXES,
+    },
+)
+"""In the order they were made. One that is released never changes; the next one is added at the end."""
+
+
+async def open_stores(settings: MongoSettings, *, patience: timedelta = PATIENCE) -> Stores:
+    """Open or make the database as soon as the server can be used. Raises Conflict when waiting does not help."""
+    if settings.url is None:
+        raise ValueError("There is no URL of MongoDB")
+    mongo = await open_mongo(settings.url, settings.database("flow-manager"), VERSIONS, patience=patience)
+    return stores_of(mongo)
+
+
+def stores_of(mongo: Mongo) -> Stores:
+    """Every port over an open database."""
+    return Stores(
+        flows=MongoFlowsStore(mongo),
+        directory=MongoFlowDirectory(mongo),
+        turns=MongoTurns(mongo),
+        people=MongoPeopleStore(mongo),
+        tokens=MongoTokenLookup(mongo),
+        data_stores=MongoDataStores(mongo),
+        outbox=MongoOutbox(mongo),
+        files=MongoFileStore(mongo),
+        documents=MongoSettingsStore(mongo),
+        closing=mongo.close,
+    )

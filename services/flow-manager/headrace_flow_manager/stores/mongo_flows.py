@@ -1,0 +1,191 @@
+"""Flows in MongoDB."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from headrace_core.errors import AlreadyExists, NotFound, RevisionConflict
+from headrace_core.ids import new_id
+from headrace_runtime.mongo import Document, Mongo
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError
+
+from headrace_flow_manager.flows.model import Flow, FlowVersion
+from headrace_flow_manager.flows.sharing import PERMISSIONS, Guest, permits
+from headrace_flow_manager.query import ListQuery, Page, Selection
+from headrace_flow_manager.scope import Tenants
+from headrace_flow_manager.stores import mongo_flow_documents as documents
+from headrace_flow_manager.stores.mongo_flow_documents import FLOWS, PAST_VERSIONS
+from headrace_flow_manager.stores.mongo_selection import SCAN, count_of, of_tenants, page_of
+
+if TYPE_CHECKING:
+    from motor.motor_asyncio import AsyncIOMotorCursor, AsyncIOMotorDatabase
+
+INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    FLOWS: [
+        IndexModel([("tenant_id", ASCENDING), ("created_at", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel([("tenant_id", ASCENDING), ("name", ASCENDING)]),
+        # Across tenants: lists of administrators, then the reconciler and executors that start.
+        IndexModel([("created_at", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel([("settled", ASCENDING), ("_id", ASCENDING)], partialFilterExpression={"settled": False}),
+        IndexModel([("active", ASCENDING), ("_id", ASCENDING)], partialFilterExpression={"active": True}),
+    ],
+    PAST_VERSIONS: [
+        IndexModel([("tenant_id", ASCENDING), ("incarnation", ASCENDING), ("version", DESCENDING)]),
+    ],
+}
+
+LISTENERS: Final = "store_listeners"
+"""Where data stores keep who listens; a trigger of a flow that is erased listens no more."""
+
+_INDEXED: Final = {"stage": "stage", "name": "name", "flowId": "_id", "userId": "tenant_id"}
+"""Public fields whose equality the database looks up."""
+
+_SMALL: Final = frozenset(
+    {
+        "flowId", "userId", "name", "stage", "version", "runningVersion", "revision", "btime", "mtime", "started",
+        "stopped", "stageError",
+    }
+)  # fmt: skip
+"""Public fields that need no look into the record."""
+
+
+class MongoFlowsStore:
+    """The FlowStore in MongoDB. A change of a flow is one conditional write of one document."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def add(self, tenant: str, flow: Flow) -> None:
+        incarnation = new_id()
+        async with self._mongo.asking() as database:
+            try:
+                await database[FLOWS].insert_one(documents.of(tenant, flow, incarnation))
+            except DuplicateKeyError:
+                taken = await database[FLOWS].find_one({"_id": flow.flow_id}, {"removed": 1, "incarnation": 1})
+            else:
+                return
+        if taken is not None and taken["incarnation"] == incarnation:
+            return  # the first answer was lost on the way
+        is_leaving = taken is None or taken["removed"]
+        hint = "It is being removed; try again in a moment." if is_leaving else "Choose another one."
+        raise AlreadyExists(f"There is a flow {flow.flow_id!r} already. {hint}")
+
+    async def get(self, tenants: Tenants, flow_id: str) -> Flow:
+        async with self._mongo.asking() as database:
+            return documents.flow(await _kept(database, tenants, flow_id))
+
+    async def shared(self, guest: Guest, flow_id: str) -> Flow:
+        async with self._mongo.asking() as database:
+            kept = await database[FLOWS].find_one({"_id": flow_id, "removed": False})
+        flow = None if kept is None else documents.flow(kept)
+        if flow is None or not any(permits(flow.record, guest, each) for each in PERMISSIONS):
+            raise NotFound("flow", flow_id)
+        return flow
+
+    async def page(self, tenants: Tenants, query: ListQuery) -> Page[Flow]:
+        selection = Selection(query)
+        async with self._mongo.asking(SCAN) as database:
+            page = await page_of(_candidates(database, tenants, query), selection, documents.shown)
+            here = {"_id": {"$in": list(page.items)}, "removed": False, **of_tenants(tenants)}
+            found = {kept["_id"]: documents.flow(kept) async for kept in database[FLOWS].find(here)}
+        return Page(tuple(found[flow_id] for flow_id in page.items if flow_id in found), page.total)
+
+    async def count(self, tenants: Tenants, query: ListQuery) -> int:
+        selection = Selection(query)
+        async with self._mongo.asking(SCAN) as database:
+            return await count_of(_candidates(database, tenants, query), selection, documents.shown)
+
+    async def save(self, tenant: str, before: Flow, after: Flow) -> Flow:
+        """As the port says. The version that is replaced is put away first: a death in between leaves it there twice,
+        which nobody sees, since a flow's document says which versions are past."""
+        saved = _Change(before, after)
+        async with self._mongo.asking() as database:
+            if saved.has_new_version:
+                await _put_away(database, saved.place(tenant))
+            written = await database[FLOWS].update_one(saved.place(tenant), {"$set": saved.fields})
+            if written.matched_count:
+                return saved.flow
+            kept = await database[FLOWS].find_one({"_id": before.flow_id, "tenant_id": tenant}, {"write_id": 1})
+        if kept is None:
+            raise NotFound("flow", before.flow_id)
+        if kept.get("write_id") == saved.write_id:
+            return saved.flow  # the first answer was lost on the way
+        raise RevisionConflict(f"Flow {before.flow_id!r} was saved in between. Read it again and save that.")
+
+    async def versions(self, tenants: Tenants, flow_id: str, offset: int, limit: int) -> Page[FlowVersion]:
+        async with self._mongo.asking() as database:
+            kept = await _kept(database, tenants, flow_id, documents.WITHOUT_RECORD)
+            past = {
+                "tenant_id": kept["tenant_id"],
+                "incarnation": kept["incarnation"],
+                "version": {"$lt": kept["version"]},
+            }
+            total = 1 + await database[PAST_VERSIONS].count_documents(past)
+            newest = [kept] if offset == 0 else []
+            older = database[PAST_VERSIONS].find(past).sort("version", DESCENDING)
+            wanted = limit - len(newest)
+            rest = await older.skip(max(0, offset - 1)).limit(wanted).to_list(wanted) if wanted else []
+        return Page(tuple(documents.version(kept, each) for each in [*newest, *rest]), total)
+
+    async def erase(self, tenant: str, flow_id: str) -> None:
+        """As the port says. The flow itself goes last: what a death in between leaves is erased by the next call."""
+        async with self._mongo.asking() as database:
+            here = {"_id": flow_id, "tenant_id": tenant, "removed": True}
+            kept = await database[FLOWS].find_one(here, {"incarnation": 1})
+            if kept is None:
+                return
+            await database[LISTENERS].delete_many({"tenant_id": tenant, "flow_id": flow_id})
+            its = {"tenant_id": tenant, "incarnation": kept["incarnation"]}
+            await database[PAST_VERSIONS].delete_many(its)
+            await database[FLOWS].delete_one({"_id": flow_id, **its})
+
+
+class _Change:
+    """What a save writes, and under which condition."""
+
+    def __init__(self, before: Flow, after: Flow) -> None:
+        self.flow = replace(after, revision=before.revision + 1)
+        self.write_id = new_id()
+        self.has_new_version = after.version > before.version
+        self.fields: Document = {"write_id": self.write_id, **documents.state_of(self.flow)}
+        if after.record != before.record:
+            self.fields |= documents.record_of(self.flow)
+        if self.has_new_version:
+            self.fields |= documents.version_of(self.flow)
+        self._before = before
+
+    def place(self, tenant: str) -> Document:
+        """The flow as long as it is at the revision that the change was made from."""
+        return {"_id": self._before.flow_id, "tenant_id": tenant, "revision": self._before.revision}
+
+
+async def _kept(
+    database: "AsyncIOMotorDatabase[Document]", tenants: Tenants, flow_id: str, fields: Mapping[str, int] | None = None
+) -> Document:
+    kept = await database[FLOWS].find_one({"_id": flow_id, "removed": False, **of_tenants(tenants)}, fields)
+    if kept is None:
+        raise NotFound("flow", flow_id)
+    return kept
+
+
+async def _put_away(database: "AsyncIOMotorDatabase[Document]", place: Document) -> None:
+    """Keep the newest version of the flow apart, if the flow is still there. Doing it again changes nothing."""
+    kept = await database[FLOWS].find_one(place, documents.WITHOUT_RECORD)
+    if kept is not None:
+        with suppress(DuplicateKeyError):
+            await database[PAST_VERSIONS].insert_one(documents.past_version_of(kept))
+
+
+def _candidates(
+    database: "AsyncIOMotorDatabase[Document]", tenants: Tenants, query: ListQuery
+) -> "AsyncIOMotorCursor[Document]":
+    """The flows that the indexes leave over, oldest first, each with as much of its record as the query looks at.
+
+    Of the query only texts that a field must equal get here: they stay texts, whatever is in them.
+    """
+    equal = [{own: text} for field, own in _INDEXED.items() for text in query.equalities(field)]
+    here = {"$and": [{"removed": False, **of_tenants(tenants)}, *equal]}
+    fields = documents.WITHOUT_CONTENT if _SMALL.issuperset(query.fields) else {"custom_fields": 0}
+    return database[FLOWS].find(here, fields).sort([("created_at", ASCENDING), ("_id", ASCENDING)])

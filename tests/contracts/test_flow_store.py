@@ -1,0 +1,295 @@
+"""What every FlowStore, FlowDirectory and TurnStore promises."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from headrace_core import Json
+from headrace_core.errors import AlreadyExists, NotFound, RevisionConflict, ValidationFailed
+from headrace_core.ids import new_id
+from headrace_flow_manager.flows import model
+from headrace_flow_manager.flows.model import Flow, Stage, Turn
+from headrace_flow_manager.flows.sharing import Guest
+from headrace_flow_manager.query import Condition, ListQuery, Selection, SortKey
+from headrace_flow_manager.scope import EVERY_TENANT
+from headrace_flow_manager.stores.bundle import Stores
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.contracts.flow_manager import KINDS, OpenStores, opener
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ANN, BOB = "a" * 24, "b" * 24
+
+
+@pytest.fixture(params=KINDS)
+def open_stores(request: pytest.FixtureRequest) -> Iterator[OpenStores]:
+    with opener(request) as opens:
+        yield opens
+
+
+@pytest.fixture
+async def stores(open_stores: OpenStores, tmp_path: Path) -> AsyncIterator[Stores]:
+    async with open_stores(tmp_path) as opened:
+        yield opened
+
+
+def flow(flow_id: str = "f", tenant: str = ANN, **record: Json) -> Flow:
+    return Flow(flow_id, tenant, {"name": flow_id, **record}, {"n": {"type": "a.b.c.D"}}, NOW, NOW)
+
+
+async def test_of_writers_from_one_revision_one_wins(stores: Stores) -> None:
+    before = flow()
+    await stores.flows.add(ANN, before)
+
+    results = await asyncio.gather(
+        *(stores.flows.save(ANN, before, replace(before, record={"name": str(number)})) for number in range(10)),
+        return_exceptions=True,
+    )
+
+    saved = [each for each in results if isinstance(each, Flow)]
+    assert len(saved) == 1 and sum(isinstance(each, RevisionConflict) for each in results) == 9
+    assert await stores.flows.get(ANN, "f") == saved[0] and saved[0].revision == 2
+
+
+async def test_a_new_version_and_its_flow_are_one_write(stores: Stores) -> None:
+    before = flow()
+    await stores.flows.add(ANN, before)
+    await stores.flows.save(ANN, before, replace(before, descriptor={}, version=2))
+
+    with pytest.raises(RevisionConflict):
+        await stores.flows.save(ANN, before, replace(before, descriptor={"x": {}}, version=3))
+
+    page = await stores.flows.versions(ANN, "f", 0, 10)
+    assert [(each.version, each.descriptor) for each in page.items] == [(2, {}), (1, before.descriptor)]
+
+
+async def test_what_is_written_is_there_after_a_restart(open_stores: OpenStores, tmp_path: Path) -> None:
+    async with open_stores(tmp_path) as stores:
+        await stores.flows.add(ANN, flow(customFields={"n": 2**70}))
+
+    async with open_stores(tmp_path) as stores:
+        assert await stores.flows.get(ANN, "f") == flow(customFields={"n": 2**70})
+
+
+async def test_unfinished_flows_are_those_with_something_under_way(stores: Stores) -> None:
+    for flow_id in ("stopped", "starting", "running", "updated", "stopping", "removed"):
+        await stores.flows.add(ANN, flow(flow_id))
+    starting = model.starting(flow("starting"), "id")
+    running = model.activated(model.starting(flow("running"), "id"), NOW)
+    updated = replace(model.activated(model.starting(flow("updated"), "id"), NOW), running_version=2, version=2)
+    stages = [starting, running, updated, model.stopping(flow("stopping"), "id"), model.removing(flow("removed"), "id")]
+    for each in stages:
+        await stores.flows.save(ANN, flow(each.flow_id), each)
+
+    unfinished = [each.flow_id for each in await stores.directory.unfinished("", 10)]
+    active = [each.flow_id for each in await stores.directory.active("", 10)]
+
+    assert unfinished == ["removed", "starting", "stopping", "updated"]
+    assert active == ["running", "starting", "updated"]
+    assert [each.flow_id for each in await stores.directory.unfinished("removed", 2)] == ["starting", "stopping"]
+
+
+async def test_only_a_removed_flow_can_be_erased(stores: Stores) -> None:
+    await stores.flows.add(ANN, flow())
+    await stores.flows.erase(ANN, "f")
+    removed = await stores.flows.save(ANN, flow(), model.removing(flow(), "id"))
+    await stores.flows.erase(BOB, "f")
+
+    assert await stores.directory.find("f") == removed
+    with pytest.raises(NotFound):
+        await stores.flows.get(ANN, "f")
+    for _ in range(2):
+        await stores.flows.erase(ANN, "f")
+    with pytest.raises(NotFound):
+        await stores.directory.find("f")
+
+
+async def test_reads_across_tenants_are_asked_for_by_name(stores: Stores) -> None:
+    await stores.flows.add(ANN, flow("one"))
+    await stores.flows.add(BOB, flow("two", BOB))
+
+    assert [each.flow_id for each in (await stores.flows.page(EVERY_TENANT, ListQuery())).items] == ["one", "two"]
+    assert [each.flow_id for each in (await stores.flows.page(BOB, ListQuery())).items] == ["two"]
+    with pytest.raises(NotFound):
+        await stores.flows.get(BOB, "one")
+
+
+TEXTS = ["a", "A", "b", "a\x00", "'", "%", "", "$gt", "5", "true", ".*", "stopped"]
+FIELDS = ["name", "stage", "flowId", "userId", "btime", "customFields.a", "customFields.b.c", "customFields.$x",
+          "customFields.list.k", "customFields", "flow.n.type", "missing", "$where", "record", "tenant_id"]  # fmt: skip
+JSON = st.recursive(
+    st.sampled_from([None, True, False, 0, 1, 1.0, 5, -2.5, 2**70, *TEXTS]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["$gt", "k", "$where", "c"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+OPERATORS = st.sampled_from(["equal", "not_equal", "empty", "less", "greater", "match"])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kept=st.lists(st.fixed_dictionaries({}, optional={"a": JSON, "b.c": JSON, "$x": JSON, "list": JSON}), max_size=5),
+    conditions=st.lists(st.builds(Condition, st.sampled_from(FIELDS), OPERATORS, JSON), max_size=2),
+    sort=st.lists(st.builds(SortKey, st.sampled_from(FIELDS), st.booleans()), max_size=2),
+    pattern=st.sampled_from(["", "", "a", "%", "$"]),
+    place=st.tuples(st.integers(0, 2), st.integers(0, 3)),
+)
+async def test_a_store_finds_what_the_plain_selection_finds(
+    stores: Stores,
+    kept: list[dict[str, Json]],
+    conditions: list[Condition],
+    sort: list[SortKey],
+    pattern: str,
+    place: tuple[int, int],
+) -> None:
+    tenant = new_id()
+    query = ListQuery(tuple(conditions), pattern, tuple(sort), *place)
+    plain: list[tuple[str, dict[str, Json]]] = []
+    for number, fields in enumerate(kept):
+        each = flow(f"{tenant}-{number}", tenant, customFields=fields)
+        each = replace(each, record={**each.record, "name": TEXTS[number]})
+        await stores.flows.add(tenant, each)
+        own: dict[str, Json] = {
+            "flowId": each.flow_id,
+            "userId": tenant,
+            "stage": "stopped",
+            "btime": "2026-01-01T00:00:00.000Z",
+        }
+        plain.append((each.flow_id, {**each.record, "flow": dict(each.descriptor), **own}))
+
+    try:
+        expected = Selection(query).page(plain)
+    except ValidationFailed:
+        with pytest.raises(ValidationFailed):
+            await stores.flows.page(tenant, query)
+        return
+    found = await stores.flows.page(tenant, query)
+
+    assert tuple(each.flow_id for each in found.items) == expected.items
+    assert found.total == expected.total == await stores.flows.count(tenant, query)
+
+
+async def test_what_users_wrote_comes_back_as_it_was(stores: Stores) -> None:
+    hostile: Json = {"$set": {"a.b": 1, "": 2**80, "\u0000": [1.5, None]}, "$where": "sleep(1)", "x" * 2000: "y"}
+    before = flow(customFields=hostile, wizard=hostile)
+    await stores.flows.add(ANN, replace(before, descriptor={"n": {"type": "a.b.c.D", "config": hostile}}))
+
+    kept = await stores.flows.get(ANN, "f")
+
+    assert kept.record == before.record and kept.descriptor["n"] == {"type": "a.b.c.D", "config": hostile}
+
+
+async def test_an_id_belongs_to_one_flow_of_all_tenants(stores: Stores) -> None:
+    await stores.flows.add(ANN, flow())
+
+    with pytest.raises(AlreadyExists, match="another"):
+        await stores.flows.add(BOB, flow(tenant=BOB))
+    removed = await stores.flows.save(ANN, flow(), model.removing(flow(), "id"))
+    with pytest.raises(AlreadyExists, match="being removed"):
+        await stores.flows.add(ANN, flow())
+
+    assert await stores.directory.find("f") == removed
+
+
+async def test_versions_are_paged_newest_first(stores: Stores) -> None:
+    kept = flow()
+    await stores.flows.add(ANN, kept)
+    for version in range(2, 6):
+        later = NOW + timedelta(minutes=version)
+        kept = await stores.flows.save(
+            ANN, kept, replace(kept, version=version, descriptor={str(version): {}}, modified_at=later)
+        )
+    kept = await stores.flows.save(
+        ANN, kept, replace(kept, record={"name": "new"}, modified_at=NOW + timedelta(hours=1))
+    )
+
+    pages = [await stores.flows.versions(ANN, "f", offset, 2) for offset in (0, 1, 4, 5)]
+
+    assert [[each.version for each in page.items] for page in pages] == [[5, 4], [4, 3], [1], []]
+    assert {page.total for page in pages} == {5} and pages[0].items[0].name == "new"
+    assert pages[0].items[0].created_at == NOW + timedelta(minutes=5) and pages[2].items[0].created_at == NOW
+    with pytest.raises(NotFound):
+        await stores.flows.versions(BOB, "f", 0, 2)
+
+
+async def test_a_flow_has_no_versions_of_an_erased_flow_of_its_id(stores: Stores) -> None:
+    kept = flow()
+    await stores.flows.add(ANN, kept)
+    kept = await stores.flows.save(ANN, kept, replace(kept, version=2, descriptor={"old": {}}))
+    await stores.flows.save(ANN, kept, model.removing(kept, "id"))
+    await stores.flows.erase(ANN, "f")
+    again = flow(tenant=BOB)
+    await stores.flows.add(BOB, again)
+    await stores.flows.save(BOB, again, replace(again, version=2, descriptor={"new": {}}))
+
+    versions = await stores.flows.versions(BOB, "f", 0, 10)
+
+    assert [each.descriptor for each in versions.items] == [{"new": {}}, again.descriptor]
+
+
+async def test_executors_are_told_the_version_they_name_or_the_one_that_runs(stores: Stores) -> None:
+    kept = flow(customFields={"a.b": 1})
+    await stores.flows.add(ANN, kept)
+    stopped = await stores.directory.executable("f", 0)
+    kept = await stores.flows.save(ANN, kept, model.activated(model.starting(kept, "id"), NOW))
+    kept = await stores.flows.save(ANN, kept, replace(kept, version=2, descriptor={"new": {}}))
+
+    running, named = await stores.directory.executable("f", 0), await stores.directory.executable("f", 2)
+    removed = await stores.flows.save(ANN, kept, model.removing(kept, "id"))
+    leaving = await stores.directory.executable("f", 1)
+
+    assert (stopped.stage, stopped.version) == (Stage.STOPPED, None)
+    assert running.version is not None and running.version.descriptor == flow().descriptor
+    assert running.version.custom_fields == {"a.b": 1} and running.tenant_id == ANN
+    assert named.version is not None and named.version.descriptor == {"new": {}}
+    assert (leaving.removed, leaving.version) == (True, running.version) and removed.removed
+    for flow_id, version in (("f", 9), ("g", 0)):
+        with pytest.raises(NotFound):
+            await stores.directory.executable(flow_id, version)
+
+
+async def test_a_guest_finds_what_is_shared_with_them_and_nothing_else(stores: Stores) -> None:
+    entry: Json = {"email": "bob@example.com", "permissions": ["read"]}
+    await stores.flows.add(ANN, flow("shared", sharedWith=[entry]))
+    await stores.flows.add(ANN, flow("own"))
+    bob = Guest("bob@example.com", frozenset())
+
+    assert (await stores.flows.shared(bob, "shared")).flow_id == "shared"
+    for flow_id in ("own", "none"):
+        with pytest.raises(NotFound):
+            await stores.flows.shared(bob, flow_id)
+
+
+async def test_of_those_who_ask_for_a_turn_one_gets_it(stores: Stores) -> None:
+    asked = [Turn(str(number)) for number in range(5)]
+
+    answers = await asyncio.gather(*(stores.turns.take("f", each, None) for each in asked))
+
+    taken = asked[answers.index(None)]
+    assert answers.count(None) == 1 and {each for each in answers if each} == {taken}
+    assert await stores.turns.take("other", asked[0], None) is None
+
+
+async def test_a_turn_is_taken_over_only_while_it_has_not_moved(stores: Stores) -> None:
+    await stores.turns.take("f", Turn("one"), None)
+    assert await stores.turns.renew("f", "one")
+
+    assert await stores.turns.take("f", Turn("two"), Turn("one")) == Turn("one", 1)
+    assert await stores.turns.take("f", Turn("two"), Turn("one", 1)) is None
+    assert not await stores.turns.renew("f", "one") and await stores.turns.renew("f", "two")
+
+
+async def test_a_turn_that_ended_is_anybodys_and_only_its_holder_ends_it(stores: Stores) -> None:
+    await stores.turns.take("f", Turn("one"), None)
+    await stores.turns.end("f", "two")
+    assert await stores.turns.take("f", Turn("two"), None) == Turn("one")
+    for _ in range(2):
+        await stores.turns.end("f", "one")
+
+    assert not await stores.turns.renew("f", "one")
+    assert await stores.turns.take("f", Turn("two"), Turn("one")) is None
