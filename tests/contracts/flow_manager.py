@@ -9,7 +9,6 @@ import pytest
 from headrace_core.ids import derive_id
 from headrace_flow_manager.stores import mongo, sqlite
 from headrace_flow_manager.stores.bundle import Stores
-from headrace_runtime.mongo import MongoSettings
 from pymongo import MongoClient
 
 KINDS = ("mongo", "sqlite")
@@ -29,9 +28,9 @@ def opener(request: pytest.FixtureRequest, kind: str = "") -> Iterator[OpenStore
 
     @asynccontextmanager
     async def mongo_at(path: Path) -> AsyncIterator[Stores]:
-        settings = settings_at(url, path)
-        used.add(settings.database("flow-manager"))
-        stores = await mongo.open_stores(settings, patience=timedelta(seconds=10))
+        name = f"test_{derive_id(str(path))}"
+        used.add(name)
+        stores = await mongo.open_stores(url, name, patience=timedelta(seconds=10))
         try:
             yield stores
         finally:
@@ -41,11 +40,6 @@ def opener(request: pytest.FixtureRequest, kind: str = "") -> Iterator[OpenStore
     with MongoClient[dict[str, object]](url) as client:
         for name in used:
             client.drop_database(name)
-
-
-def settings_at(url: str, path: Path) -> MongoSettings:
-    """A database that belongs to the path."""
-    return MongoSettings(url=url, namespace=f"test_{derive_id(str(path))[:20]}")
 
 
 @asynccontextmanager

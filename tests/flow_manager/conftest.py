@@ -1,14 +1,22 @@
-"""One flow manager per test, on a file of its own."""
+"""One flow manager per test, on stores of its own, of each kind."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.contracts.flow_manager import KINDS, OpenStores, opener
+
 from .house import House, open_house
 
 
+@pytest.fixture(params=KINDS)
+def open_stores(request: pytest.FixtureRequest) -> Iterator[OpenStores]:
+    with opener(request) as opens:
+        yield opens
+
+
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with open_house(tmp_path) as opened:
+async def house(open_stores: OpenStores, tmp_path: Path) -> AsyncIterator[House]:
+    async with open_stores(tmp_path) as stores, open_house(stores) as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""A flow manager on real SQLite with everything around it in this process; only the executor and the log are acted."""
+"""A flow manager on real stores with everything around it in this process; only the executor and the log are acted."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -29,6 +29,7 @@ from headrace_flow_manager import json_text
 from headrace_flow_manager.app import FlowManagerApp, open_app
 from headrace_flow_manager.catalog.model import CatalogEntry
 from headrace_flow_manager.configuration import FlowManagerSettings
+from headrace_flow_manager.stores.bundle import Stores
 from headrace_runtime.rpc import LocalServer
 
 ANN = "a" * 24
@@ -190,16 +191,22 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(path: Path, settings: FlowManagerSettings | None = None) -> AsyncIterator[House]:
-    """A flow manager over the file at `path`; entering again is a restart."""
-    execution = ActedExecution()  # type: ignore[abstract]  # what the flow manager never asks is not acted
+async def open_house(
+    stores: Path | Stores,
+    settings: FlowManagerSettings | None = None,
+    *,
+    execution: ActedExecution | None = None,
+    clock: TestClock | None = None,
+) -> AsyncIterator[House]:
+    """A flow manager over stores, or over a SQLite file in a folder; entering again is a restart."""
+    execution = execution or ActedExecution()  # type: ignore[abstract]  # what the flow manager never asks is not acted
     log = ActedLog()  # type: ignore[abstract]  # as above
-    news, clock = HeardNews(), TestClock()
+    news, clock = HeardNews(), clock or TestClock()
     around, own = LocalServer(), LocalServer()
     execution_rpc.add_ExecutionServiceServicer_to_server(execution, around)
     log_rpc.add_LogServiceServicer_to_server(log, around)
     async with open_app(
-        path / "flow_manager.db",
+        stores / "flow_manager.db" if isinstance(stores, Path) else stores,
         catalog=CATALOG,
         execution_channel=around.channel(),
         log_channel=around.channel(),

@@ -66,13 +66,17 @@ class Services:
     def start(self, names: Sequence[str] | None = None) -> None:
         """Start them at once, in no order, and return when each says that it serves."""
         chosen = self.names if names is None else names
+        self.launch(chosen)
         for name in chosen:
+            wait_for(lambda name=name: self.is_ready(name), READY_SECONDS)
+
+    def launch(self, names: Sequence[str]) -> None:
+        """Start them at once and wait for nothing."""
+        for name in names:
             environ = {**self._environ, **self.identity(name), **self._place(name)}
             with (self.folder / f"{name}.log").open("ab") as log:
                 command = [sys.executable, "-m", f"headrace_{service_of(name)}"]
                 self.children[name] = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
-        for name in chosen:
-            wait_for(lambda name=name: self.is_ready(name), READY_SECONDS)
 
     def _place(self, name: str) -> dict[str, str]:
         """The settings by which replicas differ."""

@@ -8,11 +8,13 @@ from headrace_connectors import load_apps, load_builtin, load_bundles
 from headrace_core.clock import SystemClock
 from headrace_runtime import failpoints, lifecycle, rpc, settings
 from headrace_runtime.bus.rabbitmq import open_bus
+from headrace_runtime.mongo import MongoSettings
 from headrace_runtime.sqlite import lock_directory
 
 from headrace_flow_manager.app import open_app
 from headrace_flow_manager.configuration import FlowManagerSettings, ServerSettings
-from headrace_flow_manager.stores.sqlite import open_stores
+from headrace_flow_manager.stores import mongo, sqlite
+from headrace_flow_manager.stores.bundle import Stores
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +24,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     failpoints.arm(os.environ)
     peer = rpc.Peer("flow-manager", os.environ)
     server = settings.load(ServerSettings, os.environ)
-    folder = server.data_directory / "flow-manager"
-    stack.enter_context(lock_directory(folder))
-    stores = await open_stores(folder / "flow_manager.db", on_broken=stopping.fail)
+    stores = await _open_stores(stack, stopping, server)
     stack.push_async_callback(stores.close)
     app = await stack.enter_async_context(
         open_app(
@@ -44,6 +44,16 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain))
     await app.start()
     await stopping.wait()
+
+
+async def _open_stores(stack: AsyncExitStack, stopping: lifecycle.Stopping, server: ServerSettings) -> Stores:
+    """MongoDB where the settings say where it is, which any number of processes share; else a file of one's own."""
+    where = settings.load(MongoSettings, os.environ)
+    if where.url:
+        return await mongo.open_stores(where.url, where.database("flow-manager"))
+    folder = server.data_directory / "flow-manager"
+    stack.enter_context(lock_directory(folder))
+    return await sqlite.open_stores(folder / "flow_manager.db", on_broken=stopping.fail)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from headrace_runtime.mongo import Mongo, MongoSettings, open_mongo
+from headrace_runtime.mongo import Mongo, open_mongo
 from pymongo import IndexModel
 
 from headrace_flow_manager.stores import mongo_data_stores, mongo_files, mongo_flows, mongo_people, mongo_settings
@@ -32,12 +32,9 @@ VERSIONS: Sequence[Mapping[str, Sequence[IndexModel]]] = (
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
 
-async def open_stores(settings: MongoSettings, *, patience: timedelta = PATIENCE) -> Stores:
+async def open_stores(url: str, database: str, *, patience: timedelta = PATIENCE) -> Stores:
     """Open or make the database as soon as the server can be used. Raises Conflict when waiting does not help."""
-    if settings.url is None:
-        raise ValueError("There is no URL of MongoDB")
-    mongo = await open_mongo(settings.url, settings.database("flow-manager"), VERSIONS, patience=patience)
-    return stores_of(mongo)
+    return stores_of(await open_mongo(url, database, VERSIONS, patience=patience))
 
 
 def stores_of(mongo: Mongo) -> Stores:
