@@ -21,7 +21,11 @@ class FlowManagerSettings:
         maximum=timedelta(days=3650),
     )
     tokens_per_user: int = setting(
-        100, env="HEADRACE_TOKENS_PER_USER", help="Sign-ins a user has at once; older ones end.", minimum=1
+        100,
+        env="HEADRACE_TOKENS_PER_USER",
+        help="Sign-ins a user has at once; older ones end.",
+        minimum=1,
+        maximum=1_000,
     )
     attempts_per_login: int = setting(
         10, env="HEADRACE_SIGN_IN_ATTEMPTS", help="Failed sign-ins for one name within the window.", minimum=1

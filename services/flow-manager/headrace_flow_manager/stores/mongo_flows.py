@@ -1,5 +1,6 @@
 """Flows in MongoDB."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -89,7 +90,9 @@ class MongoFlowsStore:
         async with self._mongo.asking(SCAN) as database:
             page = await page_of(_candidates(database, tenants, query), selection, documents.shown)
             here = {"_id": {"$in": list(page.items)}, "removed": False, **of_tenants(tenants)}
-            found = {kept["_id"]: documents.flow(kept) async for kept in database[FLOWS].find(here)}
+            kept = await database[FLOWS].find(here).to_list(len(page.items)) if page.items else []
+        # Records may be large: their JSON is read beside the event loop.
+        found = {each.flow_id: each for each in await asyncio.to_thread(lambda: [*map(documents.flow, kept)])}
         return Page(tuple(found[flow_id] for flow_id in page.items if flow_id in found), page.total)
 
     async def count(self, tenants: Tenants, query: ListQuery) -> int:
