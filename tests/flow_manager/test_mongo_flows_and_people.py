@@ -1,4 +1,4 @@
-"""What is particular to flow managers over MongoDB: round trips, lost answers, a server that dies or freezes."""
+"""What is particular to flows and people in MongoDB: round trips, lost answers, a server that dies or freezes."""
 
 import asyncio
 import itertools

@@ -18,7 +18,7 @@ from headrace_flow_manager.query import ListQuery, Page, Selection
 from headrace_flow_manager.scope import Tenants
 from headrace_flow_manager.stores import mongo_flow_documents as documents
 from headrace_flow_manager.stores.mongo_flow_documents import FLOWS, PAST_VERSIONS
-from headrace_flow_manager.stores.mongo_selection import SCAN, count_of, of_tenants, page_of
+from headrace_flow_manager.stores.mongo_selection import count_of, of_tenants, page_of
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorCursor, AsyncIOMotorDatabase
@@ -87,8 +87,9 @@ class MongoFlowsStore:
 
     async def page(self, tenants: Tenants, query: ListQuery) -> Page[Flow]:
         selection = Selection(query)
-        async with self._mongo.asking(SCAN) as database:
-            page = await page_of(_candidates(database, tenants, query), selection, documents.shown)
+        candidates = _candidates(self._mongo.database, tenants, query)
+        page = await page_of(self._mongo, candidates, selection, documents.shown)
+        async with self._mongo.asking() as database:
             here = {"_id": {"$in": list(page.items)}, "removed": False, **of_tenants(tenants)}
             kept = await database[FLOWS].find(here).to_list(len(page.items)) if page.items else []
         # Records may be large: their JSON is read beside the event loop.
@@ -97,8 +98,8 @@ class MongoFlowsStore:
 
     async def count(self, tenants: Tenants, query: ListQuery) -> int:
         selection = Selection(query)
-        async with self._mongo.asking(SCAN) as database:
-            return await count_of(_candidates(database, tenants, query), selection, documents.shown)
+        candidates = _candidates(self._mongo.database, tenants, query)
+        return await count_of(self._mongo, candidates, selection, documents.shown)
 
     async def save(self, tenant: str, before: Flow, after: Flow) -> Flow:
         """As the port says. The version that is replaced is put away first: a death in between leaves it there twice,

@@ -15,7 +15,7 @@ from headrace_flow_manager.people.store import Credentials
 from headrace_flow_manager.query import ListQuery, Page, Selection
 from headrace_flow_manager.stores import mongo_users as users
 from headrace_flow_manager.stores.mongo_attempts import ATTEMPTS, MongoAttempts
-from headrace_flow_manager.stores.mongo_selection import SCAN, page_of
+from headrace_flow_manager.stores.mongo_selection import page_of
 from headrace_flow_manager.stores.mongo_users import USERS, WITHOUT_TOKENS
 
 if TYPE_CHECKING:
@@ -78,10 +78,10 @@ class MongoPeopleStore:
 
     async def page(self, query: ListQuery) -> Page[User]:
         selection = Selection(query, names=("username", "email"))
-        async with self._mongo.asking(SCAN) as database:
-            order = [("created_at", ASCENDING), ("_id", ASCENDING)]
-            candidates = database[USERS].find({}, {**WITHOUT_TOKENS, "password_hash": 0}).sort(order)
-            page = await page_of(candidates, selection, users.shown)
+        order = [("created_at", ASCENDING), ("_id", ASCENDING)]
+        candidates = self._mongo.database[USERS].find({}, {**WITHOUT_TOKENS, "password_hash": 0}).sort(order)
+        page = await page_of(self._mongo, candidates, selection, users.shown)
+        async with self._mongo.asking() as database:
             cursor = database[USERS].find({"_id": {"$in": list(page.items)}}, WITHOUT_TOKENS)
             found = {kept["_id"]: users.user(kept) async for kept in cursor}
         return Page(tuple(found[user_id] for user_id in page.items if user_id in found), page.total)
