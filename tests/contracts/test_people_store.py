@@ -49,9 +49,12 @@ async def test_of_users_who_want_one_name_one_gets_it(stores: Stores) -> None:
 
 
 async def test_of_first_administrators_one_is_made(stores: Stores) -> None:
+    assert await stores.people.is_empty()
+
     made = await asyncio.gather(*(stores.people.add_first(user(name), "hash") for name in ("ann", "bob", "carl")))
 
     assert sorted(made) == [False, False, True]
+    assert not await stores.people.is_empty()
 
 
 async def test_a_token_is_found_with_its_user_until_it_ends(stores: Stores) -> None:

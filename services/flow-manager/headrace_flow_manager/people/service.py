@@ -108,7 +108,7 @@ class PeopleService:
 
     async def ensure_administrator(self, email: str, password: str) -> User | None:
         """Make the first administrator if there is no user yet, and return them; otherwise change nothing."""
-        if (await self._store.page(ListQuery(limit=1))).total:
+        if not await self._store.is_empty():
             return None
         self._check_new(email, email, password)
         user = User(new_user_id(), email, email, self._clock.now(), scopes=(model.USER, model.ADMIN))

@@ -24,6 +24,10 @@ class PeopleStore(Protocol):
         """Keep a new user with a first token. Raises AlreadyExists when a sign-in name is taken."""
         ...
 
+    async def is_empty(self) -> bool:
+        """Whether there is no user at all yet."""
+        ...
+
     async def add_first(self, user: User, password_hash: str) -> bool:
         """Keep the user if there is none at all yet; whether that happened."""
         ...

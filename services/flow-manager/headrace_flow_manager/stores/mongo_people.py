@@ -53,10 +53,14 @@ class MongoPeopleStore:
     async def add(self, user: User, password_hash: str, token: Token) -> None:
         await self._insert(users.of(user, password_hash) | {"tokens": [users.token_of(token)]})
 
-    async def add_first(self, user: User, password_hash: str) -> bool:
+    async def is_empty(self) -> bool:
         async with self._mongo.asking() as database:
-            if await database[USERS].find_one({}, {"_id": 1}) is not None:
-                return False
+            return await database[USERS].find_one({}, {"_id": 1}) is None
+
+    async def add_first(self, user: User, password_hash: str) -> bool:
+        """As the port says: only one user can be marked as the first."""
+        if not await self.is_empty():
+            return False
         try:
             await self._insert(users.of(user, password_hash) | {"first": True})
         except AlreadyExists:

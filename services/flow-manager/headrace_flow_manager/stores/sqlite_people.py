@@ -63,9 +63,12 @@ class SqlitePeopleStore:
 
         await self._database.write(work)
 
+    async def is_empty(self) -> bool:
+        return await self._database.read(_is_empty)
+
     async def add_first(self, user: User, password_hash: str) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
-            if connection.execute("SELECT 1 FROM users LIMIT 1").fetchone() is not None:
+            if not _is_empty(connection):
                 return False
             _insert_user(connection, user, password_hash)
             return True
@@ -221,6 +224,10 @@ class SqliteTokenLookup:
 def _attempt(key: AttemptKey) -> bytes:
     """A key of one size, whatever was typed."""
     return hashlib.sha256(f"{key.kind}\n{key.value}".encode("utf-8", "surrogatepass")).digest()
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM users LIMIT 1").fetchone() is None
 
 
 def _credentials(connection: sqlite3.Connection, user_id: str) -> Credentials:
