@@ -72,11 +72,11 @@ class Pair:
     stores: Stores
 
     async def in_time(self, *work: Awaitable[object]) -> list[object]:
-        """Do it all at once while time passes; what came of each."""
+        """Do it all at once while time passes, not faster than on the wall; what came of each."""
         doing = asyncio.gather(*work, return_exceptions=True)
         while not doing.done():
-            await self.clock.elapse(0.05)
-            await asyncio.sleep(0.002)
+            await self.clock.elapse(0.005)
+            await asyncio.sleep(0.005)
         return list(doing.result())
 
 
@@ -178,10 +178,14 @@ async def test_who_calls_while_the_other_is_dead_waits_no_longer_than_a_lease(pa
     flow = await pair.one.create()
     await pair.stores.turns.take(flow.flow_id, Turn("one that died"), None)
 
-    (started,) = await pair.in_time(pair.two.begin(flow.flow_id))
+    calling = asyncio.create_task(pair.two.begin(flow.flow_id))
+    while not calling.done():
+        if pair.clock.sleepers and pair.clock.monotonic() < LEASE.total_seconds() + 0.5:
+            await pair.clock.elapse(0.1)
+        await asyncio.sleep(0.001)  # for MongoDB to answer, in no time of ours
 
-    assert isinstance(started, flow_pb2.Flow) and started.stage == RUNNING
-    assert LEASE.total_seconds() <= pair.clock.monotonic() < LEASE.total_seconds() + 2
+    assert calling.result().stage == RUNNING
+    assert pair.clock.monotonic() >= LEASE.total_seconds()
 
 
 async def test_an_update_while_the_other_moves_the_flow_is_saved_and_finished_later(pair: Pair) -> None:
