@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from headrace_logging.stores.elasticsearch import ElasticsearchLogStore
 from headrace_logging.stores.elasticsearch_documents import Layout
 from headrace_runtime.elasticsearch import open_elasticsearch, shown
 
+from tests.doors import door
 from tests.servers import Elasticsearch
 from tests.servers.places import free_port
 from tests.system.process import wait_for
@@ -225,35 +225,24 @@ async def test_it_is_waited_for_with_a_line_for_each_try_and_not_for_ever(caplog
     assert all(str(port) in line and "trying again" in line for line in lines)
 
 
-@asynccontextmanager
-async def door(status: int, seen: list[str]) -> AsyncIterator[str]:
-    """What stands before a secured cluster and lets nobody in: the distribution under test has no security."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError):
-            seen.append((await reader.readuntil(b"\r\n\r\n")).decode())
-            body = b'{"error":{"type":"security_exception","reason":"who are you"},"status":401}'
-            head = f"HTTP/1.1 {status} No\r\nX-Elastic-Product: Elasticsearch\r\nContent-Type: application/json\r\n"
-            writer.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
-            await writer.drain()
-        writer.close()
-
-    listening = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with listening:
-        yield f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-
-
 @pytest.mark.parametrize("status", [401, 403])
-async def test_wrong_credentials_are_no_reason_to_wait_and_stay_unsaid(status: int) -> None:
+async def test_wrong_credentials_are_waited_for_and_stay_unsaid(status: int, caplog: pytest.LogCaptureFixture) -> None:
     seen: list[str] = []
     async with door(status, seen) as address:
         with pytest.raises(Unavailable, match=f"{address} refuses the credentials") as refused:
-            async with open_elasticsearch(f"http://nobody:a-secret-of-mine@{address}"):
+            async with open_elasticsearch(f"http://nobody:a-secret-of-mine@{address}", patience=SOON):
                 raise AssertionError("It let us in.")
 
-    assert "a-secret-of-mine" not in str(refused.value)
+    assert "trying again" in caplog.text
+    assert "a-secret-of-mine" not in str(refused.value) + caplog.text
     assert any("authorization: basic" in each.lower() for each in seen)
     assert shown(f"http://nobody:a-secret-of-mine@{address}") == address
+
+
+async def test_a_certificate_file_that_is_none_is_a_wrong_setting(tmp_path: Path) -> None:
+    with pytest.raises(ValidationFailed, match="HEADRACE_ELASTICSEARCH_CA"):
+        async with open_elasticsearch("https://127.0.0.1:9200", ca=str(tmp_path / "none.pem")):
+            raise AssertionError("There is no such file.")
 
 
 @pytest.mark.parametrize("url", ["localhost:9200", "redis://localhost", "http://", "http://host:port"])

@@ -114,3 +114,37 @@ lifecycle.run(main)
 """)
 
     assert said(process) == (1, ["closed"])
+
+
+def test_a_signal_ends_a_start_that_waits_for_something_that_never_comes() -> None:
+    process = started("""
+async def main(stack, stopping):
+    stack.callback(say, "closed")
+    say("up")
+    await asyncio.Event().wait()
+
+lifecycle.run(main)
+say("gone")
+""")
+
+    process.send_signal(signal.SIGTERM)
+
+    assert said(process) == (0, ["closed", "gone"])
+
+
+def test_a_signal_while_the_stack_is_closed_interrupts_nothing() -> None:
+    process = started("""
+async def close():
+    say("up")
+    await asyncio.sleep(0.2)
+    say("closed")
+
+async def main(stack, stopping):
+    stack.push_async_callback(close)
+
+lifecycle.run(main)
+""")
+
+    process.send_signal(signal.SIGTERM)
+
+    assert said(process) == (0, ["closed"])

@@ -7,8 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from headrace_core.errors import Unavailable
-from headrace_runtime.redis import open_redis, shown
+from headrace_core.errors import Conflict, Unavailable, ValidationFailed
+from headrace_runtime.redis import is_too_old, may_evict, open_redis, shown
 
 from tests.servers import Redis
 from tests.servers.places import free_port
@@ -69,12 +69,46 @@ async def test_waiting_has_an_end_where_one_is_given() -> None:
             pass
 
 
-async def test_wrong_credentials_are_no_reason_to_wait_and_stay_unsaid(tmp_path: Path) -> None:
+async def test_wrong_credentials_are_waited_for_and_stay_unsaid(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with Redis(tmp_path) as server:
         secret = "a-secret-of-mine"
         url = server.url.replace("redis://", f"redis://nobody:{secret}@")
-        with pytest.raises(Unavailable, match="refuses the credentials") as refused:
-            async with open_redis(url, prefix="p"):
+        with pytest.raises(Unavailable, match="refuses the user or password of HEADRACE_REDIS_URL") as refused:
+            async with open_redis(url, prefix="p", patience=SOON):
                 pass
-        assert secret not in str(refused.value)
+        assert "trying again" in caplog.text
+        assert secret not in str(refused.value) + caplog.text
         assert shown(url) == f"127.0.0.1:{server.port}/0"
+
+
+async def test_a_redis_that_throws_keys_away_is_refused_with_what_to_set(tmp_path: Path) -> None:
+    with Redis(tmp_path, "maxmemory-policy allkeys-lru") as server:
+        with pytest.raises(Conflict, match="allkeys-lru.*noeviction"):
+            async with open_redis(server.url, prefix="p"):
+                pass
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "redis://host:port/0", "redis://host:99999"])
+async def test_what_is_no_address_of_a_redis_is_a_wrong_setting(url: str) -> None:
+    with pytest.raises(ValidationFailed, match="HEADRACE_REDIS_URL"):
+        async with open_redis(url, prefix="p"):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("version", "told"), [("6.0.16", True), ("5.0", True), ("6.2.0", False), ("7.0.15", False), ("10.1", False)]
+)
+def test_a_redis_older_than_6_2_is_too_old(version: str, told: bool) -> None:
+    assert is_too_old({"redis_version": version}) is told
+
+
+@pytest.mark.parametrize(
+    ("maxmemory", "policy", "told"),
+    [(0, "allkeys-lru", False), (1, "noeviction", False), (1, "volatile-ttl", True), (1, "allkeys-random", True)],
+)
+def test_only_a_redis_with_a_limit_and_a_policy_of_forgetting_may_evict(
+    maxmemory: int, policy: str, told: bool
+) -> None:
+    assert may_evict({"maxmemory": maxmemory, "maxmemory_policy": policy}) is told

@@ -6,6 +6,7 @@ MongoDB itself is in none of the registries. `HEADRACE_TEST_MONGO_URL` tries the
 import socket
 import struct
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.servers import install
 from tests.servers.server import Server
@@ -16,6 +17,11 @@ class Mongo(Server):
 
     name = "MongoDB (SecantusDB)"
     install = staticmethod(install.secantus)
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        """`options` are further ones of its command line, for example `--auth` or `--standalone`."""
+        super().__init__(folder)
+        self._options = options
 
     @property
     def url(self) -> str:
@@ -28,6 +34,7 @@ class Mongo(Server):
         return [
             *(str(program), "--config", str(config), "--host", "127.0.0.1", "--port", str(self.port)),
             *("--storage-path", str(self.data), "--cache-size", "256M", "--log-level", "WARNING", "--sync-on-commit"),
+            *self._options,
         ]
 
     def _serves(self) -> bool:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.servers import install
 from tests.servers.server import Server
@@ -13,6 +14,11 @@ class Redis(Server):
     name = "Redis"
     install = staticmethod(install.redis)
 
+    def __init__(self, folder: Path, *directives: str) -> None:
+        """`directives` are further lines of its configuration; the last of a kind counts."""
+        super().__init__(folder)
+        self._directives = directives
+
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
@@ -23,11 +29,11 @@ class Redis(Server):
         config.write_text(
             f"bind 127.0.0.1\nport {self.port}\nprotected-mode yes\ndaemonize no\n"
             f'dir "{self.data}"\nappendonly yes\nappendfsync everysec\nsave ""\n'
-            "maxmemory 256mb\nmaxmemory-policy noeviction\n"
+            "maxmemory 256mb\nmaxmemory-policy noeviction\n" + "".join(f"{each}\n" for each in self._directives)
         )
         return [str(program), str(config)]
 
     def _serves(self) -> bool:
         with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
             connection.sendall(b"PING\r\n")
-            return connection.recv(64).startswith(b"+PONG")
+            return connection.recv(64).startswith((b"+PONG", b"-NOAUTH"))

@@ -13,7 +13,7 @@ from datetime import timedelta
 from elastic_transport import TransportError
 from elastic_transport.client_utils import DEFAULT
 from elasticsearch import ApiError, AsyncElasticsearch, OrjsonSerializer, UnsupportedProductError
-from headrace_core.errors import Problem, Unavailable, ValidationFailed
+from headrace_core.errors import Conflict, Problem, Unavailable, ValidationFailed
 
 TIMEOUT_SECONDS = 5.0
 FIRST_PAUSE = 0.2
@@ -27,10 +27,6 @@ _VERSION = re.compile(r"(\d+)\.(\d+)")
 logger = logging.getLogger(__name__)
 
 
-class _Refused(Exception):
-    """Waiting would not help: the credentials or the version are wrong."""
-
-
 @asynccontextmanager
 async def open_elasticsearch(
     urls: str, *, api_key: str = "", ca: str = "", patience: timedelta | None = None
@@ -38,27 +34,37 @@ async def open_elasticsearch(
     """Connect to a cluster while the block runs. Calls are repeated once when a connection broke.
 
     `urls` are its nodes with commas between, each as `https://user:password@host:9200`; `ca` is the file of the
-    authority that signed their certificates. A cluster that is not there yet is waited for, with a line for each
-    try, for `patience` at most (None: for good). Raises Unavailable then, and at once when the credentials or the
-    version are wrong; ValidationFailed when an address is none.
+    authority that signed their certificates. A cluster that is not there yet or refuses the credentials is waited
+    for, with a line for each try, for `patience` at most (None: for good). Raises Unavailable then. Raises Conflict
+    when what answers is too old or no Elasticsearch, ValidationFailed when an address or the file is none: waiting
+    would not help.
     """
-    hosts = [_checked(each.strip()) for each in urls.split(",") if each.strip()]
-    # The driver logs each failure on its own; here it is told once, in words.
-    logging.getLogger("elastic_transport").setLevel(logging.ERROR)
-    client = AsyncElasticsearch(
-        hosts,
-        api_key=api_key or None,
-        ca_certs=ca or DEFAULT,
-        request_timeout=TIMEOUT_SECONDS,
-        max_retries=1,
-        retry_on_status=(),
-        serializers={OrjsonSerializer.mimetype: OrjsonSerializer()},
-    )
+    client = connect(urls, api_key=api_key, ca=ca)
     try:
         await _wait_for(client, shown(urls), patience)
         yield client
     finally:
         await client.close()
+
+
+def connect(urls: str, *, api_key: str = "", ca: str = "") -> AsyncElasticsearch:
+    """A client that has asked nothing yet. Raises ValidationFailed when an address or the file is none."""
+    hosts = [_checked(each.strip()) for each in urls.split(",") if each.strip()]
+    # The driver logs each failure on its own; here it is told once, in words.
+    logging.getLogger("elastic_transport").setLevel(logging.ERROR)
+    try:
+        return AsyncElasticsearch(
+            hosts,
+            api_key=api_key or None,
+            ca_certs=(ca or DEFAULT) if any(each.startswith("https:") for each in hosts) else DEFAULT,
+            request_timeout=TIMEOUT_SECONDS,
+            max_retries=1,
+            retry_on_status=(),
+            serializers={OrjsonSerializer.mimetype: OrjsonSerializer()},
+        )
+    except (ValueError, OSError) as error:
+        fix = "Name a file with a certificate in PEM."
+        raise ValidationFailed([Problem("HEADRACE_ELASTICSEARCH_CA", f"It cannot be used: {error}.", fix)]) from None
 
 
 @contextmanager
@@ -107,32 +113,38 @@ async def _wait_for(client: AsyncElasticsearch, address: str, patience: timedelt
     pause = FIRST_PAUSE
     while True:
         try:
-            return await _greet(client)
-        except _Refused as error:
-            raise Unavailable(f"Elasticsearch at {address} {error}") from error
-        except (ApiError, TransportError, UnsupportedProductError) as error:
-            if until is not None and loop.time() + pause > until:
-                raise Unavailable(f"Elasticsearch at {address} does not serve: {_short(error)}") from error
-            logger.warning(
-                "Elasticsearch at %s does not serve; trying again in %.1f s: %s", address, pause, _short(error)
-            )
+            return await _greet(client, address)
+        except UnsupportedProductError as error:
+            raise Conflict(f"What answers at {address} is no Elasticsearch: {_short(error)}") from error
+        except (ApiError, TransportError) as error:
+            complaint, cause = _complaint(error, address), error
+        if until is not None and loop.time() + pause > until:
+            raise Unavailable(f"{complaint}: {_short(cause)}") from cause
+        logger.warning("Not started yet: %s; trying again in %.1f s: %s", complaint, pause, _short(cause))
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
-async def _greet(client: AsyncElasticsearch) -> None:
-    """Return when the cluster serves: its health says so also where `GET /` is closed to us."""
-    try:
-        await client.cluster.health(wait_for_status="yellow", timeout="1s", filter_path=["status"])
-        answer = await client.nodes.info(filter_path=["nodes.*.version"])
-    except ApiError as error:
-        if error.status_code in (401, 403):
-            raise _Refused(f"refuses the credentials: {_short(error)}") from error
-        raise
+def _complaint(error: Exception, address: str) -> str:
+    if isinstance(error, ApiError) and error.status_code in (401, 403):
+        return f"Elasticsearch at {address} refuses the credentials of HEADRACE_ELASTICSEARCH_URL or _API_KEY"
+    return f"Elasticsearch at {address} does not serve"
+
+
+async def _greet(client: AsyncElasticsearch, address: str) -> None:
+    """Return when the cluster serves: its health says so also where `GET /` is closed to us. Raises Conflict."""
+    await client.cluster.health(wait_for_status="yellow", timeout="1s", filter_path=["status"])
+    answer = await client.nodes.info(filter_path=["nodes.*.version"])
     for node in answer.get("nodes", {}).values():
-        found = _VERSION.match(node["version"])
-        if found and (int(found[1]), int(found[2])) < OLDEST_VERSION:
-            raise _Refused(f"is version {node['version']}: {'.'.join(map(str, OLDEST_VERSION))} or newer is needed.")
+        if is_too_old(node["version"]):
+            needed = ".".join(map(str, OLDEST_VERSION))
+            raise Conflict(f"Elasticsearch at {address} is version {node['version']}: {needed} or newer is needed.")
+
+
+def is_too_old(version: str) -> bool:
+    """Whether a node's version is one that the client does not speak to."""
+    found = _VERSION.match(version)
+    return found is not None and (int(found[1]), int(found[2])) < OLDEST_VERSION
 
 
 def _short(error: Exception) -> str:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Any
 
 from headrace_core.errors import HeadraceError
 
@@ -27,6 +28,7 @@ class Stopping:
     def __init__(self) -> None:
         self._wished = asyncio.Event()
         self._failed = False
+        self._is_awaited = False
 
     def set(self) -> None:
         """Ask the process to stop. Asking again changes nothing."""
@@ -43,12 +45,18 @@ class Stopping:
         """Whether the process stops because something in it broke."""
         return self._failed
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for it, so that the process has started and will stop by itself."""
+        return self._is_awaited
+
     def is_set(self) -> bool:
         """Whether the process was asked to stop."""
         return self._wished.is_set()
 
     async def wait(self) -> None:
         """Return when the process is asked to stop."""
+        self._is_awaited = True
         await self._wished.wait()
 
 
@@ -58,7 +66,8 @@ Main = Callable[[AsyncExitStack, Stopping], Awaitable[None]]
 def run(main: Main, *, patience: timedelta = PATIENCE) -> None:
     """Run `main` until it returns, then close what it put on the stack, last first.
 
-    SIGTERM and SIGINT set `stopping`, on which `main` is to return. A second signal ends the process at once, with
+    SIGTERM and SIGINT set `stopping`, on which `main` is to return. While it has not come to `stopping.wait()` it
+    still starts, perhaps waiting for a server that never comes: it is cancelled then. A second signal ends the process at once, with
     status 128 + its number; so does running out of `patience` after the first, with status 1. Nothing accepted is
     lost by either: stopping well is only politeness. What `main` raises is raised here, after the stack is closed;
     so is SystemExit with status 1 when something broke.
@@ -100,13 +109,17 @@ def _leaves(error: BaseException) -> list[HeadraceError]:
 
 
 async def _live(main: Main, patience: timedelta, stopping: Stopping) -> None:
-    end = _End(stopping, patience)
+    end = _End(stopping, patience, asyncio.current_task())
     loop = asyncio.get_running_loop()
     for each in _SIGNALS:
         loop.add_signal_handler(each, end.on_signal, each)
     try:
         async with AsyncExitStack() as stack:
-            await main(stack, stopping)
+            try:
+                await main(stack, stopping)
+            except asyncio.CancelledError:
+                if not end.cut_the_start_short():
+                    raise
             end.begin()
     finally:
         end.called_off()
@@ -117,9 +130,11 @@ async def _live(main: Main, patience: timedelta, stopping: Stopping) -> None:
 class _End:
     """The last seconds of a process."""
 
-    def __init__(self, stopping: Stopping, patience: timedelta) -> None:
+    def __init__(self, stopping: Stopping, patience: timedelta, starting: asyncio.Task[Any] | None) -> None:
         self._stopping = stopping
         self._patience = patience
+        self._starting = starting
+        self._was_cut_short = False
         self._alarm: asyncio.TimerHandle | None = None
         self._signals = 0
 
@@ -129,10 +144,20 @@ class _End:
             _log.warning("Asked again to stop by %s: leaving at once", number.name)
             _leave(128 + number)
         _log.info("Asked to stop by %s", number.name)
+        if self._starting is not None and not self._stopping.is_awaited:
+            self._was_cut_short = True
+            self._starting.cancel()
         self.begin()
+
+    def cut_the_start_short(self) -> bool:
+        """Whether the cancellation that arrived is the one for a start that nobody waits for any more."""
+        if self._was_cut_short and (task := asyncio.current_task()) is not None:
+            task.uncancel()
+        return self._was_cut_short
 
     def begin(self) -> None:
         """From now on time runs."""
+        self._starting = None
         self._stopping.set()
         if self._alarm is None:
             seconds = self._patience.total_seconds()

@@ -105,7 +105,7 @@ class Mongo:
                 url, maxPoolSize=MAX_CONNECTIONS, event_listeners=[self._sent], **options
             )
             self._blocking: MongoClient[Document] = MongoClient(url, maxPoolSize=1, connect=False, **options)
-        except (InvalidURI, ConfigurationError, ValueError) as error:
+        except (InvalidURI, ConfigurationError, ValueError, OSError) as error:
             raise Conflict(f"HEADRACE_MONGO_URL cannot be used: {error}.") from None
         self.database: AsyncIOMotorDatabase[Document] = self._client[database]
         self._name = database

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import urllib.parse
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from headrace_core.errors import Unavailable
+from headrace_core.errors import Conflict, Problem, Unavailable, ValidationFailed
 from redis import exceptions
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -20,6 +21,9 @@ from redis.commands.core import AsyncScript
 TIMEOUT_SECONDS = 2.0
 MAX_CONNECTIONS = 32
 LONGEST_PAUSE = 5.0
+OLDEST_VERSION = (6, 2)
+
+_VERSION = re.compile(r"(\d+)\.(\d+)")
 
 logger = logging.getLogger(__name__)
 
@@ -58,41 +62,76 @@ class RedisDatabase:
 async def open_redis(url: str, *, prefix: str, patience: timedelta | None = None) -> AsyncIterator[RedisDatabase]:
     """Connect to the Redis at `redis://[user:password@]host:port/number` while the block runs.
 
-    A Redis that is not there yet is waited for, with a line for each try, for `patience` at most (None: for good).
-    Raises Unavailable then, and at once when the credentials are wrong.
+    A Redis that is not there yet, still loads its data or refuses the credentials is waited for, with a line for
+    each try, for `patience` at most (None: for good). Raises Unavailable then. Raises Conflict when it is too old or
+    may throw keys away, ValidationFailed when the URL is none: waiting would not help.
     """
-    client: Redis = Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        max_connections=MAX_CONNECTIONS,
-        retry=Retry(NoBackoff(), 1),
-        retry_on_error=[exceptions.ConnectionError],
-    )
+    client = connect(url)
     try:
-        await _wait_for(client, url, patience)
+        await _wait_for(client, shown(url), patience)
         yield RedisDatabase(client, prefix)
     finally:
         await client.aclose()
 
 
-async def _wait_for(client: Redis, url: str, patience: timedelta | None) -> None:
+def connect(url: str) -> Redis:
+    """A client that has asked nothing yet. Raises ValidationFailed when the URL is none."""
+    try:
+        shown(url)
+        return Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=TIMEOUT_SECONDS,
+            socket_connect_timeout=TIMEOUT_SECONDS,
+            max_connections=MAX_CONNECTIONS,
+            retry=Retry(NoBackoff(), 1),
+            retry_on_error=[exceptions.ConnectionError],
+        )
+    except ValueError:
+        fix = "Write it as redis://user:password@host:6379/0, or rediss:// for TLS."
+        raise ValidationFailed([Problem("HEADRACE_REDIS_URL", "It is no address of a Redis.", fix)]) from None
+
+
+async def _wait_for(client: Redis, address: str, patience: timedelta | None) -> None:
     loop = asyncio.get_running_loop()
     until = None if patience is None else loop.time() + patience.total_seconds()
     pause = 0.2
     while True:
         try:
-            await client.ping()
-            return
+            return await _check(client, address)
         except (exceptions.AuthenticationError, exceptions.NoPermissionError) as error:
-            raise Unavailable(f"Redis at {shown(url)} refuses the credentials: {error}") from error
+            complaint, cause = f"Redis at {address} refuses the user or password of HEADRACE_REDIS_URL", error
         except (exceptions.RedisError, OSError, TimeoutError) as error:
-            if until is not None and loop.time() + pause > until:
-                raise Unavailable(f"Redis at {shown(url)} does not answer: {error}") from error
-            logger.warning("Redis at %s does not answer; trying again in %.1f s: %s", shown(url), pause, error)
+            complaint, cause = f"Redis at {address} does not answer", error
+        if until is not None and loop.time() + pause > until:
+            raise Unavailable(f"{complaint}: {cause}") from cause
+        logger.warning("Not started yet: %s; trying again in %.1f s: %s", complaint, pause, cause)
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
+
+
+async def _check(client: Redis, address: str) -> None:
+    """Raises Conflict when this Redis cannot keep what Headrace gives it."""
+    server, memory = await client.info("server"), await client.info("memory")
+    if is_too_old(server):
+        needed = ".".join(map(str, OLDEST_VERSION))
+        raise Conflict(f"Redis at {address} is version {server['redis_version']}: {needed} or newer is needed.")
+    if may_evict(memory):
+        raise Conflict(
+            f"Redis at {address} may throw timers away when its memory is full: its maxmemory-policy is "
+            f"{memory['maxmemory_policy']}. Set it to noeviction, in redis.conf or by CONFIG SET."
+        )
+
+
+def is_too_old(server: Mapping[str, Any]) -> bool:
+    """Whether `INFO server` tells of a Redis that lacks what our scripts need."""
+    found = _VERSION.match(str(server.get("redis_version", "")))
+    return found is not None and (int(found[1]), int(found[2])) < OLDEST_VERSION
+
+
+def may_evict(memory: Mapping[str, Any]) -> bool:
+    """Whether `INFO memory` tells of a Redis that forgets keys when it is full."""
+    return int(memory.get("maxmemory", 0)) > 0 and memory.get("maxmemory_policy", "noeviction") != "noeviction"
 
 
 def shown(url: str) -> str:

@@ -87,7 +87,8 @@ class ServerSettings:
     redis_url: str = setting(
         "",
         env="HEADRACE_REDIS_URL",
-        help="Redis that keeps timers, locks and quotas, as redis://host:6379/0; empty keeps them in the directory.",
+        help="Redis that keeps timers, locks and quotas, as redis://user:password@host:6379/0; empty keeps them in the "
+        "directory.",
         secret=True,
     )
     redis_namespace: str = setting(
