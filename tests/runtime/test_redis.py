@@ -84,10 +84,9 @@ async def test_wrong_credentials_are_waited_for_and_stay_unsaid(
 
 
 async def test_a_redis_that_throws_keys_away_is_refused_with_what_to_set(tmp_path: Path) -> None:
-    with Redis(tmp_path, "maxmemory-policy allkeys-lru") as server:
-        with pytest.raises(Conflict, match="allkeys-lru.*noeviction"):
-            async with open_redis(server.url, prefix="p"):
-                pass
+    forgetful = Redis(tmp_path, "maxmemory-policy allkeys-lru")
+    with forgetful as server, pytest.raises(Conflict, match=r"allkeys-lru.*noeviction"):
+        await _echo(server.url)
 
 
 @pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "redis://host:port/0", "redis://host:99999"])

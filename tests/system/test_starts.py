@@ -14,9 +14,10 @@ from pathlib import Path
 
 import grpc
 import pytest
+from pymongo import MongoClient
 
 from tests.doors import door
-from tests.servers import Elasticsearch, Redis
+from tests.servers import Elasticsearch, Mongo, Redis
 from tests.servers.places import free_port
 
 from .process import wait_for
@@ -27,11 +28,26 @@ pytestmark = pytest.mark.system
 SECRET = "a-secret-of-mine"
 EXIT_SECONDS = 5
 
+ON_MONGO = """
+import os
+from headrace_runtime import lifecycle
+from headrace_runtime.mongo import open_mongo
+
+async def main(stack, stopping):
+    mongo = await open_mongo(os.environ["HEADRACE_MONGO_URL"], "starts", [])
+    stack.push_async_callback(mongo.close)
+    print("up", flush=True)
+    await stopping.wait()
+
+lifecycle.run_service("keeper", main)
+"""
+"""The least service that keeps something in MongoDB."""
+
 
 class Starting:
     """One service's process that has not come up yet."""
 
-    def __init__(self, folder: Path, service: str, **environ: str) -> None:
+    def __init__(self, folder: Path, service: str, *, script: str = "", **environ: str) -> None:
         self.log = folder / f"{service}.log"
         self.address = f"127.0.0.1:{free_port()}"
         given = {
@@ -41,7 +57,7 @@ class Starting:
         }
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(
-                [sys.executable, "-m", f"headrace_{service}"],
+                [sys.executable, *(["-c", script] if script else ["-m", f"headrace_{service}"])],
                 env={**os.environ, **given, **environ},
                 stdout=log,
                 stderr=log,
@@ -83,8 +99,8 @@ class Starting:
 
 
 @contextlib.contextmanager
-def starting(folder: Path, service: str, **environ: str) -> Iterator[Starting]:
-    process = Starting(folder, service, **environ)
+def starting(folder: Path, service: str, *, script: str = "", **environ: str) -> Iterator[Starting]:
+    process = Starting(folder, service, script=script, **environ)
     try:
         yield process
     finally:
@@ -166,3 +182,33 @@ async def test_an_elasticsearch_that_refuses_the_credentials_is_told_with_the_se
         with starting(tmp_path, "logging", HEADRACE_ELASTICSEARCH_URL=url) as process:
             await asyncio.to_thread(process.waits_because, "refuses the credentials")
             await asyncio.to_thread(process.stops_at_once)
+
+
+def test_a_service_comes_up_by_itself_when_mongodb_does(tmp_path: Path) -> None:
+    server = Mongo(tmp_path / "mongo")
+    with starting(tmp_path, "keeper", script=ON_MONGO, HEADRACE_MONGO_URL=server.url) as process:
+        process.waits_because("cannot be reached")
+        with server:
+            wait_for(lambda: process.lines("up"), 30)
+            process.stops_at_once()
+
+
+def test_a_mongodb_that_refuses_the_password_is_told_with_the_setting(tmp_path: Path) -> None:
+    server = Mongo(tmp_path / "mongo")
+    with server, MongoClient(server.url) as client:
+        client.admin.command("createUser", "keeper", pwd="another", roles=["root"])
+    with Mongo(tmp_path / "mongo", "--auth") as guarded:
+        for credentials in ("", f"keeper:{SECRET}@"):
+            url = guarded.url.replace("mongodb://", f"mongodb://{credentials}")
+            folder = tmp_path / str(len(credentials))
+            folder.mkdir()
+            with starting(folder, "keeper", script=ON_MONGO, HEADRACE_MONGO_URL=url) as process:
+                process.waits_because("refuses the user or password of HEADRACE_MONGO_URL")
+                process.stops_at_once()
+
+
+def test_a_mongodb_that_is_no_replica_set_ends_the_service_with_what_to_do(tmp_path: Path) -> None:
+    with Mongo(tmp_path / "mongo", "--standalone") as server:
+        url = f"mongodb://127.0.0.1:{server.port}/"
+        with starting(tmp_path, "keeper", script=ON_MONGO, HEADRACE_MONGO_URL=url) as process:
+            assert "rs.initiate()" in process.refusal()

@@ -67,10 +67,10 @@ def run(main: Main, *, patience: timedelta = PATIENCE) -> None:
     """Run `main` until it returns, then close what it put on the stack, last first.
 
     SIGTERM and SIGINT set `stopping`, on which `main` is to return. While it has not come to `stopping.wait()` it
-    still starts, perhaps waiting for a server that never comes: it is cancelled then. A second signal ends the process at once, with
-    status 128 + its number; so does running out of `patience` after the first, with status 1. Nothing accepted is
-    lost by either: stopping well is only politeness. What `main` raises is raised here, after the stack is closed;
-    so is SystemExit with status 1 when something broke.
+    still starts, perhaps waiting for a server that never comes: it is cancelled then. A second signal ends the
+    process at once, with status 128 + its number; so does running out of `patience` after the first, with status 1.
+    Nothing accepted is lost by either: stopping well is only politeness. What `main` raises is raised here, after the
+    stack is closed; so is SystemExit with status 1 when something broke.
     """
     stopping = Stopping()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
