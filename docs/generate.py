@@ -26,7 +26,7 @@ from headrace_flow_manager.configuration import ServerSettings as FlowManagerSer
 from headrace_gateway.errors import status_of
 from headrace_gateway.routes import ROUTES
 from headrace_gateway.routing import Route
-from headrace_gateway.settings import GatewaySettings
+from headrace_gateway.settings import Addresses, GatewaySettings
 from headrace_logging.settings import ElasticsearchSettings, LoggingSettings
 from headrace_logging.settings import ServerSettings as LoggingServer
 from headrace_runtime.bus.rabbitmq import RabbitSettings
@@ -49,6 +49,7 @@ SETTINGS: Mapping[str, type] = {
     "Scheduler as a process of its own": SchedulerServer,
     "Logging as a process of its own": LoggingServer,
     "Log records in Elasticsearch": ElasticsearchSettings,
+    "Services behind the gateway": Addresses,
     "Calls between processes": PeerSettings,
     "Bus between processes": RabbitSettings,
     "Documents in MongoDB": MongoSettings,

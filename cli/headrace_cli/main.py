@@ -59,7 +59,7 @@ def _serve(environ: dict[str, str]) -> list[HeadraceError]:
     Importing the platform takes a moment, so `headrace --help` does without it.
     """
     from headrace_embedded.platform import open_platform
-    from headrace_runtime import lifecycle, logs
+    from headrace_runtime import lifecycle, logs, variables
 
     async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
         serving = await stack.enter_async_context(open_platform(environ, on_broken=stopping.fail))
@@ -74,6 +74,7 @@ def _serve(environ: dict[str, str]) -> list[HeadraceError]:
         console.print("  Draining …")
 
     logs.setup(service="headrace")
+    variables.warn_of_unread(environ)
     return lifecycle.run_or_refuse(main)
 
 

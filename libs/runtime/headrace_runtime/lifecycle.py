@@ -12,7 +12,7 @@ from typing import Any
 
 from headrace_core.errors import HeadraceError
 
-from headrace_runtime import logs
+from headrace_runtime import logs, variables
 
 PATIENCE = timedelta(seconds=30)
 """How long a process may take from being asked to stop until it is gone."""
@@ -83,8 +83,10 @@ def run_service(name: str, main: Main, *, patience: timedelta = PATIENCE) -> Non
     """`run` for the process of one service, with its logs set up.
 
     A HeadraceError (a wrong setting, a taken port, a data directory in use) is one line in the log and status 1.
+    So is a variable of the environment that looks like a setting and is none, without the status.
     """
     logs.setup(service=name)
+    variables.warn_of_unread(os.environ)
     refusals = run_or_refuse(main, patience=patience)
     if refusals:
         for each in refusals:

@@ -2,7 +2,6 @@
 
 import os
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 
 from headrace_core.clock import SystemClock
 from headrace_runtime import lifecycle, metrics, rpc, settings
@@ -11,23 +10,7 @@ from headrace_runtime.health import Health
 from headrace_gateway.app import create_app
 from headrace_gateway.clients import Channels
 from headrace_gateway.server import serve_http
-from headrace_gateway.settings import GatewaySettings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addresses:
-    """Where the services behind the gateway answer."""
-
-    flow_manager: str = settings.setting(
-        "127.0.0.1:7101", env="HEADRACE_FLOW_MANAGER_ADDRESS", help="Address of the flow-manager."
-    )
-    scheduler: str = settings.setting(
-        "127.0.0.1:7102", env="HEADRACE_SCHEDULER_ADDRESS", help="Address of the scheduler."
-    )
-    executor: str = settings.setting("127.0.0.1:7103", env="HEADRACE_EXECUTOR_ADDRESS", help="Address of the executor.")
-    logging: str = settings.setting(
-        "127.0.0.1:7105", env="HEADRACE_LOGGING_ADDRESS", help="Address of the log service."
-    )
+from headrace_gateway.settings import Addresses, GatewaySettings
 
 
 async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:

@@ -69,3 +69,15 @@ class GatewaySettings:
     drain_timeout: timedelta = setting(
         timedelta(seconds=20), env="HEADRACE_DRAIN_TIMEOUT", help="How long requests under way may take to end."
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where the services behind the gateway answer."""
+
+    flow_manager: str = setting(
+        "127.0.0.1:7101", env="HEADRACE_FLOW_MANAGER_ADDRESS", help="Address of the flow-manager."
+    )
+    scheduler: str = setting("127.0.0.1:7102", env="HEADRACE_SCHEDULER_ADDRESS", help="Address of the scheduler.")
+    executor: str = setting("127.0.0.1:7103", env="HEADRACE_EXECUTOR_ADDRESS", help="Address of the executor.")
+    logging: str = setting("127.0.0.1:7105", env="HEADRACE_LOGGING_ADDRESS", help="Address of the log service.")
