@@ -12,10 +12,11 @@ from headrace_core.errors import HeadraceError, ValidationFailed
 from rich.console import Console
 from rich.markup import escape
 
-from headrace_cli import rpc
+from headrace_cli import doctor, rpc
 
 app = typer.Typer(help="Headrace: flows that survive any crash.", no_args_is_help=True, add_completion=False)
 app.add_typer(rpc.app, name="rpc")
+app.command()(doctor.doctor)
 console = Console(highlight=False)
 
 

@@ -50,7 +50,7 @@ class Link:
     @property
     def address(self) -> str:
         """Host and port, without the password."""
-        return f"{self._url.host}:{self._url.port or 5672}"
+        return address_of(self._url)
 
     @property
     def why_away(self) -> str:
@@ -85,7 +85,7 @@ class Link:
             try:
                 connection = await self._connect()
             except (*FAILURES, WrongVersion) as error:
-                self._complain(_explained(error, self._url, self.address))
+                self._complain(explained(error, self._url))
             else:
                 delay = FIRST_DELAY
                 await self._keep(connection)
@@ -144,7 +144,9 @@ class Link:
             log.warning("%s Trying again (%s)", complaint, self._purpose)
 
 
-def _explained(error: BaseException, url: URL, address: str) -> str:
+def explained(error: BaseException, url: URL) -> str:
+    """Why there is no connection to the broker at the URL, for people and without the password."""
+    address = address_of(url)
     match error:
         case WrongVersion():
             return f"RabbitMQ at {address} {error}"
@@ -159,6 +161,11 @@ def _explained(error: BaseException, url: URL, address: str) -> str:
             return f"RabbitMQ at {address} does not let {url.user!r} use the virtual host {url.path!r}."
         case _:
             return f"RabbitMQ at {address} cannot be reached: {_short(error)}."
+
+
+def address_of(url: URL) -> str:
+    """Host and port, without the password."""
+    return f"{url.host}:{url.port or 5672}"
 
 
 def _short(error: BaseException | None) -> str:
