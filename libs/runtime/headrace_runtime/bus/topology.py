@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue
+from pamqp.common import FieldTable
 
 DELIVERY_LIMIT = 20
 """How often a message may come back from members that failed before it is a dead letter. Never left to the broker:
@@ -41,6 +42,18 @@ class Topology:
     def dead(self) -> str:
         return f"{self.namespace}.dead"
 
+    def arguments(self) -> FieldTable:
+        """How the queue of a group is declared."""
+        return {
+            "x-queue-type": "quorum",
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-max-length": self.capacity,
+            "x-overflow": "reject-publish",
+            "x-dead-letter-exchange": self.dead,
+            "x-dead-letter-strategy": "at-least-once",
+            "x-expires": FORGET_AFTER_SECONDS * 1000,
+        }
+
     async def exchange(self, channel: AbstractChannel) -> AbstractExchange:
         """Where everything is published."""
         return await channel.declare_exchange(self.namespace, ExchangeType.DIRECT, durable=True)
@@ -52,15 +65,7 @@ class Topology:
         queue = await channel.declare_queue(
             self.queue_name(topic, group),
             durable=True,
-            arguments={
-                "x-queue-type": "quorum",
-                "x-delivery-limit": DELIVERY_LIMIT,
-                "x-max-length": self.capacity,
-                "x-overflow": "reject-publish",
-                "x-dead-letter-exchange": self.dead,
-                "x-dead-letter-strategy": "at-least-once",
-                "x-expires": FORGET_AFTER_SECONDS * 1000,
-            },
+            arguments=self.arguments(),
         )
         await queue.bind(exchange, topic)
         return queue

@@ -123,17 +123,21 @@ class _Asking:
         return True
 
     async def _alarms(self) -> Finding:
-        """A message to nobody. A broker in distress stops reading from whoever publishes, so by its own connection."""
+        """Messages to nobody, by a connection of their own: a broker in distress stops reading from whoever publishes.
+
+        It does so after the first.
+        """
         connection = await self._connect()
         channel = await connection.channel(publisher_confirms=True)
         try:
             async with asyncio.timeout(PUBLISH_SECONDS):
                 nowhere = f"{self._topology.namespace}.doctor.nobody"
-                await channel.default_exchange.publish(aio_pika.Message(b""), nowhere, mandatory=False)
+                for _ in range(2):
+                    await channel.default_exchange.publish(aio_pika.Message(b""), nowhere, mandatory=False)
         except TimeoutError:
             advice = "Look at `rabbitmq-diagnostics alarms`, then make room on its disk or give it memory."
             return error("alarms", "it takes no messages, as with an alarm for memory or disk", advice)
-        return ok("alarms", "none: a message was confirmed")
+        return ok("alarms", "none: messages are confirmed")
 
     def _properties(self) -> Mapping[str, str]:
         """What the server said of itself when the connection opened."""

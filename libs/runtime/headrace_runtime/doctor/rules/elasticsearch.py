@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from headrace_runtime.doctor.findings import Finding, error, ok, warning
@@ -48,31 +49,52 @@ def disks(settings: Answer, nodes: Sequence[Answer]) -> list[Finding]:
     if str(settings.get(f"{prefix}.threshold_enabled", "true")) == "false":
         advice = "Set cluster.routing.allocation.disk.threshold_enabled to true, unless this is for tests."
         return [warning("disk", "the watermarks are off: a full disk is met unprepared", advice)]
-    marks = [(name, str(settings.get(f"{prefix}.watermark.{name}", ""))) for name in ("flood_stage", "high", "low")]
+    marks = [_Mark.read(name, settings, f"{prefix}.watermark.{name}") for name in ("flood_stage", "high", "low")]
     return [_disk(each, marks) for each in nodes]
 
 
-def _disk(node: Answer, marks: Sequence[tuple[str, str]]) -> Finding:
-    total, free = int(node.get("total", 0)), int(node.get("available", 0))
+def _disk(node: Answer, marks: Sequence["_Mark"]) -> Finding:
+    total, free = int(node.get("total_in_bytes", 0)), int(node.get("available_in_bytes", 0))
     found = f"{node.get('name')}: {free / 1024**3:.1f} GB free of {total / 1024**3:.1f} GB"
-    for name, mark in marks:
-        if total and is_passed(mark, total, free):
+    for mark in marks:
+        if total and free < least_free(mark.value, mark.headroom, total):
             advice = "Make room, or shorten HEADRACE_LOG_RETENTION or HEADRACE_LOG_MAX_BYTES."
-            told = f"{found}, past the {name.replace('_', ' ')} watermark of {mark}"
-            return error("disk", told, advice) if name == "flood_stage" else warning("disk", told, advice)
+            told = f"{found}, past the {mark.name.replace('_', ' ')} watermark of {mark.value}"
+            return error("disk", told, advice) if mark.name == "flood_stage" else warning("disk", told, advice)
     return ok("disk", found)
 
 
-def is_passed(mark: str, total: int, free: int) -> bool:
-    """Whether a watermark is passed: `85%` and `0.85` are what is used, `10gb` is what is left."""
-    size = _SIZE.fullmatch(mark.strip())
-    if size:
-        return bool(free < float(size[1]) * _UNITS[size[2].lower()])
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    name: str
+    value: str
+    headroom: str
+
+    @classmethod
+    def read(cls, name: str, settings: Answer, key: str) -> "_Mark":
+        return cls(name, str(settings.get(key, "")), str(settings.get(f"{key}.max_headroom", "-1")))
+
+
+def least_free(mark: str, headroom: str, total: int) -> float:
+    """How many bytes have to be free below a watermark: `85%` and `0.85` are what is used, `10gb` is what is left.
+
+    A share of a large disk asks for the headroom at most; `-1` is none.
+    """
+    size = _bytes(mark)
+    if size is not None:
+        return size
     try:
-        share = float(mark.strip().removesuffix("%"))
+        number = float(mark.strip().removesuffix("%"))
     except ValueError:
-        return False
-    return (total - free) / total > (share / 100 if mark.strip().endswith("%") else share)
+        return 0.0
+    used = number / 100 if mark.strip().endswith("%") else number
+    most = _bytes(headroom)
+    return (1 - used) * total if most is None else min((1 - used) * total, most)
+
+
+def _bytes(text: str) -> float | None:
+    found = _SIZE.fullmatch(text.strip())
+    return float(found[1]) * _UNITS[found[2].lower()] if found else None
 
 
 def blocks(cluster: Answer, indices: Mapping[str, Answer]) -> list[Finding]:

@@ -30,5 +30,5 @@ def other_arguments(queue: str, refusal: str) -> Finding:
 
 
 def _plain(told: str) -> str:
-    value = re.search(r"value '([^']*)'", told)
+    value = re.search(r"'([^']*)'", told)
     return value[1] if value else "not set" if told.startswith("none") else " ".join(told.split())[:60]
