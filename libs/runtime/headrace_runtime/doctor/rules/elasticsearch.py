@@ -23,7 +23,7 @@ def versions(nodes: Sequence[str]) -> Finding:
     found = too_old(oldest, OLDEST_VERSION, "Elasticsearch")
     if found.level == "ok" and parsed(newest)[0] > NEWEST_MAJOR:
         return warning("version", f"{newest} is newer than what was tried", f"Take {NEWEST_MAJOR}.x, or tell us.")
-    if oldest != newest:
+    if found.level == "ok" and oldest != newest:
         return warning("version", f"nodes from {oldest} to {newest}", "Finish the upgrade of the cluster.")
     return found
 
@@ -100,7 +100,9 @@ def _bytes(text: str) -> float | None:
 def blocks(cluster: Answer, indices: Mapping[str, Answer]) -> list[Finding]:
     """Nothing forbids writing."""
     found = []
-    if any(str(cluster.get(f"cluster.blocks.{name}")) == "true" for name in ("read_only", "read_only_allow_delete")):
+    if any(
+        str(cluster.get(f"cluster.blocks.{name}")).lower() == "true" for name in ("read_only", "read_only_allow_delete")
+    ):
         advice = "Take it away: PUT _cluster/settings with cluster.blocks.read_only: null."
         found.append(error("blocks", "the whole cluster is read-only", advice))
     closed = sorted(name for name, each in indices.items() if _is_blocked(each))
@@ -115,7 +117,8 @@ def blocks(cluster: Answer, indices: Mapping[str, Answer]) -> list[Finding]:
 
 def _is_blocked(settings: Answer) -> bool:
     return any(
-        str(settings.get(f"index.blocks.{name}")) == "true" for name in ("read_only", "read_only_allow_delete", "write")
+        str(settings.get(f"index.blocks.{name}")).lower() == "true"
+        for name in ("read_only", "read_only_allow_delete", "write")
     )
 
 
