@@ -66,7 +66,7 @@ def _print_lines(reports: Sequence[Report]) -> None:
             line.append(redact(f" {report.subject}: {_said(each)}"), "default")
             console.print(line)
     levels = [each.level for report in reports for each in report.findings]
-    console.print(f"\n{len(levels)} checks, {levels.count('warning')} warnings, {levels.count('error')} errors")
+    console.print(f"\nchecks: {len(levels)}, warnings: {levels.count('warning')}, errors: {levels.count('error')}")
 
 
 def _said(finding: Finding) -> str:

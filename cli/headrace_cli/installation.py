@@ -49,6 +49,8 @@ class Installation:
     subjects: list[Subject] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    """What our things are called there, which is no secret."""
 
     @contextmanager
     def telling(self) -> Iterator[None]:
@@ -86,6 +88,7 @@ def _add_mongo(found: Installation, environ: Mapping[str, str]) -> None:
     settings = load(MongoSettings, environ)
     if settings.url:
         found.keep_secret(settings.url)
+        found.names.append(settings.namespace)
         names = [settings.database(each) for each in ("flow-manager", "executor")]
         found.subjects.append(mongo(settings.url, dict.fromkeys(names)))
 
@@ -94,6 +97,7 @@ def _add_rabbitmq(found: Installation, environ: Mapping[str, str]) -> None:
     settings = load(RabbitSettings, environ)
     if settings.url:
         found.keep_secret(settings.url)
+        found.names.append(settings.namespace)
         topology = Topology(settings.namespace, settings.capacity)
         found.subjects.append(rabbitmq(settings.url, topology, [(READY, GROUP)]))
 
@@ -102,6 +106,7 @@ def _add_redis(found: Installation, environ: Mapping[str, str]) -> None:
     settings = load(SchedulerServer, environ)
     if settings.redis_url:
         found.keep_secret(settings.redis_url)
+        found.names.append(settings.redis_namespace)
         found.subjects.append(redis(settings.redis_url, f"{settings.redis_namespace}.scheduler"))
 
 
@@ -110,6 +115,7 @@ def _add_elasticsearch(found: Installation, environ: Mapping[str, str]) -> None:
     if settings.url:
         found.keep_secret(settings.url)
         found.secrets += [settings.api_key] if settings.api_key else []
+        found.names.append(settings.prefix)
         names = Names(settings.prefix)
         found.subjects.append(
             elasticsearch(
@@ -141,6 +147,9 @@ def _password(url: str) -> str:
 
 @contextmanager
 def hiding(found: Installation) -> Iterator[None]:
-    """No text that is redacted in the block shows a secret of the installation."""
-    with logs.hiding(*found.secrets):
+    """No text that is redacted in the block shows a secret of the installation.
+
+    A password that is part of a name, as on a developer's machine, is none: hiding it would blacken every line.
+    """
+    with logs.hiding(*(each for each in found.secrets if not any(each in name for name in found.names))):
         yield

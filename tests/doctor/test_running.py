@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from headrace_core.errors import Conflict, Problem, ValidationFailed
 from headrace_runtime.doctor import Check, Finding, Subject, error, examine, ok
+
+ROOT = Path(__file__).parents[2]
 
 
 async def fine() -> Finding:
@@ -76,3 +80,12 @@ async def test_a_setting_that_is_wrong_is_told_by_its_name() -> None:
 
     assert told.findings == (error("HEADRACE_X", "It is none.", "Set one."),)
     assert refused.findings[0].found == "HEADRACE_Y is bad."
+
+
+def test_the_page_names_every_check() -> None:
+    page = (ROOT / "docs/how-to/check-an-installation.md").read_text()
+    modules = (ROOT / "libs/runtime/headrace_runtime/doctor").glob("*.py")
+    names = {name for each in modules for name in re.findall(r'Check\("([^"]+)"', each.read_text())}
+
+    assert len(names) > 20
+    assert [name for name in sorted(names) if f"`{name}`" not in page] == []
