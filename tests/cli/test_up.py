@@ -65,6 +65,13 @@ def test_every_wrong_setting_has_a_line_of_its_own(tmp_path: Path) -> None:
     ]
 
 
+def test_a_variable_that_nobody_reads_is_a_line_with_what_was_probably_meant(tmp_path: Path, taken: str) -> None:
+    ended = up(tmp_path, HEADRACE_PORT=taken, HEADRACE_SIGNUP="open")
+
+    [line] = [line for line in ended.stderr.splitlines() if "HEADRACE_SIGNUP" in line]
+    assert "did you mean HEADRACE_SIGN_UP?" in line
+
+
 def test_a_first_password_that_is_too_short_is_named_as_it_was_set(tmp_path: Path) -> None:
     ended = up(tmp_path, HEADRACE_ADMIN_PASSWORD="short")
 

@@ -99,15 +99,19 @@ async def _wait_for(client: Redis, address: str, patience: timedelta | None) -> 
     while True:
         try:
             return await _check(client, address)
-        except (exceptions.AuthenticationError, exceptions.NoPermissionError) as error:
-            complaint, cause = f"Redis at {address} refuses the user or password of HEADRACE_REDIS_URL", error
         except (exceptions.RedisError, OSError, TimeoutError) as error:
-            complaint, cause = f"Redis at {address} does not answer", error
+            complaint, cause = f"Redis at {address} {_complaint(error)}", error
         if until is not None and loop.time() + pause > until:
             raise Unavailable(f"{complaint}: {cause}") from cause
         logger.warning("Not started yet: %s; trying again in %.1f s: %s", complaint, pause, cause)
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _complaint(error: Exception) -> str:
+    if isinstance(error, exceptions.AuthenticationError | exceptions.NoPermissionError):
+        return "refuses the user or password of HEADRACE_REDIS_URL"
+    return "does not answer"
 
 
 async def _check(client: Redis, address: str) -> None:
