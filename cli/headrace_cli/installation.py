@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+import headrace_executor.stores.mongo_documents
 import headrace_executor.stores.schema
+import headrace_flow_manager.stores.mongo
 import headrace_flow_manager.stores.sqlite
 import headrace_logging.stores.sqlite
 import headrace_scheduler.stores.sqlite
@@ -40,6 +42,12 @@ FILES = {
     "logging.db": len(headrace_logging.stores.sqlite.MIGRATIONS),
 }
 """What the embedded platform keeps, and the version of each that this release knows."""
+
+DATABASES = {
+    "flow-manager": len(headrace_flow_manager.stores.mongo.VERSIONS),
+    "executor": len(headrace_executor.stores.mongo_documents.VERSIONS),
+}
+"""What the services keep in MongoDB, and the version of each that this release knows."""
 
 
 @dataclass(slots=True)
@@ -89,8 +97,8 @@ def _add_mongo(found: Installation, environ: Mapping[str, str]) -> None:
     if settings.url:
         found.keep_secret(settings.url)
         found.names.append(settings.namespace)
-        names = [settings.database(each) for each in ("flow-manager", "executor")]
-        found.subjects.append(mongo(settings.url, dict.fromkeys(names)))
+        known = {settings.database(service): version for service, version in DATABASES.items()}
+        found.subjects.append(mongo(settings.url, known))
 
 
 def _add_rabbitmq(found: Installation, environ: Mapping[str, str]) -> None:
