@@ -184,7 +184,8 @@ class Callers:
             answer = Client(self._services.ports[gateway]).post(self._path, json={"name": "ada"}, headers=headers)
         except (OSError, http.client.HTTPException) as error:
             return repr(error)
-        return "" if answer.status_code == 200 else f"{answer.status_code} {answer.text}"
+        # A run that changed hands may be answered later than a caller waits: 202 says that it is on record and goes on.
+        return "" if answer.status_code in (200, 202) else f"{answer.status_code} {answer.text}"
 
 
 @pytest.mark.parametrize("service", [name for name in ALL if name != "logging"])
