@@ -24,7 +24,7 @@ _SERVICE_CONFIG = {
             "name": methods.repeatable(),
             "retryPolicy": {
                 "maxAttempts": 4,
-                "initialBackoff": "0.1s",
+                "initialBackoff": "0.2s",
                 "maxBackoff": "1s",
                 "backoffMultiplier": 2,
                 "retryableStatusCodes": ["UNAVAILABLE"],
@@ -57,7 +57,8 @@ def dial(
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.max_reconnect_backoff_ms", 2_000),
+        # Shorter than the pauses between a call's tries: a replica that is back takes over before another one goes.
+        ("grpc.max_reconnect_backoff_ms", 500),
         ("grpc.max_send_message_length", max_message_bytes),
         ("grpc.max_receive_message_length", max_message_bytes),
         ("grpc.max_metadata_size", wire.MAX_METADATA_BYTES),
