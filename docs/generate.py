@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import re
 import sys
@@ -30,6 +31,7 @@ from headrace_gateway.settings import Addresses, GatewaySettings
 from headrace_logging.settings import ElasticsearchSettings, LoggingSettings
 from headrace_logging.settings import ServerSettings as LoggingServer
 from headrace_runtime.bus.rabbitmq import RabbitSettings
+from headrace_runtime.metrics_listener import MetricsSettings
 from headrace_runtime.mongo import MongoSettings
 from headrace_runtime.rpc.peer import PeerSettings
 from headrace_runtime.settings import describe
@@ -51,9 +53,11 @@ SETTINGS: Mapping[str, type] = {
     "Log records in Elasticsearch": ElasticsearchSettings,
     "Services behind the gateway": Addresses,
     "Calls between processes": PeerSettings,
+    "Metrics of a process": MetricsSettings,
     "Bus between processes": RabbitSettings,
     "Documents in MongoDB": MongoSettings,
 }
+ROOT = Path(__file__).parents[1]
 HELP = re.compile(r"^# HELP (\S+) (.*)\n# TYPE \1 (\S+)$", re.MULTILINE)
 
 
@@ -65,7 +69,7 @@ def pages(metrics: str) -> dict[str, str]:
         "rest-api.md": rest_api(),
         "settings.md": settings(),
         "errors.md": error_codes(),
-        "metrics.md": _page("Metrics", [_table(("metric", "kind", "what"), _metric_rows(metrics))]),
+        "metrics.md": metric_names(metrics),
     }
 
 
@@ -184,8 +188,40 @@ def _first_line(kind: type) -> str:
     return (getdoc(kind) or "").split("\n\n")[0].replace("\n", " ")
 
 
-def _metric_rows(text: str) -> list[tuple[str, str, str]]:
-    return sorted((f"`{name}`", kind, help) for name, help, kind in HELP.findall(text))
+def metric_names(served: str) -> str:
+    """What a platform in one process serves, and what only processes of server mode do."""
+    here = {name: (kind, help) for name, help, kind in HELP.findall(served)}
+    elsewhere = {name: rest for name, rest in _declared_metrics() if name not in here}
+    return _page(
+        "Metrics",
+        [
+            "At `/metrics` of the gateway, and of each process of server mode at `HEADRACE_METRICS_LISTEN`.",
+            _metric_table(here),
+            "## In server mode alone",
+            _metric_table(elsewhere),
+        ],
+    )
+
+
+def _metric_table(found: Mapping[str, tuple[str, str]]) -> str:
+    return _table(("metric", "kind", "what"), sorted((f"`{name}`", *rest) for name, rest in found.items()))
+
+
+def _declared_metrics() -> Iterable[tuple[str, tuple[str, str]]]:
+    """Name, kind and help of each metric that the code declares: name and help are written out where it does."""
+    for file in (each for room in ("libs", "services") for each in (ROOT / room).rglob("headrace_*/**/*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and len(node.args) > 1:
+                name, help = (each.value if isinstance(each, ast.Constant) else None for each in node.args[:2])
+                if isinstance(name, str) and name.startswith("headrace_") and isinstance(help, str):
+                    yield name, (_kind_of(node), help)
+
+
+def _kind_of(declared: ast.Call) -> str:
+    """`metrics.gauge(…)` says it by its name, `metrics.follow(…)` by its `kind`."""
+    verb = declared.func.attr if isinstance(declared.func, ast.Attribute) else "follow"
+    given = [each.value.value for each in declared.keywords if isinstance(each.value, ast.Constant)]
+    return verb if verb != "follow" else "gauge" if "gauge" in given else "counter"
 
 
 def _page(title: str, parts: Iterable[str]) -> str:

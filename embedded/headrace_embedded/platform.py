@@ -66,6 +66,7 @@ async def open_platform(
     gateway = load(GatewaySettings, environ)
     clock = clock or SystemClock()
     bus, metrics = LocalBus(), Metrics()
+    bus.count_in(metrics)
     health = Health(clock)
     folder = own.data_dir.resolve()
     async with AsyncExitStack() as stack:
@@ -83,7 +84,9 @@ async def open_platform(
         log_store = await open_log_store(folder / "logging.db", on_broken=on_broken)
         stack.push_async_callback(log_store.close)
         log_app = await stack.enter_async_context(
-            headrace_logging.app.open_app(log_store, clock=clock, settings=load(LoggingSettings, environ))
+            headrace_logging.app.open_app(
+                log_store, clock=clock, settings=load(LoggingSettings, environ), metrics=metrics
+            )
         )
         log_app.register(log_server)
 
@@ -113,6 +116,7 @@ async def open_platform(
                 execution_channel=channels.execution,
                 clock=clock,
                 settings=load(SchedulerSettings, environ),
+                metrics=metrics,
             )
         )
         schedule_app.register(schedule_server)
@@ -140,6 +144,7 @@ async def open_platform(
             bus=bus,
             clock=clock,
             settings=executor_settings,
+            metrics=metrics,
         )
         executor.register(execution_server)
         await stack.enter_async_context(executor.running(alone=not own.shared_data))

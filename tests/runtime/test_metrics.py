@@ -41,6 +41,26 @@ def test_a_name_is_one_metric_of_one_kind() -> None:
         metrics.gauge("a_total", "A.")
 
 
+def test_what_others_count_is_read_when_it_is_shown_and_summed_up_under_one_name() -> None:
+    metrics, commands, sent = Metrics(), {"find": 1}, [5.0]
+    metrics.follow("commands_total", "Commands.", lambda: commands, label="command")
+    metrics.follow("commands_total", "Commands.", lambda: {"find": 10}, label="command")
+    metrics.follow("sent", "Sent.", lambda: sent[0], kind="gauge")
+    commands["insert"] = 2
+    sent[0] = 6
+
+    for _ in range(2):
+        assert metrics.render() == (
+            "# HELP commands_total Commands.\n"
+            "# TYPE commands_total counter\n"
+            'commands_total{command="find"} 11\n'
+            'commands_total{command="insert"} 2\n'
+            "# HELP sent Sent.\n"
+            "# TYPE sent gauge\n"
+            "sent 6\n"
+        )
+
+
 def test_what_makes_no_sense_is_refused() -> None:
     metrics = Metrics()
 

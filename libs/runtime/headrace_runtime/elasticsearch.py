@@ -6,14 +6,18 @@ import asyncio
 import logging
 import re
 import urllib.parse
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from typing import Any
 
-from elastic_transport import TransportError
+from elastic_transport import AsyncTransport, TransportApiResponse, TransportError
 from elastic_transport.client_utils import DEFAULT
 from elasticsearch import ApiError, AsyncElasticsearch, OrjsonSerializer, UnsupportedProductError
 from headrace_core.errors import Conflict, Problem, Unavailable, ValidationFailed
+
+from headrace_runtime.metrics import Metrics
 
 TIMEOUT_SECONDS = 5.0
 FIRST_PAUSE = 0.2
@@ -29,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def open_elasticsearch(
-    urls: str, *, api_key: str = "", ca: str = "", patience: timedelta | None = None
+    urls: str, *, api_key: str = "", ca: str = "", patience: timedelta | None = None, metrics: Metrics | None = None
 ) -> AsyncIterator[AsyncElasticsearch]:
     """Connect to a cluster while the block runs. Calls are repeated once when a connection broke.
 
@@ -42,6 +46,14 @@ async def open_elasticsearch(
     client = connect(urls, api_key=api_key, ca=ca)
     try:
         await _wait_for(client, shown(urls), patience)
+        transport = client.transport
+        if metrics is not None and isinstance(transport, _Counting):
+            metrics.follow(
+                "headrace_elasticsearch_requests_total",
+                "Requests sent to Elasticsearch, each a round trip.",
+                lambda: transport.requests,
+                label="api",
+            )
         yield client
     finally:
         await client.close()
@@ -60,11 +72,28 @@ def connect(urls: str, *, api_key: str = "", ca: str = "") -> AsyncElasticsearch
             request_timeout=TIMEOUT_SECONDS,
             max_retries=1,
             retry_on_status=(),
+            transport_class=_Counting,
             serializers={OrjsonSerializer.mimetype: OrjsonSerializer()},
         )
     except (ValueError, OSError) as error:
         fix = "Name a file with a certificate in PEM."
         raise ValidationFailed([Problem("HEADRACE_ELASTICSEARCH_CA", f"It cannot be used: {error}.", fix)]) from None
+
+
+class _Counting(AsyncTransport):
+    """Counts requests by what is asked for: `_bulk`, `_search`, `_refresh`; "index" for an index itself."""
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self.requests: Counter[str] = Counter()
+
+    # Its base class is awaited too, which the types of its own base do not say.
+    async def perform_request(  # type: ignore[override]
+        self, method: str, target: str, **options: Any
+    ) -> TransportApiResponse:
+        words = (word for word in target.partition("?")[0].split("/") if word.startswith("_"))
+        self.requests[next(words, "index")] += 1
+        return await super().perform_request(method, target, **options)
 
 
 @contextmanager

@@ -1,30 +1,37 @@
 """Numbers about a process, as Prometheus reads them."""
 
+import asyncio
+import logging
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from headrace_core.clock import Clock
+from headrace_core.errors import HeadraceError
 
 MAX_SERIES = 1000
 """Label combinations a metric keeps apart. Further ones are counted together, all their labels "other"."""
 
 SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LAG_INTERVAL = timedelta(milliseconds=250)
+LOOK_SECONDS = 2.0
+"""How long a look at what is not in the process may hold an answer up."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 _Series = TypeVar("_Series")
+_log = logging.getLogger(__name__)
 
 
 class Metrics:
     """All metrics of a process. Asking twice for a name gives the same metric; of another kind, it is an error."""
 
     def __init__(self) -> None:
-        self._metrics: dict[str, Counter | Gauge | Histogram] = {}
+        self._metrics: dict[str, Counter | Gauge | Histogram | Followed] = {}
+        self._looks: list[Callable[[], Awaitable[None]]] = []
 
     def counter(self, name: str, help: str, labels: Sequence[str] = ()) -> "Counter":
         """A number that only grows. By custom its name ends in `_total`."""
@@ -39,6 +46,30 @@ class Metrics:
     ) -> "Histogram":
         """How values spread. `buckets` are upper bounds, growing."""
         return self._known(name, Histogram, lambda: Histogram(name, help, labels, buckets))
+
+    def follow(
+        self,
+        name: str,
+        help: str,
+        read: Callable[[], float | Mapping[str, float]],
+        *,
+        label: str = "",
+        kind: Literal["counter", "gauge"] = "counter",
+    ) -> None:
+        """A number that somebody else keeps, read whenever it is shown; with a label, numbers by its values.
+
+        What several follow under one name is summed up.
+        """
+        self._known(name, Followed, lambda: Followed(name, help, (label,) if label else (), kind)).add(read)
+
+    def look(self, at: Callable[[], Awaitable[None]]) -> None:
+        """Have `at` bring its gauges up to date before each `text`. While it fails they stay as they were."""
+        self._looks.append(at)
+
+    async def text(self) -> str:
+        """As `render`, after all looks, which take two seconds at most."""
+        await asyncio.gather(*(_taken(look) for look in self._looks))
+        return self.render()
 
     def render(self) -> str:
         """Everything in Prometheus' text format (0.0.4)."""
@@ -167,7 +198,38 @@ class Histogram(_Labelled[_Spread]):
         return [*lines, f"{self.name}_sum{labels} {_number(series.sum)}", f"{self.name}_count{labels} {seen}"]
 
 
-_Metric = TypeVar("_Metric", Counter, Gauge, Histogram)
+class Followed(_Labelled[float]):
+    """A counter or gauge whose numbers are kept by those who do the work."""
+
+    def __init__(self, name: str, help: str, labels: Sequence[str], kind: Literal["counter", "gauge"]) -> None:
+        super().__init__(name, help, labels)
+        self.kind = kind
+        self._reads: list[Callable[[], float | Mapping[str, float]]] = []
+
+    def add(self, read: Callable[[], float | Mapping[str, float]]) -> None:
+        """Count what this says, too."""
+        self._reads.append(read)
+
+    def lines(self) -> list[str]:
+        self._series = {} if self._labels else {(): 0.0}
+        for read in self._reads:
+            found = read()
+            for value, number in found.items() if isinstance(found, Mapping) else (("", found),):
+                key = self._key(dict.fromkeys(self._labels, value))
+                self._series[key] = self._series.get(key, 0.0) + number
+        return super().lines()
+
+
+_Metric = TypeVar("_Metric", Counter, Gauge, Histogram, Followed)
+
+
+async def _taken(look: Callable[[], Awaitable[None]]) -> None:
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            await look()
+    except (HeadraceError, TimeoutError) as error:
+        # Numbers are asked for most when something is wrong: what is known is shown.
+        _log.warning("Some metrics are older than they seem: %s", error or "a store did not answer in time")
 
 
 async def watch_loop_lag(metrics: Metrics, clock: Clock, *, interval: timedelta = LAG_INTERVAL) -> None:

@@ -34,6 +34,7 @@ from pymongo.errors import (
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 from pymongo.uri_parser import parse_uri
 
+from headrace_runtime.metrics import Metrics
 from headrace_runtime.settings import setting
 
 if TYPE_CHECKING:
@@ -104,7 +105,9 @@ class Mongo:
             self._client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
                 url, maxPoolSize=MAX_CONNECTIONS, event_listeners=[self._sent], **options
             )
-            self._blocking: MongoClient[Document] = MongoClient(url, maxPoolSize=1, connect=False, **options)
+            self._blocking: MongoClient[Document] = MongoClient(
+                url, maxPoolSize=1, connect=False, event_listeners=[self._sent], **options
+            )
         except (InvalidURI, ConfigurationError, ValueError, OSError) as error:
             raise Conflict(f"HEADRACE_MONGO_URL cannot be used: {error}.") from None
         self.database: AsyncIOMotorDatabase[Document] = self._client[database]
@@ -136,6 +139,15 @@ class Mongo:
     def sent(self) -> Mapping[str, int]:
         """How many commands of each name went out since the start. Their sum is the count of round trips."""
         return dict(self._sent.counts)
+
+    def count_in(self, metrics: Metrics) -> None:
+        """Show the commands among these metrics."""
+        metrics.follow(
+            "headrace_mongo_commands_total",
+            "Commands sent to MongoDB, each a round trip.",
+            lambda: self.sent,
+            label="command",
+        )
 
     async def check(self) -> None:
         """Raises Conflict with what to do when this deployment cannot keep what Headrace promises, or Unavailable."""

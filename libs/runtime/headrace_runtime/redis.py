@@ -18,6 +18,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
 
+from headrace_runtime.metrics import Metrics
+
 TIMEOUT_SECONDS = 2.0
 MAX_CONNECTIONS = 32
 LONGEST_PAUSE = 5.0
@@ -39,12 +41,14 @@ class RedisDatabase:
         self.prefix = f"{{{prefix}}}:"
         self._client = client
         self._scripts: dict[str, AsyncScript] = {}
+        self.calls = 0
 
     async def run(self, script: str, *arguments: str | int) -> Any:
         """Run a Lua script with the prefix as `KEYS[1]`. Raises Unavailable when Redis does not answer in time."""
         registered = self._scripts.get(script)
         if registered is None:
             registered = self._scripts[script] = self._client.register_script(script)
+        self.calls += 1
         try:
             return await registered(keys=[self.prefix], args=arguments)
         except (exceptions.RedisError, OSError, TimeoutError) as error:
@@ -52,6 +56,7 @@ class RedisDatabase:
 
     async def run_id(self) -> str:
         """What tells this start of this server from any other. Raises Unavailable."""
+        self.calls += 1
         try:
             return str((await self._client.info("server"))["run_id"])
         except (exceptions.RedisError, OSError, TimeoutError) as error:
@@ -59,7 +64,9 @@ class RedisDatabase:
 
 
 @asynccontextmanager
-async def open_redis(url: str, *, prefix: str, patience: timedelta | None = None) -> AsyncIterator[RedisDatabase]:
+async def open_redis(
+    url: str, *, prefix: str, patience: timedelta | None = None, metrics: Metrics | None = None
+) -> AsyncIterator[RedisDatabase]:
     """Connect to the Redis at `redis://[user:password@]host:port/number` while the block runs.
 
     A Redis that is not there yet, still loads its data or refuses the credentials is waited for, with a line for
@@ -69,7 +76,10 @@ async def open_redis(url: str, *, prefix: str, patience: timedelta | None = None
     client = connect(url)
     try:
         await _wait_for(client, shown(url), patience)
-        yield RedisDatabase(client, prefix)
+        database = RedisDatabase(client, prefix)
+        if metrics is not None:
+            metrics.follow("headrace_redis_calls_total", "Calls of Redis, each a round trip.", lambda: database.calls)
+        yield database
     finally:
         await client.aclose()
 

@@ -12,6 +12,7 @@ from headrace_core.clock import SystemClock
 from headrace_runtime import failpoints, lifecycle, rpc, settings
 from headrace_runtime.bus.rabbitmq import open_bus
 from headrace_runtime.egress import Egress, EgressPolicy
+from headrace_runtime.metrics_listener import open_metrics
 from headrace_runtime.mongo import MongoSettings
 from headrace_runtime.sqlite import lock_directory
 
@@ -46,7 +47,8 @@ class ServerSettings:
 async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     """Serve until told to stop."""
     failpoints.arm(os.environ)
-    peer = rpc.Peer("executor", os.environ)
+    metrics = await stack.enter_async_context(open_metrics(os.environ))
+    peer = rpc.Peer("executor", os.environ, metrics)
     server = settings.load(ServerSettings, os.environ)
     chosen = settings.load(ExecutorSettings, os.environ)
     policy = EgressPolicy(allow_private=chosen.egress_allow_private, allowed_networks=chosen.egress_networks)
@@ -61,9 +63,10 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
             log_channel=await stack.enter_async_context(peer.dial("logging", server.logging)),
             egress=await stack.enter_async_context(Egress(policy)),
         ),
-        bus=await stack.enter_async_context(open_bus(os.environ)),
+        bus=await stack.enter_async_context(open_bus(os.environ, metrics)),
         clock=SystemClock(),
         settings=chosen,
+        metrics=metrics,
     )
     await stack.enter_async_context(app.running(alone=mongo.url is None))
     await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain))

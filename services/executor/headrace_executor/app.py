@@ -14,6 +14,7 @@ from headrace_core.manifest import parse_manifest
 from headrace_core.ports import Bus
 from headrace_runtime.bus import LocalBus
 from headrace_runtime.egress import Egress
+from headrace_runtime.metrics import Metrics
 from headrace_runtime.rpc import Channel, Server
 from headrace_sdk import Component
 
@@ -25,6 +26,7 @@ from headrace_executor.counters import Counters
 from headrace_executor.engine import Engine
 from headrace_executor.execution import Surroundings
 from headrace_executor.fleet import Ears, Fleet
+from headrace_executor.measuring import Measuring
 from headrace_executor.plan import ComponentEntry, Components
 from headrace_executor.plans import Plans
 from headrace_executor.ports import Neighbours
@@ -84,6 +86,7 @@ class ExecutorApp:
         bus: Bus | None,
         clock: Clock,
         settings: ExecutorSettings,
+        metrics: Metrics | None = None,
     ) -> None:
         self._bus = bus if bus is not None else LocalBus()
         self.settings = settings
@@ -122,6 +125,7 @@ class ExecutorApp:
         self.activation = Activation(
             self.service, self.timing, store, self.engine, self._plans, neighbours.schedules, clock, settings
         )
+        Measuring(store, self.engine, clock, self.counters).show_in(metrics or Metrics())
         self._shipper = Shipper(store, self._plans, neighbours.logs, clock, self.counters)
 
     def _surroundings(self, engine: Engine, store: ExecutorStore, doors: Doors, clock: Clock) -> Surroundings:
@@ -131,6 +135,7 @@ class ExecutorApp:
             store=store,
             doors=doors,
             clock=clock,
+            counters=self.counters,
             policy=RetryPolicy(settings.retry_first, settings.retry_longest, settings.retry_count),
             receive_timeout=settings.receive_timeout,
             owner=engine.owner,

@@ -12,6 +12,7 @@ class Counters:
     accepted: int = 0
     duplicates: int = 0
     refused: int = 0
+    committed: int = 0
     settled: int = 0
     claimed: int = 0
     fenced: int = 0

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
@@ -70,6 +71,7 @@ class Engine:
         self._counters = counters
         self._workers = workers
         self._queue: asyncio.Queue[Loaded] = asyncio.Queue(backlog)
+        self._queued: deque[float] = deque()
         self._active: dict[str, Execution] = {}
         self._lease = lease
         self._retention = retention
@@ -140,12 +142,18 @@ class Engine:
         return self._queue.qsize()
 
     @property
+    def longest_queued(self) -> float:
+        """For how many seconds the run has waited for a worker that has waited longest; 0 when none waits."""
+        return self._clock.monotonic() - self._queued[0] if self._queued else 0.0
+
+    @property
     def active_count(self) -> int:
         return len(self._active)
 
     def take(self, run: Run) -> None:
         """Give a run that was just accepted, and belongs to this executor, to a worker."""
         self._queue.put_nowait(Loaded(run, [], []))
+        self._queued.append(self._clock.monotonic())
 
     def nudge(self) -> None:
         """Look at the store soon: something there became ready or due. What this executor cannot take, another may."""
@@ -170,6 +178,7 @@ class Engine:
     async def _work(self) -> None:
         while True:
             loaded = await self._queue.get()
+            self._queued.popleft()
             try:
                 await self._execute(loaded)
             finally:
@@ -250,6 +259,7 @@ class Engine:
             run.run_id, run.tenant_id, run.epoch, run.seq, record, RunState.FAILED, run.steps, 0, 1, now, error=error
         )
         [written] = await self._store.commit([commit])
+        self._counters.committed += written
         if not written:
             raise Fenced(f"Run {run.run_id} belongs to another executor by now.")
         self._waiters.answer(run.run_id, implicit(202, run.run_id))
@@ -279,6 +289,7 @@ class Engine:
         failpoint("run.claimed")
         for loaded in claimed:
             self._counters.claimed += 1
+            self._queued.append(self._clock.monotonic())
             await self._queue.put(loaded)
         return len(claimed)
 

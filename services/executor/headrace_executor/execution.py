@@ -22,6 +22,7 @@ from headrace_sdk.context import Message as SdkMessage
 
 from headrace_executor import happenings
 from headrace_executor.context import Doors, Effects, MemoryOfNode, StepContext, sdk_message
+from headrace_executor.counters import Counters
 from headrace_executor.journal import Progress, StepResult
 from headrace_executor.model import (
     ANSWER_PORT,
@@ -66,6 +67,7 @@ class Surroundings:
     store: RunStore
     doors: Doors
     clock: Clock
+    counters: Counters
     policy: RetryPolicy
     receive_timeout: timedelta
     owner: str
@@ -501,6 +503,7 @@ class Execution:
         failpoint("run.before_commit")
         [written] = await self._around.store.commit([commit])
         failpoint("run.after_commit")
+        self._around.counters.committed += written
         if not written:
             raise Fenced(f"Run {run.run_id} belongs to another executor by now.")
         if self._has_answered:

@@ -72,6 +72,10 @@ class RunStore(Protocol):
         """When the next waiting run goes on by itself; None when none does."""
         ...
 
+    async def ready_since(self) -> float | None:
+        """When the run became ready that has been so for longest; None when none is."""
+        ...
+
     def heartbeat(self, owner: str, until: float) -> None:
         """Say that `owner` lives until then. Blocks: it is called from a thread that no busy event loop can hold up."""
         ...

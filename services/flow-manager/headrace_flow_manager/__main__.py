@@ -8,6 +8,7 @@ from headrace_connectors import load_apps, load_builtin, load_bundles
 from headrace_core.clock import SystemClock
 from headrace_runtime import failpoints, lifecycle, rpc, settings
 from headrace_runtime.bus.rabbitmq import open_bus
+from headrace_runtime.metrics_listener import open_metrics
 from headrace_runtime.mongo import MongoSettings
 from headrace_runtime.sqlite import lock_directory
 
@@ -22,7 +23,8 @@ log = logging.getLogger(__name__)
 async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     """Serve until told to stop."""
     failpoints.arm(os.environ)
-    peer = rpc.Peer("flow-manager", os.environ)
+    metrics = await stack.enter_async_context(open_metrics(os.environ))
+    peer = rpc.Peer("flow-manager", os.environ, metrics)
     server = settings.load(ServerSettings, os.environ)
     stores = await _open_stores(stack, stopping, server)
     stack.push_async_callback(stores.close)
@@ -36,7 +38,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
             log_channel=await stack.enter_async_context(peer.dial("logging", server.logging_address)),
             clock=SystemClock(),
             settings=settings.load(FlowManagerSettings, os.environ),
-            bus=await stack.enter_async_context(open_bus(os.environ)),
+            bus=await stack.enter_async_context(open_bus(os.environ, metrics)),
         )
     )
     if server.admin_password and await app.people.ensure_administrator(server.admin_email, server.admin_password):

@@ -4,8 +4,9 @@ import os
 from contextlib import AsyncExitStack
 
 from headrace_core.clock import SystemClock
-from headrace_runtime import lifecycle, metrics, rpc, settings
+from headrace_runtime import lifecycle, rpc, settings
 from headrace_runtime.health import Health
+from headrace_runtime.metrics_listener import open_metrics
 
 from headrace_gateway.app import create_app
 from headrace_gateway.clients import Channels
@@ -15,6 +16,7 @@ from headrace_gateway.settings import Addresses, GatewaySettings
 
 async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     """Serve until told to stop."""
+    metrics = await stack.enter_async_context(open_metrics(os.environ))
     peer = rpc.Peer("gateway", os.environ)
     addresses = settings.load(Addresses, os.environ)
     chosen = settings.load(GatewaySettings, os.environ)
@@ -25,7 +27,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
         log=await stack.enter_async_context(peer.dial("logging", addresses.logging)),
     )
     clock = SystemClock()
-    app = create_app(channels=channels, settings=chosen, clock=clock, health=Health(clock), metrics=metrics.Metrics())
+    app = create_app(channels=channels, settings=chosen, clock=clock, health=Health(clock), metrics=metrics)
     await stack.enter_async_context(serve_http(app, chosen.host, chosen.port))
     await stopping.wait()
 

@@ -85,9 +85,14 @@ class Gateway:
         self._seconds = metrics.histogram(
             "headrace_gateway_request_seconds", "Time until a request's answer began.", ("route", "method")
         )
+        self._follow(metrics)
 
-        self._live_streams = metrics.gauge("headrace_gateway_live_streams", "Live streams that are open.")
-        self._waiting = metrics.gauge("headrace_gateway_events_waiting", "Events that wait for a call to the executor.")
+    def _follow(self, metrics: Metrics) -> None:
+        events, live, follow = self.coalescer, self.live, metrics.follow
+        follow("headrace_gateway_batches_total", "Calls that brought events to the executor.", lambda: events.batches)
+        follow("headrace_gateway_events_total", "Events brought to the executor.", lambda: events.events)
+        follow("headrace_gateway_events_waiting", "Events that wait for a call.", lambda: events.waiting, kind="gauge")
+        follow("headrace_gateway_live_streams", "Live streams that are open.", lambda: live.count, kind="gauge")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -110,12 +115,6 @@ class Gateway:
         """Return when every event that was taken has its outcome."""
         self.begin_drain()
         await self.coalescer.drain()
-
-    def metrics_text(self) -> str:
-        """Everything there is to count, in Prometheus' text format."""
-        self._live_streams.set(self.live.count)
-        self._waiting.set(self.coalescer.waiting)
-        return self.metrics.render()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:

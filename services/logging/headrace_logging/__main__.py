@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack
 
 from headrace_core.clock import SystemClock
 from headrace_runtime import lifecycle, rpc, settings
+from headrace_runtime.metrics import Metrics
+from headrace_runtime.metrics_listener import open_metrics
 from headrace_runtime.sqlite import lock_directory
 
 from headrace_logging.app import open_app
@@ -16,18 +18,21 @@ from headrace_logging.stores.elasticsearch_documents import Layout
 
 async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     """Serve until told to stop."""
-    peer = rpc.Peer("logging", os.environ)
+    metrics = await stack.enter_async_context(open_metrics(os.environ))
+    peer = rpc.Peer("logging", os.environ, metrics)
     server = settings.load(ServerSettings, os.environ)
-    store = await _open_store(stack, stopping, server)
+    store = await _open_store(stack, stopping, server, metrics)
     app = await stack.enter_async_context(
-        open_app(store, clock=SystemClock(), settings=settings.load(LoggingSettings, os.environ))
+        open_app(store, clock=SystemClock(), settings=settings.load(LoggingSettings, os.environ), metrics=metrics)
     )
     await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain))
     await app.start()
     await stopping.wait()
 
 
-async def _open_store(stack: AsyncExitStack, stopping: lifecycle.Stopping, server: ServerSettings) -> LogStore:
+async def _open_store(
+    stack: AsyncExitStack, stopping: lifecycle.Stopping, server: ServerSettings, metrics: Metrics
+) -> LogStore:
     search = settings.load(ElasticsearchSettings, os.environ)
     if search.url:
         return await stack.enter_async_context(
@@ -37,6 +42,7 @@ async def _open_store(stack: AsyncExitStack, stopping: lifecycle.Stopping, serve
                 layout=Layout(search.shards, search.replicas),
                 api_key=search.api_key,
                 ca=search.ca,
+                metrics=metrics,
             )
         )
     folder = server.data_directory / "logging"

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from headrace_core.clock import Clock
+from headrace_runtime.metrics import Metrics
 from headrace_runtime.rpc import Server
 
 from headrace_logging.service import LogService
@@ -37,9 +38,11 @@ class LoggingApp:
 
 
 @asynccontextmanager
-async def open_app(store: LogStore, *, clock: Clock, settings: LoggingSettings) -> AsyncIterator[LoggingApp]:
+async def open_app(
+    store: LogStore, *, clock: Clock, settings: LoggingSettings, metrics: Metrics | None = None
+) -> AsyncIterator[LoggingApp]:
     """A log service over this store for the length of the block. The store stays the caller's to close."""
-    service = LogService(store, clock=clock, settings=settings)
+    service = LogService(store, clock=clock, settings=settings, metrics=metrics)
     async with asyncio.TaskGroup() as tasks:
         app = LoggingApp(service, tasks)
         try:

@@ -9,6 +9,7 @@ from datetime import datetime
 from headrace_core import Json
 from headrace_core.clock import Clock
 from headrace_core.errors import BadRequest, HeadraceError, NotFound
+from headrace_runtime.metrics import Metrics
 
 from headrace_logging import indexing, model, tail
 from headrace_logging.model import Found, LogRecord, Scope, Search, SortKey, StoredRecord, Written
@@ -42,11 +43,19 @@ class Question:
 class LogService:
     """The use cases of the log."""
 
-    def __init__(self, store: LogStore, *, clock: Clock, settings: LoggingSettings) -> None:
+    def __init__(
+        self, store: LogStore, *, clock: Clock, settings: LoggingSettings, metrics: Metrics | None = None
+    ) -> None:
         self._store = store
         self._clock = clock
         self._settings = settings
         self._tails = tail.Tails(max_readers=settings.max_tails, queue_records=settings.tail_queue)
+        self._count(metrics or Metrics())
+
+    def _count(self, metrics: Metrics) -> None:
+        self._stored = metrics.counter("headrace_log_stored_total", "Log records that were stored.")
+        self._known = metrics.counter("headrace_log_known_total", "Log records that came again.")
+        self._refused = metrics.counter("headrace_log_refused_total", "Log records that cannot be kept.")
 
     async def write(self, records: Sequence[LogRecord]) -> Written:
         """Store a batch and show it to its readers. Writing it again changes nothing.
@@ -58,11 +67,12 @@ class LogService:
         clean = [(record.record_id, model.cleaned(record)) for record in records]
         refused = tuple(record_id for record_id, kept in clean if kept is None)
         kept = [record for _, record in clean if record is not None]
-        if not kept:
-            return Written((), 0, refused)
-        written = await self._store.write(kept, self._clock.now())
+        written = await self._store.write(kept, self._clock.now()) if kept else Written((), 0, ())
         self._tails.offer(written.stored)
-        return Written(written.stored, written.known, refused)
+        self._stored.inc(len(written.stored))
+        self._known.inc(written.known)
+        self._refused.inc(len(refused) + len(written.refused_ids))
+        return Written(written.stored, written.known, (*refused, *written.refused_ids))
 
     async def search(self, question: Question) -> Found:
         """The records that answer the question. Raises BadRequest that says what of it cannot be understood."""

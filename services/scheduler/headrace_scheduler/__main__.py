@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack
 
 from headrace_core.clock import SystemClock
 from headrace_runtime import failpoints, lifecycle, rpc, settings
+from headrace_runtime.metrics import Metrics
+from headrace_runtime.metrics_listener import open_metrics
 from headrace_runtime.sqlite import lock_directory
 
 from headrace_scheduler.app import open_app
@@ -16,9 +18,10 @@ from headrace_scheduler.stores import redis, sqlite
 async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     """Serve and fire until told to stop."""
     failpoints.arm(os.environ)
-    peer = rpc.Peer("scheduler", os.environ)
+    metrics = await stack.enter_async_context(open_metrics(os.environ))
+    peer = rpc.Peer("scheduler", os.environ, metrics)
     server = settings.load(ServerSettings, os.environ)
-    store = await _open_store(stack, stopping, server)
+    store = await _open_store(stack, stopping, server, metrics)
     channel = await stack.enter_async_context(peer.dial("executor", server.executor_address))
     app = await stack.enter_async_context(
         open_app(
@@ -26,6 +29,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
             execution_channel=channel,
             clock=SystemClock(),
             settings=settings.load(SchedulerSettings, os.environ),
+            metrics=metrics,
         )
     )
     await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain))
@@ -33,10 +37,12 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     await stopping.wait()
 
 
-async def _open_store(stack: AsyncExitStack, stopping: lifecycle.Stopping, server: ServerSettings) -> Store:
+async def _open_store(
+    stack: AsyncExitStack, stopping: lifecycle.Stopping, server: ServerSettings, metrics: Metrics
+) -> Store:
     if server.redis_url:
         return await stack.enter_async_context(
-            redis.open_store(server.redis_url, prefix=f"{server.redis_namespace}.scheduler")
+            redis.open_store(server.redis_url, prefix=f"{server.redis_namespace}.scheduler", metrics=metrics)
         )
     folder = server.data_directory / "scheduler"
     stack.enter_context(lock_directory(folder))

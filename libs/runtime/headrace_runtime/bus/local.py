@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from headrace_runtime.metrics import Metrics
+
 GROUP_CAPACITY = 10_000
 BATCH = 500
 
@@ -21,6 +23,10 @@ class LocalBus:
         self._capacity = capacity
         self._groups: dict[str, dict[str, _Group]] = {}
         self.dropped = 0
+
+    def count_in(self, metrics: Metrics) -> None:
+        """Show among these metrics what was lost."""
+        metrics.follow("headrace_bus_dropped_total", "Messages that a group had no room for.", lambda: self.dropped)
 
     async def publish(self, topic: str, payloads: Sequence[bytes]) -> None:
         for group in self._groups.get(topic, {}).values():

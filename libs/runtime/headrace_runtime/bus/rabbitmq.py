@@ -18,6 +18,7 @@ from headrace_runtime.bus.link import Link
 from headrace_runtime.bus.publishing import Publisher
 from headrace_runtime.bus.subscription import Subscription
 from headrace_runtime.bus.topology import Topology
+from headrace_runtime.metrics import Metrics
 from headrace_runtime.settings import load, setting
 
 FIRST_SECONDS = 5.0
@@ -84,6 +85,14 @@ class RabbitBus:
         """Connections made so far; two is one for each direction."""
         return self._to.connects + self._from.connects
 
+    def count_in(self, metrics: Metrics) -> None:
+        """Show among these metrics what was published and what was lost."""
+        follow = metrics.follow
+        follow("headrace_bus_messages_total", "Messages that the broker confirmed.", lambda: self.messages)
+        follow("headrace_bus_unheard_total", "Messages that nobody had subscribed to.", lambda: self.unheard)
+        follow("headrace_bus_dropped_total", "Messages that a group had no room for.", lambda: self.dropped)
+        follow("headrace_bus_connects_total", "Connections made to the broker.", lambda: self.connects)
+
     async def publish(self, topic: str, payloads: Sequence[bytes]) -> None:
         """As the port says, when the broker has confirmed. Raises Unavailable; it may have arrived all the same."""
         if payloads:
@@ -99,16 +108,18 @@ class RabbitBus:
 
 
 @asynccontextmanager
-async def open_bus(environ: Mapping[str, str]) -> AsyncIterator[RabbitBus | None]:
+async def open_bus(environ: Mapping[str, str], metrics: Metrics | None = None) -> AsyncIterator[RabbitBus | None]:
     """The bus that the environment names, connected while the block runs; None where it names none.
 
-    Raises ValidationFailed for wrong settings.
+    What it publishes is counted in the metrics.     Raises ValidationFailed for wrong settings.
     """
     chosen = load(RabbitSettings, environ)
     if chosen.url is None:
         yield None
         return
     async with RabbitBus.connected(chosen.url, namespace=chosen.namespace, capacity=chosen.capacity) as bus:
+        if metrics is not None:
+            bus.count_in(metrics)
         yield bus
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from headrace_core.errors import Problem, ValidationFailed
 
 from headrace_runtime import settings
+from headrace_runtime.metrics import Metrics
 from headrace_runtime.rpc.client import DialledChannel, dial
 from headrace_runtime.rpc.server import RunningServer, ServerLimits, serve
 from headrace_runtime.rpc.tls import Identity
@@ -52,10 +53,11 @@ class PeerSettings:
 
 
 class Peer:
-    """The process of the service `name`."""
+    """The process of the service `name`. Calls that it answers are counted in its metrics."""
 
-    def __init__(self, name: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, name: str, environ: Mapping[str, str], metrics: Metrics | None = None) -> None:
         self.name = name
+        self._metrics = metrics
         self._settings = settings.load(PeerSettings, environ)
         self._identity = self._settings.identity()
 
@@ -78,4 +80,5 @@ class Peer:
             drain=drain,
             identity=self._identity,
             reflection=self._settings.reflection,
+            metrics=self._metrics,
         )

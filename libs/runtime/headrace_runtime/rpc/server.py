@@ -12,6 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from headrace_core.errors import BadRequest, Conflict, Forbidden, HeadraceError
 
 from headrace_runtime import logs
+from headrace_runtime.metrics import Counter, Metrics
 from headrace_runtime.rpc import deadlines, methods, tls, wire
 
 ENDLESS = frozenset(
@@ -109,17 +110,18 @@ async def serve(
     drain: Callable[[], Awaitable[None]] = _nothing,
     identity: tls.Identity | None = None,
     reflection: bool = False,
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[RunningServer]:
     """Answer calls at `address` (`host:port`, port 0 for any, or `unix:/path`) while the block runs; drain after it.
 
     `register` adds the servicers; `drain` ends what they do beside their calls, and endless streams. The standard
     health service is there and says SERVING. With an `identity` only services with a certificate get in, each to the
-    methods that `rpc.methods` lets it call. `reflection` tells tools what there is. Raises Conflict when nobody can
-    listen at the address.
+    methods that `rpc.methods` lets it call. `reflection` tells tools what there is. `metrics` count the calls.
+    Raises Conflict when nobody can listen at the address.
     """
     limits = limits or ServerLimits()
     server = grpc.aio.server(
-        interceptors=(_Edge(frozenset(endless), is_guarded=identity is not None),),
+        interceptors=(_Edge(frozenset(endless), metrics or Metrics(), is_guarded=identity is not None),),
         options=_options(limits),
         maximum_concurrent_rpcs=limits.max_concurrent_calls,
     )
@@ -193,8 +195,13 @@ def _options(limits: ServerLimits) -> list[tuple[str, object]]:
 class _Edge(_Interceptor):
     """Where errors become statuses, and where callers, deadlines and request ids are checked."""
 
-    def __init__(self, endless: frozenset[str], *, is_guarded: bool) -> None:
+    def __init__(self, endless: frozenset[str], metrics: Metrics, *, is_guarded: bool) -> None:
         self._endless = endless
+        self._calls = metrics.counter(
+            "headrace_rpc_calls_total",
+            "Calls over gRPC that were answered, by what came of them.",
+            ("method", "outcome"),
+        )
         self._is_guarded = is_guarded
 
     async def intercept_service(
@@ -207,7 +214,7 @@ class _Edge(_Interceptor):
         # grpc gives None for a method nobody registered, and answers UNIMPLEMENTED by itself.
         if handler is None or method.startswith(_HEALTH):
             return handler
-        edge = _Method(method, is_endless=method in self._endless, is_guarded=self._is_guarded)
+        edge = _Method(method, self._calls, is_endless=method in self._endless, is_guarded=self._is_guarded)
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
                 edge.unary(handler.unary_unary), handler.request_deserializer, handler.response_serializer
@@ -222,8 +229,9 @@ class _Edge(_Interceptor):
 class _Method:
     """One method's edge."""
 
-    def __init__(self, name: str, *, is_endless: bool, is_guarded: bool) -> None:
+    def __init__(self, name: str, calls: Counter, *, is_endless: bool, is_guarded: bool) -> None:
         self._name = name
+        self._calls = calls
         self._is_guarded = is_guarded
         self._is_endless = is_endless
 
@@ -231,7 +239,9 @@ class _Method:
         async def answer(request: object, context: grpc.aio.ServicerContext[Any, Any]) -> object:
             try:
                 self._enter(context)
-                return await behaviour(request, context)
+                answered = await behaviour(request, context)
+                self._count("ok")
+                return answered
             except Exception as error:
                 await self._refuse(context, error)
 
@@ -243,10 +253,14 @@ class _Method:
                 self._enter(context)
                 async for each in behaviour(request, context):
                     yield each
+                self._count("ok")
             except Exception as error:
                 await self._refuse(context, error)
 
         return answers
+
+    def _count(self, outcome: str) -> None:
+        self._calls.inc(method=self._name.removeprefix("/"), outcome=outcome)
 
     def _enter(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         offered = next((value for key, value in _metadata(context) if key == wire.REQUEST_ID_KEY), "")
@@ -270,6 +284,7 @@ class _Method:
         if isinstance(error, grpc.aio.AbortError):
             raise error
         known = self._known(error)
+        self._count(known.code)
         await context.abort(wire.status_of(known), wire.status_text(known), ((wire.ERROR_KEY, wire.encode(known)),))
 
     def _known(self, error: Exception) -> HeadraceError:

@@ -78,6 +78,15 @@ class SqliteExecutorStore:
 
         return await self._database.read(work)
 
+    async def ready_since(self) -> float | None:
+        def work(connection: sqlite3.Connection) -> float | None:
+            row = connection.execute(
+                "SELECT MIN(updated) AS since FROM runs WHERE state = ?", (RunState.READY,)
+            ).fetchone()
+            return None if row is None else row["since"]
+
+        return await self._database.read(work)
+
     def heartbeat(self, owner: str, until: float) -> None:
         self._database.write_blocking(
             lambda connection: connection.execute(

@@ -32,7 +32,7 @@ async def ready(call: Call) -> Response:
 
 
 async def metrics(call: Call) -> Response:
-    return Response(call.gateway.metrics_text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(await call.gateway.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 async def openapi(call: Call) -> Response:

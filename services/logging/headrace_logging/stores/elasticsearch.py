@@ -11,6 +11,7 @@ import orjson
 from elasticsearch import ApiError, AsyncElasticsearch, NotFoundError
 from headrace_core.errors import Unavailable
 from headrace_runtime.elasticsearch import RETRY_HINT, open_elasticsearch, translated
+from headrace_runtime.metrics import Metrics
 
 from headrace_logging.model import Found, LogRecord, Scope, Search, StoredRecord, Written
 from headrace_logging.store import Trimmed
@@ -186,13 +187,14 @@ async def open_store(
     ca: str = "",
     patience: timedelta | None = None,
     is_seen_at_once: bool = False,
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[ElasticsearchLogStore]:
     """The log in this cluster while the block runs. Waits for it, and lays out what is missing.
 
     `is_seen_at_once` refreshes with each write, which is dear. Raises Unavailable, ValidationFailed.
     """
     names = Names(prefix)
-    async with open_elasticsearch(urls, api_key=api_key, ca=ca, patience=patience) as client:
+    async with open_elasticsearch(urls, api_key=api_key, ca=ca, patience=patience, metrics=metrics) as client:
         store = ElasticsearchLogStore(client, names, layout or Layout(), is_seen_at_once=is_seen_at_once)
         try:
             await store.lay_out()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from headrace_runtime.metrics import Metrics
 from headrace_runtime.redis import RedisDatabase, open_redis
 
 from headrace_scheduler.store import LockStore, QuotaStore, TimerStore
@@ -34,7 +35,9 @@ class RedisStore:
 
 
 @asynccontextmanager
-async def open_store(url: str, *, prefix: str, patience: timedelta | None = None) -> AsyncIterator[RedisStore]:
+async def open_store(
+    url: str, *, prefix: str, patience: timedelta | None = None, metrics: Metrics | None = None
+) -> AsyncIterator[RedisStore]:
     """The scheduler's part of the Redis at this address, while the block runs; see `open_redis`."""
-    async with open_redis(url, prefix=prefix, patience=patience) as database:
+    async with open_redis(url, prefix=prefix, patience=patience, metrics=metrics) as database:
         yield RedisStore(database)
