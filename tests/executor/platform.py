@@ -22,6 +22,7 @@ from headrace_executor.service import Event, RunDetail
 from headrace_executor.settings import ExecutorSettings
 from headrace_executor.store import ExecutorStore
 from headrace_executor.stores.sqlite import SqliteExecutorStore
+from headrace_runtime.metrics import Metrics
 from headrace_sdk import Component
 
 TENANT = "a" * 24
@@ -124,6 +125,7 @@ class Platform:
         self.web = web
         self.timers = NotedTimers()
         self.logs = NotedLogs()
+        self.metrics = Metrics()
         nothing: Any = None  # these components use neither stores nor files
         timers: Any = self.timers  # no locks here
         self.app = ExecutorApp(
@@ -141,6 +143,7 @@ class Platform:
                     **settings,
                 }
             ),
+            metrics=self.metrics,
         )
         self.counters = self.app.counters
         self.engine = self.app.engine

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from headrace_core.errors import Conflict, Unavailable, ValidationFailed
+from headrace_runtime.metrics import Metrics
 from headrace_runtime.redis import is_too_old, may_evict, open_redis, shown
 
 from tests.servers import Redis
@@ -25,6 +26,16 @@ async def test_a_script_is_found_again_after_redis_forgot_it(tmp_path: Path) -> 
             server.restart()
 
             assert await database.run(ECHO, "y") == ["{p}:", "y"]
+
+
+async def test_each_call_is_counted(tmp_path: Path) -> None:
+    metrics = Metrics()
+    with Redis(tmp_path) as server:
+        async with open_redis(server.url, prefix="p", patience=SOON, metrics=metrics) as database:
+            await database.run(ECHO, "x")
+            await database.run_id()
+
+            assert metrics.render().endswith("headrace_redis_calls_total 2\n")
 
 
 async def test_a_redis_that_went_away_is_unavailable_in_time_and_serves_again_when_it_is_back(tmp_path: Path) -> None:

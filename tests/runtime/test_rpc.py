@@ -18,6 +18,7 @@ from headrace.log.v1 import log_service_pb2_grpc as log_rpc
 from headrace_core import errors
 from headrace_core.errors import HeadraceError, Problem
 from headrace_runtime import logs, rpc
+from headrace_runtime.metrics import Metrics
 from headrace_runtime.rpc import deadlines, wire
 
 QUICK = rpc.ServerLimits(notice=timedelta(0), grace=timedelta(seconds=2))
@@ -710,3 +711,21 @@ async def test_a_strange_request_id_is_replaced() -> None:
 async def test_an_error_that_cannot_be_read_is_internal() -> None:
     assert isinstance(wire.decode(b"{"), errors.Internal)
     assert isinstance(wire.decode(b"[]"), errors.Internal)
+
+
+async def test_the_server_counts_calls_by_what_came_of_them() -> None:
+    servicer, metrics = Servicer(), Metrics()
+    servicer.write = quick_write
+
+    async with (
+        rpc.serve("127.0.0.1:0", registering(servicer), limits=QUICK, metrics=metrics) as running,
+        rpc.dial(running.address) as channel,
+    ):
+        stub = House(servicer, channel).stub
+        await stub.WriteRecords(pb.WriteRecordsRequest())
+        with pytest.raises(errors.Unsupported):
+            await stub.GetRecord(pb.GetRecordRequest())
+
+    calls = metrics.counter("headrace_rpc_calls_total", "", ("method", "outcome"))
+    assert calls.value(method="headrace.log.v1.LogService/WriteRecords", outcome="ok") == 1
+    assert calls.value(method="headrace.log.v1.LogService/GetRecord", outcome=errors.Unsupported.code) == 1

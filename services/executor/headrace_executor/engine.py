@@ -70,7 +70,9 @@ class Engine:
         self._clock = clock
         self._counters = counters
         self._workers = workers
-        self._queue: asyncio.Queue[Loaded] = asyncio.Queue(backlog)
+        # Bounded by `has_room` and `_claim`: what was accepted as ours must find a place, or nobody ever runs it.
+        self._queue: asyncio.Queue[Loaded] = asyncio.Queue()
+        self._room = backlog
         self._queued: deque[float] = deque()
         self._active: dict[str, Execution] = {}
         self._lease = lease
@@ -135,7 +137,7 @@ class Engine:
 
     @property
     def has_room(self) -> bool:
-        return not self._stopping and not self._queue.full()
+        return not self._stopping and self.backlog < self._room
 
     @property
     def backlog(self) -> int:
@@ -151,9 +153,16 @@ class Engine:
         return len(self._active)
 
     def take(self, run: Run) -> None:
-        """Give a run that was just accepted, and belongs to this executor, to a worker."""
-        self._queue.put_nowait(Loaded(run, [], []))
+        """Give a run that was just accepted, and belongs to this executor, to a worker.
+
+        One that comes while the executor stops is given back to the store with all others.
+        """
+        if not self._stopping:
+            self._put(Loaded(run, [], []))
+
+    def _put(self, loaded: Loaded) -> None:
         self._queued.append(self._clock.monotonic())
+        self._queue.put_nowait(loaded)
 
     def nudge(self) -> None:
         """Look at the store soon: something there became ready or due. What this executor cannot take, another may."""
@@ -282,15 +291,14 @@ class Engine:
             self._wake.clear()
 
     async def _claim(self) -> int:
-        room = min(CLAIM_BATCH, self._queue.maxsize - self._queue.qsize())
+        room = min(CLAIM_BATCH, self._room - self.backlog)
         if self._stopping or room <= 0:
             return 0
         claimed = await self._store.claim(self.owner, self._clock.now().timestamp(), room)
         failpoint("run.claimed")
         for loaded in claimed:
             self._counters.claimed += 1
-            self._queued.append(self._clock.monotonic())
-            await self._queue.put(loaded)
+            self._put(loaded)
         return len(claimed)
 
     async def _pause(self) -> float:

@@ -234,9 +234,9 @@ class ExecutionService:
                 self._waiters.add(new.run_id, box, event.index)
             else:
                 self._wait_elsewhere(candidate, box)
-        if new.owned and self._engine.has_room:
+        if new.owned:
             self._engine.take(_fresh_run(new, self._engine.owner, now))
-        elif not new.owned:
+        else:
             self._engine.nudge()
 
     async def _answer_again(self, candidate: _Candidate, box: AnswerBox) -> None:
