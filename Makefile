@@ -61,7 +61,7 @@ LEVEL ?= ci
 chaos: setup ## a bar of the scorecard: make chaos BAR=R1 LEVEL=ci|nightly|release [MUTANT=answer_before_commit|no_fence]
 	$(BIN)/python -m tests.chaos.$(shell echo $(BAR) | tr A-Z a-z) --level $(LEVEL) --mutant "$(MUTANT)"
 
-bench: setup ## speed and memory: make bench SCENARIOS="F1 F2" SECONDS=5 ROUNDS=3 PEERS_HOME=… PEERS="headrace n8n"
+bench: setup servers ## speed and memory: make bench SCENARIOS="F1 F2" SECONDS=5 ROUNDS=3 PEERS_HOME=… PEERS="headrace n8n"
 	$(BIN)/python -m bench $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PEERS),--peers $(PEERS)) $(if $(PEERS_HOME),--peers-home $(PEERS_HOME)) \
 		$(ARGS)

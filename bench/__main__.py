@@ -1,4 +1,4 @@
-"""Measure the embedded platform, and Node-RED and n8n where PEERS_HOME says they are installed, side by side."""
+"""Measure our platform, in one process and as services, beside Node-RED and n8n where PEERS_HOME has them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench import machine, report
+from bench.backing import Backing
 from bench.benchmark import measure
 from bench.peers.choice import choose, names
 from bench.plan import JOBS, Plan
-from bench.results import OURS
+from bench.results import EMBEDDED, OURS
+from tests.servers.install import Missing
 
 Number = TypeVar("Number", int, float)
 
@@ -38,9 +40,9 @@ def main(arguments: Sequence[str]) -> int:
     home = options.peers_home.resolve() if options.peers_home else None
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no peer is left behind
     RESULTS.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=RESULTS) as folder:
+    with tempfile.TemporaryDirectory(dir=RESULTS) as folder, Backing() as backing:
         try:
-            peers = choose(options.peers or names(home), home, Path(folder))
+            peers = choose(options.peers or names(home), home, Path(folder), backing)
         except ValueError as error:
             parser.error(str(error))
         setting = report.Setting(
@@ -51,10 +53,13 @@ def main(arguments: Sequence[str]) -> int:
             versions={peer.name: peer.version() for peer in peers},
             plan=plan,
         )
-        results = measure(peers, plan, Path(folder), _say)
+        try:
+            results = measure(peers, plan, Path(folder), _say)
+        except Missing as error:
+            parser.error(f"{error}\n--peers {EMBEDDED} needs no servers.")
     report.write_json(options.out, results, setting)
     print(f"\n{report.markdown(results, setting)}")
-    return 1 if any(mishap.peer == OURS for mishap in results.mishaps) else 0
+    return 1 if any(mishap.peer in OURS for mishap in results.mishaps) else 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ from typing import Any
 from bench.calls import Reply, call, wait_until
 from bench.load import EVENT, Load, drive
 from bench.machine import calibrate
+from bench.operations import BATCHES, BROKER, KINDS, Operations, since
 from bench.peers.peer import Peer
 from bench.plan import Job, Plan
 from bench.process import cpu_seconds, memory_of
@@ -26,6 +27,7 @@ WARM_UP_CALLERS, WARM_UP_EVENTS = 4, 200
 
 READY = Measure("F4", "launch to first answer, s")
 IDLE_MEMORY = Measure("F4", "idle memory, RSS MiB")
+BURST_MESSAGES = Measure("F2", f"{BROKER} by {BATCHES[:-1]}")
 BURST_RATE = Measure("F2", "runs finished/s")
 BURST_TAKEN = Measure("F2", "events taken/s")
 
@@ -36,6 +38,15 @@ def answer_rate(job: Job, callers: int) -> Measure:
 
 def median_latency(job: Job, callers: int) -> Measure:
     return Measure(job, f"p50 ms, {_callers(callers)}")
+
+
+def cost(job: Job, kind: str) -> Measure:
+    """How many operations of a kind one event took, whatever the peer did beside included."""
+    return Measure(job, f"{kind} an event")
+
+
+def idle_cost(kind: str) -> Measure:
+    return Measure("F4", f"idle {kind}/s")
 
 
 def high_latency(job: Job, callers: int) -> Measure:
@@ -74,7 +85,12 @@ class Round:
         took = time.perf_counter() - launched
         if "F4" in self._plan.jobs:
             yield self._sample(READY, took)
+            time.sleep(self._plan.settle)
+            before = self._peer.operations()
             time.sleep(self._plan.idle)
+            for kind, count in since(before, self._peer.operations()).items():
+                if kind in KINDS:
+                    yield self._sample(idle_cost(kind), count / self._plan.idle)
             yield self._sample(IDLE_MEMORY, memory_of(self._pids()).rss_mib)
 
     def _is_ready(self) -> bool:
@@ -102,10 +118,14 @@ class Round:
         drive(url, callers=WARM_UP_CALLERS, seconds=self._plan.warm_up)
         for callers in all_callers:
             self._rest()
+            before = self._peer.operations()
             load = self._all_answered(job, drive(url, callers=callers, seconds=self._plan.seconds))
             yield self._sample(answer_rate(job, callers), load.rate)
             yield self._sample(median_latency(job, callers), load.percentile(0.5))
             yield self._sample(high_latency(job, callers), load.percentile(0.99))
+            if callers == all_callers[-1]:
+                self._rest()
+                yield from self._costs(job, since(before, self._peer.operations()), load.answered)
 
     def _burst(self) -> Iterator[Sample]:
         plan, peer = self._plan, self._peer
@@ -113,12 +133,22 @@ class Round:
         warm = drive(peer.chain_url, callers=WARM_UP_CALLERS, seconds=plan.warm_up, events=WARM_UP_EVENTS)
         self._wait_for_runs(before + warm.answered)
         self._rest()
-        before = peer.finished()
+        before, asked = peer.finished(), peer.operations()
         load = drive(peer.chain_url, callers=plan.burst_callers, seconds=plan.burst_seconds, events=plan.events)
         self._all_answered("F2", load)
         self._wait_for_runs(before + load.answered)
         yield self._sample(BURST_RATE, load.answered / (peer.last_finished_at() - load.began))
         yield self._sample(BURST_TAKEN, load.rate)
+        self._rest()
+        found = since(asked, peer.operations())
+        yield from self._costs("F2", found, load.answered)
+        if found:
+            yield self._sample(BURST_MESSAGES, found[BROKER] / found[BATCHES])
+
+    def _costs(self, job: Job, found: Operations, events: int) -> Iterator[Sample]:
+        for kind in KINDS:
+            if kind in found:
+                yield self._sample(cost(job, kind), found[kind] / events)
 
     def _wait_for_runs(self, count: int) -> None:
         name = f"{self._peer.name} finished every event that it had taken"

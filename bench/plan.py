@@ -20,7 +20,8 @@ class Plan:
     events: int = 2_000
     burst_callers: int = 32
     warm_up: float = 2.0
-    idle: float = 10.0  # between the first answer and the look at the memory
+    settle: float = 2.0  # between the first answer and the rest in which idle operations are counted
+    idle: float = 8.0  # how long that rest is, and the memory is looked at
 
     @property
     def burst_seconds(self) -> float:

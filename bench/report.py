@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.machine import Calibration
 from bench.plan import Plan
-from bench.results import OURS, Results, number
+from bench.results import Results, number
 from bench.targets import Verdict, judge
 
 GENERATOR = "bench/load.py (asyncio on uvloop, one process, keep-alive), the same for all"
@@ -29,14 +29,14 @@ class Setting:
 
 def markdown(results: Results, setting: Setting) -> str:
     """Circumstances, the table of all measures with our ratios, and the aims."""
-    others = [name for name in results.peers if name != OURS]
-    heading = ["job", "measure", *results.peers, *(f"{OURS} / {name}" for name in others)]
+    pairs = results.comparisons
+    heading = ["job", "measure", *results.peers, *(f"{one} / {other}" for one, other in pairs)]
     rows = [
         [
             measure.job,
             measure.name,
             *(_text(results.spread(name, measure)) for name in results.peers),
-            *(_times(results.ratio(name, measure)) for name in others),
+            *(_times(results.ratio(one, other, measure)) for one, other in pairs),
         ]
         for measure in results.measures
     ]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from bench.plan import Job
 
-OURS = "headrace"
+EMBEDDED, SERVER, TWICE = "headrace", "headrace-server", "headrace-server-2x"
+OURS = (EMBEDDED, SERVER, TWICE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +74,24 @@ class Results:
     def peers(self) -> list[str]:
         """Ours first, the others in the order in which they came."""
         names = dict.fromkeys(sample.peer for sample in self.samples)
-        return sorted(names, key=lambda name: name != OURS)
+        return sorted(names, key=lambda name: name not in OURS)
 
     def spread(self, peer: str, measure: Measure) -> Spread | None:
         """None when the peer has no sample of it."""
         values = [each.value for each in self.samples if each.peer == peer and each.measure == measure]
         return Spread(statistics.median(values), min(values), max(values)) if values else None
 
-    def ratio(self, peer: str, measure: Measure) -> float | None:
-        """Our median by the peer's. None when one of them is missing or the peer's is zero."""
-        ours, theirs = self.spread(OURS, measure), self.spread(peer, measure)
+    @property
+    def comparisons(self) -> list[tuple[str, str]]:
+        """Which peers are set beside which: ours beside the others, two executors beside one."""
+        names = self.peers
+        others = [name for name in names if name not in OURS]
+        pairs = [(one, other) for one in (EMBEDDED, SERVER) for other in others]
+        return [pair for pair in [*pairs, (TWICE, SERVER)] if set(pair) <= set(names)]
+
+    def ratio(self, one: str, other: str, measure: Measure) -> float | None:
+        """The median of one by that of the other. None when one of them is missing or the other's is zero."""
+        ours, theirs = self.spread(one, measure), self.spread(other, measure)
         return ours.median / theirs.median if ours and theirs and theirs.median else None
 
     def loop_spread(self) -> Spread:

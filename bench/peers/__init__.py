@@ -1,1 +1,1 @@
-"""What is measured: the embedded platform, and what a user could pick instead."""
+"""What is measured: our platform, embedded and as services, and what a user could pick instead."""

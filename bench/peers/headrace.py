@@ -6,33 +6,39 @@ import platform
 import shutil
 import sys
 from collections.abc import Sequence
-from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
 
-from bench.calls import Reply, answers, demand, wait_until
-from bench.peers import headrace_flows as flows
+from bench.calls import wait_until
+from bench.operations import Operations
+from bench.peers.site import SIGN_IN, Site
 from bench.process import Process, free_port
 
 READY_SECONDS = 60.0
-EMAIL, PASSWORD = "bench@example.org", "bench-only-password"
-PAGE = 1_000
 
 
 class Headrace:
-    """Made and asked over its REST API, like anyone does."""
+    """One process over SQLite."""
 
     name = "headrace"
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._base = f"http://127.0.0.1:{free_port()}"
+        self._port = free_port()
+        self._site = Site(f"http://127.0.0.1:{self._port}")
         self._process: Process | None = None
-        self._token = ""
-        self._chain_id = ""
-        self.echo_url = self.chain_url = self.branch_url = ""
+
+    @property
+    def echo_url(self) -> str:
+        return self._site.echo_url
+
+    @property
+    def chain_url(self) -> str:
+        return self._site.chain_url
+
+    @property
+    def branch_url(self) -> str:
+        return self._site.branch_url
 
     def version(self) -> str:
         return f"Headrace {metadata.version('headrace')}, embedded, Python {platform.python_version()}"
@@ -42,25 +48,18 @@ class Headrace:
         self._folder.mkdir(parents=True)
         self.launch()
         wait_until(self._is_up, READY_SECONDS, what=f"{self.name} is up")
-        signed_in = demand("POST", f"{self._base}/user/auth", {"email": EMAIL, "password": PASSWORD})
-        self._token = signed_in.content["token"]
-        self.echo_url = self._hook(self._run("F1 echo", flows.echo()))
-        self._chain_id = self._run("F2 chain", flows.chain())
-        self.chain_url = self._hook(self._chain_id)
-        self.branch_url = self._hook(self._run("F3 branch", flows.branch()))
+        self._site.build()
         self.stop()
 
     def launch(self) -> None:
-        port = self._base.rpartition(":")[2]
         self._process = Process(
             [sys.executable, "-m", "headrace_cli.main", "up"],
             folder=self._folder,
             log=self._folder / f"{self.name}.log",
             environ={
-                "HEADRACE_PORT": port,
+                **SIGN_IN,
+                "HEADRACE_PORT": str(self._port),
                 "HEADRACE_DATA_DIR": str(self._folder / "data"),
-                "HEADRACE_ADMIN_EMAIL": EMAIL,
-                "HEADRACE_ADMIN_PASSWORD": PASSWORD,
                 "HEADRACE_DRAIN_DELAY": "100ms",  # no balancer has to notice that it stops
             },
         )
@@ -69,13 +68,14 @@ class Headrace:
         return [self._process] if self._process else []
 
     def finished(self) -> int:
-        """Its list counts up to 100,000 runs."""
-        return int(self._runs(state="done", limit=1)["totalCount"])
+        return self._site.finished()
 
     def last_finished_at(self) -> float:
-        """The last to end is among the newest: 256 runs at most are on their way at a time."""
-        found = self._runs(state="done", limit=PAGE)["items"]
-        return max(datetime.fromisoformat(run["updated"]).timestamp() for run in found)
+        return self._site.last_finished_at()
+
+    def operations(self) -> Operations:
+        """None: its stores are files of its own process."""
+        return {}
 
     def stop(self) -> None:
         if self._process is not None:
@@ -85,19 +85,4 @@ class Headrace:
     def _is_up(self) -> bool:
         for process in self.processes():
             process.check()
-        return answers("GET", f"{self._base}/health/ready")
-
-    def _runs(self, **query: str | int) -> dict[str, Any]:
-        listed = self._ask("GET", f"/runs?{urlencode({'flowId': self._chain_id, **query})}")
-        return dict(listed.content)
-
-    def _run(self, name: str, flow: flows.Flow) -> str:
-        flow_id = str(self._ask("POST", "/flows", {"name": name, "flow": flow}).content["flowId"])
-        self._ask("POST", f"/flows/{flow_id}/coordinator", {"command": "start"})
-        return flow_id
-
-    def _hook(self, flow_id: str) -> str:
-        return f"{self._base}/flows/{flow_id}/components/hook"
-
-    def _ask(self, method: str, path: str, content: Any = None) -> Reply:
-        return demand(method, self._base + path, content, {"Authorization": f"Bearer {self._token}"})
+        return self._site.is_up()

@@ -17,6 +17,7 @@ from typing import Any
 
 from bench.calls import answers, demand, wait_until
 from bench.load import EVENT
+from bench.operations import Operations
 from bench.peers import n8n_flows, node
 from bench.process import Process, free_port
 
@@ -73,6 +74,10 @@ class N8n:
     def last_finished_at(self) -> float:
         stopped = datetime.fromisoformat(str(self._query(f"SELECT max(stoppedAt) {EXECUTIONS}")))
         return stopped.replace(tzinfo=UTC).timestamp()
+
+    def operations(self) -> Operations:
+        """It does not tell."""
+        return {}
 
     def stop(self) -> None:
         if self._process is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.calls import demand
+from bench.operations import Operations
 from bench.peers import node, nodered_flows
 from bench.process import Process, free_port
 
@@ -65,6 +66,10 @@ class NodeRed:
 
     def last_finished_at(self) -> float:
         return float(self._counts()["last"]) / 1000
+
+    def operations(self) -> Operations:
+        """It does not tell."""
+        return {}
 
     def stop(self) -> None:
         if self._process is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from bench.operations import Operations
 from bench.process import Process
 
 
@@ -17,9 +18,15 @@ class Peer(Protocol):
     """
 
     name: str
-    echo_url: str
-    chain_url: str
-    branch_url: str
+
+    @property
+    def echo_url(self) -> str: ...
+
+    @property
+    def chain_url(self) -> str: ...
+
+    @property
+    def branch_url(self) -> str: ...
 
     def version(self) -> str:
         """What it is and what it runs on."""
@@ -38,6 +45,9 @@ class Peer(Protocol):
 
     def last_finished_at(self) -> float:
         """When the last of them ended, in seconds since 1970, by the peer's own record."""
+
+    def operations(self) -> Operations:
+        """What it asked of its stores, its broker and its services since `launch`, by its own counters."""
 
     def stop(self) -> None:
         """End the processes, letting them put their data away. Stopping twice changes nothing."""

@@ -46,9 +46,9 @@ def test_a_spread_is_the_median_and_both_ends() -> None:
 def test_a_ratio_is_ours_by_theirs() -> None:
     found = results(headrace={RATE: [300.0, 600.0]}, n8n={RATE: [10.0, 20.0], P50: [0.0]})
 
-    assert found.ratio("n8n", RATE) == 30.0
-    assert found.ratio("n8n", P50) is None
-    assert found.ratio("node-red", RATE) is None
+    assert found.ratio("headrace", "n8n", RATE) == 30.0
+    assert found.ratio("headrace", "n8n", P50) is None
+    assert found.ratio("headrace", "node-red", RATE) is None
 
 
 @pytest.mark.parametrize(
