@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PACKAGES := libs services embedded cli connectors bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto format check lint types layers servers test scenarios services run-server chaos bench docs run clean
+.PHONY: help setup proto format check lint types layers servers test scenarios services run-server chaos bench scaling docs run clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,6 +65,9 @@ bench: setup servers ## speed and memory: make bench SCENARIOS="F1 F2" SECONDS=5
 	$(BIN)/python -m bench $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PEERS),--peers $(PEERS)) $(if $(PEERS_HOME),--peers-home $(PEERS_HOME)) \
 		$(ARGS)
+
+scaling: setup ## a model of 10, 100 and 1,000 executors, as docs/concepts/scaling.md shows it
+	$(BIN)/python -m bench.scaling
 
 docs: setup ## write docs/reference from the code
 	$(BIN)/python -m docs.generate docs/reference

@@ -47,7 +47,9 @@ class Backing:
 
     def _start(self) -> None:
         # Not in the clone: Elasticsearch runs as nobody, who must be able to enter the folder.
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="headrace-bench-")))
+        folder = Path(
+            self._stack.enter_context(tempfile.TemporaryDirectory(prefix="headrace-bench-", ignore_cleanup_errors=True))
+        )
         folder.chmod(0o755)
         given = {kind: os.environ.get(f"HEADRACE_TEST_{kind}_URL", "") for kind in KINDS}
         servers = {kind: server(folder / kind.lower()) for kind, server in KINDS.items() if not given[kind]}

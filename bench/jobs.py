@@ -27,7 +27,6 @@ WARM_UP_CALLERS, WARM_UP_EVENTS = 4, 200
 
 READY = Measure("F4", "launch to first answer, s")
 IDLE_MEMORY = Measure("F4", "idle memory, RSS MiB")
-BURST_MESSAGES = Measure("F2", f"{BROKER} by {BATCHES[:-1]}")
 BURST_RATE = Measure("F2", "runs finished/s")
 BURST_TAKEN = Measure("F2", "events taken/s")
 
@@ -40,9 +39,14 @@ def median_latency(job: Job, callers: int) -> Measure:
     return Measure(job, f"p50 ms, {_callers(callers)}")
 
 
-def cost(job: Job, kind: str) -> Measure:
+def cost(job: Job, kind: str, callers: int) -> Measure:
     """How many operations of a kind one event took, whatever the peer did beside included."""
-    return Measure(job, f"{kind} an event")
+    return Measure(job, f"{kind} an event, {_callers(callers)}")
+
+
+def messages_a_batch(callers: int) -> Measure:
+    """Of the direct path: where the accepting executor has room."""
+    return Measure("F2", f"{BROKER} a batch of events, {_callers(callers)}")
 
 
 def idle_cost(kind: str) -> Measure:
@@ -123,9 +127,7 @@ class Round:
             yield self._sample(answer_rate(job, callers), load.rate)
             yield self._sample(median_latency(job, callers), load.percentile(0.5))
             yield self._sample(high_latency(job, callers), load.percentile(0.99))
-            if callers == all_callers[-1]:
-                self._rest()
-                yield from self._costs(job, since(before, self._peer.operations()), load.answered)
+            yield from self._costs(job, before, load, callers)
 
     def _burst(self) -> Iterator[Sample]:
         plan, peer = self._plan, self._peer
@@ -139,16 +141,26 @@ class Round:
         self._wait_for_runs(before + load.answered)
         yield self._sample(BURST_RATE, load.answered / (peer.last_finished_at() - load.began))
         yield self._sample(BURST_TAKEN, load.rate)
-        self._rest()
-        found = since(asked, peer.operations())
-        yield from self._costs("F2", found, load.answered)
-        if found:
-            yield self._sample(BURST_MESSAGES, found[BROKER] / found[BATCHES])
+        yield from self._costs("F2", asked, load, plan.burst_callers)
+        if asked:
+            yield from self._costs_alone()
 
-    def _costs(self, job: Job, found: Operations, events: int) -> Iterator[Sample]:
+    def _costs_alone(self) -> Iterator[Sample]:
+        """What an event takes that shares nothing with others: one at a time."""
+        before = self._peer.operations()
+        load = drive(self._peer.chain_url, callers=1, seconds=self._plan.seconds)
+        yield from self._costs("F2", before, self._all_answered("F2", load), 1)
+
+    def _costs(self, job: Job, before: Operations, load: Load, callers: int) -> Iterator[Sample]:
+        """Until everything is done that the load left to do: records of its steps are shipped after it."""
+        if not before:
+            return
+        self._rest()
+        found = since(before, self._peer.operations())
         for kind in KINDS:
-            if kind in found:
-                yield self._sample(cost(job, kind), found[kind] / events)
+            yield self._sample(cost(job, kind, callers), found[kind] / load.answered)
+        if job == "F2":
+            yield self._sample(messages_a_batch(callers), found[BROKER] / found[BATCHES])
 
     def _wait_for_runs(self, count: int) -> None:
         name = f"{self._peer.name} finished every event that it had taken"

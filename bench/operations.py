@@ -9,11 +9,10 @@ Operations = Mapping[str, float]
 """How many of each kind so far. A peer that does not tell has none."""
 
 MONGO, BROKER, REDIS, SEARCH = "MongoDB commands", "broker messages", "Redis calls", "Elasticsearch requests"
-CALLS, BATCHES = "gRPC calls", "Accept calls"
+CALLS, BATCHES = "gRPC calls", "batches"  # of events, from the gateway to the executor
 KINDS = (MONGO, BROKER, REDIS, SEARCH, CALLS)
 
-_ACCEPT = 'method="headrace.execution.v1.ExecutionService/Accept"'
-_SAMPLE = re.compile(r"^(headrace_[a-z_]+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
+_SAMPLE = re.compile(r"^(headrace_[a-z_]+)(?:\{.*\})? (\S+)$", re.MULTILINE)
 _KINDS = {
     "headrace_mongo_commands_total": MONGO,
     "headrace_bus_messages_total": BROKER,
@@ -21,6 +20,7 @@ _KINDS = {
     "headrace_redis_calls_total": REDIS,
     "headrace_elasticsearch_requests_total": SEARCH,
     "headrace_rpc_calls_total": CALLS,
+    "headrace_gateway_batches_total": BATCHES,
 }
 
 
@@ -28,11 +28,9 @@ def counted(texts: Iterable[str]) -> Operations:
     """The sum over the metrics of several processes, in Prometheus' text format."""
     found = dict.fromkeys((*KINDS, BATCHES), 0.0)
     for text in texts:
-        for name, labels, value in _SAMPLE.findall(text):
+        for name, value in _SAMPLE.findall(text):
             if name in _KINDS:
                 found[_KINDS[name]] += float(value)
-            if name == "headrace_rpc_calls_total" and _ACCEPT in labels:
-                found[BATCHES] += float(value)
     return found
 
 

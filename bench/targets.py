@@ -8,12 +8,14 @@ from typing import Literal
 
 from bench import jobs
 from bench.operations import MONGO
+from bench.plan import Plan
 from bench.results import EMBEDDED, SERVER, Measure, Results
 
 SPEEDUP = 15.0
 P50_MS, READY_S, IDLE_MIB = 5.0, 3.0, 200.0
 SERVER_SPEEDUP = 10.0  # on cores that its four servers share
 ROUND_TRIPS, MESSAGES_A_BATCH = 4.0, 1.0
+BURST_CALLERS = Plan().burst_callers
 REFERENCES = ("n8n", "n8n-legacy")
 
 
@@ -45,8 +47,9 @@ def judge(results: Results, callers: tuple[int, ...]) -> Iterator[Verdict]:
     yield from _ceiling(results, jobs.median_latency("F1", 1), P50_MS)
     yield from _ceiling(results, jobs.READY, READY_S)
     yield from _ceiling(results, jobs.IDLE_MEMORY, IDLE_MIB)
-    yield from _ceiling(results, jobs.cost("F2", MONGO), ROUND_TRIPS, of=SERVER)
-    yield from _ceiling(results, jobs.BURST_MESSAGES, MESSAGES_A_BATCH, of=SERVER)
+    for number in (1, BURST_CALLERS):
+        yield from _ceiling(results, jobs.cost("F2", MONGO, number), ROUND_TRIPS, of=SERVER)
+        yield from _ceiling(results, jobs.messages_a_batch(number), MESSAGES_A_BATCH, of=SERVER)
 
 
 def _ceiling(results: Results, measure: Measure, wanted: float, *, of: str = EMBEDDED) -> Iterator[Verdict]:

@@ -100,11 +100,10 @@ class HeadraceServer:
         self._processes = []
 
     def _shared(self) -> Mapping[str, str]:
-        namespace = self.name.replace("-", "_")
         addresses = {f"HEADRACE_{service.upper()}_ADDRESS": self._address(service) for service in SERVICES[:4]}
         return {
             **SIGN_IN,
-            **self._backing.settings(namespace),
+            **self._backing.settings(self.name),
             **addresses,
             "HEADRACE_PORT": str(self._port),
             "HEADRACE_PUBLIC_URL": f"http://127.0.0.1:{self._port}",

@@ -41,10 +41,10 @@ def test_server_mode_does_every_job_and_tells_what_it_asked_of_its_stores(tmp_pa
 
     assert results.mishaps == []
     assert {each.job for each in results.measures} == {"F1", "F2", "F3", "F4"}
-    asked = results.spread(SERVER, jobs.cost("F2", MONGO))
+    asked = results.spread(SERVER, jobs.cost("F2", MONGO, 4))
     assert asked is not None
     assert asked.median > 0
-    assert {jobs.cost("F2", kind) for kind in KINDS} <= set(results.measures)
+    assert {jobs.cost("F2", kind, callers) for kind in KINDS for callers in (1, 4)} <= set(results.measures)
 
 
 class Broken(Headrace):

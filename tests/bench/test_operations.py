@@ -15,16 +15,17 @@ headrace_rpc_calls_total{method="headrace.execution.v1.ExecutionService/GetRun",
 headrace_executor_accepted_total 90
 """
 SCHEDULER = "headrace_redis_calls_total 11\n"
+GATEWAY = "headrace_gateway_batches_total 3\n"
 
 
 def test_operations_are_summed_up_over_commands_and_processes() -> None:
-    found = counted([EXECUTOR, EXECUTOR, SCHEDULER])
+    found = counted([EXECUTOR, EXECUTOR, SCHEDULER, GATEWAY])
 
     assert found[MONGO] == 24
     assert found[BROKER] == 6
     assert found[REDIS] == 11
     assert found[CALLS] == 14
-    assert found[BATCHES] == 6
+    assert found[BATCHES] == 3
 
 
 def test_what_came_in_between_is_the_difference() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias, cast
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from headrace_core.errors import BadRequest, Conflict, Forbidden, HeadraceError
+from headrace_core.errors import BadRequest, Cancelled, Conflict, Forbidden, HeadraceError
 
 from headrace_runtime import logs
 from headrace_runtime.metrics import Counter, Metrics
@@ -242,6 +242,9 @@ class _Method:
                 answered = await behaviour(request, context)
                 self._count("ok")
                 return answered
+            except asyncio.CancelledError:
+                self._count(Cancelled.code)
+                raise
             except Exception as error:
                 await self._refuse(context, error)
 
@@ -254,6 +257,9 @@ class _Method:
                 async for each in behaviour(request, context):
                     yield each
                 self._count("ok")
+            except (asyncio.CancelledError, GeneratorExit):
+                self._count(Cancelled.code)  # the reader has what it wanted, or is gone
+                raise
             except Exception as error:
                 await self._refuse(context, error)
 
