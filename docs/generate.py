@@ -191,7 +191,7 @@ def _first_line(kind: type) -> str:
 def metric_names(served: str) -> str:
     """What a platform in one process serves, and what only processes of server mode do."""
     here = {name: (kind, help) for name, help, kind in HELP.findall(served)}
-    elsewhere = {name: rest for name, rest in _declared_metrics() if name not in here}
+    elsewhere = {name: rest for name, rest in declared_metrics() if name not in here}
     return _page(
         "Metrics",
         [
@@ -207,7 +207,7 @@ def _metric_table(found: Mapping[str, tuple[str, str]]) -> str:
     return _table(("metric", "kind", "what"), sorted((f"`{name}`", *rest) for name, rest in found.items()))
 
 
-def _declared_metrics() -> Iterable[tuple[str, tuple[str, str]]]:
+def declared_metrics() -> Iterable[tuple[str, tuple[str, str]]]:
     """Name, kind and help of each metric that the code declares: name and help are written out where it does."""
     for file in (each for room in ("libs", "services") for each in (ROOT / room).rglob("headrace_*/**/*.py")):
         for node in ast.walk(ast.parse(file.read_text())):

@@ -308,6 +308,18 @@ async def test_a_lease_is_renewed(store: ExecutorStore) -> None:
     assert len(await store.claim(ME, 101.0, 10)) == 1
 
 
+async def test_it_is_known_since_when_a_run_is_ready_and_not_taken(store: ExecutorStore) -> None:
+    assert await store.ready_since() is None
+
+    await store.accept([new_run("later", owned=False)], ME, 30.0)
+    await store.accept([new_run("first", owned=False)], ME, 20.0)
+    await store.accept([new_run("mine", owned=True)], ME, 10.0)
+    assert await store.ready_since() == 20.0
+
+    await store.claim(ME, 40.0, 10)
+    assert await store.ready_since() is None
+
+
 async def test_the_next_due_run_is_known(store: ExecutorStore) -> None:
     await store.accept([new_run("a"), new_run("b"), new_run("c")], ME, 1.0)
     assert await store.next_due() is None

@@ -12,6 +12,7 @@ from headrace_core.clock import SystemClock
 from headrace_runtime import failpoints, lifecycle, rpc, settings
 from headrace_runtime.bus.rabbitmq import open_bus
 from headrace_runtime.egress import Egress, EgressPolicy
+from headrace_runtime.metrics import Metrics
 from headrace_runtime.metrics_listener import open_metrics
 from headrace_runtime.mongo import MongoSettings
 from headrace_runtime.sqlite import lock_directory
@@ -53,7 +54,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     chosen = settings.load(ExecutorSettings, os.environ)
     policy = EgressPolicy(allow_private=chosen.egress_allow_private, allowed_networks=chosen.egress_networks)
     mongo = settings.load(MongoSettings, os.environ)
-    store = await _open_store(stack, stopping, server, mongo, fenced=chosen.mutant != "no_fence")
+    store = await _open_store(stack, stopping, server, mongo, metrics, fenced=chosen.mutant != "no_fence")
     app = ExecutorApp(
         store,
         components=load_builtin(),
@@ -74,11 +75,19 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
 
 
 async def _open_store(
-    stack: AsyncExitStack, stopping: lifecycle.Stopping, server: ServerSettings, mongo: MongoSettings, *, fenced: bool
+    stack: AsyncExitStack,
+    stopping: lifecycle.Stopping,
+    server: ServerSettings,
+    mongo: MongoSettings,
+    metrics: Metrics,
+    *,
+    fenced: bool,
 ) -> ExecutorStore:
     store: ExecutorStore
     if mongo.url is not None:
-        store = await MongoExecutorStore.open(mongo.url, mongo.database("executor"), SystemClock(), fenced=fenced)
+        in_mongo = await MongoExecutorStore.open(mongo.url, mongo.database("executor"), SystemClock(), fenced=fenced)
+        in_mongo.mongo.count_in(metrics)
+        store = in_mongo
     else:
         folder = server.data_directory / "executor"
         stack.enter_context(lock_directory(folder))

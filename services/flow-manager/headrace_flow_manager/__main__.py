@@ -8,6 +8,7 @@ from headrace_connectors import load_apps, load_builtin, load_bundles
 from headrace_core.clock import SystemClock
 from headrace_runtime import failpoints, lifecycle, rpc, settings
 from headrace_runtime.bus.rabbitmq import open_bus
+from headrace_runtime.metrics import Metrics
 from headrace_runtime.metrics_listener import open_metrics
 from headrace_runtime.mongo import MongoSettings
 from headrace_runtime.sqlite import lock_directory
@@ -26,7 +27,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     metrics = await stack.enter_async_context(open_metrics(os.environ))
     peer = rpc.Peer("flow-manager", os.environ, metrics)
     server = settings.load(ServerSettings, os.environ)
-    stores = await _open_stores(stack, stopping, server)
+    stores = await _open_stores(stack, stopping, server, metrics)
     stack.push_async_callback(stores.close)
     app = await stack.enter_async_context(
         open_app(
@@ -48,11 +49,13 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     await stopping.wait()
 
 
-async def _open_stores(stack: AsyncExitStack, stopping: lifecycle.Stopping, server: ServerSettings) -> Stores:
+async def _open_stores(
+    stack: AsyncExitStack, stopping: lifecycle.Stopping, server: ServerSettings, metrics: Metrics
+) -> Stores:
     """MongoDB where the settings say where it is, which any number of processes share; else a file of one's own."""
     where = settings.load(MongoSettings, os.environ)
     if where.url:
-        return await mongo.open_stores(where.url, where.database("flow-manager"))
+        return await mongo.open_stores(where.url, where.database("flow-manager"), metrics=metrics)
     folder = server.data_directory / "flow-manager"
     stack.enter_context(lock_directory(folder))
     return await sqlite.open_stores(folder / "flow_manager.db", on_broken=stopping.fail)

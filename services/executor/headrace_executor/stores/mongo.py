@@ -106,6 +106,13 @@ class MongoExecutorStore:
             )
         return None if found is None else float(found["due"])
 
+    async def ready_since(self) -> float | None:
+        async with self.mongo.asking() as database:
+            found = await database["runs"].find_one(
+                {"state": _READY}, {"updated": 1}, sort=[("state", ASCENDING), ("updated", ASCENDING)]
+            )
+        return None if found is None else float(found["updated"])
+
     def heartbeat(self, owner: str, until: float) -> None:
         with self.mongo.blocking() as database:
             database["owners"].update_one(

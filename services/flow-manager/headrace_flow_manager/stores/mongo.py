@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from headrace_runtime.metrics import Metrics
 from headrace_runtime.mongo import Mongo, open_mongo
 from pymongo import IndexModel
 
@@ -32,9 +33,14 @@ VERSIONS: Sequence[Mapping[str, Sequence[IndexModel]]] = (
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
 
-async def open_stores(url: str, database: str, *, patience: timedelta = PATIENCE) -> Stores:
+async def open_stores(
+    url: str, database: str, *, patience: timedelta = PATIENCE, metrics: Metrics | None = None
+) -> Stores:
     """Open or make the database as soon as the server can be used. Raises Conflict when waiting does not help."""
-    return stores_of(await open_mongo(url, database, VERSIONS, patience=patience))
+    mongo = await open_mongo(url, database, VERSIONS, patience=patience)
+    if metrics is not None:
+        mongo.count_in(metrics)
+    return stores_of(mongo)
 
 
 def stores_of(mongo: Mongo) -> Stores:
