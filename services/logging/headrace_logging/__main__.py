@@ -4,6 +4,7 @@ import os
 from contextlib import AsyncExitStack
 
 from headrace_core.clock import SystemClock
+from headrace_core.errors import Problem, ValidationFailed
 from headrace_runtime import lifecycle, rpc, settings
 from headrace_runtime.metrics import Metrics
 from headrace_runtime.metrics_listener import open_metrics
@@ -13,6 +14,7 @@ from headrace_logging.app import open_app
 from headrace_logging.settings import ElasticsearchSettings, LoggingSettings, ServerSettings
 from headrace_logging.store import LogStore
 from headrace_logging.stores import elasticsearch, sqlite
+from headrace_logging.stores.elasticsearch import ElasticsearchLogStore
 from headrace_logging.stores.elasticsearch_documents import Layout
 
 
@@ -34,22 +36,46 @@ async def _open_store(
     stack: AsyncExitStack, stopping: lifecycle.Stopping, server: ServerSettings, metrics: Metrics
 ) -> LogStore:
     search = settings.load(ElasticsearchSettings, os.environ)
+    if search.indexing == "logstash":
+        return await _open_logstash(stack, search, metrics)
     if search.url:
-        return await stack.enter_async_context(
-            elasticsearch.open_store(
-                search.url,
-                prefix=search.prefix,
-                layout=Layout(search.shards, search.replicas),
-                api_key=search.api_key,
-                ca=search.ca,
-                metrics=metrics,
-            )
-        )
+        return await _open_elasticsearch(stack, search, metrics)
     folder = server.data_directory / "logging"
     stack.enter_context(lock_directory(folder))
     store = await sqlite.open_store(folder / "log.db", on_broken=stopping.fail)
     stack.push_async_callback(store.close)
     return store
+
+
+async def _open_elasticsearch(
+    stack: AsyncExitStack, search: ElasticsearchSettings, metrics: Metrics
+) -> ElasticsearchLogStore:
+    return await stack.enter_async_context(
+        elasticsearch.open_store(
+            search.url,
+            prefix=search.prefix,
+            layout=Layout(search.shards, search.replicas),
+            api_key=search.api_key,
+            ca=search.ca,
+            metrics=metrics,
+        )
+    )
+
+
+async def _open_logstash(stack: AsyncExitStack, search: ElasticsearchSettings, metrics: Metrics) -> LogStore:
+    # The drivers of RabbitMQ are for those who chose them.
+    from headrace_runtime.bus.feed import Feed
+    from headrace_runtime.bus.rabbitmq import RabbitSettings
+
+    from headrace_logging.stores.logstash import FEED, LogstashLogStore
+
+    rabbit = settings.load(RabbitSettings, os.environ)
+    given = {"HEADRACE_ELASTICSEARCH_URL": search.url, "HEADRACE_RABBITMQ_URL": rabbit.url}
+    if missing := [name for name, url in given.items() if not url]:
+        fix = "HEADRACE_LOG_INDEXING=logstash needs both: RabbitMQ to hand records over, Elasticsearch to find them."
+        raise ValidationFailed([Problem(name, "It is not set.", fix) for name in missing])
+    feed = Feed.connected(rabbit.url or "", FEED, namespace=rabbit.namespace, capacity=rabbit.capacity)
+    return LogstashLogStore(await _open_elasticsearch(stack, search, metrics), await stack.enter_async_context(feed))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from headrace_runtime.settings import setting
+
+Indexing = Literal["service", "logstash"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +94,9 @@ class ElasticsearchSettings:
         help="Copies of each shard beside the first; 0 on a cluster of one node.",
         minimum=0,
         maximum=8,
+    )
+    indexing: Indexing = setting(
+        "service",
+        env="HEADRACE_LOG_INDEXING",
+        help="Who writes log records to Elasticsearch: service, this one; logstash, which reads them from RabbitMQ.",
     )

@@ -59,7 +59,7 @@ class RabbitBus:
         A broker that is away, refuses the password or is too old is told in one line, and tried again for ever.
         """
         bus = cls(url, namespace=namespace, capacity=capacity)
-        async with _beside(bus._to.run(), bus._from.run()):
+        async with beside(bus._to.run(), bus._from.run()):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FIRST_SECONDS):
                     await bus._to.wait()
@@ -102,7 +102,7 @@ class RabbitBus:
     async def subscribe(self, topic: str, *, group: str) -> AsyncIterator[AsyncIterator[list[bytes]]]:
         """As the port says. Without a broker the block is entered after a few seconds, and hears when it is back."""
         subscription = Subscription(self._from, self._topology, topic, group)
-        async with _beside(subscription.run()):
+        async with beside(subscription.run()):
             await subscription.wait_until_listening(FIRST_SECONDS)
             yield subscription.batches()
 
@@ -124,7 +124,7 @@ async def open_bus(environ: Mapping[str, str], metrics: Metrics | None = None) -
 
 
 @asynccontextmanager
-async def _beside(*running: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def beside(*running: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run these while the block runs. What the block raises comes out as it is, not in a group."""
     failure: Exception | None = None
     async with asyncio.TaskGroup() as tasks:

@@ -4,6 +4,7 @@
     queue    <namespace>.<topic>.<group>   quorum; one for each group
     exchange <namespace>.dead          fanout; what was delivered too often, or cannot be read
     queue    <namespace>.dead          quorum; for people to look at
+    queue    <namespace>.<feed>        quorum; for a program of others, bound to the default exchange alone
 
 A full queue refuses what is published (dead letters at least once ask for it); the refusal reaches the publisher.
 """
@@ -69,6 +70,26 @@ class Topology:
         )
         await queue.bind(exchange, topic)
         return queue
+
+    def feed_name(self, name: str) -> str:
+        """The queue of a feed."""
+        return f"{self.namespace}.{name}"
+
+    async def feed(self, channel: AbstractChannel, name: str) -> AbstractQueue:
+        """A queue that is kept without readers too, and everything it needs."""
+        await self._dead_letters(channel)
+        return await channel.declare_queue(
+            self.feed_name(name),
+            durable=True,
+            arguments={
+                "x-queue-type": "quorum",
+                "x-delivery-limit": DELIVERY_LIMIT,
+                "x-max-length": self.capacity,
+                "x-overflow": "reject-publish",
+                "x-dead-letter-exchange": self.dead,
+                "x-dead-letter-strategy": "at-least-once",
+            },
+        )
 
     async def _dead_letters(self, channel: AbstractChannel) -> None:
         exchange = await channel.declare_exchange(self.dead, ExchangeType.FANOUT, durable=True)

@@ -49,8 +49,8 @@ class ElasticsearchLogStore:
     def __init__(
         self, client: AsyncElasticsearch, names: Names, layout: Layout, *, is_seen_at_once: bool = False
     ) -> None:
+        self.names = names
         self._client = client
-        self._names = names
         self._layout = layout
         self._is_seen_at_once = is_seen_at_once
         self._searcher = Searcher(client, names.alias)
@@ -63,11 +63,9 @@ class ElasticsearchLogStore:
         loop = asyncio.get_running_loop()
         until = loop.time() + WRITE_TIME.total_seconds()
         pause = FIRST_PAUSE.total_seconds()
-        near = [record for record in records if record.at < now + FURTHEST]
-        items = [_item(record, now, self._names) for record in near]
+        items, refused = prepared(records, now, self.names)
         stored: list[StoredRecord] = []
         known = 0
-        refused = [record.record_id for record in records if record.at >= now + FURTHEST]
         while True:
             outcome = await self._create(items)
             stored += (StoredRecord(item.record, now) for item in outcome.created)
@@ -111,11 +109,19 @@ class ElasticsearchLogStore:
         try:
             with translated():
                 await self._client.indices.put_index_template(
-                    name=self._names.alias, **template(self._names, self._layout), master_timeout="5s"
+                    name=self.names.alias, **template(self.names, self._layout), master_timeout="5s"
                 )
         except ApiError as error:
-            why = f"Elasticsearch takes no index template {self._names.alias}: {error}"
+            why = f"Elasticsearch takes no index template {self.names.alias}: {error}"
             raise Unavailable(why, retry_after=REST) from error
+
+    async def make_days(self, days: set[str]) -> None:
+        """Make the indices of these days where they are missing, for others to write to. Raises Unavailable."""
+        for day in sorted(days & self._laid_out):
+            with translated():
+                if not await self._client.indices.exists_alias(name=self.names.write_alias(day)):
+                    self._laid_out.discard(day)
+        await self._make_days(days)
 
     async def _create(self, items: Sequence[Item]) -> Outcome:
         if not items:
@@ -144,7 +150,7 @@ class ElasticsearchLogStore:
 
     async def _make_day(self, day: str) -> None:
         """The day's index and its name for writing; either may be there already, by us or by another process."""
-        index, alias = self._names.index(day), self._names.write_alias(day)
+        index, alias = self.names.index(day), self.names.write_alias(day)
         try:
             with translated():
                 made = await self._client.options(ignore_status=400).indices.create(index=index, aliases={alias: {}})
@@ -157,13 +163,13 @@ class ElasticsearchLogStore:
     async def _days(self) -> list["_Day"]:
         with translated():
             answer = await self._client.options(ignore_status=404).indices.stats(
-                index=self._names.alias,
+                index=self.names.alias,
                 metric=["docs", "store"],
                 filter_path=["indices.*.primaries.docs.count", "indices.*.primaries.store.size_in_bytes"],
             )
         days = []
         for index, kept in answer.body.get("indices", {}).items():
-            if (begins := self._names.day(index)) is not None:
+            if (begins := self.names.day(index)) is not None:
                 primaries = kept["primaries"]
                 days.append(_Day(index, begins, primaries["docs"]["count"], primaries["store"]["size_in_bytes"]))
         return sorted(days, key=lambda day: day.begins)
@@ -201,6 +207,12 @@ async def open_store(
         except Unavailable as error:
             _log.warning("The first log record lays out the index, for now it could not be done: %s", error)
         yield store
+
+
+def prepared(records: Sequence[LogRecord], now: datetime, names: Names) -> tuple[list[Item], list[str]]:
+    """What is written of these records, and the ids of those that are refused."""
+    items = [_item(record, now, names) for record in records if record.at < now + FURTHEST]
+    return items, [record.record_id for record in records if record.at >= now + FURTHEST]
 
 
 def _item(record: LogRecord, now: datetime, names: Names) -> Item:

@@ -47,10 +47,23 @@ class Outcome:
 async def create(client: AsyncElasticsearch, items: Sequence[Item], *, refresh: bool) -> Outcome:
     """Write each item unless its id is there, in requests of bounded size. Raises Unavailable without an answer."""
     outcome = Outcome()
-    for chunk in _chunks(items):
+    for chunk in chunks(items, MAX_BYTES):
         for item, answer in zip(chunk, await _sent(client, chunk, refresh), strict=True):
             _sort(item, answer["create"], outcome)
     return outcome
+
+
+def chunks(items: Sequence[Item], max_bytes: int) -> list[list[Item]]:
+    """The items in order, in parts of about that many bytes; at least one in each."""
+    parts: list[list[Item]] = []
+    size = max_bytes
+    for item in items:
+        if size + len(item.body) > max_bytes:
+            parts.append([])
+            size = 0
+        parts[-1].append(item)
+        size += len(item.body)
+    return parts
 
 
 async def _sent(client: AsyncElasticsearch, items: Sequence[Item], refresh: bool) -> list[dict[str, Any]]:
@@ -91,15 +104,3 @@ def _sort(item: Item, answer: dict[str, Any], outcome: Outcome) -> None:
     else:
         outcome.reason = reason
         outcome.refused.append(item)
-
-
-def _chunks(items: Sequence[Item]) -> list[list[Item]]:
-    chunks: list[list[Item]] = []
-    size = MAX_BYTES
-    for item in items:
-        if size + len(item.body) > MAX_BYTES:
-            chunks.append([])
-            size = 0
-        chunks[-1].append(item)
-        size += len(item.body)
-    return chunks
