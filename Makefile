@@ -6,7 +6,8 @@ STAMP := $(VENV)/.installed
 PACKAGES := libs services embedded cli connectors bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proto format check lint types layers servers test scenarios services run-server chaos bench scaling docs run clean
+.PHONY: help setup proto format check lint types layers servers test scenarios services run-server chaos secrets chart \
+	bench scaling docs run clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +34,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/buf lint
 	$(BIN)/python proto/breaking.py
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml deploy/compose.tls.yaml
 
 types: setup
 	$(BIN)/mypy $(PACKAGES) docs/generate.py tests/servers
@@ -60,6 +62,12 @@ LEVEL ?= ci
 
 chaos: setup ## a bar of the scorecard: make chaos BAR=R1 LEVEL=ci|nightly|release [MUTANT=answer_before_commit|no_fence]
 	$(BIN)/python -m tests.chaos.$(shell echo $(BAR) | tr A-Z a-z) --level $(LEVEL) --mutant "$(MUTANT)"
+
+secrets: ## passwords and certificates for compose.yaml and the chart, into deploy/secrets; keeps what is there
+	deploy/make-secrets deploy/secrets
+
+chart: setup ## lint and render deploy/helm/headrace with the real helm, and look at what comes out
+	$(BIN)/python -m tests.deploy.chart
 
 bench: setup servers ## speed and memory: make bench SCENARIOS="F1 F2" SECONDS=5 ROUNDS=3 PEERS_HOME=… PEERS="headrace n8n"
 	$(BIN)/python -m bench $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SECONDS),--seconds $(SECONDS)) \
