@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +43,7 @@ class Plugins:
 
 def read(environ: Mapping[str, str], path: Path = PIPELINE) -> Plugins:
     """The file with the variables of the environment in it. A variable without value or default is a KeyError."""
-    sections = {name: plugins for name, plugins in Pipeline(path.read_text()).parse()}
+    sections = dict(Pipeline(path.read_text()).parse())
     found = {
         section: tuple((name, {key: _value(each, environ) for key, each in options}) for name, options in plugins)
         for section, plugins in sections.items()
@@ -87,6 +87,14 @@ class Logstash:
     dead_letters: list[Event] = field(default_factory=list)
     redelivered: int = 0
     _messages: int = 0
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until(self, is_so: Callable[[Logstash], bool], within: float = 60) -> None:
+        """Return when that is true of what it has brought."""
+        async with asyncio.timeout(within):
+            while not is_so(self):
+                self._news.clear()
+                await self._news.wait()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Logstash]:
@@ -168,6 +176,7 @@ class Logstash:
             body = "".join(json.dumps(line) + "\n" for line in lines)
             answers = await self._asked(session, options, body)
             events = [event for event, status in zip(events, answers, strict=True) if not self._is_over(event, status)]
+            self._news.set()
 
     async def _asked(self, session: aiohttp.ClientSession, options: Mapping[str, Any], body: str) -> list[int]:
         """The status of each item. Asks again for ever, as the plugin does."""

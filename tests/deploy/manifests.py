@@ -19,10 +19,11 @@ def problems(manifests: Sequence[Manifest]) -> list[str]:
     for each in manifests:
         component = each["metadata"]["labels"]["app.kubernetes.io/component"]
         kinds.setdefault(each["kind"], {})[component] = each
-    found = []
-    for kind in ("Deployment", "Service", "ServiceAccount", "PodDisruptionBudget", "NetworkPolicy"):
-        if set(kinds.get(kind, {})) != set(compose.SERVICES):
-            found.append(f"There is no {kind} for each service, but for {sorted(kinds.get(kind, {}))}")
+    found = [
+        f"There is no {kind} for each service, but for {sorted(kinds.get(kind, {}))}"
+        for kind in ("Deployment", "Service", "ServiceAccount", "PodDisruptionBudget", "NetworkPolicy")
+        if set(kinds.get(kind, {})) != set(compose.SERVICES)
+    ]
     for name, deployment in kinds["Deployment"].items():
         found += [f"{name}: {problem}" for problem in _of_deployment(name, deployment, kinds)]
     for name, service in kinds["Service"].items():

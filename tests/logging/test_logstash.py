@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -149,7 +149,9 @@ async def found(store: LogStore, query: str = "", scope: Scope = MINE) -> list[S
 async def until(store: LogStore, count: int, within: float = 60, scope: Scope = MINE) -> None:
     """Return when that many records are found."""
     async with asyncio.timeout(within):
-        while len(await found(store, scope=scope)) < count:
+        while True:
+            if len(await found(store, scope=scope)) >= count:
+                return
             await asyncio.sleep(0.1)
 
 
@@ -204,9 +206,7 @@ async def test_what_is_sent_or_delivered_twice_is_one_record(place: Place) -> No
         for sender in (store, another, third):
             await sender.write(batch, NOW)
         async with place.logstash(crashes_after=2).running() as reader:
-            async with asyncio.timeout(60):
-                while reader.created + reader.known < 4 * len(batch):
-                    await asyncio.sleep(0.05)
+            await reader.until(lambda reader: reader.created + reader.known >= 4 * len(batch))
 
         await until(store, len(batch))
         assert reader.redelivered > 0
@@ -274,9 +274,7 @@ async def test_nothing_is_written_to_an_index_that_nobody_laid_out(rabbitmq_url:
             await client.indices.delete(index=f"{place.name}-logs-20260301")
 
             await store.write([record("homeless")], NOW)
-            async with asyncio.timeout(60):
-                while not reader.dead_letters:
-                    await asyncio.sleep(0.05)
+            await reader.until(lambda reader: bool(reader.dead_letters))
 
             assert [each["recordId"] for each in reader.dead_letters] == ["homeless"]
             assert not await client.indices.exists(index=f"{place.name}-logs-20260301-write")
@@ -332,11 +330,8 @@ def place_sync(rabbitmq_url: str, elasticsearch_url: str) -> Iterator[Place]:
 
 async def bring(place: Place) -> None:
     """Let Logstash bring one record."""
-    async with AsyncExitStack() as stack:
-        reader = await stack.enter_async_context(place.logstash().running())
-        async with asyncio.timeout(30):
-            while not reader.created:
-                await asyncio.sleep(0.05)
+    async with place.logstash().running() as reader:
+        await reader.until(lambda reader: reader.created > 0)
 
 
 def test_without_broker_or_cluster_the_service_says_what_is_missing(tmp_path: Path) -> None:
