@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import aio_pika
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -107,6 +108,10 @@ async def cleared(place: Place) -> None:
         for index in await client.indices.get(index=f"{place.name}-logs-*"):
             await client.indices.delete(index=index)
         await client.options(ignore_status=404).indices.delete_index_template(name=f"{place.name}-logs")
+    async with await aio_pika.connect(place.rabbitmq) as connection, connection.channel() as channel:
+        for queue in (FEED, "dead"):
+            await channel.queue_delete(f"{place.name}.{queue}")
+        await channel.exchange_delete(f"{place.name}.dead")
 
 
 @pytest.fixture(scope="module")
