@@ -8,11 +8,11 @@ from headrace_executor.__main__ import ServerSettings as ExecutorServer
 from headrace_executor.settings import ExecutorSettings
 from headrace_flow_manager.configuration import FlowManagerSettings
 from headrace_flow_manager.configuration import ServerSettings as FlowManagerServer
-from headrace_gateway.__main__ import Addresses
-from headrace_gateway.settings import GatewaySettings
+from headrace_gateway.settings import Addresses, GatewaySettings
 from headrace_logging.settings import ElasticsearchSettings, LoggingSettings
 from headrace_logging.settings import ServerSettings as LoggingServer
 from headrace_runtime.bus.rabbitmq import RabbitSettings
+from headrace_runtime.metrics_listener import MetricsSettings
 from headrace_runtime.mongo import MongoSettings
 from headrace_runtime.rpc import PeerSettings
 from headrace_runtime.settings import SettingDescription, describe
@@ -21,10 +21,17 @@ from headrace_scheduler.settings import ServerSettings as SchedulerServer
 
 READS: dict[str, tuple[type, ...]] = {
     "gateway": (GatewaySettings, Addresses, PeerSettings),
-    "flow-manager": (FlowManagerSettings, FlowManagerServer, PeerSettings, MongoSettings, RabbitSettings),
-    "scheduler": (SchedulerSettings, SchedulerServer, PeerSettings),
-    "executor": (ExecutorSettings, ExecutorServer, PeerSettings, MongoSettings, RabbitSettings),
-    "logging": (LoggingSettings, LoggingServer, ElasticsearchSettings, PeerSettings, RabbitSettings),
+    "flow-manager": (
+        FlowManagerSettings,
+        FlowManagerServer,
+        PeerSettings,
+        MongoSettings,
+        RabbitSettings,
+        MetricsSettings,
+    ),
+    "scheduler": (SchedulerSettings, SchedulerServer, PeerSettings, MetricsSettings),
+    "executor": (ExecutorSettings, ExecutorServer, PeerSettings, MongoSettings, RabbitSettings, MetricsSettings),
+    "logging": (LoggingSettings, LoggingServer, ElasticsearchSettings, PeerSettings, RabbitSettings, MetricsSettings),
 }
 
 

@@ -73,7 +73,9 @@ def _value(parsed: list[Any], environ: Mapping[str, str]) -> Any:
 def _given(value: Any, environ: Mapping[str, str]) -> Any:
     if not isinstance(value, str):
         return value
-    return _VARIABLE.sub(lambda found: environ[found[1]] if found[2] is None else environ.get(found[1], found[2]), value)
+    return _VARIABLE.sub(
+        lambda found: environ[found[1]] if found[2] is None else environ.get(found[1], found[2]), value
+    )
 
 
 @dataclass(slots=True)

@@ -6,11 +6,14 @@ import copy
 import json
 import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 from ruamel.yaml import YAML
+
+from tests.executor.platform import HandedFlows, platform
 
 from . import known, manifests
 from .chart import CHART, FULL
@@ -35,6 +38,16 @@ def test_every_variable_in_the_templates_is_a_setting() -> None:
 
     assert named
     assert not named - set(known.settings())
+
+
+async def test_executors_are_scaled_by_a_metric_that_they_serve(tmp_path: Path) -> None:
+    named = set(re.findall(r"headrace_executor_[a-z_]*seconds", TEMPLATES))
+
+    async with platform(tmp_path, HandedFlows()) as executor:
+        served = await executor.metrics.text()
+
+    assert named
+    assert all(re.search(rf"^{name} ", served, re.MULTILINE) for name in named)
 
 
 def test_it_runs_the_five_services_where_they_listen() -> None:

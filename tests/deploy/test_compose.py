@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from headrace_runtime import probe
 from headrace_runtime.settings import _span
@@ -38,7 +39,8 @@ class Containers:
 
     def __init__(self, folder: Path, **environ: str) -> None:
         self.folder = folder
-        self.ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
+        *ports, self.metrics_port = free_ports(len(SERVICES) + 1)
+        self.ports = dict(zip(SERVICES, ports, strict=True))
         self.given = environ
         self.children: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -51,6 +53,8 @@ class Containers:
         }
         outside = {key: value for key, value in os.environ.items() if not key.startswith("HEADRACE_")}
         port = {"HEADRACE_PORT": str(self.ports["gateway"])} if name == "gateway" else {}
+        if "HEADRACE_METRICS_LISTEN" in there:
+            port["HEADRACE_METRICS_LISTEN"] = f"127.0.0.1:{self.metrics_port}"
         identity = {key: value.format(name) for key, value in self.given.items()}
         return {**outside, **there, **port, **identity, "HEADRACE_DATA_DIR": str(self.folder / name)}
 
@@ -112,6 +116,9 @@ def test_every_command_starts_its_service_and_its_health_check_says_so(tmp_path:
     assert {nobody.check(name) for name in SERVICES} == {1}
 
     with started(tmp_path) as containers:
+        metrics = httpx.get(f"http://127.0.0.1:{containers.metrics_port}/metrics", trust_env=False).text
+        assert "headrace_executor_ready_age_seconds 0\n" in metrics
+
         containers.kill("executor")
         wait_for(lambda: containers.check("executor") == 1, 30)
         wait_for(lambda: containers.check("gateway") == 1, 30)  # events have nobody to take them

@@ -288,7 +288,9 @@ async def test_nothing_is_written_to_an_index_that_nobody_laid_out(rabbitmq_url:
 
 @pytest.mark.system
 @pytest.mark.timeout(180)
-def test_the_service_hands_records_to_logstash_shows_them_live_and_finds_them(place_sync: Place, tmp_path: Path) -> None:
+def test_the_service_hands_records_to_logstash_shows_them_live_and_finds_them(
+    place_sync: Place, tmp_path: Path
+) -> None:
     services = Services(
         tmp_path,
         HEADRACE_LOG_INDEXING="logstash",
