@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,12 +57,14 @@ def read(data: Path, trigger: str) -> Dump:
                 "SELECT run_id, event_id, state, error FROM runs WHERE trigger_id = ?", (trigger,)
             )
         ]
-        return Dump(runs, list(_steps(connection)), list(corruption(data)))
+        chunks = connection.execute("SELECT run_id, records FROM journal ORDER BY run_id, seq, number")
+        return Dump(runs, list(steps_of(chunks)), list(corruption(data)))
 
 
-def _steps(connection: sqlite3.Connection) -> Iterator[StepSeen]:
+def steps_of(chunks: Iterable[tuple[str, bytes]]) -> Iterator[StepSeen]:
+    """The finished steps in chunks of journals, each with its run; those of one run in order."""
     arrivals: dict[tuple[str, str], int] = {}
-    for run_id, records in connection.execute("SELECT run_id, records FROM journal ORDER BY run_id, seq, number"):
+    for run_id, records in chunks:
         for record in json.loads(records):
             name = (run_id, record.get("i", ""))
             if record["k"] == "a":

@@ -9,6 +9,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One call of a client."""
+
+    event: str
+    number: int  # 1 is the event's first
+    began: float  # monotonic
+    seconds: float  # until the answer, or until there was none
+    status: int = 0  # 0 where no answer came
+    retry_after: str = ""
+
+    @property
+    def is_accepted(self) -> bool:
+        return 200 <= self.status < 300
+
+
 @dataclass(slots=True)
 class _Moment:
     at: int
@@ -23,9 +39,20 @@ class Ledger:
         self.acked: set[str] = set()
         self.ambiguous: set[str] = set()
         self.given_up: dict[str, str] = {}  # event → the last answer
+        self.tries: list[Try] = []
         self._lock = threading.Lock()
         self._file = path.open("a", buffering=1)
         self._moments: list[_Moment] = []
+
+    def note(self, tried: Try) -> None:
+        """Remember a call, whatever became of it."""
+        with self._lock:
+            self.tries.append(tried)
+
+    def accepted_within(self, tries: int) -> int:
+        """How many events were acknowledged by one of their first calls."""
+        with self._lock:
+            return len({each.event for each in self.tries if each.is_accepted and each.number <= tries})
 
     def acknowledge(self, name: str) -> None:
         """A 2xx came for the event."""

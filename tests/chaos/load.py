@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import threading
 import time
@@ -9,13 +10,17 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.chaos.ledger import Ledger
-from tests.system.process import Client
+from tests.chaos.ledger import Ledger, Try
+from tests.system.process import Answer, Client
 
 POSTERS = 4
 TRY_SECONDS = 120
 ANSWER_SECONDS = 3.0
 """A client waits so long for an answer; after that it asks again, under the same id."""
+
+AFTER_SILENCE = 0.05
+AFTER_REFUSAL = 0.1
+"""Seconds before the next try, where the answer names none."""
 
 IDEMPOTENT, ONCE = "idempotent", "once"
 """Nodes and paths: an effect that may be repeated under its key, and one that must never be repeated."""
@@ -54,18 +59,35 @@ def _call(sink_port: int, path: str, declared: dict[str, Any]) -> dict[str, Any]
 
 
 class Load:
-    """Clients that send each event until it is acknowledged; a lost answer makes it ambiguous first."""
+    """Clients that send each event until it is acknowledged; a lost answer makes it ambiguous first.
 
-    def __init__(self, door: Callable[[], int], path: str, names: Sequence[str], ledger: Ledger) -> None:
-        """`door`: the port the clients knock at, asked anew for each call."""
-        self._door = door
+    Each try of an event goes to the next door, under the same event id, and not before the last answer's
+    `Retry-After`.
+    """
+
+    def __init__(
+        self,
+        doors: Callable[[], Sequence[int]],
+        path: str,
+        names: Sequence[str],
+        ledger: Ledger,
+        *,
+        posters: int = POSTERS,
+        pace: float = 0.0,
+    ) -> None:
+        """`doors`: the ports the clients knock at, asked anew for each call. `pace`: events a second; 0 sends the next
+        as soon as one is acknowledged."""
+        self._doors = doors
         self._path = path
-        self._names = deque(names)
+        self._names = deque(enumerate(names))
         self._ledger = ledger
+        self._pace = pace
         self._stopped = threading.Event()
-        self._posters = [threading.Thread(target=self._post_all, daemon=True) for _ in range(POSTERS)]
+        self._posters = [threading.Thread(target=self._post_all, daemon=True) for _ in range(posters)]
+        self._began = 0.0
 
     def __enter__(self) -> Load:
+        self._began = time.monotonic()
         for poster in self._posters:
             poster.start()
         return self
@@ -84,25 +106,42 @@ class Load:
     def _post_all(self) -> None:
         while True:
             try:
-                name = self._names.popleft()
+                number, name = self._names.popleft()
             except IndexError:
                 return
-            self._post(name)
+            if self._pace:
+                self._stopped.wait(max(self._began + number / self._pace - time.monotonic(), 0))
+            self._post(number, name)
 
-    def _post(self, name: str) -> None:
+    def _post(self, number: int, name: str) -> None:
         deadline = time.monotonic() + TRY_SECONDS
         last = "no answer"
+        tries = 0
         while time.monotonic() < deadline and not self._stopped.is_set():
-            client = Client(self._door(), timeout=ANSWER_SECONDS)
-            try:
-                answer = client.post(self._path, json={"id": name}, headers={"Idempotency-Key": name})
-            except (OSError, http.client.HTTPException):
+            doors = self._doors()
+            answer = self._try(doors[(number + tries) % len(doors)], name, tries + 1)
+            tries += 1
+            if answer is None:
                 self._ledger.doubt(name)
-                time.sleep(0.05)
+                self._stopped.wait(AFTER_SILENCE)
                 continue
             if 200 <= answer.status_code < 300:
                 self._ledger.acknowledge(name)
                 return
             last = f"{answer.status_code} {answer.text}"
-            time.sleep(0.1)
+            self._stopped.wait(float(answer.headers.get("retry-after") or AFTER_REFUSAL))
         self._ledger.give_up(name, last)
+
+    def _try(self, port: int, name: str, number: int) -> Answer | None:
+        began = time.monotonic()
+        answer: Answer | None = None
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            client = Client(port, timeout=ANSWER_SECONDS)
+            answer = client.post(self._path, json={"id": name}, headers={"Idempotency-Key": name})
+        seconds = time.monotonic() - began
+        if answer is None:
+            self._ledger.note(Try(name, number, began, seconds))
+        else:
+            retry_after = answer.headers.get("retry-after", "")
+            self._ledger.note(Try(name, number, began, seconds, answer.status_code, retry_after))
+        return answer

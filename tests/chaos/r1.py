@@ -129,7 +129,7 @@ def run(folder: Path, level: Level, seed: int, mutant: str = "") -> Verdict:
             client = process.client()
             flow_id = start_flow(client, sink.port)
             names = [f"e{number}" for number in range(level.events)]
-            with Load(lambda: twin.door, f"/flows/{flow_id}/components/{HOOK}", names, ledger) as load:
+            with Load(lambda: [twin.door], f"/flows/{flow_id}/components/{HOOK}", names, ledger) as load:
                 inflict(faults_of(level, seed), ledger, {"kill": kill, "stall": stalled, "twin": twin})
                 load.join()
             wait_for_rest(client, flow_id)

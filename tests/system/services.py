@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.certificates import identity_of
+from tests.servers.places import free_port
 
 from .process import ADMIN, PASSWORD, Client, wait_for
 
@@ -185,9 +185,8 @@ def is_serving(channel: grpc.Channel) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens at, each another one."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+    """Ports that nobody listens at, each another one, that no outgoing connection takes while a process is killed."""
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(free_port())
+    return list(found)
