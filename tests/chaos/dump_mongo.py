@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pymongo import MongoClient
+
 from tests.chaos.dump import STATES, Dump, RunSeen, steps_of
 
 Document = dict[str, Any]

@@ -58,6 +58,14 @@ def _call(sink_port: int, path: str, declared: dict[str, Any]) -> dict[str, Any]
     }
 
 
+def start_flow(client: Client, sink_port: int, name: str) -> str:
+    """Make the flow and start it; its id."""
+    flow_id: str = client.post("/flows", json={"name": name, "flow": flow(sink_port)}).json()["flowId"]
+    started = client.post(f"/flows/{flow_id}/coordinator", json={"command": "start"})
+    assert started.status_code == 200, started.text
+    return flow_id
+
+
 class Load:
     """Clients that send each event until it is acknowledged; a lost answer makes it ambiguous first.
 

@@ -25,7 +25,7 @@ from tests.chaos import dump, oracle
 from tests.chaos.effects import Sink
 from tests.chaos.faults import Fault, Kill, StalledKill, inflict, schedule
 from tests.chaos.ledger import Ledger
-from tests.chaos.load import HOOK, Load, flow
+from tests.chaos.load import HOOK, Load, start_flow
 from tests.chaos.store import Stall
 from tests.chaos.twin import LEASE, FrozenTwin
 from tests.system.process import Client, Process, wait_for
@@ -127,7 +127,7 @@ def run(folder: Path, level: Level, seed: int, mutant: str = "") -> Verdict:
         try:
             process.start()
             client = process.client()
-            flow_id = start_flow(client, sink.port)
+            flow_id = start_flow(client, sink.port, "R1")
             names = [f"e{number}" for number in range(level.events)]
             with Load(lambda: [twin.door], f"/flows/{flow_id}/components/{HOOK}", names, ledger) as load:
                 inflict(faults_of(level, seed), ledger, {"kill": kill, "stall": stalled, "twin": twin})
@@ -138,13 +138,6 @@ def run(folder: Path, level: Level, seed: int, mutant: str = "") -> Verdict:
             process.end(signal.SIGKILL)
         findings = oracle.judge(ledger, sink, dump.read(data, HOOK))
     return Verdict(findings, level, kill.done, twin.done, twin.caught, twin.refused, percentile(kill.ready_seconds))
-
-
-def start_flow(client: Client, sink_port: int) -> str:
-    flow_id: str = client.post("/flows", json={"name": "R1", "flow": flow(sink_port)}).json()["flowId"]
-    started = client.post(f"/flows/{flow_id}/coordinator", json={"command": "start"})
-    assert started.status_code == 200, started.text
-    return flow_id
 
 
 def wait_for_rest(client: Client, flow_id: str) -> None:
