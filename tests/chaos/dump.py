@@ -25,6 +25,8 @@ class RunSeen:
     event: str
     state: str
     error: str
+    epoch: int = 1
+    """Above 1 where it was taken over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +49,19 @@ class Dump:
     steps: list[StepSeen] = field(default_factory=list)
     corrupt: list[str] = field(default_factory=list)
 
+    @property
+    def taken_over(self) -> int:
+        """How many runs an executor took over from another, or from itself before it was killed."""
+        return sum(run.epoch > 1 for run in self.runs)
+
 
 def read(data: Path, trigger: str) -> Dump:
     """All runs that `trigger` started, all steps, and what SQLite says about each file."""
     with opened(data / "executor.db") as connection:
         runs = [
-            RunSeen(run_id, event_id.rpartition(":")[2], STATES[state], error)
-            for run_id, event_id, state, error in connection.execute(
-                "SELECT run_id, event_id, state, error FROM runs WHERE trigger_id = ?", (trigger,)
+            RunSeen(run_id, event_id.rpartition(":")[2], STATES[state], error, epoch)
+            for run_id, event_id, state, error, epoch in connection.execute(
+                "SELECT run_id, event_id, state, error, epoch FROM runs WHERE trigger_id = ?", (trigger,)
             )
         ]
         chunks = connection.execute("SELECT run_id, records FROM journal ORDER BY run_id, seq, number")

@@ -40,7 +40,7 @@ def read(url: str, namespace: str, trigger: str) -> Dump:
     """All runs that `trigger` started, the steps of all runs, and what points nowhere."""
     found = _Collections(url, f"{namespace}_executor")
     runs = [
-        RunSeen(run["_id"], run["event_id"].rpartition(":")[2], STATES[run["state"]], run["error"])
+        RunSeen(run["_id"], run["event_id"].rpartition(":")[2], STATES[run["state"]], run["error"], run["epoch"])
         for run in found.runs
         if run["trigger_id"] == trigger
     ]

@@ -9,15 +9,12 @@ without kills, or with a twin whose late commits were never refused, it is red.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import math
 import random
 import signal
-import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +25,7 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.load import HOOK, Load, start_flow
 from tests.chaos.store import Stall
 from tests.chaos.twin import LEASE, FrozenTwin
+from tests.chaos.verdict import Verdict, command, percentile, play
 from tests.system.process import Client, Process, wait_for
 
 REST_SECONDS = 120
@@ -51,55 +49,6 @@ LEVELS = {
     "nightly": Level(10_000, 200, 20, 3.0),
     "release": Level(50_000, 1_000, 60, 3.0),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The outcome; `holds` says whether the bar holds."""
-
-    findings: oracle.Findings
-    level: Level
-    kills: int
-    twins: int
-    caught: int
-    fenced: int
-    ready_p99: float
-
-    @property
-    def complaints(self) -> list[str]:
-        """Faults that were not proven, and times that were missed."""
-        level, found = self.level, []
-        if (self.kills, self.twins) != (level.kills, level.twins):
-            found.append(f"proof: {level.kills} kills and {level.twins} twins were due")
-        if level.twins and not self.fenced:
-            found.append("proof: no late commit of a frozen twin was refused")
-        if level.ready_within is not None and self.ready_p99 > level.ready_within:
-            found.append(f"ready: p99 after a kill is {self.ready_p99:.2f} s, {level.ready_within} s are allowed")
-        return found
-
-    @property
-    def holds(self) -> bool:
-        return self.findings.are_none and not self.complaints
-
-    def explained(self) -> str:
-        """What is wrong, line by line; empty when the bar holds."""
-        return "\n".join(filter(None, [self.findings.explained(), *self.complaints]))
-
-    def line(self) -> str:
-        counts = {kind: len(found) for kind, found in self.findings.kinds.items()}
-        first = {kind: counts.pop(kind) for kind in ("lost", "duplicate_runs")}
-        told = {
-            **first,
-            "kills": self.kills,
-            "events": self.level.events,
-            **counts,
-            "recovered": self.findings.recovered,
-            "twins": self.twins,
-            "caught": self.caught,
-            "fenced": self.fenced,
-            "ready_p99": f"{self.ready_p99:.2f}s",
-        }
-        return "R1 " + " ".join(f"{name}={value}" for name, value in told.items())
 
 
 def faults_of(level: Level, seed: int) -> list[Fault]:
@@ -137,7 +86,24 @@ def run(folder: Path, level: Level, seed: int, mutant: str = "") -> Verdict:
         finally:
             process.end(signal.SIGKILL)
         findings = oracle.judge(ledger, sink, dump.read(data, HOOK))
-    return Verdict(findings, level, kill.done, twin.done, twin.caught, twin.refused, percentile(kill.ready_seconds))
+    ready = percentile(kill.ready_seconds)
+    return Verdict(
+        "R1",
+        findings,
+        list(_complaints(level, kill, twin, ready)),
+        events=level.events,
+        kills=kill.done,
+        told={"twins": twin.done, "caught": twin.caught, "fenced": twin.refused, "ready_p99": f"{ready:.2f}s"},
+    )
+
+
+def _complaints(level: Level, kill: Kill, twin: FrozenTwin, ready: float) -> Iterator[str]:
+    if (kill.done, twin.done) != (level.kills, level.twins):
+        yield f"proof: {level.kills} kills and {level.twins} twins were due"
+    if level.twins and not twin.refused:
+        yield "proof: no late commit of a frozen twin was refused"
+    if level.ready_within is not None and ready > level.ready_within:
+        yield f"ready: p99 after a kill is {ready:.2f} s, {level.ready_within} s are allowed"
 
 
 def wait_for_rest(client: Client, flow_id: str) -> None:
@@ -151,29 +117,11 @@ def wait_for_rest(client: Client, flow_id: str) -> None:
         wait_for(at_rest, REST_SECONDS)
 
 
-def percentile(values: Sequence[float], of: float = 0.99) -> float:
-    """The smallest value that so many are not above; 0 of none."""
-    ordered = sorted(values)
-    return ordered[math.ceil(of * len(ordered)) - 1] if ordered else 0.0
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--level", choices=sorted(LEVELS), default="ci")
-    parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--mutant", default="", help="answer_before_commit or no_fence: each must turn this red")
-    chosen = parser.parse_args()
+    chosen = command(__doc__, LEVELS, "answer_before_commit or no_fence").parse_args()
     level = LEVELS[chosen.level]
-    seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(1 << 30)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    print(f"seed={seed} commit={commit} level={chosen.level} mutant={chosen.mutant or 'none'}")
-    print("faults:", *faults_of(level, seed), flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        verdict = run(Path(folder), level, seed, chosen.mutant)
-    if not verdict.holds:
-        print(verdict.explained())
-    print(verdict.line())
-    return 0 if verdict.holds else 1
+        return play(chosen, faults_of(level, chosen.seed), lambda: run(Path(folder), level, chosen.seed, chosen.mutant))
 
 
 if __name__ == "__main__":

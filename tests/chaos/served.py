@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -55,8 +56,10 @@ class Served:
         self.backing = Backing(folder / "backing")
         self.detours: dict[str, int] = {}
         """Server → the port that the services reach it at, where that is not its own. To be filled before the start."""
+        self.killed: Counter[str] = Counter()
+        """Service → how many of its processes were seen dead by our hand."""
         self.fell: list[str] = []
-        """What ended without having been killed by us."""
+        """What ended by itself, or badly."""
         self._replicas = replicas
         self._environ = {
             "HEADRACE_EGRESS_ALLOW_PRIVATE": "true",
@@ -165,7 +168,9 @@ class Served:
                         self.services.launch(name)
 
     def _note_end(self, name: str, child: subprocess.Popen[bytes]) -> None:
-        if child.pid not in self._killed:
+        if child.pid in self._killed and child.returncode == -signal.SIGKILL:
+            self.killed[service_of(name)] += 1
+        else:
             self.fell.append(f"{name} ended by itself with {child.returncode}")
 
     def _stop_supervising(self) -> None:

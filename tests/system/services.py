@@ -41,7 +41,7 @@ class Services:
     ) -> None:
         self.folder = folder
         self.certificates = certificates
-        self.names = [name for service in ALL for name in _names(service, (replicas or {}).get(service, 1))]
+        self.names = [name for service in ALL for name in names_of(service, (replicas or {}).get(service, 1))]
         self.ports = {**dict(zip(self.names, free_ports(len(self.names)), strict=True)), **(ports or {})}
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self._given = environ
@@ -170,7 +170,8 @@ def service_of(name: str) -> str:
     return name.partition(".")[0]
 
 
-def _names(service: str, count: int) -> list[str]:
+def names_of(service: str, count: int) -> list[str]:
+    """The names of so many processes of a service."""
     return [service, *(f"{service}.{number}" for number in range(2, count + 1))]
 
 
