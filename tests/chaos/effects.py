@@ -22,6 +22,7 @@ class Sink:
     def __init__(self, takes: float = 0.0) -> None:
         """`takes`: seconds from a call to its answer."""
         self._calls: dict[str, list[str]] = defaultdict(list)
+        self._first: dict[str, float] = {}
         self._lock = threading.Lock()
         numbers = itertools.count(1)
         sink = self
@@ -30,6 +31,7 @@ class Sink:
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 with sink._lock:
+                    sink._first.setdefault(self.path.strip("/"), time.time())
                     sink._calls[self.path.strip("/")].append(self.headers.get("Idempotency-Key", ""))
                     body = b'{"call": %d}' % next(numbers)
                 time.sleep(takes)
@@ -52,6 +54,12 @@ class Sink:
         with self._lock:
             found = [(path.partition("/"), list(keys)) for path, keys in self._calls.items()]
         return {event: keys for (first, _, event), keys in found if first == kind}
+
+    def first_calls(self, kind: str) -> dict[str, float]:
+        """Event → when it was first called for, by the wall clock, of all calls to `/kind/<event>`."""
+        with self._lock:
+            found = [(path.partition("/"), at) for path, at in self._first.items()]
+        return {event: at for (first, _, event), at in found if first == kind}
 
     def close(self) -> None:
         self._server.shutdown()

@@ -20,6 +20,9 @@ class Try:
     status: int = 0  # 0 where no answer came
     retry_after: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.event} {self.number} at {self.began:.3f} for {self.seconds:.3f} s: {self.status or 'no answer'}"
+
     @property
     def is_accepted(self) -> bool:
         return 200 <= self.status < 300
@@ -48,6 +51,7 @@ class Ledger:
         """Remember a call, whatever became of it."""
         with self._lock:
             self.tries.append(tried)
+            self._file.write(f"tried {tried}\n")
 
     def accepted_within(self, tries: int) -> int:
         """How many events were acknowledged by one of their first calls."""

@@ -31,36 +31,50 @@ HOOK = "hook"
 def flow(sink_port: int) -> dict[str, Any]:
     """hook → two calls, one declared idempotent, one unsafe that is skipped when its outcome is in doubt."""
     return {
-        HOOK: {
-            "type": "headrace.utils.http.WebhookTrigger",
-            "x": 0,
-            "y": 0,
-            "source": {},
-            "config": {"properties": {"immediateResponse": True}},
-        },
-        IDEMPOTENT: _call(sink_port, IDEMPOTENT, {"effect": "idempotent"}),
-        ONCE: _call(sink_port, ONCE, {"effect": "unsafe", "inDoubt": "skip"}),
+        HOOK: hook(),
+        IDEMPOTENT: call_of(sink_port, IDEMPOTENT, {"effect": "idempotent"}),
+        ONCE: call_of(sink_port, ONCE, {"effect": "unsafe", "inDoubt": "skip"}),
     }
 
 
-def _call(sink_port: int, path: str, declared: dict[str, Any]) -> dict[str, Any]:
+def hook() -> dict[str, Any]:
+    """The trigger, which answers as soon as the event is durable."""
+    return {
+        "type": "headrace.utils.http.WebhookTrigger",
+        "x": 0,
+        "y": 0,
+        "source": {},
+        "config": {"properties": {"immediateResponse": True}},
+    }
+
+
+def call_of(
+    sink_port: int, path: str, declared: dict[str, Any], *, hook: str = HOOK, after: tuple[str, str] | None = None
+) -> dict[str, Any]:
+    """A node that calls the sink at `/path/<the event's id>`, once something comes from the port `after`."""
+    node, port = after or (hook, "request")
     filled = {
         "type": "json2new",
-        "modifiers": {"url": {"id": {"variable": f"$.{HOOK}.request.data.id", "functions": []}}},
+        "modifiers": {"url": {"id": {"variable": f"$.{hook}.request.data.id", "functions": []}}},
         "lambda": {"url": f"http://127.0.0.1:{sink_port}/{path}/{{{{{{id}}}}}}", "body": "{}"},
     }
     return {
         "type": "headrace.utils.http.Post",
         "x": 0,
         "y": 0,
-        "source": {"in": {HOOK: ["request"]}},
-        "config": {**declared, "transform": {"in": {HOOK: {"request": filled}}}},
+        "source": {"in": {node: [port]}},
+        "config": {**declared, "transform": {"in": {node: {port: filled}}}},
     }
 
 
 def start_flow(client: Client, sink_port: int, name: str) -> str:
-    """Make the flow and start it; its id."""
-    flow_id: str = client.post("/flows", json={"name": name, "flow": flow(sink_port)}).json()["flowId"]
+    """Make the flow with both effects and start it; its id."""
+    return start(client, name, flow(sink_port))
+
+
+def start(client: Client, name: str, nodes: dict[str, Any]) -> str:
+    """Make a flow of these nodes and start it; its id."""
+    flow_id: str = client.post("/flows", json={"name": name, "flow": nodes}).json()["flowId"]
     started = client.post(f"/flows/{flow_id}/coordinator", json={"command": "start"})
     assert started.status_code == 200, started.text
     return flow_id
@@ -82,9 +96,11 @@ class Load:
         *,
         posters: int = POSTERS,
         pace: float = 0.0,
+        body: Callable[[str], Any] = lambda name: {"id": name},
     ) -> None:
         """`doors`: the ports the clients knock at, asked anew for each call. `pace`: events a second; 0 sends the next
-        as soon as one is acknowledged."""
+        as soon as one is acknowledged. `body`: what is posted for an event, the same at each try."""
+        self._body = body
         self._doors = doors
         self._path = path
         self._names = deque(enumerate(names))
@@ -145,7 +161,7 @@ class Load:
         answer: Answer | None = None
         with contextlib.suppress(OSError, http.client.HTTPException):
             client = Client(port, timeout=ANSWER_SECONDS)
-            answer = client.post(self._path, json={"id": name}, headers={"Idempotency-Key": name})
+            answer = client.post(self._path, json=self._body(name), headers={"Idempotency-Key": name})
         seconds = time.monotonic() - began
         if answer is None:
             self._ledger.note(Try(name, number, began, seconds))

@@ -23,9 +23,12 @@ class Logs:
 
     def complaints(self, dump: Dump) -> list[str]:
         """What is missing of the dump's steps, and what is there twice."""
-        missing = sorted(_expected(dump) - self.records.keys())
         double = sorted(record for record, count in self.records.items() if count > 1)
-        return [*_told("missing", missing), *_told("double", double)]
+        return [*_told("missing", self.missing(dump)), *_told("double", double)]
+
+    def missing(self, dump: Dump) -> list[str]:
+        """The records of the dump's steps that are not there."""
+        return sorted(_expected(dump) - self.records.keys())
 
 
 def _expected(dump: Dump) -> set[str]:

@@ -13,7 +13,6 @@ import contextlib
 import random
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from tests.chaos.effects import Sink
 from tests.chaos.faults import Fault, Kill, StalledKill, inflict, schedule
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import HOOK, Load, start_flow
+from tests.chaos.served import served_folder
 from tests.chaos.store import Stall
 from tests.chaos.twin import LEASE, FrozenTwin
 from tests.chaos.verdict import Verdict, command, percentile, play
@@ -120,8 +120,8 @@ def wait_for_rest(client: Client, flow_id: str) -> None:
 def main() -> int:
     chosen = command(__doc__, LEVELS, "answer_before_commit or no_fence").parse_args()
     level = LEVELS[chosen.level]
-    with tempfile.TemporaryDirectory() as folder:
-        return play(chosen, faults_of(level, chosen.seed), lambda: run(Path(folder), level, chosen.seed, chosen.mutant))
+    with served_folder(chosen.keep) as folder:
+        return play(chosen, faults_of(level, chosen.seed), lambda: run(folder, level, chosen.seed, chosen.mutant))
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ def _complaints(level: Level, ledger: Ledger, served: Served, dump: Dump) -> Ite
 def main() -> int:
     chosen = command(__doc__, LEVELS, "answer_before_commit or no_fence").parse_args()
     level = LEVELS[chosen.level]
-    with served_folder() as folder:
+    with served_folder(chosen.keep) as folder:
         return play(chosen, faults_of(level, chosen.seed), lambda: run(folder, level, chosen.seed, chosen.mutant))
 
 

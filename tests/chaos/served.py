@@ -39,11 +39,17 @@ OPEN_STATES = ("ready", "running", "waiting")
 
 
 @contextlib.contextmanager
-def served_folder() -> Iterator[Path]:
-    """A folder that servers without privileges can enter, and that goes with the block."""
-    with tempfile.TemporaryDirectory(prefix="headrace-chaos-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
+def served_folder(keep: Path | None = None) -> Iterator[Path]:
+    """A folder that servers without privileges can enter; it goes with the block unless it is to be kept."""
+    with contextlib.ExitStack() as stack:
+        if keep is None:
+            made = tempfile.TemporaryDirectory(prefix="headrace-chaos-", ignore_cleanup_errors=True)
+            folder = Path(stack.enter_context(made))
+        else:
+            folder = keep.resolve()
+            folder.mkdir(parents=True)
+        folder.chmod(0o755)
+        yield folder
 
 
 class Served:

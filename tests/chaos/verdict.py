@@ -8,6 +8,7 @@ import random
 import subprocess
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.chaos.oracle import Findings
 
@@ -50,6 +51,7 @@ def command(about: str | None, levels: Collection[str], mutants: str) -> argpars
     parser.add_argument("--level", choices=sorted(levels), default="ci")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
     parser.add_argument("--mutant", default="", help=f"{mutants}: each must turn this red")
+    parser.add_argument("--keep", type=Path, help="folder for data and logs, to look at afterwards; must not be there")
     return parser
 
 

@@ -71,6 +71,12 @@ class Server(ABC):
     def is_running(self) -> bool:
         return self._child is not None and self._child.poll() is None
 
+    def serves(self) -> bool:
+        """Whether it answers now, asked in its own protocol. Takes a moment where it does not."""
+        with contextlib.suppress(OSError):
+            return self._serves()
+        return False
+
     def start(self) -> Self:
         """Start it and wait until it serves. Starting a running server does nothing."""
         if self.is_running:
@@ -115,11 +121,11 @@ class Server(ABC):
 
     def pause(self) -> None:
         """Freeze it: connections stay open and nobody answers."""
-        self._signal(signal.SIGSTOP)
+        self.send(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let a frozen server go on."""
-        self._signal(signal.SIGCONT)
+        self.send(signal.SIGCONT)
 
     def wipe(self) -> None:
         """Kill it and lose everything it knew. It stays down until `start`."""
@@ -136,7 +142,8 @@ class Server(ABC):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to all its processes and wait for nothing."""
         if self.is_running:
             assert self._child is not None
             os.killpg(self._child.pid, number)
@@ -149,9 +156,8 @@ class Server(ABC):
             if status is not None:
                 self.kill()
                 raise NotReady(f"{self.name} ended with {status} at its start:\n{self._last_words()}")
-            with contextlib.suppress(OSError):
-                if self._serves():
-                    return
+            if self.serves():
+                return
             time.sleep(0.1)
         self.kill()
         raise NotReady(f"{self.name} does not serve after {self.start_seconds:.0f} s:\n{self._last_words()}")
