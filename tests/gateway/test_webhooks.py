@@ -307,6 +307,24 @@ async def test_a_stream_that_breaks_after_the_commit_still_means_accepted(servic
     await coalescer.drain()
 
 
+async def test_an_event_that_waits_for_a_free_lane_is_refused_as_soon_as_one_under_way() -> None:
+    async def accept(events: Sequence[Event], within: float) -> AsyncGenerator[Accepted, None]:
+        await asyncio.get_running_loop().create_future()
+        yield Accepted([], [])
+
+    coalescer = Coalescer(accept, accept_within_seconds=0.5, lanes=1)
+    began = asyncio.get_running_loop().time()
+
+    under_way = asyncio.create_task(coalescer.submit(_event("echo", answer_within=10.0)))
+    await asyncio.sleep(0.2)
+    waiting = asyncio.create_task(coalescer.submit(_event("echo", answer_within=10.0)))
+    outcomes = await asyncio.gather(under_way, waiting, return_exceptions=True)
+
+    assert [type(each) for each in outcomes] == [errors.DeadlineExceeded] * 2
+    assert asyncio.get_running_loop().time() - began < 1.0
+    await coalescer.drain()
+
+
 @settings(max_examples=60, deadline=None)
 @given(headers=st.dictionaries(st.text(max_size=30), st.text(max_size=50) | st.integers() | st.none()))
 def test_any_headers_of_a_flow_come_out_well_formed(headers: dict[str, Json]) -> None:

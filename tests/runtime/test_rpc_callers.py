@@ -152,6 +152,29 @@ async def test_a_call_that_must_not_be_repeated_is_made_once() -> None:
     assert asked.count("GetUser") > 1
 
 
+async def test_a_call_is_not_repeated_before_the_time_that_the_servicer_named() -> None:
+    asked: list[str] = []
+
+    class People(people_rpc.PeopleServiceServicer):
+        async def GetUser(self, request: people_pb.GetUserRequest, context: Any) -> people_pb.GetUserResponse:
+            asked.append("GetUser")
+            raise errors.Unavailable(retry_after=timedelta(seconds=1))
+
+    async with (
+        rpc.serve(
+            "127.0.0.1:0",
+            lambda server: people_rpc.add_PeopleServiceServicer_to_server(People(), server),
+            limits=QUICK,
+        ) as running,
+        rpc.dial(running.address) as channel,
+    ):
+        with pytest.raises(errors.Unavailable) as refused:
+            await people_rpc.PeopleServiceStub(channel).GetUser(people_pb.GetUserRequest(), timeout=10)
+
+    assert asked == ["GetUser"]
+    assert refused.value.retry_after == timedelta(seconds=1)
+
+
 async def answered(channel: rpc.Channel, method: str, body: str) -> list[str]:
     return [each async for each in calling.call(channel, method, body, 10)]
 

@@ -35,6 +35,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from pymongo.uri_parser import parse_uri
 
 from headrace_runtime.metrics import Metrics
+from headrace_runtime.mongo_silence import PING_SECONDS, Silence
 from headrace_runtime.settings import setting
 
 if TYPE_CHECKING:
@@ -47,16 +48,17 @@ Document = dict[str, Any]
 DUPLICATE_KEY = 11000
 
 SELECTION = timedelta(milliseconds=1200)
-"""How long a call looks for a primary. A server that is away is told within two seconds."""
+"""How long a call looks for a primary."""
 
 PATIENCE = timedelta(seconds=10)
-"""How long a call may take in all."""
+"""How long a call may take in all, while the server is there. One that is away is told within two seconds."""
 
 RETRY_AFTER = timedelta(seconds=1)
 LONGEST_PAUSE = 15.0
 MAX_CONNECTIONS = 16
 OLDEST_WIRE = 13  # MongoDB 5.0
 
+_LIMITS = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
 _AUTHENTICATION_FAILED = frozenset({13, 18, 8000})
 _TOO_LARGE = frozenset({10334, 17280, 17419, 17420})
 _PASSING = frozenset({6, 7, 43, 50, 64, 89, 91, 112, 189, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436, 14031})
@@ -92,6 +94,7 @@ class Mongo:
         self._patience = patience
         self.where = _servers(url)
         self._sent = _Sent()
+        self._silence = Silence(self.where, self._answers)
         options: dict[str, Any] = {
             "w": "majority",
             "journal": True,
@@ -103,10 +106,13 @@ class Mongo:
         }
         try:
             self._client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-                url, maxPoolSize=MAX_CONNECTIONS, event_listeners=[self._sent], **options
+                url, maxPoolSize=MAX_CONNECTIONS, event_listeners=[self._sent, self._silence.heard], **options
             )
             self._blocking: MongoClient[Document] = MongoClient(
                 url, maxPoolSize=1, connect=False, event_listeners=[self._sent], **options
+            )
+            self._pinging: MongoClient[Document] = MongoClient(
+                url, maxPoolSize=1, connect=False, **{**options, **dict.fromkeys(_LIMITS, round(PING_SECONDS * 1000))}
             )
         except (InvalidURI, ConfigurationError, ValueError, OSError) as error:
             raise Conflict(f"HEADRACE_MONGO_URL cannot be used: {error}.") from None
@@ -119,11 +125,14 @@ class Mongo:
 
         Raises Unavailable when the server is away or too slow. Whether a write took place is then not known.
         """
+        if self._silence.is_away:
+            raise self._away("does not answer")
         try:
-            async with asyncio.timeout((within or self._patience).total_seconds()):
-                yield self.database
+            async with asyncio.timeout((within or self._patience).total_seconds()) as limit:
+                with self._silence.ends(limit):
+                    yield self.database
         except TimeoutError:
-            raise Unavailable(f"MongoDB at {self.where} did not answer in time.", retry_after=RETRY_AFTER) from None
+            raise self._away("did not answer in time") from None
         except PyMongoError as error:
             raise self._told(error) from error
 
@@ -203,8 +212,18 @@ class Mongo:
 
     async def close(self) -> None:
         """Close all connections. Closing again changes nothing."""
+        await self._silence.close()
         self._client.close()
         await asyncio.to_thread(self._blocking.close)
+        await asyncio.to_thread(self._pinging.close)
+
+    def _answers(self) -> bool:
+        """Whether the server answers a ping now."""
+        try:
+            self._pinging[self._name].command("ping")
+        except PyMongoError as error:
+            return isinstance(error, OperationFailure)  # it refuses, so it is there
+        return True
 
     def _told(self, error: PyMongoError) -> HeadraceError:
         """The error in words of the house."""

@@ -38,11 +38,13 @@ class Outcome:
 class _Waiting:
     """An event and whoever waits for it."""
 
-    __slots__ = ("acceptance", "event", "outcome", "wants_answer")
+    __slots__ = ("acceptance", "event", "limit", "outcome", "wants_answer")
 
-    def __init__(self, event: Event, outcome: "asyncio.Future[Outcome]") -> None:
+    def __init__(self, event: Event, outcome: "asyncio.Future[Outcome]", limit: asyncio.Timeout) -> None:
+        """`limit` runs out when the event should be accepted, and once it is, when the flow should have answered."""
         self.event = event
         self.outcome = outcome
+        self.limit = limit
         self.wants_answer = event.answer_within_seconds > 0
         self.acceptance: Acceptance | None = None
 
@@ -60,6 +62,8 @@ class _Waiting:
             self.refuse(acceptance.refusal)
         elif not self.wants_answer:
             self.settle()
+        elif not self.outcome.done():
+            self.limit.reschedule(asyncio.get_running_loop().time() + self.event.answer_within_seconds + 1)
 
 
 class Coalescer:
@@ -93,12 +97,13 @@ class Coalescer:
             raise errors.Unavailable(
                 "Too many events wait to be accepted. Try again in a moment.", retry_after=timedelta(seconds=1)
             )
-        waiting = _Waiting(event, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        self._send_off()
-        # Batches carry their own deadlines; this one holds should an event wait long for a free lane.
+        limit = asyncio.timeout(self._accept_within)
+        waiting = _Waiting(event, asyncio.get_running_loop().create_future(), limit)
+        # Batches carry their own deadlines; this one counts the wait for a free lane, too.
         try:
-            async with asyncio.timeout(self._accept_within + event.answer_within_seconds + 1):
+            async with limit:
+                self._waiting.append(waiting)
+                self._send_off()
                 return await waiting.outcome
         except TimeoutError:
             if waiting.acceptance is not None:

@@ -291,7 +291,7 @@ class _Method:
             raise error
         known = self._known(error)
         self._count(known.code)
-        await context.abort(wire.status_of(known), wire.status_text(known), ((wire.ERROR_KEY, wire.encode(known)),))
+        await context.abort(wire.status_of(known), wire.status_text(known), wire.trailers(known))
 
     def _known(self, error: Exception) -> HeadraceError:
         if isinstance(error, HeadraceError):

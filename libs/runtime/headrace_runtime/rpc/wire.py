@@ -12,6 +12,8 @@ from headrace_runtime import logs
 
 ERROR_KEY = "headrace-error-bin"
 REQUEST_ID_KEY = "headrace-request-id"
+PUSHBACK_KEY = "grpc-retry-pushback-ms"
+"""gRPC's own: below zero, the channel does not repeat the call."""
 
 EOF: object = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs leave it out
 """What `read` answers after the last message of a stream."""
@@ -68,6 +70,14 @@ def status_of(error: HeadraceError) -> grpc.StatusCode:
 def status_text(error: HeadraceError) -> str:
     """A short text for tools that know gRPC but not Headrace."""
     return error.message[:_MAX_STATUS_TEXT]
+
+
+def trailers(error: HeadraceError) -> tuple[tuple[str, str | bytes], ...]:
+    """What goes with the status: the error, and where it says when to come back, that no channel asks again before."""
+    whole = (ERROR_KEY, encode(error))
+    if isinstance(error, errors.Unavailable) and error.retry_after is not None:
+        return (whole, (PUSHBACK_KEY, "-1"))
+    return (whole,)
 
 
 def encode(error: HeadraceError) -> bytes:
