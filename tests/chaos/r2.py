@@ -1,6 +1,6 @@
 """R2: server mode survives kill -9 of any of its services under load.
 
-`python -m tests.chaos.r2 --level ci|nightly|release [--mutant answer_before_commit|no_fence]` from the root of the
+`python -m tests.chaos.r2 --level ci|nightly|release [--mutant answer_before_commit]` from the root of the
 repository. Every event is posted with an id of its own, at a steady pace and to both gateways in turn, until it is
 acknowledged. Meanwhile one instance of one service after the other is killed, and the supervisor starts it again.
 Afterwards each acknowledged event must have exactly one run that is done, no effect may be doubled, no step journaled
@@ -134,7 +134,7 @@ def _complaints(level: Level, ledger: Ledger, served: Served, dump: Dump) -> Ite
 
 
 def main() -> int:
-    chosen = command(__doc__, LEVELS, "answer_before_commit or no_fence").parse_args()
+    chosen = command(__doc__, LEVELS, "answer_before_commit").parse_args()
     level = LEVELS[chosen.level]
     with served_folder(chosen.keep) as folder:
         return play(chosen, faults_of(level, chosen.seed), lambda: run(folder, level, chosen.seed, chosen.mutant))

@@ -1,6 +1,6 @@
 """R3: server mode survives kill -9 of any of its backing servers under load.
 
-`python -m tests.chaos.r3 --level ci|nightly|release [--mutant answer_before_commit|no_fence]` from the root of the
+`python -m tests.chaos.r3 --level ci|nightly|release [--mutant answer_before_commit]` from the root of the
 repository. Events are posted as in R2. Meanwhile RabbitMQ, Redis, MongoDB and Elasticsearch are killed and started
 again over their own data, each in a series of its own, so that several may be down at once. Afterwards each
 acknowledged event must have exactly one run that is done, no effect may be doubled, no step journaled twice, and
@@ -122,7 +122,7 @@ def _complaints(level: Level, served: Served, kills: Mapping[str, ServerKill]) -
 
 
 def main() -> int:
-    chosen = command(__doc__, LEVELS, "answer_before_commit or no_fence").parse_args()
+    chosen = command(__doc__, LEVELS, "answer_before_commit").parse_args()
     level = LEVELS[chosen.level]
     faults = [fault for series in faults_of(level, chosen.seed).values() for fault in series]
     with served_folder(chosen.keep) as folder:
