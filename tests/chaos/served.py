@@ -171,7 +171,7 @@ class Served:
                 for name, child in list(self.services.children.items()):
                     if child.poll() is not None:
                         self._note_end(name, child)
-                        self.services.launch(name)
+                        self.services.launch([name])
 
     def _note_end(self, name: str, child: subprocess.Popen[bytes]) -> None:
         if child.pid in self._killed and child.returncode == -signal.SIGKILL:
