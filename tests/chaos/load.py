@@ -16,7 +16,6 @@ from tests.system.process import Answer, Client
 POSTERS = 4
 TRY_SECONDS = 120
 ANSWER_SECONDS = 3.0
-"""A client waits so long for an answer; after that it asks again, under the same id."""
 
 AFTER_SILENCE = 0.05
 AFTER_REFUSAL = 0.1
@@ -96,11 +95,15 @@ class Load:
         *,
         posters: int = POSTERS,
         pace: float = 0.0,
+        patience: float = ANSWER_SECONDS,
         body: Callable[[str], Any] = lambda name: {"id": name},
     ) -> None:
         """`doors`: the ports the clients knock at, asked anew for each call. `pace`: events a second; 0 sends the next
-        as soon as one is acknowledged. `body`: what is posted for an event, the same at each try."""
+        as soon as one is acknowledged. `patience`: seconds that a client waits for an answer; after that it asks
+        again, under the same id. `body`: what is posted for an event, the same at each try.
+        """
         self._body = body
+        self._patience = patience
         self._doors = doors
         self._path = path
         self._names = deque(enumerate(names))
@@ -160,7 +163,7 @@ class Load:
         began = time.monotonic()
         answer: Answer | None = None
         with contextlib.suppress(OSError, http.client.HTTPException):
-            client = Client(port, timeout=ANSWER_SECONDS)
+            client = Client(port, timeout=self._patience)
             answer = client.post(self._path, json=self._body(name), headers={"Idempotency-Key": name})
         seconds = time.monotonic() - began
         if answer is None:

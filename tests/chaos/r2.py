@@ -31,6 +31,8 @@ from tests.system.services import names_of
 
 SINK_SECONDS = 0.02
 POSTERS = 16
+PATIENCE = 10.0
+"""Seconds. The gateway says by itself that an event was not accepted in time; only a lost answer is lost."""
 ACCEPTED_SHARE = 0.999
 """Of all events, by the first try or the second."""
 
@@ -89,7 +91,7 @@ def run(folder: Path, level: Level, seed: int, mutant: str = "") -> Verdict:
         flow_id = start_flow(served.client(), sink.port, "R2")
         blows = {name: ServiceKill(served, name) for name in served.services.names}
         path = f"/flows/{flow_id}/components/{HOOK}"
-        with Load(served.doors, path, names, ledger, posters=POSTERS, pace=level.pace) as load:
+        with Load(served.doors, path, names, ledger, posters=POSTERS, pace=level.pace, patience=PATIENCE) as load:
             inflict(faults_of(level, seed), ledger, blows)
             load.join()
         served.wait_for_rest(flow_id)

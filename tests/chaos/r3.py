@@ -24,7 +24,7 @@ from tests.chaos.effects import Sink
 from tests.chaos.faults import Fault, inflict, schedule
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import HOOK, Load, start_flow
-from tests.chaos.r2 import POSTERS, SINK_SECONDS
+from tests.chaos.r2 import PATIENCE, POSTERS, SINK_SECONDS
 from tests.chaos.served import NAMESPACE, Served, served_folder
 from tests.chaos.verdict import Verdict, command, play
 
@@ -64,9 +64,8 @@ def run(folder: Path, level: Level, seed: int, mutant: str = "") -> Verdict:
     ):
         flow_id = start_flow(served.client(), sink.port, "R3")
         kills = {name: ServerKill(served.backing.all[name]) for name in level.kills}
-        with Load(
-            served.doors, f"/flows/{flow_id}/components/{HOOK}", names, ledger, posters=POSTERS, pace=level.pace
-        ) as load:
+        path = f"/flows/{flow_id}/components/{HOOK}"
+        with Load(served.doors, path, names, ledger, posters=POSTERS, pace=level.pace, patience=PATIENCE) as load:
             _inflict_all(faults_of(level, seed), ledger, kills)
             load.join()
         served.wait_for_rest(flow_id)

@@ -32,7 +32,7 @@ from tests.chaos.ledger import Ledger, Try
 from tests.chaos.load import HOOK, Load, start, start_flow
 from tests.chaos.memory import Memory
 from tests.chaos.proxy import Proxy
-from tests.chaos.r2 import SINK_SECONDS
+from tests.chaos.r2 import PATIENCE, POSTERS, SINK_SECONDS
 from tests.chaos.r3 import logs_of, wait_for_logs
 from tests.chaos.served import Served, served_folder
 from tests.chaos.timed import TIMED_HOOK, Fired, Timers, timed_flow
@@ -43,7 +43,6 @@ MODES = ("refuse", "blackhole", "reset")
 PACE = 30.0
 TIMED_PACE = 3.0
 WAIT_SECONDS = 4.0
-POSTERS = 16
 WARM_SECONDS = 5.0
 
 ANSWER_WITHIN = 2.0
@@ -117,13 +116,22 @@ def run(folder: Path, level: Level, case: Case, mutant: str = "") -> Verdict:
         flow_id = start_flow(client, sink.port, "R5")
         timed_id = start(client, "R5 timers", timed_flow(sink.port))
         loads = [
-            Load(served.doors, _path(flow_id, HOOK), _names(PACE * seconds), ledger, posters=POSTERS, pace=PACE),
+            Load(
+                served.doors,
+                _path(flow_id, HOOK),
+                _names(PACE * seconds),
+                ledger,
+                posters=POSTERS,
+                pace=PACE,
+                patience=PATIENCE,
+            ),
             Load(
                 served.doors,
                 _path(timed_id, TIMED_HOOK),
                 _names(TIMED_PACE * seconds),
                 timed,
                 pace=TIMED_PACE,
+                patience=PATIENCE,
                 body=timers.body,
             ),
         ]
