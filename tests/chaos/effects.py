@@ -7,7 +7,7 @@ import http.server
 import itertools
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 
@@ -23,6 +23,7 @@ class Sink:
         """`takes`: seconds from a call to its answer."""
         self._calls: dict[str, list[str]] = defaultdict(list)
         self._first: dict[str, float] = {}
+        self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         numbers = itertools.count(1)
         sink = self
@@ -30,9 +31,11 @@ class Sink:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                path = self.path.strip("/")
                 with sink._lock:
-                    sink._first.setdefault(self.path.strip("/"), time.time())
-                    sink._calls[self.path.strip("/")].append(self.headers.get("Idempotency-Key", ""))
+                    sink._counts[path.partition("/")[0]] += path not in sink._calls
+                    sink._first.setdefault(path, time.time())
+                    sink._calls[path].append(self.headers.get("Idempotency-Key", ""))
                     body = b'{"call": %d}' % next(numbers)
                 time.sleep(takes)
                 with contextlib.suppress(ConnectionError):  # the caller was killed meanwhile
@@ -54,6 +57,11 @@ class Sink:
         with self._lock:
             found = [(path.partition("/"), list(keys)) for path, keys in self._calls.items()]
         return {event: keys for (first, _, event), keys in found if first == kind}
+
+    def count(self, kind: str) -> int:
+        """How many events `/kind/<event>` was called for."""
+        with self._lock:
+            return self._counts[kind]
 
     def first_calls(self, kind: str) -> dict[str, float]:
         """Event → when it was first called for, by the wall clock, of all calls to `/kind/<event>`."""

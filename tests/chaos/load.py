@@ -16,6 +16,8 @@ from tests.system.process import Answer, Client
 POSTERS = 4
 TRY_SECONDS = 120
 ANSWER_SECONDS = 3.0
+OPEN_EVENTS = 150
+ROOM_SECONDS = 60
 
 AFTER_SILENCE = 0.05
 AFTER_REFUSAL = 0.1
@@ -79,6 +81,11 @@ def start(client: Client, name: str, nodes: dict[str, Any]) -> str:
     return flow_id
 
 
+def path_of(flow_id: str, hook: str) -> str:
+    """Where an event is posted that is answered as soon as it is accepted, without waiting for the flow."""
+    return f"/flows/{flow_id}/components/{hook}?enqueueOnly=true"
+
+
 class Load:
     """Clients that send each event until it is acknowledged; a lost answer makes it ambiguous first.
 
@@ -96,14 +103,17 @@ class Load:
         posters: int = POSTERS,
         pace: float = 0.0,
         patience: float = ANSWER_SECONDS,
+        done: Callable[[], int] | None = None,
         body: Callable[[str], Any] = lambda name: {"id": name},
     ) -> None:
         """`doors`: the ports the clients knock at, asked anew for each call. `pace`: events a second; 0 sends the next
         as soon as one is acknowledged. `patience`: seconds that a client waits for an answer; after that it asks
-        again, under the same id. `body`: what is posted for an event, the same at each try.
+        again, under the same id. `done`: how many events are worked off; no more than `OPEN_EVENTS` are sent ahead of
+        it, so that a slow machine is not buried. `body`: what is posted for an event, the same at each try.
         """
         self._body = body
         self._patience = patience
+        self._done = done
         self._doors = doors
         self._path = path
         self._names = deque(enumerate(names))
@@ -138,7 +148,14 @@ class Load:
                 return
             if self._pace:
                 self._stopped.wait(max(self._began + number / self._pace - time.monotonic(), 0))
+            self._wait_for_room(number)
             self._post(number, name)
+
+    def _wait_for_room(self, number: int) -> None:
+        deadline = time.monotonic() + ROOM_SECONDS  # what is lost leaves no room: it must not hold up the rest
+        while self._done is not None and number - self._done() >= OPEN_EVENTS and time.monotonic() < deadline:
+            if self._stopped.wait(0.05):
+                return
 
     def _post(self, number: int, name: str) -> None:
         deadline = time.monotonic() + TRY_SECONDS

@@ -14,7 +14,7 @@ import contextlib
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from tests.chaos.dump import Dump
 from tests.chaos.effects import Sink
 from tests.chaos.faults import Fault, inflict, schedule
 from tests.chaos.ledger import Ledger
-from tests.chaos.load import HOOK, Load, start_flow
+from tests.chaos.load import HOOK, IDEMPOTENT, Load, path_of, start_flow
 from tests.chaos.served import Served, served_folder
 from tests.chaos.verdict import Verdict, command, percentile, play
 from tests.system.cluster import TWO_OF_EACH
@@ -90,8 +90,8 @@ def run(folder: Path, level: Level, seed: int, mutant: str = "") -> Verdict:
     ):
         flow_id = start_flow(served.client(), sink.port, "R2")
         blows = {name: ServiceKill(served, name) for name in served.services.names}
-        path = f"/flows/{flow_id}/components/{HOOK}"
-        with Load(served.doors, path, names, ledger, posters=POSTERS, pace=level.pace, patience=PATIENCE) as load:
+        path = path_of(flow_id, HOOK)
+        with load_of(served, path, names, ledger, sink, level.pace) as load:
             inflict(faults_of(level, seed), ledger, blows)
             load.join()
         served.wait_for_rest(flow_id)
@@ -112,6 +112,15 @@ def run(folder: Path, level: Level, seed: int, mutant: str = "") -> Verdict:
             "ready_p99": f"{percentile([each for blow in blows.values() for each in blow.ready_seconds]):.2f}s",
         },
     )
+
+
+def load_of(served: Served, path: str, names: Sequence[str], ledger: Ledger, sink: Sink, pace: float) -> Load:
+    """The load of the bars of server mode: at a pace, and no faster than the events are worked off."""
+
+    def done() -> int:
+        return sink.count(IDEMPOTENT)
+
+    return Load(served.doors, path, names, ledger, posters=POSTERS, pace=pace, patience=PATIENCE, done=done)
 
 
 def _killed(killed: Mapping[str, int]) -> dict[str, object]:

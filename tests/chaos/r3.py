@@ -23,8 +23,8 @@ from tests.chaos.backends import ServerKill
 from tests.chaos.effects import Sink
 from tests.chaos.faults import Fault, inflict, schedule
 from tests.chaos.ledger import Ledger
-from tests.chaos.load import HOOK, Load, start_flow
-from tests.chaos.r2 import PATIENCE, POSTERS, SINK_SECONDS
+from tests.chaos.load import HOOK, path_of, start_flow
+from tests.chaos.r2 import SINK_SECONDS, load_of
 from tests.chaos.served import NAMESPACE, Served, served_folder
 from tests.chaos.verdict import Verdict, command, play
 
@@ -64,8 +64,8 @@ def run(folder: Path, level: Level, seed: int, mutant: str = "") -> Verdict:
     ):
         flow_id = start_flow(served.client(), sink.port, "R3")
         kills = {name: ServerKill(served.backing.all[name]) for name in level.kills}
-        path = f"/flows/{flow_id}/components/{HOOK}"
-        with Load(served.doors, path, names, ledger, posters=POSTERS, pace=level.pace, patience=PATIENCE) as load:
+        path = path_of(flow_id, HOOK)
+        with load_of(served, path, names, ledger, sink, level.pace) as load:
             _inflict_all(faults_of(level, seed), ledger, kills)
             load.join()
         served.wait_for_rest(flow_id)

@@ -29,10 +29,10 @@ from tests.chaos import oracle
 from tests.chaos.backends import BlackHole, Interruption, Refusal, Reset
 from tests.chaos.effects import Sink
 from tests.chaos.ledger import Ledger, Try
-from tests.chaos.load import HOOK, Load, start, start_flow
+from tests.chaos.load import HOOK, Load, path_of, start, start_flow
 from tests.chaos.memory import Memory
 from tests.chaos.proxy import Proxy
-from tests.chaos.r2 import PATIENCE, POSTERS, SINK_SECONDS
+from tests.chaos.r2 import PATIENCE, SINK_SECONDS, load_of
 from tests.chaos.r3 import logs_of, wait_for_logs
 from tests.chaos.served import Served, served_folder
 from tests.chaos.timed import TIMED_HOOK, Fired, Timers, timed_flow
@@ -116,18 +116,10 @@ def run(folder: Path, level: Level, case: Case, mutant: str = "") -> Verdict:
         flow_id = start_flow(client, sink.port, "R5")
         timed_id = start(client, "R5 timers", timed_flow(sink.port))
         loads = [
+            load_of(served, path_of(flow_id, HOOK), _names(PACE * seconds), ledger, sink, PACE),
             Load(
                 served.doors,
-                _path(flow_id, HOOK),
-                _names(PACE * seconds),
-                ledger,
-                posters=POSTERS,
-                pace=PACE,
-                patience=PATIENCE,
-            ),
-            Load(
-                served.doors,
-                _path(timed_id, TIMED_HOOK),
+                path_of(timed_id, TIMED_HOOK),
                 _names(TIMED_PACE * seconds),
                 timed,
                 pace=TIMED_PACE,
@@ -174,10 +166,6 @@ def _interruption(served: Served, case: Case, stack: contextlib.ExitStack) -> In
         served.detours[case.server] = proxy.port
         return Reset(proxy)
     return Refusal(server) if case.mode == "refuse" else BlackHole(server)
-
-
-def _path(flow_id: str, hook: str) -> str:
-    return f"/flows/{flow_id}/components/{hook}"
 
 
 def _names(count: float) -> list[str]:

@@ -34,7 +34,7 @@ async def mongo(server: Server) -> AsyncIterator[Mongo]:
 
 
 async def insert(mongo: Mongo) -> None:
-    async with mongo.asking() as database:
+    async with mongo.asking(prompt=True) as database:
         await database["notes"].insert_one({})
 
 

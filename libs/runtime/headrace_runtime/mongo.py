@@ -51,7 +51,7 @@ SELECTION = timedelta(milliseconds=1200)
 """How long a call looks for a primary."""
 
 PATIENCE = timedelta(seconds=10)
-"""How long a call may take in all, while the server is there. One that is away is told within two seconds."""
+"""How long a call may take in all."""
 
 RETRY_AFTER = timedelta(seconds=1)
 LONGEST_PAUSE = 15.0
@@ -120,16 +120,19 @@ class Mongo:
         self._name = database
 
     @contextlib.asynccontextmanager
-    async def asking(self, within: timedelta | None = None) -> AsyncIterator[AsyncIOMotorDatabase[Document]]:
+    async def asking(
+        self, within: timedelta | None = None, *, prompt: bool = False
+    ) -> AsyncIterator[AsyncIOMotorDatabase[Document]]:
         """Use the database in the block; what goes wrong there is told as an error of the house.
 
-        Raises Unavailable when the server is away or too slow. Whether a write took place is then not known.
+        Raises Unavailable when the server is away or too slow. Whether a write took place is then not known. `prompt`
+        is for callers who must hear within two seconds that the server is away; others are better off waiting.
         """
-        if self._silence.is_away:
+        if prompt and self._silence.is_away:
             raise self._away("does not answer")
         try:
             async with asyncio.timeout((within or self._patience).total_seconds()) as limit:
-                with self._silence.ends(limit):
+                with self._silence.ends(limit) if prompt else contextlib.nullcontext():
                     yield self.database
         except TimeoutError:
             raise self._away("did not answer in time") from None

@@ -1,9 +1,10 @@
 """Noticing that MongoDB says nothing: a frozen server, a lost link, a partition.
 
-While calls wait and no command is answered, a ping over a connection of its own asks whether anybody is there. When
-nobody is, every call that waits is ended, and new ones fail at once, until a ping is answered again. So a caller
-hears within two seconds what a socket would tell after its time limit only, while a server that is merely slow keeps
-its time: it answers other commands meanwhile, or the ping.
+While prompt calls wait and no command is answered, a ping over a connection of its own asks whether anybody is there.
+When nobody is, every prompt call that waits is ended, and new ones fail at once, until a ping is answered again. So
+their callers hear within two seconds what a socket would tell after its time limit only, while a server that is merely
+slow keeps its time: it answers other commands meanwhile, or the ping. Writes of work that is under way are not prompt:
+to end them would only mean to do the work again.
 """
 
 from __future__ import annotations
