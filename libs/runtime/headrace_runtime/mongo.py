@@ -89,9 +89,10 @@ class MongoSettings:
 class Mongo:
     """One database of a MongoDB replica set or sharded cluster."""
 
-    def __init__(self, url: str, database: str, *, patience: timedelta = PATIENCE) -> None:
+    def __init__(self, url: str, database: str, *, patience: timedelta = PATIENCE, prompt: bool = False) -> None:
         """Raises Conflict when the URL is none; nothing is asked of the server yet."""
         self._patience = patience
+        self._prompt = prompt
         self.where = _servers(url)
         self._sent = _Sent()
         self._silence = Silence(self.where, self._answers)
@@ -121,13 +122,16 @@ class Mongo:
 
     @contextlib.asynccontextmanager
     async def asking(
-        self, within: timedelta | None = None, *, prompt: bool = False
+        self, within: timedelta | None = None, *, prompt: bool | None = None
     ) -> AsyncIterator[AsyncIOMotorDatabase[Document]]:
         """Use the database in the block; what goes wrong there is told as an error of the house.
 
         Raises Unavailable when the server is away or too slow. Whether a write took place is then not known. `prompt`
-        is for callers who must hear within two seconds that the server is away; others are better off waiting.
+        is for callers who must hear within two seconds that the server is away; others are better off waiting. Unsaid,
+        it is what the database was opened with, or False for a call that names its own time.
         """
+        if prompt is None:
+            prompt = self._prompt and within is None
         if prompt and self._silence.is_away:
             raise self._away("does not answer")
         try:
@@ -252,9 +256,10 @@ async def open_mongo(
     versions: Sequence[Mapping[str, Sequence[IndexModel]]],
     *,
     patience: timedelta = PATIENCE,
+    prompt: bool = False,
 ) -> Mongo:
     """A database with its schema, as soon as the server can be used. `patience` is how long a call may take."""
-    mongo = Mongo(url, database, patience=patience)
+    mongo = Mongo(url, database, patience=patience, prompt=prompt)
     try:
         await mongo.wait()
         await mongo.grow(versions)

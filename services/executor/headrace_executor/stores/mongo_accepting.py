@@ -76,7 +76,7 @@ class Accepting:
         await mongo_pieces.write(self._mongo, contents.values())
         documents = [new_document(run, contents[run.run_id].kept, batch.owner, batch.now) for batch, run in given]
         known: set[int] = set()
-        async with self._mongo.asking() as database:
+        async with self._mongo.asking(prompt=True) as database:
             try:
                 await database["runs"].insert_many(documents, ordered=False)
             except BulkWriteError as error:

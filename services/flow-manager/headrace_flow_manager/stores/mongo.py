@@ -37,7 +37,7 @@ async def open_stores(
     url: str, database: str, *, patience: timedelta = PATIENCE, metrics: Metrics | None = None
 ) -> Stores:
     """Open or make the database as soon as the server can be used. Raises Conflict when waiting does not help."""
-    mongo = await open_mongo(url, database, VERSIONS, patience=patience)
+    mongo = await open_mongo(url, database, VERSIONS, patience=patience, prompt=True)
     if metrics is not None:
         mongo.count_in(metrics)
     return stores_of(mongo)
