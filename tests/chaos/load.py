@@ -16,7 +16,7 @@ from tests.system.process import Answer, Client
 POSTERS = 4
 TRY_SECONDS = 120
 ANSWER_SECONDS = 3.0
-OPEN_EVENTS = 150
+OPEN_EVENTS = 60
 ROOM_SECONDS = 60
 
 AFTER_SILENCE = 0.05

@@ -41,7 +41,7 @@ from tests.chaos.verdict import Verdict, command, percentile, play
 SERVERS = ("rabbitmq", "redis", "mongo", "elasticsearch")
 MODES = ("refuse", "blackhole", "reset")
 PACE = 30.0
-TIMED_PACE = 3.0
+TIMED_PACE = 1.5
 WAIT_SECONDS = 4.0
 WARM_SECONDS = 5.0
 

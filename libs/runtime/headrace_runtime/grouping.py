@@ -1,7 +1,7 @@
 """Group commit for stores that answer over the network: what arrives while a write is under way goes out together.
 
 One write is under way at a time, so items leave in the order they came. Under load the groups grow by themselves; an
-item that comes alone waits for nobody.
+item that comes alone waits for nobody. A store that is slow gets smaller groups, until it keeps up.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 MAX_GROUP = 256
+SMALLEST_GROUP = 8
+LONG_WRITE = timedelta(seconds=2)
+"""A write that takes longer halves the next groups: one that outlived its deadline would be done again."""
+
 MAX_WAITING = 20_000
 
 
@@ -35,10 +39,12 @@ class Grouping(Generic[Item, Answer]):
         lane: Callable[[Item], Hashable] = id,
         max_group: int = MAX_GROUP,
         max_waiting: int = MAX_WAITING,
+        long_write: timedelta = LONG_WRITE,
     ) -> None:
         self._write = write
         self._lane = lane
-        self._max_group = max_group
+        self._max_group = self._limit = max_group
+        self._long_write = long_write.total_seconds()
         self._max_waiting = max_waiting
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._worker: asyncio.Task[None] | None = None
@@ -65,19 +71,27 @@ class Grouping(Generic[Item, Answer]):
     async def _work(self) -> None:
         while self._waiting:
             group = self._next_group()
+            began = asyncio.get_running_loop().time()
             try:
                 answers = await self._write([item for item, _ in group])
             except Exception as error:  # whatever it is, those who wait must hear of it
                 answers = [error] * len(group)
+            self._adapt(asyncio.get_running_loop().time() - began)
             for (_, future), answer in zip(group, answers, strict=True):
                 _settle(future, answer)
         self._worker = None
+
+    def _adapt(self, seconds: float) -> None:
+        if seconds > self._long_write:
+            self._limit = max(min(SMALLEST_GROUP, self._max_group), self._limit // 2)
+        else:
+            self._limit = min(self._max_group, self._limit * 2)
 
     def _next_group(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
         group: list[tuple[Item, asyncio.Future[Answer]]] = []
         later: list[tuple[Item, asyncio.Future[Answer]]] = []
         lanes: set[Hashable] = set()
-        while self._waiting and len(group) < self._max_group:
+        while self._waiting and len(group) < self._limit:
             entry = self._waiting.popleft()
             lane = self._lane(entry[0])
             (later if lane in lanes else group).append(entry)
