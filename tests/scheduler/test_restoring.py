@@ -1,9 +1,11 @@
 """What Redis lost is put back by those who own it; nothing is missed for it, and nothing fires twice."""
 
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from headrace_core.clock import TestClock
 from headrace_core.errors import Unavailable
 from headrace_core.schedules import Interval
@@ -80,7 +82,22 @@ async def test_timers_that_redis_lost_come_back_and_fire_what_was_missed_once(tm
     assert len(fired) == len(set(fired)), "and nothing twice"
 
 
-async def test_what_is_lost_while_timers_are_put_back_is_put_back_too(tmp_path: Path) -> None:
+def start_anew(server: Redis) -> None:
+    server.kill()
+    server.wipe()
+    server.start()
+
+
+def flush(server: Redis) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(b"FLUSHALL\r\n")
+        assert connection.recv(100).startswith(b"+OK")
+
+
+@pytest.mark.parametrize("lose", [start_anew, flush])
+async def test_what_is_lost_while_timers_are_put_back_is_put_back_too(
+    lose: Callable[[Redis], None], tmp_path: Path
+) -> None:
     clock = TestClock(NOW)
     with Redis(tmp_path) as server:
         async with redis.open_store(server.url, prefix="test", patience=PATIENCE) as store:
@@ -89,9 +106,7 @@ async def test_what_is_lost_while_timers_are_put_back_is_put_back_too(tmp_path: 
                 async def restore(self, after_flow_id: str, within: timedelta) -> str:
                     last = await super().restore(after_flow_id, within)
                     if len(self.asked) == 2:
-                        server.kill()
-                        server.wipe()
-                        server.start()
+                        lose(server)
                     return last
 
             restoring = Restoring(

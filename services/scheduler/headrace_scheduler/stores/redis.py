@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from headrace_core import ids
 from headrace_runtime.metrics import Metrics
 from headrace_runtime.redis import RedisDatabase, open_redis
 
@@ -12,8 +13,19 @@ from headrace_scheduler.stores.redis_locks import RedisLockStore
 from headrace_scheduler.stores.redis_quotas import RedisQuotaStore
 from headrace_scheduler.stores.redis_timers import RedisTimerStore
 
-_CLOSED = "return redis.call('GET', KEYS[1] .. 'gap') or ''"
-_CLOSE = "return redis.call('SET', KEYS[1] .. 'gap', ARGV[1])"
+# A gap is named by the start of the server and by a mark that is gone when everything is gone: what a later FLUSHALL
+# takes, while timers come back, is another gap.
+_GAP = """
+if redis.call('GET', KEYS[1] .. 'whole') == ARGV[1] then return '' end
+redis.call('SET', KEYS[1] .. 'gap', ARGV[2], 'NX')
+return redis.call('GET', KEYS[1] .. 'gap')
+"""
+_CLOSE = """
+if redis.call('GET', KEYS[1] .. 'gap') ~= ARGV[2] then return 0 end
+redis.call('DEL', KEYS[1] .. 'gap')
+redis.call('SET', KEYS[1] .. 'whole', ARGV[1])
+return 1
+"""
 
 
 class RedisStore:
@@ -28,10 +40,12 @@ class RedisStore:
     async def gap(self) -> str:
         """Redis that was started anew may lack its last second, or everything: it has another run id then."""
         run_id = await self._database.run_id()
-        return "" if await self._database.run(_CLOSED) == run_id else run_id
+        mark = str(await self._database.run(_GAP, run_id, ids.new_id()))
+        return f"{run_id} {mark}" if mark else ""
 
     async def close_gap(self, gap: str) -> None:
-        await self._database.run(_CLOSE, gap)
+        run_id, _, mark = gap.partition(" ")
+        await self._database.run(_CLOSE, run_id, mark)
 
 
 @asynccontextmanager
