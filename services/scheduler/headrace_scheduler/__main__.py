@@ -21,14 +21,15 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     metrics = await stack.enter_async_context(open_metrics(os.environ))
     peer = rpc.Peer("scheduler", os.environ, metrics)
     server = settings.load(ServerSettings, os.environ)
-    store = await _open_store(stack, stopping, server, metrics)
+    firing = settings.load(SchedulerSettings, os.environ)
+    store = await _open_store(stack, stopping, server, metrics, fenced=firing.mutant != "no_timer_fence")
     channel = await stack.enter_async_context(peer.dial("executor", server.executor_address))
     app = await stack.enter_async_context(
         open_app(
             store,
             execution_channel=channel,
             clock=SystemClock(),
-            settings=settings.load(SchedulerSettings, os.environ),
+            settings=firing,
             metrics=metrics,
         )
     )
@@ -38,11 +39,12 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
 
 
 async def _open_store(
-    stack: AsyncExitStack, stopping: lifecycle.Stopping, server: ServerSettings, metrics: Metrics
+    stack: AsyncExitStack, stopping: lifecycle.Stopping, server: ServerSettings, metrics: Metrics, *, fenced: bool
 ) -> Store:
     if server.redis_url:
+        prefix = f"{server.redis_namespace}.scheduler"
         return await stack.enter_async_context(
-            redis.open_store(server.redis_url, prefix=f"{server.redis_namespace}.scheduler", metrics=metrics)
+            redis.open_store(server.redis_url, prefix=prefix, metrics=metrics, fenced=fenced)
         )
     folder = server.data_directory / "scheduler"
     stack.enter_context(lock_directory(folder))

@@ -25,7 +25,7 @@ class SchedulerApp:
     scheduler: Scheduler
     firing: Firing
     tasks: asyncio.TaskGroup
-    restoring: Restoring
+    restoring: Restoring | None
     running: list[asyncio.Task[None]] = field(default_factory=list)
 
     def register(self, server: Server) -> None:
@@ -37,7 +37,8 @@ class SchedulerApp:
         if not self.running:
             self.running.append(self.tasks.create_task(self.firing.run(), name="timer firing"))
             self.running.append(self.tasks.create_task(self.scheduler.keep_tidy(), name="scheduler tidying"))
-            self.running.append(self.tasks.create_task(self.restoring.run(), name="timer restoring"))
+            if self.restoring is not None:
+                self.running.append(self.tasks.create_task(self.restoring.run(), name="timer restoring"))
 
     async def drain(self) -> None:
         """Claim no more timers, and return when those under way are settled. Draining again changes nothing."""
@@ -58,7 +59,8 @@ async def open_app(
     """A scheduler over this store for the length of the block. The store stays the caller's to close."""
     executions = ExecutionClient(execution_channel)
     firing = Firing(store.timers, executions, clock=clock, settings=settings, metrics=metrics)
-    restoring = Restoring(store, executions, clock, look_every=settings.look_every)
+    restores = settings.mutant != "no_restore"
+    restoring = Restoring(store, executions, clock, look_every=settings.look_every) if restores else None
     scheduler = Scheduler(store, firing, clock=clock, settings=settings)
     async with asyncio.TaskGroup() as tasks:
         app = SchedulerApp(scheduler, firing, tasks, restoring)

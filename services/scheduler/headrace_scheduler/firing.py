@@ -168,6 +168,7 @@ class Firing:
             return
         if fenced:
             self._fenced.inc(fenced)
+            _log.warning("%d timers were taken over or removed; what this scheduler had of them is dropped", fenced)
 
     def _pause(self, what: str, error: HeadraceError) -> None:
         settings = self._settings

@@ -69,6 +69,11 @@ class SchedulerSettings:
         help="How often locks and quota calls that ran out are forgotten.",
         minimum=timedelta(seconds=1),
     )
+    mutant: str = setting(
+        "",
+        env="HEADRACE_CHAOS_MUTANT",
+        help="Breaks the product on purpose, for the chaos tests only: no_timer_fence or no_restore.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

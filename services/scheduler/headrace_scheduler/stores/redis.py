@@ -31,8 +31,8 @@ return 1
 class RedisStore:
     """Timers, locks and quotas under one prefix."""
 
-    def __init__(self, database: RedisDatabase) -> None:
-        self.timers: TimerStore = RedisTimerStore(database)
+    def __init__(self, database: RedisDatabase, *, fenced: bool) -> None:
+        self.timers: TimerStore = RedisTimerStore(database, fenced=fenced)
         self.locks: LockStore = RedisLockStore(database)
         self.quotas: QuotaStore = RedisQuotaStore(database)
         self._database = database
@@ -50,8 +50,16 @@ class RedisStore:
 
 @asynccontextmanager
 async def open_store(
-    url: str, *, prefix: str, patience: timedelta | None = None, metrics: Metrics | None = None
+    url: str,
+    *,
+    prefix: str,
+    patience: timedelta | None = None,
+    metrics: Metrics | None = None,
+    fenced: bool = True,
 ) -> AsyncIterator[RedisStore]:
-    """The scheduler's part of the Redis at this address, while the block runs; see `open_redis`."""
+    """The scheduler's part of the Redis at this address, while the block runs; see `open_redis`.
+
+    Only a chaos test opens it unfenced, to see the damage.
+    """
     async with open_redis(url, prefix=prefix, patience=patience, metrics=metrics) as database:
-        yield RedisStore(database)
+        yield RedisStore(database, fenced=fenced)

@@ -126,7 +126,7 @@ local amended = 0
 for _, change in ipairs(cjson.decode(ARGV[1])) do
   local key = KEYS[1] .. 't:' .. change.id
   local is = redis.call('HMGET', key, 'owner', 'fence')
-  if is[1] == change.owner and is[2] == change.fence then
+  if is[1] == change.owner and is[2] == change.fence or ARGV[2] == 'unfenced' and is[2] then
     amended = amended + 1
     if change.drop then
       drop(change.id)
@@ -152,8 +152,9 @@ _INSTANTS = ("next_at", "previous_at")
 class RedisTimerStore:
     """TimerStore in Redis."""
 
-    def __init__(self, database: RedisDatabase) -> None:
+    def __init__(self, database: RedisDatabase, *, fenced: bool = True) -> None:
         self._database = database
+        self._fenced = "fenced" if fenced else "unfenced"
 
     async def put(self, timers: Sequence[Timer], now: datetime, *, only_missing: bool = False) -> list[KeptTimer]:
         for attempt in range(PUT_TRIES):
@@ -204,7 +205,7 @@ class RedisTimerStore:
                 changes.append({**mine, "set": _flat(_promised(kept))})
             else:
                 changes.append({**mine, **_moved_on(kept)})
-        promised = await self._database.run(_AMEND, json.dumps(changes))
+        promised = await self._amend(changes)
         if promised != len(changes):
             # Somebody changed one of them in between: its claim is void, and which it is nobody here knows.
             return Claims(tuple(await self._still(claims)), tuple(unreadable))
@@ -237,7 +238,7 @@ class RedisTimerStore:
         return await self._amend({**_mine(claim), "drop": True} for claim in claims)
 
     async def _amend(self, changes: Iterable[Mapping[str, Any]]) -> int:
-        return int(await self._database.run(_AMEND, json.dumps(list(changes))))
+        return int(await self._database.run(_AMEND, json.dumps(list(changes)), self._fenced))
 
     async def next_due(self, now: datetime) -> datetime | None:
         found = await self._database.run(_NEXT_DUE, instants.stored(now + rows.LONGEST_HOLD))
