@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
@@ -12,6 +13,7 @@ from typing import Any, cast
 
 import grpc
 import pytest
+from grpc._cython import cygrpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from headrace.log.v1 import log_service_pb2 as pb
 from headrace.log.v1 import log_service_pb2_grpc as log_rpc
@@ -19,7 +21,7 @@ from headrace_core import errors
 from headrace_core.errors import HeadraceError, Problem
 from headrace_runtime import logs, rpc
 from headrace_runtime.metrics import Metrics
-from headrace_runtime.rpc import deadlines, wire
+from headrace_runtime.rpc import client, deadlines, server, wire
 
 QUICK = rpc.ServerLimits(notice=timedelta(0), grace=timedelta(seconds=2))
 WRITE = "/headrace.log.v1.LogService/WriteRecords"
@@ -729,3 +731,12 @@ async def test_the_server_counts_calls_by_what_came_of_them() -> None:
     calls = metrics.counter("headrace_rpc_calls_total", "", ("method", "outcome"))
     assert calls.value(method="headrace.log.v1.LogService/WriteRecords", outcome="ok") == 1
     assert calls.value(method="headrace.log.v1.LogService/GetRecord", outcome=errors.Unsupported.code) == 1
+
+
+def test_every_option_of_a_server_or_a_channel_is_one_that_grpc_knows() -> None:
+    library = Path(cygrpc.__file__).read_bytes()
+    sources = [Path(module.__file__ or "").read_text() for module in (client, server)]
+    given = {name for source in sources for name in re.findall(r'"(grpc\.[a-z0-9_.]+)"', source)}
+
+    assert "grpc.keepalive_time_ms" in given
+    assert [name for name in sorted(given) if name.encode() not in library] == []

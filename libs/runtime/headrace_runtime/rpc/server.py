@@ -185,7 +185,7 @@ def _options(limits: ServerLimits) -> list[tuple[str, object]]:
         ("grpc.max_connection_age_ms", int(limits.max_connection_age.total_seconds() * 1000)),
         ("grpc.max_connection_age_grace_ms", int(limits.grace.total_seconds() * 1000)),
         # Our clients ping every 60 s; the default of five minutes would call that abuse.
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 50_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 50_000),
         ("grpc.keepalive_permit_without_calls", 1),
         # Two servers on one port would halve the calls of each without anybody noticing.
         ("grpc.so_reuseport", 0),
