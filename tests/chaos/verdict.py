@@ -9,11 +9,29 @@ import subprocess
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from tests.chaos.oracle import Findings
 
 FIRST = ("lost", "duplicate_runs")
 """What each last line begins with."""
+
+
+class Outcome(Protocol):
+    """What a bar came to."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the bar holds."""
+        ...
+
+    def explained(self) -> str:
+        """What is wrong, line by line; empty when the bar holds."""
+        ...
+
+    def line(self) -> str:
+        """The counts, in one line."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +73,7 @@ def command(about: str | None, levels: Collection[str], mutants: str) -> argpars
     return parser
 
 
-def play(chosen: argparse.Namespace, faults: Sequence[object], run: Callable[[], Verdict]) -> int:
+def play(chosen: argparse.Namespace, faults: Sequence[object], run: Callable[[], Outcome]) -> int:
     """Print what will be done, do it, print what it came to; the status of the process."""
     asked = ["git", "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
