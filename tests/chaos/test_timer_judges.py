@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from . import oracle_of_timers
+from . import flow_timers, oracle_of_timers
 from .fires import Due, Send
+from .flow_timers import Fired
 from .r6 import LEVELS
 from .schedulers import NAMES
 from .timetable import Amounts, timetable
@@ -98,3 +99,18 @@ def test_a_seed_names_its_faults_and_one_scheduler_is_always_there() -> None:
             if strike.kind == "freeze":
                 standing.add(strike.victim)
                 assert len(standing) < len(NAMES)
+
+
+def test_timers_of_flows_owe_a_run_a_minute() -> None:
+    first = NOW + timedelta(seconds=0.5)
+    events = list(flow_timers.owed({"f/n/schedule": first.timestamp()}, START + 121))
+    runs = [Fired(event, "done", flow_timers.nominal(event) + 30) for event in events]
+
+    right = flow_timers.judge(events, runs)
+    early = Fired(events[0], "waiting", flow_timers.nominal(events[0]) - 1)
+    broken = flow_timers.judge(events, [early, runs[1], runs[1]])
+
+    assert len(events) == 3
+    assert (right.missed, right.double, right.early, right.unfinished) == ([], [], [], [])
+    assert max(right.late.values()) == 30
+    assert [len(found) for found in (broken.missed, broken.double, broken.early, broken.unfinished)] == [1, 1, 1, 1]
