@@ -73,7 +73,7 @@ class HeadraceServer:
                 log=self._folder / f"{service}.{port}.log",
                 environ={
                     **shared,
-                    f"HEADRACE_{service.upper()}_LISTEN": f"127.0.0.1:{port}",
+                    **_listening(service, port),
                     "HEADRACE_METRICS_LISTEN": f"127.0.0.1:{metrics}",
                     "HEADRACE_DATA_DIR": str(self._folder / f"{service}.{port}"),
                 },
@@ -105,7 +105,6 @@ class HeadraceServer:
             **SIGN_IN,
             **self._backing.settings(self.name),
             **addresses,
-            "HEADRACE_PORT": str(self._port),
             "HEADRACE_PUBLIC_URL": f"http://127.0.0.1:{self._port}",
             "HEADRACE_DRAIN_DELAY": "100ms",  # no balancer has to notice that it stops
         }
@@ -118,6 +117,12 @@ class HeadraceServer:
         for process in self.processes():
             process.check()
         return self._site.is_up()
+
+
+def _listening(service: str, port: int) -> Mapping[str, str]:
+    if service == "gateway":
+        return {"HEADRACE_PORT": str(port)}
+    return {f"HEADRACE_{service.upper()}_LISTEN": f"127.0.0.1:{port}"}
 
 
 def _text(port: int) -> str:
