@@ -59,12 +59,12 @@ def schedule(kinds: Mapping[str, int], events: int, chance: random.Random) -> li
     return faults
 
 
-def inflict(faults: Sequence[Fault], ledger: Ledger, blows: Mapping[str, Blow]) -> None:
+def inflict(faults: Sequence[Fault], ledger: Ledger, blows: Mapping[str, Blow], within: float = STRIKE_WITHIN) -> None:
     """Let each fault strike in its turn and mend it. Raises AssertionError when the load does not come so far."""
     for fault in faults:
         blow = blows[fault.kind]
         came = ledger.when_acked(fault.at, None if fault.pause else blow.strike)
-        assert came.wait(STRIKE_WITHIN), f"The load stands still before {fault}: {len(ledger.acked)} acknowledged."
+        assert came.wait(within), f"The load stands still before {fault}: {len(ledger.acked)} acknowledged."
         if fault.pause:
             time.sleep(fault.pause)
             blow.strike()

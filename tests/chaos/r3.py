@@ -29,6 +29,8 @@ from tests.chaos.served import NAMESPACE, Served, served_folder
 from tests.chaos.verdict import Verdict, command, play
 
 LOGS_WITHIN = 120
+STRIKE_WITHIN = 900
+"""Seconds in which the load must come as far as a server's next kill: some are killed once in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,9 @@ def run(folder: Path, level: Level, seed: int, mutant: str = "") -> Verdict:
 def _inflict_all(faults: Mapping[str, list[Fault]], ledger: Ledger, kills: Mapping[str, ServerKill]) -> None:
     """Each series by itself: a broker that takes its time does not keep the others from being killed."""
     with ThreadPoolExecutor(len(faults)) as pool:
-        for series in [pool.submit(inflict, faults[name], ledger, {name: kills[name]}) for name in faults]:
+        for series in [
+            pool.submit(inflict, faults[name], ledger, {name: kills[name]}, STRIKE_WITHIN) for name in faults
+        ]:
             series.result()
 
 
