@@ -74,7 +74,8 @@ def _urls(folder: Path, stack: ExitStack) -> dict[str, str]:
     for server in own:
         stack.callback(server.close)
         stack.callback(server.stop)
-    print(*(server.name for server in own), "start ...", sep=", ", file=sys.stderr, flush=True)
+    if own:
+        print(", ".join(server.name for server in own), "start ...", file=sys.stderr, flush=True)
     with ThreadPoolExecutor(len(KINDS)) as pool:
         for start in [pool.submit(server.start) for server in own]:
             start.result()
