@@ -76,7 +76,8 @@ class Services:
             environ = {**self._environ, **self.identity(name), **self._place(name)}
             with (self.folder / f"{name}.log").open("ab") as log:
                 command = [sys.executable, "-m", f"headrace_{service_of(name)}"]
-                self.children[name] = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+                # A group of its own: what a person presses is for us, who ask each of them to stop once.
+                self.children[name] = subprocess.Popen(command, env=environ, stdout=log, stderr=log, process_group=0)
 
     def _place(self, name: str) -> dict[str, str]:
         """The settings by which replicas differ."""
