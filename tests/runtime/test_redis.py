@@ -7,11 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import uvloop
 from headrace_core.errors import Conflict, Unavailable, ValidationFailed
 from headrace_runtime.metrics import Metrics
-from headrace_runtime.redis import is_too_old, may_evict, open_redis, shown
+from headrace_runtime.redis import RedisDatabase, is_too_old, may_evict, open_redis, shown
+from redis.asyncio import Connection, ConnectionPool, Redis
 
-from tests.servers import Redis
+from tests.servers import Redis as RedisServer
 from tests.servers.places import free_port
 
 ECHO = "return {KEYS[1], ARGV[1]}"
@@ -19,7 +21,7 @@ SOON = timedelta(seconds=1)
 
 
 async def test_a_script_is_found_again_after_redis_forgot_it(tmp_path: Path) -> None:
-    with Redis(tmp_path) as server:
+    with RedisServer(tmp_path) as server:
         async with open_redis(server.url, prefix="p", patience=SOON) as database:
             assert await database.run(ECHO, "x") == ["{p}:", "x"]
 
@@ -30,7 +32,7 @@ async def test_a_script_is_found_again_after_redis_forgot_it(tmp_path: Path) -> 
 
 async def test_each_call_is_counted(tmp_path: Path) -> None:
     metrics = Metrics()
-    with Redis(tmp_path) as server:
+    with RedisServer(tmp_path) as server:
         async with open_redis(server.url, prefix="p", patience=SOON, metrics=metrics) as database:
             await database.run(ECHO, "x")
             await database.run_id()
@@ -39,7 +41,7 @@ async def test_each_call_is_counted(tmp_path: Path) -> None:
 
 
 async def test_a_redis_that_went_away_is_unavailable_in_time_and_serves_again_when_it_is_back(tmp_path: Path) -> None:
-    with Redis(tmp_path) as server:
+    with RedisServer(tmp_path) as server:
         async with open_redis(server.url, prefix="p", patience=SOON) as database:
             server.kill()
             with pytest.raises(Unavailable, match="Redis"):
@@ -56,10 +58,30 @@ async def test_a_redis_that_went_away_is_unavailable_in_time_and_serves_again_wh
             assert time.monotonic() - began < 6
 
 
+class ClosedAtOnce(Connection):
+    """A connection that the server closed before anything was said."""
+
+    async def _connect(self) -> None:
+        await super()._connect()
+        assert self._writer is not None
+        self._writer.transport.abort()
+
+
+def test_a_connection_that_was_closed_unnoticed_is_unavailable_on_the_loop_of_our_services(tmp_path: Path) -> None:
+    async def ask(port: int) -> None:
+        pool = ConnectionPool(connection_class=ClosedAtOnce, host="127.0.0.1", port=port)
+        async with Redis(connection_pool=pool) as client:
+            with pytest.raises(Unavailable):
+                await RedisDatabase(client, "p").run(ECHO, "x")
+
+    with RedisServer(tmp_path) as server:
+        uvloop.run(ask(server.port))
+
+
 async def test_a_redis_that_is_not_there_yet_is_waited_for_with_a_line_for_each_try(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = Redis(tmp_path)
+    server = RedisServer(tmp_path)
     opening = asyncio.ensure_future(_echo(server.url))
     await asyncio.sleep(0.5)
     with server:
@@ -83,7 +105,7 @@ async def test_waiting_has_an_end_where_one_is_given() -> None:
 async def test_wrong_credentials_are_waited_for_and_stay_unsaid(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Redis(tmp_path) as server:
+    with RedisServer(tmp_path) as server:
         secret = "a-secret-of-mine"
         url = server.url.replace("redis://", f"redis://nobody:{secret}@")
         with pytest.raises(Unavailable, match="refuses the user or password of HEADRACE_REDIS_URL") as refused:
@@ -95,7 +117,7 @@ async def test_wrong_credentials_are_waited_for_and_stay_unsaid(
 
 
 async def test_a_redis_that_throws_keys_away_is_refused_with_what_to_set(tmp_path: Path) -> None:
-    forgetful = Redis(tmp_path, "maxmemory-policy allkeys-lru")
+    forgetful = RedisServer(tmp_path, "maxmemory-policy allkeys-lru")
     with forgetful as server, pytest.raises(Conflict, match=r"allkeys-lru.*noeviction"):
         await _echo(server.url)
 

@@ -25,6 +25,9 @@ MAX_CONNECTIONS = 32
 LONGEST_PAUSE = 5.0
 OLDEST_VERSION = (6, 2)
 
+_AWAY = (exceptions.RedisError, OSError, TimeoutError, RuntimeError)
+"""The client passes on the RuntimeError that uvloop raises for a connection that was closed and nobody noticed."""
+
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 logger = logging.getLogger(__name__)
@@ -51,7 +54,7 @@ class RedisDatabase:
         self.calls += 1
         try:
             return await registered(keys=[self.prefix], args=arguments)
-        except (exceptions.RedisError, OSError, TimeoutError) as error:
+        except _AWAY as error:
             raise _unavailable(error) from error
 
     async def run_id(self) -> str:
@@ -59,7 +62,7 @@ class RedisDatabase:
         self.calls += 1
         try:
             return str((await self._client.info("server"))["run_id"])
-        except (exceptions.RedisError, OSError, TimeoutError) as error:
+        except _AWAY as error:
             raise _unavailable(error) from error
 
 
@@ -109,7 +112,7 @@ async def _wait_for(client: Redis, address: str, patience: timedelta | None) -> 
     while True:
         try:
             return await _check(client, address)
-        except (exceptions.RedisError, OSError, TimeoutError) as error:
+        except _AWAY as error:
             complaint, cause = f"Redis at {address} {_complaint(error)}", error
         if until is not None and loop.time() + pause > until:
             raise Unavailable(f"{complaint}: {cause}") from cause
