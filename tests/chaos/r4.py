@@ -1,11 +1,11 @@
 """R4, amnesia: RabbitMQ, Redis and Elasticsearch lose everything, and nothing is lost.
 
 `python -m tests.chaos.r4 --level ci|nightly|release [--mutant no_restore]` from the root of the repository. While a
-thousand runs wait and a thousand timers of flows are due every minute, and more events come in all the time, RabbitMQ's
-data are deleted, Redis is flushed and its files are deleted, and Elasticsearch is wiped, all at once. Everything is
-rebuilt from MongoDB: each run that was open ends, each event that was acknowledged has one run, each timer begins one
-run for each of its times, those of the outage included, and new records are logged again. A run proves its faults: it
-is red where less than was due was open, or known by the servers, when they forgot it.
+thousand runs wait, a thousand timers of flows are due every other minute and more events come in all the time,
+RabbitMQ's data are deleted, Redis is flushed and its files are deleted, and Elasticsearch is wiped, all at once.
+Everything is rebuilt from MongoDB: each run that was open ends, each event that was acknowledged has one run, each
+timer begins one run for each of its times, those of the outage included, and new records are logged again. A run proves
+its faults: it is red where less than was due was open, or known by the servers, when they forgot it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ HASTE = 3.0
 HASTE_SECONDS = 60
 """Events a second that come in while the servers forget, and for how long."""
 
-REST_SECONDS = 120
+REST_SECONDS = 180
 LATER = 30
 """Events after each wipe: their records must be logged."""
 
@@ -54,7 +54,7 @@ class Level:
     runs: int
     timers: int
     wipes: int
-    pace: float = 12.0
+    pace: float = 10.0
     wait_minutes: int = 2
     away: float = 20.0
 
