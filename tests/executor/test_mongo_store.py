@@ -120,6 +120,21 @@ async def test_a_claim_that_nobody_heard_of_is_given_free(store: MongoExecutorSt
     assert await store.claim(ME, 6.0, 10) == []
 
 
+async def test_what_is_given_free_is_not_written_to_by_whoever_had_it(store: MongoExecutorStore) -> None:
+    await asyncio.to_thread(store.heartbeat, ME, 1000.0)
+    await store.accept([new_run("doubted", owned=False), new_run("retired", owned=False)], ME, 1.0)
+    epochs = {each.run.run_id: each.run.epoch for each in await store.claim(ME, 2.0, 10)}
+    doubts = Doubts(store.mongo)
+    doubts.add(ME, {"doubted": epochs["doubted"]})
+
+    await doubts.settle(3.0)
+    await store.retire(ME, 3.0)
+
+    late = [commit(run_id, epoch=epoch) for run_id, epoch in epochs.items()]
+    assert await store.commit(late) == [False, False]
+    assert {each.run.run_id for each in await store.claim(ME, 4.0, 10)} == {"doubted", "retired"}
+
+
 async def test_a_frozen_server_is_told_to_whoever_brings_an_event_within_two_seconds(server: MongoServer) -> None:
     store = await MongoExecutorStore.open(server.url, "executor", SystemClock())
     await store.accept([new_run("before")], ME, 1.0)

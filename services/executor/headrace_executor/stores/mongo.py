@@ -131,7 +131,9 @@ class MongoExecutorStore:
     async def retire(self, owner: str, now: float) -> None:
         async with self.mongo.asking() as database:
             await database["runs"].update_many(
-                {"state": _RUNNING, "owner": owner}, {"$set": {"state": _READY, "owner": "", "updated": now}}
+                {"state": _RUNNING, "owner": owner},
+                # At a later epoch: a commit that is still on its way must not make it a running one without an owner.
+                {"$set": {"state": _READY, "owner": "", "updated": now}, "$inc": {"epoch": 1}},
             )
             await database["owners"].update_one({"_id": owner}, {"$set": {"alive_until": now}})
 
@@ -293,6 +295,7 @@ class MongoExecutorStore:
             found = database["runs"].find({"_id": {"$in": list(fences)}, "owner": owner, "state": _RUNNING})
             mine = {each["_id"]: each async for each in found if each["epoch"] == fences[each["_id"]]}
         claimed = [mine[each["_id"]] for each in candidates if each["_id"] in mine]
+        self._doubts.drop(mine)  # left by an earlier try at the same epoch
         await self._outbox.carry_out_of(claimed)  # what the former owner may have had no time for
         return await self._loaded(claimed)
 

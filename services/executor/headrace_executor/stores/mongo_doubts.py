@@ -55,7 +55,8 @@ class Doubts:
         kinds: dict[tuple[str, int], list[str]] = {}
         for run_id, doubt in doubts.items():
             kinds.setdefault((doubt.owner, doubt.epoch), []).append(run_id)
-        free = {"$set": {"state": int(RunState.READY), "owner": ""}}
+        # At a later epoch: whoever came to know of the run meanwhile, and drives it, must not write to it any more.
+        free = {"$set": {"state": int(RunState.READY), "owner": ""}, "$inc": {"epoch": 1}}
         async with self._mongo.asking() as database:
             await database["runs"].bulk_write(
                 [
