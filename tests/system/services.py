@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.certificates import identity_of
 from tests.servers.places import free_port
+from tests.servers.server import guard
 
 from .process import ADMIN, PASSWORD, Client, wait_for
 
@@ -78,6 +79,7 @@ class Services:
                 command = [sys.executable, "-m", f"headrace_{service_of(name)}"]
                 # A group of its own: what a person presses is for us, who ask each of them to stop once.
                 self.children[name] = subprocess.Popen(command, env=environ, stdout=log, stderr=log, process_group=0)
+            guard.watch(self.children[name].pid)
 
     def _place(self, name: str) -> dict[str, str]:
         """The settings by which replicas differ."""
@@ -119,6 +121,7 @@ class Services:
         child = self.children.pop(name)
         child.send_signal(signal.SIGKILL)
         child.wait(EXIT_SECONDS)
+        guard.forget(child.pid)
 
     def send(self, name: str, number: signal.Signals) -> None:
         """Send a signal and wait for nothing."""
@@ -129,7 +132,10 @@ class Services:
         stopping = {name: self.children.pop(name) for name in (self.names if names is None else names)}
         for child in stopping.values():
             child.send_signal(signal.SIGTERM)
-        return {name: child.wait(EXIT_SECONDS) for name, child in stopping.items()}
+        statuses = {name: child.wait(EXIT_SECONDS) for name, child in stopping.items()}
+        for child in stopping.values():
+            guard.forget(child.pid)
+        return statuses
 
     def end(self) -> None:
         """Nothing of it is left afterwards."""
