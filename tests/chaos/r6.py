@@ -140,7 +140,7 @@ def run(folder: Path, level: Level, seed: int, mutant: str = "") -> Verdict:
     with Redis(folder / "redis") as index, FireSink(SINK_SECONDS) as sink:
         with _schedulers(folder / "services", index, sink, mutant) as services:
             plan = level.chaos(chance)
-            begins = datetime.now(UTC) + timedelta(seconds=LEAD_SECONDS)
+            begins = _beginning()
             table = timetable(level.amounts, begins=begins, window=level.window, ends=level.ends, chance=chance)
             put(table.timers, [services.ports[name] for name in NAMES])
             assert datetime.now(UTC) < begins, f"Putting the timers took longer than {LEAD_SECONDS} s."
@@ -181,6 +181,16 @@ def _schedulers(folder: Path, index: Redis, sink: FireSink, mutant: str) -> Iter
         assert not any(codes.values()), f"Schedulers that were asked to stop ended with {codes}."
     finally:
         services.end()
+
+
+def _beginning() -> datetime:
+    """When timers begin: all are put by then, and no whole minute passes meanwhile, at which crons would fire."""
+    lead = timedelta(seconds=LEAD_SECONDS)
+    now = datetime.now(UTC)
+    minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    if minute <= now + lead:
+        _wait_until(minute)
+    return datetime.now(UTC) + lead
 
 
 def _wait_until(moment: datetime) -> None:

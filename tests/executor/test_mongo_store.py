@@ -19,6 +19,7 @@ from headrace_core.expressions import Json
 from headrace_executor.model import Commit, RunState, StateChange, StateVerb
 from headrace_executor.stores import mongo_pieces
 from headrace_executor.stores.mongo import MongoExecutorStore
+from headrace_executor.stores.mongo_accepting import were_there
 from headrace_executor.stores.mongo_documents import VERSIONS
 from headrace_executor.stores.mongo_doubts import Doubts
 from headrace_executor.stores.mongo_outbox import Errands, entry
@@ -82,6 +83,20 @@ async def test_a_server_that_is_away_is_told_within_two_seconds_and_nothing_is_l
     accepted = await when_heard_again(lambda: store.accept([new_run(), new_run("r2")], ME, 3.0))
     assert [outcome.is_new for outcome in accepted] == [False, True]
     await store.close()
+
+
+@pytest.mark.parametrize(
+    ("refused", "ours", "known"),
+    [
+        (set(), set(), set()),
+        ({0, 1}, set(), {0, 1}),  # somebody else's, both
+        ({0, 1, 2}, {"a"}, {1, 2}),  # the second try of a write that had arrived: one of two equal events is new
+        ({2}, {"a"}, {2}),  # the same event twice in one write
+        ({1}, {"a"}, {1}),
+    ],
+)
+def test_a_run_that_came_by_a_write_sent_twice_is_new(refused: set[int], ours: set[str], known: set[int]) -> None:
+    assert were_there(["a", "b", "a"], refused, ours) == known
 
 
 async def when_heard_again(call: Callable[[], Awaitable[T]]) -> T:

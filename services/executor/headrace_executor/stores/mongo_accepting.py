@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from headrace_core.errors import HeadraceError, Unavailable
+from headrace_core.ids import new_id
 from headrace_runtime.grouping import Grouping
 from headrace_runtime.mongo import RETRY_AFTER, Mongo, duplicates
 from pymongo.errors import BulkWriteError
@@ -74,13 +75,17 @@ class Accepting:
             return {id(batch): [] for batch in batches}
         contents = {run.run_id: mongo_pieces.pack(run.run_id, run.content) for _, run in given}
         await mongo_pieces.write(self._mongo, contents.values())
-        documents = [new_document(run, contents[run.run_id].kept, batch.owner, batch.now) for batch, run in given]
+        mark = new_id()
+        documents = [new_document(run, contents[run.run_id].kept, batch.owner, batch.now, mark) for batch, run in given]
         known: set[int] = set()
         async with self._mongo.asking(prompt=True) as database:
             try:
                 await database["runs"].insert_many(documents, ordered=False)
             except BulkWriteError as error:
-                known = duplicates(error)
+                refused = duplicates(error)
+                asked = {"_id": {"$in": [given[index][1].run_id for index in refused]}, "mark": mark}
+                ours = {each["_id"] async for each in database["runs"].find(asked, {"_id": 1})}
+                known = were_there([run.run_id for _, run in given], refused, ours)
         places = iter(range(len(given)))
         return {id(batch): [next(places) in known for _ in batch.runs] for batch in batches}
 
@@ -91,3 +96,19 @@ class Accepting:
 
     def _doubt(self, batch: _Batch) -> None:
         self._doubts.add(batch.owner, {run.run_id: 1 for run in batch.runs if run.owned})
+
+
+def were_there(names: Sequence[str], refused: Collection[int], ours: Collection[str]) -> set[int]:
+    """Which of the refused were there before the write.
+
+    Those that bear its mark were not: the driver sent it twice, as the first answer was lost. Of several of one name
+    the first is the new one.
+    """
+    new = {name for index, name in enumerate(names) if index not in refused}
+    known: set[int] = set()
+    for index in sorted(refused):
+        if names[index] in ours and names[index] not in new:
+            new.add(names[index])
+        else:
+            known.add(index)
+    return known

@@ -48,8 +48,8 @@ VERSIONS: Sequence[Mapping[str, Sequence[IndexModel]]] = [
 _PLAIN = tuple(field.name for field in fields(Run) if field.name not in ("run_id", "content", "state"))
 
 
-def new_document(run: NewRun, content: bytes | list[str], owner: str, now: float) -> Document:
-    """The document of a run that was just accepted."""
+def new_document(run: NewRun, content: bytes | list[str], owner: str, now: float, mark: str) -> Document:
+    """The document of a run that was just accepted, with the mark of the write that brings it."""
     document: Document = {
         "_id": run.run_id,
         "tenant_id": run.tenant_id,
@@ -81,6 +81,7 @@ def new_document(run: NewRun, content: bytes | list[str], owner: str, now: float
         "journal": [],
         "inbox": [],
         "outbox": [],
+        "mark": mark,
     }
     if run.correlation_id != run.run_id:
         document["correlated"] = run.correlation_id

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from headrace_core.ids import new_id
 from headrace_runtime.mongo import Document, Mongo
+from pymongo.errors import DuplicateKeyError
 
 _BELONGINGS = ("pages", "pieces", "state_changes", "unprocessed")
 
@@ -19,7 +21,8 @@ async def remove(mongo: Mongo, names: Sequence[str], where: Document) -> int:
         return 0
     grave = {"_id": new_id(), "runs": list(names)}
     async with mongo.asking() as database:
-        await database["graves"].insert_one(grave)
+        with contextlib.suppress(DuplicateKeyError):  # this very one: the driver sent it again
+            await database["graves"].insert_one(grave)
         removed = await database["runs"].delete_many({**where, "_id": {"$in": list(names)}})
     await _bury(mongo, grave)
     return removed.deleted_count

@@ -7,6 +7,7 @@ it wrote itself and what the dead left.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from bson import ObjectId
 from headrace_core.clock import Clock
 from headrace_core.ids import new_id
 from headrace_runtime.mongo import Document, Mongo
+from pymongo.errors import DuplicateKeyError
 
 from headrace_executor.store import JournalEntry
 from headrace_executor.stores import mongo_pieces
@@ -50,7 +52,9 @@ class Spool:
         document = {"_id": name, "writer": self.writer, "chunks": [[run_id, seq] for run_id, seq in chunks]}
         try:
             async with self._mongo.asking() as database:
-                await database["spool"].insert_one(document)
+                # It is ours alone: there already, it came by the same write, whose first answer the driver lost.
+                with contextlib.suppress(DuplicateKeyError):
+                    await database["spool"].insert_one(document)
             yield
         except BaseException:
             self._held[name] = self._clock.monotonic() + GRACE_SECONDS
