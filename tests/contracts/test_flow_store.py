@@ -217,6 +217,56 @@ async def test_versions_are_paged_newest_first(stores: Stores) -> None:
         await stores.flows.versions(BOB, "f", 0, 2)
 
 
+async def test_any_version_is_found_by_its_number(stores: Stores) -> None:
+    kept = flow()
+    await stores.flows.add(ANN, kept)
+    await stores.flows.save(ANN, kept, replace(kept, version=2, descriptor={"new": {}}))
+
+    found = [(await stores.flows.version(ANN, "f", version)).descriptor for version in (1, 2)]
+
+    assert found == [kept.descriptor, {"new": {}}]
+    for tenant, flow_id, version in ((ANN, "f", 3), (ANN, "f", 0), (ANN, "f", -1), (BOB, "f", 1), (ANN, "g", 1)):
+        with pytest.raises(NotFound):
+            await stores.flows.version(tenant, flow_id, version)
+
+
+async def test_a_label_stays_with_its_version_and_leaves_the_flow_as_it_is(stores: Stores) -> None:
+    kept = flow()
+    await stores.flows.add(ANN, kept)
+    named = await stores.flows.label(ANN, "f", 1, "a.b $x")
+    kept = await stores.flows.save(ANN, kept, replace(kept, version=2, descriptor={"new": {}}))
+    await stores.flows.label(ANN, "f", 2, "second")
+    await stores.flows.label(ANN, "f", 2, "again")
+
+    labels = [each.label for each in (await stores.flows.versions(ANN, "f", 0, 10)).items]
+    cleared = await stores.flows.label(ANN, "f", 1, "")
+
+    assert (named.label, labels, cleared.label) == ("a.b $x", ["again", "a.b $x"], "")
+    assert await stores.flows.get(ANN, "f") == kept
+    assert (await stores.directory.executable("f", 2)).version == await stores.flows.version(ANN, "f", 2)
+    for tenant, version in ((BOB, 1), (ANN, 3), (ANN, 0)):
+        with pytest.raises(NotFound):
+            await stores.flows.label(tenant, "f", version, "x")
+
+
+async def test_labels_and_saves_at_once_lose_nothing(stores: Stores) -> None:
+    await stores.flows.add(ANN, flow())
+
+    async def save() -> None:
+        kept = await stores.flows.get(ANN, "f")
+        for version in range(2, 7):
+            kept = await stores.flows.save(ANN, kept, replace(kept, version=version, descriptor={str(version): {}}))
+
+    async def label() -> None:
+        for number in range(10):
+            await stores.flows.label(ANN, "f", 1, str(number))
+
+    await asyncio.gather(save(), label())
+
+    assert (await stores.flows.version(ANN, "f", 1)).label == "9"
+    assert (await stores.flows.get(ANN, "f")).revision == 6
+
+
 async def test_a_flow_has_no_versions_of_an_erased_flow_of_its_id(stores: Stores) -> None:
     kept = flow()
     await stores.flows.add(ANN, kept)

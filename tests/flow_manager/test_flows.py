@@ -140,10 +140,68 @@ async def test_only_a_changed_descriptor_is_a_new_version(house: House) -> None:
     moved = await house.update(flow.flow_id, {"flow": {"go": {"type": START, "x": 5, "y": 2, "source": {}}}})
 
     assert [each.version for each in (flow, same, renamed, moved)] == [1, 1, 1, 2]
-    assert [each.revision for each in (flow, same, renamed, moved)] == [1, 2, 3, 4]
+    assert [each.revision for each in (flow, same, renamed, moved)] == [1, 1, 2, 3]
     page = await house.flows.ListFlowVersions(pb.ListFlowVersionsRequest(scope=scope(ANN), flow_id=flow.flow_id))
     assert [each.version for each in page.versions] == [2, 1]
     assert load(page.versions[1].descriptor_json) == STARTABLE
+
+
+async def label(house: House, flow_id: str, text: str, version: int = 0, **more: Any) -> flow_pb2.FlowVersion:
+    request = pb.LabelFlowVersionRequest(scope=scope(ANN), flow_id=flow_id, version=version, label=text, **more)
+    labelled: flow_pb2.FlowVersion = (await house.flows.LabelFlowVersion(request)).version
+    return labelled
+
+
+async def test_a_version_is_labelled_and_the_flow_stays_as_it_is(house: House) -> None:
+    flow = await house.create()
+    changed = await house.update(flow.flow_id, {"flow": {}})
+
+    first = await label(house, flow.flow_id, "June", 1)
+    newest = await label(house, flow.flow_id, "July", only_if_unlabelled=True)
+    again = await label(house, flow.flow_id, "July", only_if_unlabelled=True)
+
+    assert [(each.version, each.label) for each in (first, newest, again)] == [(1, "June"), (2, "July"), (2, "July")]
+    assert await house.get(flow.flow_id) == changed
+    with pytest.raises(Conflict, match="July"):
+        await label(house, flow.flow_id, "August", only_if_unlabelled=True)
+    with pytest.raises(BadRequest, match="200"):
+        await label(house, flow.flow_id, "x" * 201)
+    with pytest.raises(NotFound):
+        await label(house, flow.flow_id, "x", 3)
+
+
+async def test_restoring_saves_an_older_version_as_the_newest(house: House) -> None:
+    flow = await house.create()
+    await house.update(flow.flow_id, {"flow": {}})
+    request = pb.RestoreFlowVersionRequest(scope=scope(ANN), flow_id=flow.flow_id, version=1)
+
+    restored = (await house.flows.RestoreFlowVersion(request)).flow
+    again = (await house.flows.RestoreFlowVersion(request)).flow
+
+    assert (restored.version, load(restored.record)["flow"]) == (3, STARTABLE)
+    assert again == restored
+    request.expected_revision = 1
+    with pytest.raises(RevisionConflict):
+        await house.flows.RestoreFlowVersion(request)
+    request.version = 4
+    with pytest.raises(NotFound):
+        await house.flows.RestoreFlowVersion(request)
+
+
+async def test_a_running_flow_is_restored_by_force_and_new_runs_take_it(house: House) -> None:
+    flow = await house.create()
+    await house.begin(flow.flow_id)
+    moved: Json = {"go": {"type": START, "x": 9, "y": 2, "source": {}}}
+    await house.update(flow.flow_id, {"flow": moved}, force=True)
+    request = pb.RestoreFlowVersionRequest(scope=scope(ANN), flow_id=flow.flow_id, version=1)
+
+    with pytest.raises(Conflict, match="running"):
+        await house.flows.RestoreFlowVersion(request)
+    request.force = True
+    restored = (await house.flows.RestoreFlowVersion(request)).flow
+
+    assert (restored.version, restored.running_version) == (3, 3)
+    assert [call[2] for call in house.execution.calls] == [1, 2, 3]
 
 
 async def test_who_saves_from_an_old_revision_is_refused(house: House) -> None:
@@ -154,6 +212,34 @@ async def test_who_saves_from_an_old_revision_is_refused(house: House) -> None:
         await house.update(flow.flow_id, {"name": "second"}, expected_revision=flow.revision)
 
     assert load((await house.get(flow.flow_id)).record)["name"] == "first"
+
+
+async def test_a_flow_that_is_sent_back_as_it_was_read_does_not_change(house: House) -> None:
+    flow = await house.create(customFields={"b": 1, "a": [True, 1.0]}, notes="n")
+    house.clock.advance(60)
+
+    sent = {**load(flow.record), "flowId": flow.flow_id, "revision": flow.revision, "stage": "stopped", "version": 1}
+    saved = await house.update(flow.flow_id, sent, expected_revision=flow.revision)
+    kept = await house.get(flow.flow_id)
+    changed = await house.update(flow.flow_id, {"customFields": {"b": 1, "a": [1, 1.0]}})
+
+    assert saved == kept == flow
+    assert changed.revision == 2 and load(changed.record)["customFields"] == {"b": 1, "a": [1, 1.0]}
+
+
+async def test_who_deletes_an_old_revision_is_refused(house: House) -> None:
+    flow = await house.create()
+    await house.update(flow.flow_id, {"name": "changed"})
+
+    request = pb.DeleteFlowRequest(scope=scope(ANN), flow_id=flow.flow_id, expected_revision=flow.revision)
+    with pytest.raises(RevisionConflict):
+        await house.flows.DeleteFlow(request)
+
+    assert (await house.get(flow.flow_id)).revision == 2
+    request.expected_revision = 2
+    await house.flows.DeleteFlow(request)
+    with pytest.raises(NotFound):
+        await house.get(flow.flow_id)
 
 
 async def test_updates_at_once_lose_nothing(house: House) -> None:

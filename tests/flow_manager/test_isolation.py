@@ -24,6 +24,13 @@ NAMED: dict[str, Callable[[dict[str, str]], Any]] = {
     "flows.StopFlow": lambda ids: flow_pb.StopFlowRequest(scope=THEIRS, flow_id=ids["flow"]),
     "flows.ValidateFlow": lambda ids: flow_pb.ValidateFlowRequest(scope=THEIRS, flow_id=ids["flow"]),
     "flows.ListFlowVersions": lambda ids: flow_pb.ListFlowVersionsRequest(scope=THEIRS, flow_id=ids["flow"]),
+    "flows.GetFlowVersion": lambda ids: flow_pb.GetFlowVersionRequest(scope=THEIRS, flow_id=ids["flow"], version=1),
+    "flows.LabelFlowVersion": lambda ids: flow_pb.LabelFlowVersionRequest(
+        scope=THEIRS, flow_id=ids["flow"], version=1, label="x"
+    ),
+    "flows.RestoreFlowVersion": lambda ids: flow_pb.RestoreFlowVersionRequest(
+        scope=THEIRS, flow_id=ids["flow"], version=1
+    ),
     "stores.GetStore": lambda ids: store_pb.GetStoreRequest(scope=THEIRS, store_id=ids["store"]),
     "stores.RenameStore": lambda ids: store_pb.RenameStoreRequest(scope=THEIRS, store_id=ids["store"], name="x"),
     "stores.DeleteStore": lambda ids: store_pb.DeleteStoreRequest(scope=THEIRS, store_id=ids["store"]),

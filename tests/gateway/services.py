@@ -124,9 +124,10 @@ class People(people_rpc.PeopleServiceServicer):
 
 @dataclass
 class Flows(flow_rpc.FlowServiceServicer):
-    """Flows of all tenants by (tenant, id)."""
+    """Flows of all tenants by (tenant, id), and their versions by id, oldest first."""
 
     kept: dict[tuple[str, str], flow.Flow] = field(default_factory=dict)
+    versions: dict[str, list[flow.FlowVersion]] = field(default_factory=dict)
     queries: list[query_pb2.ListQuery] = field(default_factory=list)
     failure: Exception | None = None
 
@@ -140,6 +141,17 @@ class Flows(flow_rpc.FlowServiceServicer):
             raise errors.NotFound("flow", request.flow_id)
         return found
 
+    def _keep_version(self, kept: flow.Flow) -> None:
+        descriptor = orjson.dumps(orjson.loads(kept.record).get("flow", {}))
+        version = flow.FlowVersion(flow_id=kept.flow_id, version=kept.version, descriptor_json=descriptor)
+        self.versions.setdefault(kept.flow_id, []).append(version)
+
+    def _version(self, request: Any) -> flow.FlowVersion:
+        versions = self.versions[self._get(request).flow_id]
+        if request.version > len(versions):
+            raise errors.NotFound("flow version", str(request.version))
+        return versions[request.version - 1]
+
     async def CreateFlow(self, request: flows.CreateFlowRequest, context: object) -> flows.CreateFlowResponse:
         made = flow.Flow(
             flow_id=request.flow_id or ids.new_id(),
@@ -151,6 +163,7 @@ class Flows(flow_rpc.FlowServiceServicer):
         )
         made.created_at.GetCurrentTime()
         self.kept[made.tenant_id, made.flow_id] = made
+        self._keep_version(made)
         return flows.CreateFlowResponse(flow=made)
 
     async def GetFlow(self, request: flows.GetFlowRequest, context: object) -> flows.GetFlowResponse:
@@ -179,11 +192,16 @@ class Flows(flow_rpc.FlowServiceServicer):
             raise errors.Conflict("The flow runs. Stop it, or force the change.")
         changed.record = orjson.dumps({**orjson.loads(changed.record), **orjson.loads(request.changes)})
         changed.revision += 1
+        if b'"flow"' in request.changes:
+            changed.version += 1
+            self._keep_version(changed)
         self.kept[key] = changed
         return flows.UpdateFlowResponse(flow=changed)
 
     async def DeleteFlow(self, request: flows.DeleteFlowRequest, context: object) -> flows.DeleteFlowResponse:
         found = self._get(request)
+        if request.expected_revision not in (0, found.revision):
+            raise errors.RevisionConflict("Somebody saved in between. Read the flow again.")
         del self.kept[found.tenant_id, found.flow_id]
         return flows.DeleteFlowResponse()
 
@@ -220,9 +238,36 @@ class Flows(flow_rpc.FlowServiceServicer):
     async def ListFlowVersions(
         self, request: flows.ListFlowVersionsRequest, context: object
     ) -> flows.ListFlowVersionsResponse:
-        found = self._get(request)
-        version = flow.FlowVersion(flow_id=found.flow_id, version=1, descriptor_json=b"{}")
-        return flows.ListFlowVersionsResponse(versions=[version], total=1)
+        versions = self.versions[self._get(request).flow_id]
+        page = versions[::-1][request.offset :][: request.limit]
+        return flows.ListFlowVersionsResponse(versions=page, total=len(versions))
+
+    async def GetFlowVersion(
+        self, request: flows.GetFlowVersionRequest, context: object
+    ) -> flows.GetFlowVersionResponse:
+        return flows.GetFlowVersionResponse(version=self._version(request))
+
+    async def LabelFlowVersion(
+        self, request: flows.LabelFlowVersionRequest, context: object
+    ) -> flows.LabelFlowVersionResponse:
+        version = self._version(request)
+        if request.only_if_unlabelled and version.label not in ("", request.label):
+            raise errors.Conflict("It has another label.")
+        version.label = request.label
+        return flows.LabelFlowVersionResponse(version=version)
+
+    async def RestoreFlowVersion(
+        self, request: flows.RestoreFlowVersionRequest, context: object
+    ) -> flows.RestoreFlowVersionResponse:
+        changes = orjson.dumps({"flow": orjson.loads(self._version(request).descriptor_json)})
+        update = flows.UpdateFlowRequest(
+            scope=request.scope,
+            flow_id=request.flow_id,
+            changes=changes,
+            force=request.force,
+            expected_revision=request.expected_revision,
+        )
+        return flows.RestoreFlowVersionResponse(flow=(await self.UpdateFlow(update, context)).flow)
 
 
 class Catalog(catalog_rpc.CatalogServiceServicer):

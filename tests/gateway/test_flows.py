@@ -55,6 +55,18 @@ async def test_who_saves_over_an_older_revision_is_told(user: httpx.AsyncClient)
     assert gone.status_code == 404
 
 
+async def test_who_removes_an_older_revision_is_told_and_the_flow_stays(user: httpx.AsyncClient) -> None:
+    flow_id = await make(user)
+    await user.put(f"/flows/{flow_id}", json={"name": "b"})
+
+    late = await user.delete(f"/flows/{flow_id}", headers={"If-Match": '"1"'})
+    kept = await user.get(f"/flows/{flow_id}")
+    removed = await user.delete(f"/flows/{flow_id}", headers={"If-Match": kept.headers["etag"]})
+
+    assert (late.status_code, late.json()["code"]) == (409, "revision_conflict")
+    assert (kept.status_code, removed.status_code) == (200, 200)
+
+
 async def test_the_id_in_the_body_cannot_differ_from_the_one_in_the_path(user: httpx.AsyncClient) -> None:
     answer = await user.put("/flows/mine", json={"flowId": "theirs", "name": "x"})
 
@@ -139,15 +151,6 @@ async def test_lists_are_asked_for_as_clients_do(user: httpx.AsyncClient, servic
     assert (query.sort[0].field, query.sort[0].descending, query.limit) == ("mtime", True, 1)
     assert "flow" not in answer.json()[0]
     assert (await user.get("/flows/count")).json() == {"count": 1}
-
-
-async def test_versions_are_listed(user: httpx.AsyncClient) -> None:
-    flow_id = await make(user)
-
-    answer = (await user.get(f"/flows/{flow_id}/versions")).json()
-
-    assert answer["totalCount"] == 1
-    assert answer["items"][0]["version"] == 1
 
 
 async def test_a_message_goes_into_ones_own_flow_only(

@@ -25,7 +25,7 @@ class Graph:
 
     def __init__(self, flow: Flow) -> None:
         self.nodes: tuple[str, ...] = tuple(flow.nodes)
-        every = tuple(_links_of(flow))
+        every = tuple(links_of(flow))
         self.links: tuple[Link, ...] = tuple(link for link in every if link.source in flow.nodes)
         self.dangling: tuple[Link, ...] = tuple(link for link in every if link.source not in flow.nodes)
         self._from_port = _grouped(((link.source, link.out_port), link) for link in self.links)
@@ -193,7 +193,8 @@ class Graph:
         return found
 
 
-def _links_of(flow: Flow) -> Iterable[Link]:
+def links_of(flow: Flow) -> Iterable[Link]:
+    """Every link in the order of the flow, those from nodes that are not there too."""
     for target, node in flow.nodes.items():
         for in_port, sources in node.source.items():
             for source, out_ports in sources.items():

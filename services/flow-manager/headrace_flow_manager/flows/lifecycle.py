@@ -97,11 +97,15 @@ class Lifecycle:
         async with self._alone(flow_id):
             return await persistently(attempt)
 
-    async def remove(self, tenant: str, flow_id: str) -> None:
-        """Take the flow from its owner at once, and from the executor now or later. Raises NotFound."""
+    async def remove(self, tenant: str, flow_id: str, expected_revision: int = 0) -> None:
+        """Take the flow from its owner at once, and from the executor now or later.
+
+        Raises NotFound, or RevisionConflict when the flow is not at the revision that is expected.
+        """
 
         async def attempt() -> None:
             flow = await self._store.get(tenant, flow_id)
+            model.check_revision(flow, expected_revision)
             await self._finish(await self.save(flow, model.removing(flow, new_id())))
 
         async with self._alone(flow_id):

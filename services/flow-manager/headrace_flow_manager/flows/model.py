@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from headrace_core import Json
+from headrace_core.errors import RevisionConflict
 
 from headrace_flow_manager import json_text
 
@@ -98,9 +99,18 @@ class Turn:
     beat: int = 0
 
 
-def content_hash(descriptor: Mapping[str, Json]) -> str:
-    """Equal for descriptors that say the same."""
-    return hashlib.sha256(json_text.encode_canonical(dict(descriptor)).encode()).hexdigest()
+def content_hash(content: Mapping[str, Json]) -> str:
+    """Equal for descriptors that say the same, and for records."""
+    return hashlib.sha256(json_text.encode_canonical(dict(content)).encode()).hexdigest()
+
+
+def check_revision(flow: Flow, expected_revision: int) -> None:
+    """Raise RevisionConflict when a revision is expected and the flow is at another one."""
+    if expected_revision and flow.revision != expected_revision:
+        raise RevisionConflict(
+            f"Flow {flow.flow_id!r} is at revision {flow.revision}, and this was decided at {expected_revision}. "
+            "Read it again and decide on that."
+        )
 
 
 def starting(flow: Flow, activation_id: str) -> Flow:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from headrace_core import Json
 from headrace_core import flow as descriptors
 from headrace_core.clock import Clock
-from headrace_core.errors import BadRequest, Conflict, Forbidden, NotFound, Problem, RevisionConflict, ValidationFailed
+from headrace_core.errors import BadRequest, Conflict, Forbidden, NotFound, Problem, ValidationFailed
 from headrace_core.ids import new_id
 
 from headrace_flow_manager.flows import cloning, model, record
@@ -20,6 +20,7 @@ from headrace_flow_manager.scope import Tenants
 
 MAX_PAGE = 1_000
 DEFAULT_PAGE = 100
+MAX_LABEL = 200
 
 Validate = Callable[[descriptors.Flow], Sequence[Problem]]
 """Everything that is wrong with a descriptor, given the components there are."""
@@ -85,7 +86,8 @@ class FlowService:
         """Change the given fields, all or none; the flow as it is now, and whether this made it.
 
         A running flow takes a changed descriptor only with `force`, and only one that is fit to start. Raises
-        RevisionConflict when `expected_revision` is given and another one is kept.
+        RevisionConflict when `expected_revision` is given and another one is kept. What is there already is not
+        saved again: the flow keeps its revision.
         """
         changes = record.parse_changes(fields)
 
@@ -96,12 +98,11 @@ class FlowService:
                 if not create_if_missing:
                     raise
                 return await self._add(tenant, record.check_flow_id(flow_id), changes), True
-            if expected_revision and before.revision != expected_revision:
-                raise RevisionConflict(
-                    f"Flow {flow_id!r} is at revision {before.revision}, the change was made from {expected_revision}. "
-                    "Read it again and apply the change to that."
-                )
-            saved = await self._lifecycle.save(before, self._changed(before, changes, force=force))
+            model.check_revision(before, expected_revision)
+            after = self._changed(before, changes, force=force)
+            if after is before:
+                return before, False
+            saved = await self._lifecycle.save(before, after)
             if saved.running_version != before.running_version:
                 saved = await self._lifecycle.carry_on(saved)
             return saved, False
@@ -109,9 +110,9 @@ class FlowService:
         async with self._lifecycle.locks.hold(flow_id):
             return await (attempt() if expected_revision else persistently(attempt))
 
-    async def delete(self, tenant: str, flow_id: str) -> None:
-        """Stop the flow and remove it with its versions. Raises NotFound."""
-        await self._lifecycle.remove(tenant, flow_id)
+    async def delete(self, tenant: str, flow_id: str, expected_revision: int = 0) -> None:
+        """Stop the flow and remove it with its versions. Raises NotFound, RevisionConflict."""
+        await self._lifecycle.remove(tenant, flow_id, expected_revision)
 
     async def clone(self, tenant: str, flow_id: str, options: CloneOptions) -> Flow:
         """Copy a flow, of the tenant or shared to be read, under new component ids. The copy is stopped."""
@@ -166,6 +167,38 @@ class FlowService:
             raise BadRequest(f"A page begins at 0 or later and holds 1 to {MAX_PAGE} versions.")
         return await self._store.versions(tenants, flow_id, offset, limit or DEFAULT_PAGE)
 
+    async def version(self, tenants: Tenants, flow_id: str, version: int) -> FlowVersion:
+        """One version; 0 for the newest. Raises NotFound."""
+        number = version or (await self._store.get(tenants, flow_id)).version
+        return await self._store.version(tenants, flow_id, number)
+
+    async def label(
+        self, tenant: str, flow_id: str, version: int, label: str, *, only_if_unlabelled: bool = False
+    ) -> FlowVersion:
+        """Call a version by this label, 0 for the newest; "" takes its label away.
+
+        Raises NotFound, BadRequest for a label that is too long, or Conflict when only a version without a label is
+        to be named and this one has another.
+        """
+        if len(label) > MAX_LABEL:
+            raise BadRequest(f"A label has at most {MAX_LABEL} characters, and this one has {len(label)}.")
+        kept = await self.version(tenant, flow_id, version)
+        if only_if_unlabelled and kept.label not in ("", label):
+            raise Conflict(
+                f"Version {kept.version} is called {kept.label!r} already. Rename it, or change the flow first."
+            )
+        return await self._store.label(tenant, flow_id, kept.version, label)
+
+    async def restore(
+        self, tenant: str, flow_id: str, version: int, *, force: bool = False, expected_revision: int = 0
+    ) -> Flow:
+        """Save the descriptor of a version as the newest one, as `update` would. Raises NotFound and as `update`."""
+        kept = await self._store.version(tenant, flow_id, version)
+        flow, _ = await self.update(
+            tenant, flow_id, {"flow": dict(kept.descriptor)}, force=force, expected_revision=expected_revision
+        )
+        return flow
+
     async def _reach(self, tenants: Tenants, flow_id: str, permission: Permission) -> Flow:
         """The flow, when it is the tenant's own or shared with this permission.
 
@@ -192,10 +225,11 @@ class FlowService:
         return flow
 
     def _changed(self, before: Flow, changes: record.Changes, *, force: bool) -> Flow:
-        after = replace(before, record=changes.applied(before.record), modified_at=self._clock.now())
-        new = changes.descriptor
+        """The flow with the changes made; `before` itself when they change nothing."""
+        fields, new = changes.applied(before.record), changes.descriptor
+        after = replace(before, record=fields, modified_at=self._clock.now())
         if new is None or model.content_hash(new) == model.content_hash(before.descriptor):
-            return after
+            return before if model.content_hash(fields) == model.content_hash(before.record) else after
         after = replace(after, descriptor=new, version=before.version + 1)
         if not before.is_active:
             return after

@@ -58,7 +58,7 @@ class FlowServicer(grpc_pb.FlowServiceServicer):
         return pb.UpdateFlowResponse(flow=_flow(flow), created=created)
 
     async def DeleteFlow(self, request: pb.DeleteFlowRequest, context: object) -> pb.DeleteFlowResponse:
-        await self._flows.delete(tenant_of(request.scope), request.flow_id)
+        await self._flows.delete(tenant_of(request.scope), request.flow_id, request.expected_revision)
         return pb.DeleteFlowResponse()
 
     async def CloneFlow(self, request: pb.CloneFlowRequest, context: object) -> pb.CloneFlowResponse:
@@ -90,6 +90,34 @@ class FlowServicer(grpc_pb.FlowServiceServicer):
             scope_of(request.scope).readable, request.flow_id, request.offset, request.limit
         )
         return pb.ListFlowVersionsResponse(versions=map(_version, page.items), total=page.total)
+
+    async def GetFlowVersion(self, request: pb.GetFlowVersionRequest, context: object) -> pb.GetFlowVersionResponse:
+        found = await self._flows.version(scope_of(request.scope).readable, request.flow_id, request.version)
+        return pb.GetFlowVersionResponse(version=_version(found))
+
+    async def LabelFlowVersion(
+        self, request: pb.LabelFlowVersionRequest, context: object
+    ) -> pb.LabelFlowVersionResponse:
+        labelled = await self._flows.label(
+            tenant_of(request.scope),
+            request.flow_id,
+            request.version,
+            request.label,
+            only_if_unlabelled=request.only_if_unlabelled,
+        )
+        return pb.LabelFlowVersionResponse(version=_version(labelled))
+
+    async def RestoreFlowVersion(
+        self, request: pb.RestoreFlowVersionRequest, context: object
+    ) -> pb.RestoreFlowVersionResponse:
+        restored = await self._flows.restore(
+            tenant_of(request.scope),
+            request.flow_id,
+            request.version,
+            force=request.force,
+            expected_revision=request.expected_revision,
+        )
+        return pb.RestoreFlowVersionResponse(flow=_flow(restored))
 
     async def ResolveFlow(self, request: pb.ResolveFlowRequest, context: object) -> pb.ResolveFlowResponse:
         found = await self._resolver.resolve(request.flow_id, request.version)

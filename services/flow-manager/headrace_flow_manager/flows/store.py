@@ -43,6 +43,18 @@ class FlowStore(Protocol):
         """A page of the flow's versions, newest first. Raises NotFound when the tenant has no such flow."""
         ...
 
+    async def version(self, tenants: Tenants, flow_id: str, version: int) -> FlowVersion:
+        """One version of the flow. Raises NotFound when the tenant has no such flow, or the flow no such version."""
+        ...
+
+    async def label(self, tenant: str, flow_id: str, version: int, label: str) -> FlowVersion:
+        """Call a version by this label from now on; the flow keeps its revision. Returns the version as it is then.
+
+        Raises NotFound as `version` does. Of several at once one is the last; saving the flow at the same time
+        loses no label.
+        """
+        ...
+
     async def erase(self, tenant: str, flow_id: str) -> None:
         """Take away a removed flow with its versions and triggers. Erasing it again changes nothing."""
         ...

@@ -2,7 +2,8 @@
 
 The newest version is part of the flow's document, so that a change of both is one write and an executor's question
 one read. Versions that were replaced are in a collection of their own, under the `incarnation` of the flow: an id
-that a removed flow leaves free may be taken by another flow, which then has none of the former's versions.
+that a removed flow leaves free may be taken by another flow, which then has none of the former's versions. Labels of
+all versions are in the flow's document, so that one update sets one, wherever the version is just then.
 """
 
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ def of(tenant: str, flow: Flow, incarnation: str) -> Document:
         "_id": flow.flow_id,
         "tenant_id": tenant,
         "incarnation": incarnation,
+        "labels": {},
         "created_at": micros(flow.created_at),
         **record_of(flow),
         **version_of(flow),
@@ -119,6 +121,7 @@ def version(kept: Document, of: Document) -> FlowVersion:
         descriptor=unpacked(of["descriptor"]),
         custom_fields=unpacked(kept["custom_fields"]),
         created_at=times.from_micros(of["versioned_at"]),
+        label=kept.get("labels", {}).get(str(of["version"]), ""),
     )
 
 

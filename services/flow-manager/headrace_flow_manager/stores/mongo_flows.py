@@ -133,6 +133,19 @@ class MongoFlowsStore:
             rest = await older.skip(max(0, offset - 1)).limit(wanted).to_list(wanted) if wanted else []
         return Page(tuple(documents.version(kept, each) for each in [*newest, *rest]), total)
 
+    async def version(self, tenants: Tenants, flow_id: str, version: int) -> FlowVersion:
+        async with self._mongo.asking() as database:
+            kept = await _kept(database, tenants, flow_id, documents.WITHOUT_RECORD)
+            return documents.version(kept, await _content(database, kept, version))
+
+    async def label(self, tenant: str, flow_id: str, version: int, label: str) -> FlowVersion:
+        here = {"_id": flow_id, "tenant_id": tenant, "removed": False, "version": {"$gte": version}}
+        named = {"$set": {f"labels.{version}": label}} if label else {"$unset": {f"labels.{version}": ""}}
+        async with self._mongo.asking() as database:
+            if version > 0:
+                await database[FLOWS].update_one(here, named)
+        return await self.version(tenant, flow_id, version)
+
     async def erase(self, tenant: str, flow_id: str) -> None:
         """As the port says. The flow itself goes last: what a death in between leaves is erased by the next call."""
         async with self._mongo.asking() as database:
@@ -172,6 +185,17 @@ async def _kept(
     if kept is None:
         raise NotFound("flow", flow_id)
     return kept
+
+
+async def _content(database: "AsyncIOMotorDatabase[Document]", kept: Document, version: int) -> Document:
+    """The document with the content of a version: the flow's own, or the one that was put away."""
+    if version == kept["version"]:
+        return kept
+    if version < kept["version"]:
+        past = await database[PAST_VERSIONS].find_one({"_id": documents.past_id(kept, version)})
+        if past is not None:
+            return past
+    raise NotFound("flow version", f"{kept['_id']}:{version}")
 
 
 async def _put_away(database: "AsyncIOMotorDatabase[Document]", place: Document) -> None:

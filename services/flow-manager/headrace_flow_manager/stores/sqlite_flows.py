@@ -159,6 +159,19 @@ class SqliteFlowStore:
 
         return await self._database.read(work)
 
+    async def version(self, tenants: Tenants, flow_id: str, version: int) -> FlowVersion:
+        return await self._database.read(lambda connection: _one_version(connection, tenants, flow_id, version))
+
+    async def label(self, tenant: str, flow_id: str, version: int, label: str) -> FlowVersion:
+        def work(connection: sqlite3.Connection) -> FlowVersion:
+            _one_version(connection, tenant, flow_id, version)
+            connection.execute(
+                "UPDATE flow_versions SET label = ? WHERE flow_id = ? AND version = ?", (label, flow_id, version)
+            )
+            return _one_version(connection, tenant, flow_id, version)
+
+        return await self._database.write(work)
+
     async def erase(self, tenant: str, flow_id: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
             erased = connection.execute(
@@ -226,6 +239,18 @@ def _get(connection: sqlite3.Connection, tenants: Tenants, flow_id: str) -> Flow
     if row is None:
         raise NotFound("flow", flow_id)
     return _flow(row)
+
+
+def _one_version(connection: sqlite3.Connection, tenants: Tenants, flow_id: str, version: int) -> FlowVersion:
+    within, values = of_tenants(tenants, "f.tenant_id")
+    row = connection.execute(
+        f"{_SELECT_VERSION} WHERE f.flow_id = ? AND f.removed = 0 AND {within} AND v.version = ?",
+        (flow_id, *values, version),
+    ).fetchone()
+    if row is None:
+        _get(connection, tenants, flow_id)
+        raise NotFound("flow version", f"{flow_id}:{version}")
+    return _version(row)
 
 
 def _candidates(connection: sqlite3.Connection, tenants: Tenants, query: ListQuery) -> Iterator[tuple[str, Record]]:

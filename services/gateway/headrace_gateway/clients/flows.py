@@ -81,9 +81,11 @@ class FlowClient:
         answer = await self._stub.UpdateFlow(request, timeout=self._timeout)
         return flow_to_json(answer.flow), answer.created
 
-    async def delete(self, scope: Scope, flow_id: str) -> None:
-        """Stop and remove a flow. Raises NotFound."""
-        request = flow_service_pb2.DeleteFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id)
+    async def delete(self, scope: Scope, flow_id: str, expected_revision: int) -> None:
+        """Stop and remove a flow. Raises NotFound, RevisionConflict when somebody saved since that revision."""
+        request = flow_service_pb2.DeleteFlowRequest(
+            scope=scope_to_proto(scope), flow_id=flow_id, expected_revision=expected_revision
+        )
         await self._stub.DeleteFlow(request, timeout=self._timeout)
 
     async def clone(self, scope: Scope, flow_id: str, options: CloneOptions) -> dict[str, Json]:
@@ -123,6 +125,37 @@ class FlowClient:
         )
         answer = await self._stub.ListFlowVersions(request, timeout=self._timeout)
         return [_version_to_json(each) for each in answer.versions], answer.total
+
+    async def version(self, scope: Scope, flow_id: str, version: int) -> dict[str, Json]:
+        """One version. Raises NotFound."""
+        request = flow_service_pb2.GetFlowVersionRequest(scope=scope_to_proto(scope), flow_id=flow_id, version=version)
+        return _version_to_json((await self._stub.GetFlowVersion(request, timeout=self._timeout)).version)
+
+    async def label(
+        self, scope: Scope, flow_id: str, version: int, label: str, *, only_if_unlabelled: bool = False
+    ) -> dict[str, Json]:
+        """The version, 0 for the newest, under this label. Raises NotFound, or Conflict when it has another already."""
+        request = flow_service_pb2.LabelFlowVersionRequest(
+            scope=scope_to_proto(scope),
+            flow_id=flow_id,
+            version=version,
+            label=label,
+            only_if_unlabelled=only_if_unlabelled,
+        )
+        return _version_to_json((await self._stub.LabelFlowVersion(request, timeout=self._timeout)).version)
+
+    async def restore(
+        self, scope: Scope, flow_id: str, version: int, *, force: bool, expected_revision: int
+    ) -> dict[str, Json]:
+        """The flow with the descriptor of that version. Raises NotFound, and what `update` raises."""
+        request = flow_service_pb2.RestoreFlowVersionRequest(
+            scope=scope_to_proto(scope),
+            flow_id=flow_id,
+            version=version,
+            force=force,
+            expected_revision=expected_revision,
+        )
+        return flow_to_json((await self._stub.RestoreFlowVersion(request, timeout=self._timeout)).flow)
 
 
 def flow_to_json(flow: flow_pb2.Flow) -> dict[str, Json]:

@@ -3,6 +3,7 @@
 from headrace_gateway.routes import (
     catalog,
     files,
+    flow_versions,
     flows,
     live,
     logs,
@@ -20,6 +21,7 @@ ROUTES: tuple[Route, ...] = (
     *system.ROUTES,
     *users.ROUTES,
     *flows.ROUTES,
+    *flow_versions.ROUTES,
     *live.ROUTES,
     *runs.ROUTES,
     *unprocessed.ROUTES,

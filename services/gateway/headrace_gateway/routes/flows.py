@@ -12,13 +12,13 @@ from headrace_gateway.clients.executions import Event
 from headrace_gateway.clients.flows import CloneOptions
 from headrace_gateway.errors import one_problem
 from headrace_gateway.queries import Condition, ListQuery
+from headrace_gateway.revisions import IF_MATCH, etag_of, expected_revision
 from headrace_gateway.routing import Answer, Limit, Parameter, Policy, Route
 from headrace_gateway.schemas import (
     ALL_TENANTS,
     ANYTHING,
     FREE_OBJECT,
     LIST_PARAMETERS,
-    PAGE_PARAMETERS,
     PROJECTION,
     TEXT,
     WHOLE,
@@ -27,8 +27,6 @@ from headrace_gateway.schemas import (
     array_of,
     ref,
 )
-
-_ETAG = re.compile(r'(?:W/)?"(\d{1,18})"\Z', re.ASCII)
 
 
 async def list_flows(call: Call) -> Response:
@@ -44,14 +42,14 @@ async def count_flows(call: Call) -> Response:
 
 async def get_flow(call: Call) -> Response:
     flow = await call.clients.flows.get(call.reading_scope, call.value("id"))
-    return answer(queries.projection(call.parameters).apply(flow), headers={"ETag": _etag(flow)})
+    return answer(queries.projection(call.parameters).apply(flow), headers=etag_of(flow))
 
 
 async def create_flow(call: Call) -> Response:
     record = await call.object()
     flow_id = record.pop("flowId", "")
     flow = await call.clients.flows.create(call.scope, flow_id if isinstance(flow_id, str) else "", record)
-    return answer({"flowId": flow["flowId"]}, headers={"ETag": _etag(flow)})
+    return answer({"flowId": flow["flowId"]}, headers=etag_of(flow))
 
 
 async def update_flow(call: Call) -> Response:
@@ -64,15 +62,16 @@ async def update_flow(call: Call) -> Response:
         flow_id,
         changes,
         force=call.flag("forceUpdate"),
-        expected_revision=_expected_revision(call.header("if-match")),
+        expected_revision=expected_revision(call),
     )
     said: dict[str, Json] = {"flowId": flow_id, "result": "created" if created else "updated"}
-    return answer(said, headers={"ETag": _etag(flow)})
+    return answer(said, headers=etag_of(flow))
 
 
 async def delete_flow(call: Call) -> Response:
-    await call.clients.flows.delete(call.scope, call.value("id"))
-    return answer({"flowId": call.value("id")})
+    flow_id = call.value("id")
+    await call.clients.flows.delete(call.scope, flow_id, expected_revision(call))
+    return answer({"flowId": flow_id})
 
 
 async def clone_flow(call: Call) -> Response:
@@ -101,14 +100,6 @@ async def validate_flow(call: Call) -> Response:
     serious: list[Json] = [problem for problem, only_warns in found if not only_warns]
     warnings: list[Json] = [problem for problem, only_warns in found if only_warns]
     return answer({"errors": serious, "warnings": warnings})
-
-
-async def list_versions(call: Call) -> Response:
-    offset = call.number("offset", 0)
-    limit = call.number("limit", 100, minimum=1, maximum=1000)
-    versions, total = await call.clients.flows.versions(call.reading_scope, call.value("id"), offset, limit)
-    shown = queries.projection(call.parameters)
-    return answer({"items": [shown.apply(each) for each in versions], "totalCount": total})
 
 
 async def inject_message(call: Call) -> Response:
@@ -145,20 +136,6 @@ async def webhook_url(call: Call) -> Response:
     return answer({"url": base + place, "flowId": flows[0]["flowId"]})
 
 
-def _etag(flow: dict[str, Json]) -> str:
-    return f'"{flow["revision"]}"'
-
-
-def _expected_revision(if_match: str) -> int:
-    """The revision that an If-Match header names; 0 where there is none or any will do."""
-    if if_match in {"", "*"}:
-        return 0
-    found = _ETAG.match(if_match)
-    if not found or int(found[1]) == 0:
-        raise one_problem("If-Match", "This is no ETag of a flow.", "Send back the ETag that the flow came with.")
-    return int(found[1])
-
-
 def _clone_options(given: dict[str, Json]) -> CloneOptions:
     hidden = queries.projection({"projection": [str(given.get("projection", ""))]})
     if hidden.names and not hidden.without:
@@ -175,7 +152,6 @@ def _clone_options(given: dict[str, Json]) -> CloneOptions:
 
 
 _FLOW_ID = an_object({"flowId": TEXT}, required=("flowId",))
-_IF_MATCH = Parameter("If-Match", "ETag of the flow the change was made from.", TEXT, place="header")
 
 ROUTES = (
     Route(
@@ -232,9 +208,10 @@ ROUTES = (
         summary="Change or make a flow",
         description=(
             "Only the fields that are given change; null removes one. An unknown id makes the flow, unless If-Match "
-            "is given. A running flow changes only with forceUpdate=true: new runs then take the new version."
+            "is given. A running flow changes only with forceUpdate=true: new runs then take the new version. A change "
+            "that says what is there already leaves the revision, and so the ETag, as it was."
         ),
-        parameters=(Parameter("forceUpdate", "true changes a running flow.", YES_NO), _IF_MATCH),
+        parameters=(Parameter("forceUpdate", "true changes a running flow.", YES_NO), IF_MATCH),
         request=ref("FlowChanges"),
         answers=(Answer(200, "Saved.", an_object({"flowId": TEXT, "result": TEXT})),),
         errors=(400, 404, 409),
@@ -247,8 +224,9 @@ ROUTES = (
         policy=Policy.USER,
         tag="Flows",
         summary="Stop and remove a flow",
+        parameters=(IF_MATCH,),
         answers=(Answer(200, "Removed.", _FLOW_ID),),
-        errors=(404,),
+        errors=(400, 404, 409),
     ),
     Route(
         method="POST",
@@ -332,23 +310,6 @@ ROUTES = (
             ),
         ),
         errors=(403, 404),
-    ),
-    Route(
-        method="GET",
-        path="/flows/{id}/versions",
-        handler=list_versions,
-        policy=Policy.USER,
-        tag="Flows",
-        summary="List the versions of a flow",
-        parameters=(*PAGE_PARAMETERS, PROJECTION, ALL_TENANTS),
-        answers=(
-            Answer(
-                200,
-                "A page, newest first.",
-                an_object({"items": array_of(ref("FlowVersion")), "totalCount": WHOLE}),
-            ),
-        ),
-        errors=(400, 403, 404),
     ),
     Route(
         method="GET",

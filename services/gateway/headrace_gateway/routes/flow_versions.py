@@ -1,0 +1,252 @@
+"""Versions of a flow: every descriptor that was saved, what people call them, and what lies between two."""
+
+import asyncio
+
+from headrace_core import Json
+from headrace_core.differences import ABSENT, Difference, FieldChange, difference
+from headrace_core.flow import Node, parse_descriptor
+from headrace_core.graph import Link
+from starlette.responses import Response
+
+from headrace_gateway import queries
+from headrace_gateway.call import Call, answer
+from headrace_gateway.errors import one_problem
+from headrace_gateway.revisions import IF_MATCH, etag_of, expected_revision
+from headrace_gateway.routing import Answer, Parameter, Policy, Route
+from headrace_gateway.schemas import (
+    ALL_TENANTS,
+    ANYTHING,
+    PAGE_PARAMETERS,
+    PROJECTION,
+    TEXT,
+    WHOLE,
+    YES_NO,
+    an_object,
+    array_of,
+    ref,
+)
+
+
+async def list_versions(call: Call) -> Response:
+    offset = call.number("offset", 0)
+    limit = call.number("limit", 100, minimum=1, maximum=1000)
+    versions, total = await call.clients.flows.versions(call.reading_scope, call.value("id"), offset, limit)
+    shown = queries.projection(call.parameters)
+    return answer({"items": [shown.apply(each) for each in versions], "totalCount": total})
+
+
+async def get_version(call: Call) -> Response:
+    found = await call.clients.flows.version(call.reading_scope, call.value("id"), _number(call, "version"))
+    return answer(queries.projection(call.parameters).apply(found))
+
+
+async def label_newest(call: Call) -> Response:
+    label = str((await call.object())["label"])
+    labelled = await call.clients.flows.label(call.scope, call.value("id"), 0, label, only_if_unlabelled=True)
+    return answer(_labelled(labelled))
+
+
+async def label_version(call: Call) -> Response:
+    label = str((await call.object())["label"])
+    version = _number(call, "version")
+    return answer(_labelled(await call.clients.flows.label(call.scope, call.value("id"), version, label)))
+
+
+async def restore_version(call: Call) -> Response:
+    flow = await call.clients.flows.restore(
+        call.scope,
+        call.value("id"),
+        _number(call, "version"),
+        force=call.flag("forceUpdate"),
+        expected_revision=expected_revision(call),
+    )
+    return answer({"flowId": flow["flowId"], "version": flow["version"]}, headers=etag_of(flow))
+
+
+async def compare_versions(call: Call) -> Response:
+    flow_id, numbers = call.value("id"), (_number(call, "version"), _number(call, "other"))
+    flows = call.clients.flows
+    before, after = [(await flows.version(call.reading_scope, flow_id, each))["flow"] for each in numbers]
+    # Descriptors may be large: they are read beside the event loop.
+    found = await asyncio.to_thread(lambda: difference(parse_descriptor(before), parse_descriptor(after)))
+    return answer({"flowId": flow_id, "from": numbers[0], "to": numbers[1], **_difference(found)})
+
+
+def _number(call: Call, name: str) -> int:
+    """The number of a version in the path. Raises ValidationFailed."""
+    text = call.value(name)
+    if not (text.isascii() and text.isdecimal() and 0 < len(text) <= 15 and int(text) > 0):
+        raise one_problem(name, f"{text[:40]!r} is no version of a flow.", "Versions are counted from 1.")
+    return int(text)
+
+
+def _labelled(version: dict[str, Json]) -> dict[str, Json]:
+    return {name: version[name] for name in ("flowId", "version", "label", "btime")}
+
+
+def _difference(found: Difference) -> dict[str, Json]:
+    return {
+        "isSame": found.is_empty,
+        "onlyMoves": found.only_moves,
+        "components": {
+            "added": [_node(node) for node in found.added],
+            "removed": [_node(node) for node in found.removed],
+            "changed": [
+                {**_node(change.node), "fields": [_field(field) for field in change.fields]} for change in found.changed
+            ],
+        },
+        "links": {
+            "added": [_link(link) for link in found.links_added],
+            "removed": [_link(link) for link in found.links_removed],
+        },
+        "moved": [
+            {"componentId": move.node.id, "from": _place(*move.before), "to": _place(*move.after)}
+            for move in found.moved
+        ],
+    }
+
+
+def _node(node: Node) -> dict[str, Json]:
+    return {"componentId": node.id, "type": node.type, "label": node.label}
+
+
+def _field(field: FieldChange) -> dict[str, Json]:
+    """A field that is not there on one side has no value there: null is a value."""
+    said: dict[str, Json] = {"path": list(field.path)}
+    if field.before is not ABSENT:
+        said["from"] = field.before
+    if field.after is not ABSENT:
+        said["to"] = field.after
+    return said
+
+
+def _link(link: Link) -> dict[str, Json]:
+    return {
+        "sourceComponentId": link.source,
+        "outPort": link.out_port,
+        "componentId": link.target,
+        "inPort": link.in_port,
+    }
+
+
+def _place(x: float, y: float) -> dict[str, Json]:
+    return {"x": x, "y": y}
+
+
+_LABEL = an_object({"label": {"type": "string", "maxLength": 200}}, required=("label",))
+_NEW_LABEL = an_object({"label": {"type": "string", "minLength": 1, "maxLength": 200}}, required=("label",))
+_LABELLED = an_object({"flowId": TEXT, "version": WHOLE, "label": TEXT}, required=("version", "label"))
+_NODE = an_object({"componentId": TEXT, "type": TEXT, "label": TEXT}, required=("componentId", "type"))
+_NODE_FIELDS = an_object(
+    {
+        "componentId": TEXT,
+        "type": TEXT,
+        "label": TEXT,
+        "fields": array_of(an_object({"path": array_of(TEXT), "from": ANYTHING, "to": ANYTHING}, required=("path",))),
+    }
+)
+_LINK = an_object({"sourceComponentId": TEXT, "outPort": TEXT, "componentId": TEXT, "inPort": TEXT})
+_PLACE = an_object({"x": {"type": "number"}, "y": {"type": "number"}})
+_DIFFERENCE = an_object(
+    {
+        "flowId": TEXT,
+        "from": WHOLE,
+        "to": WHOLE,
+        "isSame": YES_NO,
+        "onlyMoves": YES_NO,
+        "components": an_object(
+            {"added": array_of(_NODE), "removed": array_of(_NODE), "changed": array_of(_NODE_FIELDS)}
+        ),
+        "links": an_object({"added": array_of(_LINK), "removed": array_of(_LINK)}),
+        "moved": array_of(an_object({"componentId": TEXT, "from": _PLACE, "to": _PLACE})),
+    },
+    required=("from", "to", "isSame", "onlyMoves", "components", "links", "moved"),
+)
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/flows/{id}/versions",
+        handler=list_versions,
+        policy=Policy.USER,
+        tag="Flow versions",
+        summary="List the versions of a flow",
+        parameters=(*PAGE_PARAMETERS, PROJECTION, ALL_TENANTS),
+        answers=(
+            Answer(
+                200,
+                "A page, newest first.",
+                an_object({"items": array_of(ref("FlowVersion")), "totalCount": WHOLE}),
+            ),
+        ),
+        errors=(400, 403, 404),
+    ),
+    Route(
+        method="POST",
+        path="/flows/{id}/versions",
+        handler=label_newest,
+        policy=Policy.USER,
+        tag="Flow versions",
+        summary="Label the newest version",
+        description=(
+            "Every saved change of the descriptor is a version already; this gives the newest one a name. One that has "
+            "another name is refused: rename it by its number, or change the flow first."
+        ),
+        request=_NEW_LABEL,
+        answers=(Answer(200, "Labelled.", _LABELLED),),
+        errors=(400, 404, 409),
+    ),
+    Route(
+        method="GET",
+        path="/flows/{id}/versions/{version}",
+        handler=get_version,
+        policy=Policy.USER,
+        tag="Flow versions",
+        summary="Read a version",
+        parameters=(PROJECTION, ALL_TENANTS),
+        answers=(Answer(200, "The version.", ref("FlowVersion")),),
+        errors=(400, 403, 404),
+    ),
+    Route(
+        method="PUT",
+        path="/flows/{id}/versions/{version}",
+        handler=label_version,
+        policy=Policy.USER,
+        tag="Flow versions",
+        summary="Label a version",
+        description="The flow, its ETag and what runs stay as they are. An empty label takes the label away.",
+        request=_LABEL,
+        answers=(Answer(200, "Labelled.", _LABELLED),),
+        errors=(400, 404),
+    ),
+    Route(
+        method="POST",
+        path="/flows/{id}/versions/{version}/restore",
+        handler=restore_version,
+        policy=Policy.USER,
+        tag="Flow versions",
+        summary="Make an older version the newest",
+        description=(
+            "Its descriptor is saved as a new version, so that nothing between is lost. A running flow changes only "
+            "with forceUpdate=true: new runs then take the new version."
+        ),
+        parameters=(Parameter("forceUpdate", "true changes a running flow.", YES_NO), IF_MATCH),
+        answers=(Answer(200, "Restored.", an_object({"flowId": TEXT, "version": WHOLE}, required=("version",))),),
+        errors=(400, 404, 409),
+    ),
+    Route(
+        method="GET",
+        path="/flows/{id}/versions/{version}/diff/{other}",
+        handler=compare_versions,
+        policy=Policy.USER,
+        tag="Flow versions",
+        summary="What lies between two versions",
+        description=(
+            "Components, their fields by path, and links; places on the canvas apart, since they mean nothing to a "
+            "run. A field that is missing on one side has no `from` or no `to`."
+        ),
+        parameters=(ALL_TENANTS,),
+        answers=(Answer(200, "The difference.", _DIFFERENCE),),
+        errors=(400, 403, 404),
+    ),
+)
