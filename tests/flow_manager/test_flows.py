@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from headrace.flow.v1 import flow_pb2
 from headrace.flow.v1 import flow_service_pb2 as pb
+from headrace.people.v1 import people_service_pb2 as people_pb
 from headrace.query.v1 import query_pb2
 from headrace_core import Json
 from headrace_core.errors import (
@@ -334,6 +335,40 @@ async def test_a_clone_is_a_stopped_copy_with_what_was_asked(house: House) -> No
         "componentIdMap": {"go": new_id},
         "flow": {new_id: STARTABLE["go"]},
     }
+
+
+async def test_a_copy_uses_the_accounts_of_its_origin_only_when_asked(house: House) -> None:
+    entry: Json = {"email": "bob@example.com", "permissions": ["read"]}
+    config: Json = {"auth": {"accountId": "a1"}, "properties": {"p": 1}}
+    flow = await house.create(flow={"go": {"type": START, "config": config}}, sharedWith=[entry])
+    bob = await house.people.SignUp(
+        people_pb.SignUpRequest(username="bob@example.com", email="bob@example.com", password="long enough")
+    )
+
+    async def config_of(tenant: str, *, connect: bool) -> Json:
+        request = pb.CloneFlowRequest(scope=scope(tenant), flow_id=flow.flow_id, connect_accounts=connect)
+        (node,) = load((await house.flows.CloneFlow(request)).flow.record)["flow"].values()  # type: ignore[union-attr]
+        return node["config"]  # type: ignore[index,call-overload,no-any-return]  # a descriptor
+
+    assert await config_of(ANN, connect=True) == config
+    assert await config_of(ANN, connect=False) == {"properties": {"p": 1}}
+    assert await config_of(bob.user.user_id, connect=True) == {"properties": {"p": 1}}
+
+
+async def test_a_wizard_that_comes_with_the_clone_names_its_components(house: House) -> None:
+    node_id = "0b5d0f0e-6a1a-4d5c-9a54-0f5f2f7d1a01"
+    flow = await house.create(flow={node_id: {"type": START}})
+    request = pb.CloneFlowRequest(
+        scope=scope(ANN),
+        flow_id=flow.flow_id,
+        set_component_id_map=True,
+        additional=dump({"type": "integration-template", "wizard": {"fields": [{"componentId": node_id}]}}),
+    )
+
+    record = load((await house.flows.CloneFlow(request)).flow.record)
+
+    (new_id,) = record["componentIdMap"].values()  # type: ignore[union-attr]  # a map
+    assert record["wizard"] == {"fields": [{"componentId": new_id}]} and record["type"] == "integration-template"
 
 
 async def test_a_clone_without_wishes_carries_no_bookkeeping_of_its_origin(house: House) -> None:

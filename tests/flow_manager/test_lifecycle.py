@@ -42,6 +42,54 @@ async def test_starting_and_stopping_twice_changes_nothing(house: House) -> None
     assert house.execution.verbs == ["activate", "deactivate"]
 
 
+async def test_a_start_in_the_background_is_on_record_at_once_and_done_soon(house: House) -> None:
+    flow = await house.create()
+    start = pb.StartFlowRequest(scope=scope(ANN), flow_id=flow.flow_id, background=True)
+
+    begun = (await house.flows.StartFlow(start)).flow
+    again = (await house.flows.StartFlow(start)).flow
+    assert house.execution.calls == []
+    await reconcile(house)
+    running = await house.get(flow.flow_id)
+    stopped = (
+        await house.flows.StopFlow(pb.StopFlowRequest(scope=scope(ANN), flow_id=flow.flow_id, background=True))
+    ).flow
+
+    assert (begun.stage, again, running.stage, stopped.stage) == (STARTING, begun, RUNNING, STOPPING)
+    assert begun.transition_id == running.transition_id != stopped.transition_id
+    assert [call[3] for call in house.execution.calls] == [begun.transition_id]
+
+
+async def test_a_start_in_the_background_is_carried_on_by_the_service_itself(house: House) -> None:
+    await house.app.start()
+    flow = await house.create()
+
+    await house.flows.StartFlow(pb.StartFlowRequest(scope=scope(ANN), flow_id=flow.flow_id, background=True))
+    await asyncio.wait_for(house.execution.called.wait(), 5)
+
+    assert house.execution.verbs == ["activate"]
+
+
+async def test_a_start_in_the_background_that_fails_says_why_at_the_flow(house: House) -> None:
+    flow = await house.create()
+    house.execution.failures.append(Conflict("the hook of go failed"))
+
+    begun = await house.flows.StartFlow(pb.StartFlowRequest(scope=scope(ANN), flow_id=flow.flow_id, background=True))
+    await reconcile(house)
+
+    kept = await house.get(flow.flow_id)
+    assert (begun.flow.stage, kept.stage, kept.stage_error) == (STARTING, STOPPED, "the hook of go failed")
+
+
+async def test_what_is_not_fit_to_start_is_refused_in_the_background_too(house: House) -> None:
+    flow = await house.create(flow=UNKNOWN)
+
+    with pytest.raises(ValidationFailed):
+        await house.flows.StartFlow(pb.StartFlowRequest(scope=scope(ANN), flow_id=flow.flow_id, background=True))
+
+    assert (await house.get(flow.flow_id)).stage == STOPPED
+
+
 async def test_starts_and_stops_at_once_end_in_one_consistent_stage(house: House) -> None:
     flow = await house.create()
 

@@ -129,6 +129,7 @@ class Flows(flow_rpc.FlowServiceServicer):
     kept: dict[tuple[str, str], flow.Flow] = field(default_factory=dict)
     versions: dict[str, list[flow.FlowVersion]] = field(default_factory=dict)
     queries: list[query_pb2.ListQuery] = field(default_factory=list)
+    clones: list[flows.CloneFlowRequest] = field(default_factory=list)
     failure: Exception | None = None
 
     def _get(self, request: Any) -> flow.Flow:
@@ -207,6 +208,7 @@ class Flows(flow_rpc.FlowServiceServicer):
 
     async def CloneFlow(self, request: flows.CloneFlowRequest, context: object) -> flows.CloneFlowResponse:
         found = self._get(request)
+        self.clones.append(request)
         record = orjson.loads(found.record)
         record["name"] = request.prefix + record.get("name", "")
         kept = {name: value for name, value in record.items() if name not in request.without}
@@ -218,7 +220,8 @@ class Flows(flow_rpc.FlowServiceServicer):
         if b'"broken"' in found.record:
             problem = errors.Problem("flow.broken.type", "There is no such type.", node="broken", field="type")
             raise errors.ValidationFailed([problem])
-        found.stage = flow.FLOW_STAGE_RUNNING
+        found.stage = flow.FLOW_STAGE_STARTING if request.background else flow.FLOW_STAGE_RUNNING
+        found.transition_id = ids.new_id()
         return flows.StartFlowResponse(flow=found)
 
     async def StopFlow(self, request: flows.StopFlowRequest, context: object) -> flows.StopFlowResponse:

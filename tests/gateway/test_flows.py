@@ -3,6 +3,7 @@
 import httpx
 import orjson
 import pytest
+from headrace.flow.v1 import flow_pb2
 from headrace_core import Json, errors
 
 from .services import Services
@@ -95,6 +96,27 @@ async def test_flows_start_and_stop(user: httpx.AsyncClient) -> None:
     assert wrong.json()["problems"][0]["field"] == "command"
 
 
+async def test_a_start_in_the_background_has_a_ticket_that_the_status_knows(
+    user: httpx.AsyncClient, services: Services
+) -> None:
+    flow_id = await make(user)
+    place = f"/flows/{flow_id}/coordinator"
+    before = await user.get(f"{place}/status")
+
+    started = (await user.post(place, params={"background": "true"}, json={"command": "start"})).json()
+    ticket = {"ticket": started["ticket"]}
+    on_its_way = (await user.get(f"{place}/status", params=ticket)).json()
+    services.flows.kept["a" * 24, flow_id].stage = flow_pb2.FLOW_STAGE_STOPPED
+    services.flows.kept["a" * 24, flow_id].stage_error = "the hook failed"
+    failed = (await user.get(f"{place}/status")).json()
+
+    assert before.json() == {"status": "stopped", "stepsTotal": 1, "stepsDone": 1, "ticket": None}
+    assert started == {"flowId": flow_id, "stage": "starting", **ticket}
+    assert on_its_way == {"status": "starting", "stepsTotal": 1, "stepsDone": 0, **ticket}
+    assert failed == {"status": "stopped", "stepsTotal": 1, "stepsDone": 1, **ticket, "error": "the hook failed"}
+    assert (await user.get(f"{place}/status", params={"ticket": "older"})).status_code == 404
+
+
 async def test_what_keeps_a_flow_from_starting_is_named_by_node_and_field(user: httpx.AsyncClient) -> None:
     flow_id = await make(user, flow={"broken": {"type": "a.b.c.D"}})
 
@@ -128,6 +150,28 @@ async def test_a_copy_leaves_fields_out_and_has_a_prefix(user: httpx.AsyncClient
     assert "sharedWith" not in copy
     assert (await user.post(f"/flows/{flow_id}/clone")).status_code == 200
     assert (await user.post(f"/flows/{flow_id}/clone", json={"projection": "name"})).status_code == 400
+
+
+async def test_what_a_copy_is_to_have_is_passed_on_and_the_id_map_is_the_rule(
+    user: httpx.AsyncClient, services: Services
+) -> None:
+    flow_id = await make(user)
+    wishes = {
+        "connectAccounts": True,
+        "isTemplateInstance": True,
+        "setOriginFlowId": True,
+        "setComponentIdMap": False,
+        "additional": {"type": "integration-template", "wizard": {"fields": []}},
+    }
+
+    await user.post(f"/flows/{flow_id}/clone", json=wishes)
+    await user.post(f"/flows/{flow_id}/clone", json={})
+
+    asked, plain = services.flows.clones
+    assert (asked.connect_accounts, asked.is_template_instance, asked.set_origin_flow_id) == (True, True, True)
+    assert (asked.set_component_id_map, orjson.loads(asked.additional)) == (False, wishes["additional"])
+    assert (plain.connect_accounts, plain.is_template_instance, plain.set_origin_flow_id) == (False, False, False)
+    assert plain.set_component_id_map
 
 
 async def test_lists_are_asked_for_as_clients_do(user: httpx.AsyncClient, services: Services) -> None:

@@ -97,7 +97,7 @@ class FlowManagerApp:
         self._tasks = tasks
         self._loops = Loops(
             [
-                Loop("flow reconciler", self.lifecycle.reconcile, settings.reconcile_every, asyncio.Event()),
+                Loop("flow reconciler", self.lifecycle.reconcile, settings.reconcile_every, self.lifecycle.unfinished),
                 Loop("store relay", self.relay.round, settings.relay_every, records_changed),
                 Loop("pruning of people", self.people.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("pruning of store requests", self.data_stores.prune, PRUNE_EVERY, asyncio.Event()),

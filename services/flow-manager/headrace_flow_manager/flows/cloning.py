@@ -20,6 +20,11 @@ def with_ids(descriptor: Mapping[str, Json], ids: Mapping[str, str]) -> dict[str
     return {ids.get(node_id, node_id): _node(node, ids) for node_id, node in descriptor.items()}
 
 
+def without_accounts(descriptor: Mapping[str, Json]) -> dict[str, Json]:
+    """The descriptor with no account chosen anywhere: `config.auth` of every node is left out."""
+    return {node_id: _without_account(node) for node_id, node in descriptor.items()}
+
+
 def wizard_with_ids(wizard: Json, ids: Mapping[str, str]) -> Json:
     """The wizard under the new ids. It names components freely, so only UUIDs are taken for ids."""
 
@@ -50,6 +55,13 @@ def _node(node: Json, ids: Mapping[str, str]) -> Json:
             renamed["transform"] = _by_port(renamed["transform"], ids)
         copy["config"] = renamed
     return copy
+
+
+def _without_account(node: Json) -> Json:
+    config = node.get("config") if isinstance(node, dict) else None
+    if not isinstance(node, dict) or not isinstance(config, dict) or "auth" not in config:
+        return node
+    return {**node, "config": {key: value for key, value in config.items() if key != "auth"}}
 
 
 def _by_port(value: Json, ids: Mapping[str, str]) -> Json:

@@ -8,6 +8,7 @@ Of all processes one moves a flow at a time (`turns`), so that the executor hear
 the start. What is written stays right without that too: every write is conditional on the flow's revision.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -60,12 +61,15 @@ class Lifecycle:
         self._news = news
         self._clock = clock
         self.locks = KeyedLocks()
+        self.unfinished = asyncio.Event()
+        """Set when a start or stop is left to the reconciler."""
 
-    async def start(self, flow_id: str, find: Find, check: CheckStart) -> Flow:
+    async def start(self, flow_id: str, find: Find, check: CheckStart, *, background: bool = False) -> Flow:
         """Make the flow that is found run; a running flow stays as it is.
 
-        Returns it while still starting when the executor is away: the reconciler starts it later. Raises
-        ValidationFailed when it is not fit to start, or what the executor refused it for.
+        Returns it while still starting when the executor is away, or in the background: the reconciler starts it
+        then, and notes an error at the flow. Raises ValidationFailed when it is not fit to start, or what the
+        executor refused it for.
         """
 
         async def attempt() -> Flow:
@@ -77,22 +81,22 @@ class Lifecycle:
             if flow.stage is Stage.STOPPED:
                 check(flow)
                 flow = await self.save(flow, model.starting(flow, new_id()))
-            return await self._finish(flow)
+            return self._left_over(flow) if background else await self._finish(flow)
 
         async with self._alone(flow_id):
             return await persistently(attempt)
 
-    async def stop(self, flow_id: str, find: Find) -> Flow:
+    async def stop(self, flow_id: str, find: Find, *, background: bool = False) -> Flow:
         """Make the flow that is found take no more events; a stopped flow stays as it is.
 
-        Returns it while still stopping when the executor is away: the reconciler stops it later.
+        Returns it while still stopping when the executor is away, or in the background: the reconciler stops it then.
         """
 
         async def attempt() -> Flow:
             flow = await find()
             if flow.is_active:
                 flow = await self.save(flow, model.stopping(flow, new_id()))
-            return await self._finish(flow)
+            return self._left_over(flow) if background else await self._finish(flow)
 
         async with self._alone(flow_id):
             return await persistently(attempt)
@@ -121,6 +125,12 @@ class Lifecycle:
         """Drive what was just saved to its end; left to the reconciler when another process is at this flow."""
         async with self._turns.hold_if_free(flow.flow_id) as is_free:
             return await self._finish(await self._directory.find(flow.flow_id)) if is_free else flow
+
+    def _left_over(self, flow: Flow) -> Flow:
+        """The flow, with what is under way left to the reconciler, which begins at once."""
+        if not flow.is_settled:
+            self.unfinished.set()
+        return flow
 
     @asynccontextmanager
     async def _alone(self, flow_id: str) -> AsyncIterator[None]:

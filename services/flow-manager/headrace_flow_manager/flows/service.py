@@ -36,6 +36,7 @@ class CloneOptions:
     set_origin_flow_id: bool = False
     set_component_id_map: bool = False
     is_template_instance: bool = False
+    connect_accounts: bool = False
 
 
 class FlowService:
@@ -126,28 +127,32 @@ class FlowService:
             and not (name == "sharedWith" and origin.tenant_id != tenant)
         }
         fields["name"] = options.prefix + origin.name
-        if "wizard" in fields:
-            fields["wizard"] = cloning.wizard_with_ids(fields["wizard"], ids)
         if options.set_origin_flow_id:
             fields["originFlowId"] = flow_id
         if options.set_component_id_map:
             fields["componentIdMap"] = dict(ids)
         if options.is_template_instance:
             fields |= {"templateId": flow_id, "type": "integration-instance"}
-        fields["flow"] = cloning.with_ids(origin.descriptor, ids)
-        return await self.create(tenant, "", fields | dict(options.additional or {}))
+        keeps_accounts = options.connect_accounts and origin.tenant_id == tenant
+        descriptor = origin.descriptor if keeps_accounts else cloning.without_accounts(origin.descriptor)
+        fields["flow"] = cloning.with_ids(descriptor, ids)
+        fields |= dict(options.additional or {})
+        if "wizard" in fields:
+            fields["wizard"] = cloning.wizard_with_ids(fields["wizard"], ids)
+        return await self.create(tenant, "", fields)
 
-    async def start(self, tenant: str, flow_id: str) -> Flow:
-        """Make the flow run, of the tenant or shared to be started.
+    async def start(self, tenant: str, flow_id: str, *, background: bool = False) -> Flow:
+        """Make the flow run, of the tenant or shared to be started; in the background it is only on its way then.
 
         Raises ValidationFailed with everything that keeps it from starting, NotFound, Forbidden.
         """
         find = functools.partial(self._reach, tenant, flow_id, "start")
-        return await self._lifecycle.start(flow_id, find, self._check_start)
+        return await self._lifecycle.start(flow_id, find, self._check_start, background=background)
 
-    async def stop(self, tenant: str, flow_id: str) -> Flow:
+    async def stop(self, tenant: str, flow_id: str, *, background: bool = False) -> Flow:
         """Make the flow, of the tenant or shared to be stopped, take no more events. Raises NotFound, Forbidden."""
-        return await self._lifecycle.stop(flow_id, functools.partial(self._reach, tenant, flow_id, "stop"))
+        find = functools.partial(self._reach, tenant, flow_id, "stop")
+        return await self._lifecycle.stop(flow_id, find, background=background)
 
     async def validate(self, tenants: Tenants, flow_id: str) -> Sequence[Problem]:
         """Everything found in the newest version, errors before warnings. Raises NotFound, Forbidden."""

@@ -69,16 +69,21 @@ class FlowServicer(grpc_pb.FlowServiceServicer):
             set_origin_flow_id=request.set_origin_flow_id,
             set_component_id_map=request.set_component_id_map,
             is_template_instance=request.is_template_instance,
+            connect_accounts=request.connect_accounts,
         )
         return pb.CloneFlowResponse(
             flow=_flow(await self._flows.clone(tenant_of(request.scope), request.flow_id, options))
         )
 
     async def StartFlow(self, request: pb.StartFlowRequest, context: object) -> pb.StartFlowResponse:
-        return pb.StartFlowResponse(flow=_flow(await self._flows.start(tenant_of(request.scope), request.flow_id)))
+        tenant = tenant_of(request.scope)
+        flow = await self._flows.start(tenant, request.flow_id, background=request.background)
+        return pb.StartFlowResponse(flow=_flow(flow))
 
     async def StopFlow(self, request: pb.StopFlowRequest, context: object) -> pb.StopFlowResponse:
-        return pb.StopFlowResponse(flow=_flow(await self._flows.stop(tenant_of(request.scope), request.flow_id)))
+        tenant = tenant_of(request.scope)
+        flow = await self._flows.stop(tenant, request.flow_id, background=request.background)
+        return pb.StopFlowResponse(flow=_flow(flow))
 
     async def ValidateFlow(self, request: pb.ValidateFlowRequest, context: object) -> pb.ValidateFlowResponse:
         return pb.ValidateFlowResponse(problems=map(_problem, await self._problems(request)))
@@ -155,6 +160,7 @@ def _flow(flow: Flow) -> flow_pb2.Flow:
         started_at=timestamp(flow.started_at),
         stopped_at=timestamp(flow.stopped_at),
         stage_error=flow.stage_error,
+        transition_id=flow.activation_id,
     )
 
 

@@ -31,6 +31,22 @@ class CloneOptions:
     set_origin_flow_id: bool = False
     set_component_id_map: bool = False
     is_template_instance: bool = False
+    connect_accounts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A start or stop of a flow: its ticket, the stage it has brought the flow to, and why it failed if it did."""
+
+    flow_id: str
+    ticket: str
+    stage: str
+    error: str
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the flow has arrived."""
+        return self.stage in {"running", "stopped"}
 
 
 class FlowClient:
@@ -99,18 +115,27 @@ class FlowClient:
             set_origin_flow_id=options.set_origin_flow_id,
             set_component_id_map=options.set_component_id_map,
             is_template_instance=options.is_template_instance,
+            connect_accounts=options.connect_accounts,
         )
         return flow_to_json((await self._stub.CloneFlow(request, timeout=self._timeout)).flow)
 
-    async def start(self, scope: Scope, flow_id: str) -> dict[str, Json]:
-        """The flow, running. Raises NotFound, or ValidationFailed naming what keeps it from starting."""
-        request = flow_service_pb2.StartFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id)
-        return flow_to_json((await self._stub.StartFlow(request, timeout=self._timeout)).flow)
+    async def start(self, scope: Scope, flow_id: str, *, background: bool = False) -> Transition:
+        """The flow running, or in the background on its way there.
 
-    async def stop(self, scope: Scope, flow_id: str) -> dict[str, Json]:
-        """The flow, stopped. Raises NotFound."""
-        request = flow_service_pb2.StopFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id)
-        return flow_to_json((await self._stub.StopFlow(request, timeout=self._timeout)).flow)
+        Raises NotFound, or ValidationFailed naming what keeps it from starting.
+        """
+        request = flow_service_pb2.StartFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id, background=background)
+        return _transition((await self._stub.StartFlow(request, timeout=self._timeout)).flow)
+
+    async def stop(self, scope: Scope, flow_id: str, *, background: bool = False) -> Transition:
+        """The flow stopped, or in the background on its way there. Raises NotFound."""
+        request = flow_service_pb2.StopFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id, background=background)
+        return _transition((await self._stub.StopFlow(request, timeout=self._timeout)).flow)
+
+    async def transition(self, scope: Scope, flow_id: str) -> Transition:
+        """How far the newest start or stop of the flow is. Raises NotFound."""
+        request = flow_service_pb2.GetFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id)
+        return _transition((await self._stub.GetFlow(request, timeout=self._timeout)).flow)
 
     async def problems(self, scope: Scope, flow_id: str) -> list[tuple[dict[str, Json], bool]]:
         """What would keep the flow from starting; each with whether it only warns. Raises NotFound."""
@@ -174,6 +199,10 @@ def flow_to_json(flow: flow_pb2.Flow) -> dict[str, Json]:
     if flow.stage_error:
         known["stageError"] = flow.stage_error
     return {**json_object(flow.record), **known}
+
+
+def _transition(flow: flow_pb2.Flow) -> Transition:
+    return Transition(flow.flow_id, flow.transition_id, _STAGES.get(flow.stage, "stopped"), flow.stage_error)
 
 
 def _version_to_json(version: flow_pb2.FlowVersion) -> dict[str, Json]:

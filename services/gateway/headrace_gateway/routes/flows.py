@@ -84,15 +84,24 @@ async def coordinate_flow(call: Call) -> Response:
     given = await call.object()
     flows = call.clients.flows
     order = flows.start if given["command"] == "start" else flows.stop
-    flow = await order(call.scope, call.value("id"))
-    return answer({"flowId": flow["flowId"], "stage": flow["stage"]})
+    background = call.flag("background")
+    made = await order(call.scope, call.value("id"), background=background)
+    said: dict[str, Json] = {"flowId": made.flow_id, "stage": made.stage}
+    return answer(said | ({"ticket": made.ticket} if background else {}))
 
 
 async def coordinator_status(call: Call) -> Response:
-    flow = await call.clients.flows.get(call.reading_scope, call.value("id"))
-    is_settled = flow["stage"] in {"running", "stopped"}
-    said: dict[str, Json] = {"status": flow["stage"], "stepsTotal": 1, "stepsDone": int(is_settled)}
-    return answer(said | ({"error": flow["stageError"]} if flow.get("stageError") else {}))
+    found = await call.clients.flows.transition(call.reading_scope, call.value("id"))
+    wanted = call.text("ticket", found.ticket)
+    if wanted != found.ticket:
+        raise errors.NotFound("ticket", wanted[:100])
+    said: dict[str, Json] = {
+        "status": found.stage,
+        "stepsTotal": 1,
+        "stepsDone": int(found.is_over),
+        "ticket": found.ticket or None,
+    }
+    return answer(said | ({"error": found.error} if found.error else {}))
 
 
 async def validate_flow(call: Call) -> Response:
@@ -148,6 +157,7 @@ def _clone_options(given: dict[str, Json]) -> CloneOptions:
         set_origin_flow_id=given.get("setOriginFlowId") is True,
         set_component_id_map=given.get("setComponentIdMap", True) is True,
         is_template_instance=given.get("isTemplateInstance") is True,
+        connect_accounts=given.get("connectAccounts") is True,
     )
 
 
@@ -257,6 +267,12 @@ ROUTES = (
         policy=Policy.USER,
         tag="Flows",
         summary="Copy a flow",
+        description=(
+            "The copy has component ids of its own, everywhere in the descriptor and the wizard; its componentIdMap "
+            "maps the old to the new ones, unless setComponentIdMap is false. It uses the accounts chosen in the "
+            "origin with connectAccounts only, and those of somebody else's flow never. `additional` fields replace "
+            "copied ones."
+        ),
         request=an_object(
             {
                 "prefix": {"type": "string", "maxLength": 1000},
@@ -265,6 +281,7 @@ ROUTES = (
                 "setOriginFlowId": YES_NO,
                 "setComponentIdMap": YES_NO,
                 "isTemplateInstance": YES_NO,
+                "connectAccounts": YES_NO,
             }
         ),
         answers=(Answer(200, "Copied.", an_object({"cloneId": TEXT}, required=("cloneId",))),),
@@ -278,9 +295,20 @@ ROUTES = (
         policy=Policy.USER,
         tag="Flows",
         summary="Start or stop a flow",
-        description="Starting a running flow changes nothing, nor does stopping a stopped one.",
+        description=(
+            "Starting a running flow changes nothing, nor does stopping a stopped one. In the background the answer "
+            "comes as soon as the order is on record; it is carried out whatever dies meanwhile, and the status knows "
+            "its ticket."
+        ),
+        parameters=(Parameter("background", "true does not wait for the flow to have started or stopped.", YES_NO),),
         request=an_object({"command": {"type": "string", "enum": ["start", "stop"]}}, required=("command",)),
-        answers=(Answer(200, "Done.", an_object({"flowId": TEXT, "stage": TEXT})),),
+        answers=(
+            Answer(
+                200,
+                "Done, or in the background on its way.",
+                an_object({"flowId": TEXT, "stage": TEXT, "ticket": TEXT}, required=("flowId", "stage")),
+            ),
+        ),
         errors=(400, 404, 409),
     ),
     Route(
@@ -290,8 +318,24 @@ ROUTES = (
         policy=Policy.USER,
         tag="Flows",
         summary="How far starting or stopping is",
-        parameters=(ALL_TENANTS,),
-        answers=(Answer(200, "The status.", an_object({"status": TEXT, "stepsTotal": WHOLE, "stepsDone": WHOLE})),),
+        description="The newest start or stop is told of; asking for the ticket of an older one finds nothing.",
+        parameters=(Parameter("ticket", "Ticket of the start or stop that is meant."), ALL_TENANTS),
+        answers=(
+            Answer(
+                200,
+                "The status: the stage, with an error where starting failed.",
+                an_object(
+                    {
+                        "status": TEXT,
+                        "stepsTotal": WHOLE,
+                        "stepsDone": WHOLE,
+                        "ticket": {"type": ["string", "null"]},
+                        "error": TEXT,
+                    },
+                    required=("status", "stepsTotal", "stepsDone"),
+                ),
+            ),
+        ),
         errors=(403, 404),
     ),
     Route(
