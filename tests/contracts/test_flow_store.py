@@ -11,6 +11,7 @@ from headrace_core import Json
 from headrace_core.errors import AlreadyExists, NotFound, RevisionConflict, ValidationFailed
 from headrace_core.ids import new_id
 from headrace_flow_manager.flows import model
+from headrace_flow_manager.flows.logger import LogLevel
 from headrace_flow_manager.flows.model import Flow, Stage, Turn
 from headrace_flow_manager.flows.sharing import Guest
 from headrace_flow_manager.query import Condition, ListQuery, Selection, SortKey
@@ -283,7 +284,7 @@ async def test_a_flow_has_no_versions_of_an_erased_flow_of_its_id(stores: Stores
 
 
 async def test_executors_are_told_the_version_they_name_or_the_one_that_runs(stores: Stores) -> None:
-    kept = flow(customFields={"a.b": 1})
+    kept = flow(customFields={"a.b": 1}, logger={"level": "errors"})
     await stores.flows.add(ANN, kept)
     stopped = await stores.directory.executable("f", 0)
     kept = await stores.flows.save(ANN, kept, model.activated(model.starting(kept, "id"), NOW))
@@ -296,6 +297,7 @@ async def test_executors_are_told_the_version_they_name_or_the_one_that_runs(sto
     assert (stopped.stage, stopped.version) == (Stage.STOPPED, None)
     assert running.version is not None and running.version.descriptor == flow().descriptor
     assert running.version.custom_fields == {"a.b": 1} and running.tenant_id == ANN
+    assert running.version.log_level is LogLevel.ERRORS
     assert named.version is not None and named.version.descriptor == {"new": {}}
     assert (leaving.removed, leaving.version) == (True, running.version) and removed.removed
     for flow_id, version in (("f", 9), ("g", 0)):

@@ -17,7 +17,7 @@ from headrace_core.errors import NotFound
 from headrace_core.ports import Bus
 from headrace_executor.app import ExecutorApp, Published
 from headrace_executor.model import RunState
-from headrace_executor.ports import FlowSource, FlowTimer, LogEntry, Neighbours, WebAnswer
+from headrace_executor.ports import FlowSource, FlowTimer, LogEntry, LogLevel, Neighbours, WebAnswer
 from headrace_executor.service import Event, RunDetail
 from headrace_executor.settings import ExecutorSettings
 from headrace_executor.store import ExecutorStore
@@ -48,8 +48,10 @@ class HandedFlows:
         self.sources: dict[str, FlowSource] = {}
         self.stopped: list[str] = []
 
-    def put(self, flow_id: str, descriptor: Mapping[str, Any], *, is_active: bool = True) -> None:
-        self.sources[flow_id] = FlowSource(flow_id, TENANT, is_active, 1, flow_id, dict(descriptor), {})
+    def put(
+        self, flow_id: str, descriptor: Mapping[str, Any], *, is_active: bool = True, log_level: LogLevel = "all"
+    ) -> None:
+        self.sources[flow_id] = FlowSource(flow_id, TENANT, is_active, 1, flow_id, dict(descriptor), {}, log_level)
 
     async def resolve(self, flow_id: str, version: int) -> FlowSource:
         if flow_id not in self.sources:

@@ -41,6 +41,7 @@ async def test_a_record_comes_back_as_it_was_sent(house: House) -> None:
         "originFlowId": "o",
         "componentIdMap": {"a": "b"},
         "mode": "module",
+        "logger": {"level": "none"},
     }
 
     made = await house.flows.CreateFlow(pb.CreateFlowRequest(scope=scope(ANN), record=dump(record)))
@@ -58,6 +59,7 @@ async def test_all_problems_of_a_record_are_said_at_once_and_nothing_is_saved(ho
         "type": "other",
         "customFields": [],
         "sharedWith": [{"permissions": ["fly"]}],
+        "logger": {"level": "loud"},
         "flow": {"a": {"x": "left"}, "b": {"type": "two.words", "colour": "red"}},
     }
 
@@ -65,7 +67,17 @@ async def test_all_problems_of_a_record_are_said_at_once_and_nothing_is_saved(ho
         await house.flows.CreateFlow(pb.CreateFlowRequest(scope=scope(ANN), flow_id="f", record=dump(bad)))
 
     places = {problem.where for problem in refused.value.problems}
-    assert places >= {"nmae", "name", "type", "customFields", "sharedWith", "flow.a.type", "flow.a.x", "flow.b.type"}
+    assert places >= {
+        "nmae",
+        "name",
+        "type",
+        "customFields",
+        "sharedWith",
+        "logger",
+        "flow.a.type",
+        "flow.a.x",
+        "flow.b.type",
+    }
     assert any("Known fields" in problem.fix for problem in refused.value.problems if problem.where == "nmae")
     with pytest.raises(NotFound):
         await house.get("f")

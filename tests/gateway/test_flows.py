@@ -216,6 +216,31 @@ async def test_a_message_goes_into_ones_own_flow_only(
     assert len(services.executor.events) == 2
 
 
+async def test_a_message_may_be_sent_to_either_address(user: httpx.AsyncClient, services: Services) -> None:
+    flow_id = await make(user)
+    body = {"componentId": "n1", "content": {"a": 1}, "eventId": "e"}
+
+    one = await user.post(f"/flows/{flow_id}", json=body)
+    other = await user.post(f"/flows/{flow_id}/send", json=body)
+
+    assert (other.status_code, other.json()["runId"]) == (202, one.json()["runId"])
+    assert other.json()["duplicate"] and len(services.executor.events) == 2
+
+
+async def test_what_is_logged_of_a_flow_is_chosen_while_it_runs(user: httpx.AsyncClient) -> None:
+    flow_id = await make(user)
+    await user.post(f"/flows/{flow_id}/coordinator", json={"command": "start"})
+
+    chosen = await user.put(f"/flows/{flow_id}/logger", json={"level": "errors"})
+    wrong = await user.put(f"/flows/{flow_id}/logger", json={"level": "loud"})
+    nobodys = await user.put("/flows/none/logger", json={"level": "all"})
+
+    assert chosen.json() == {"flowId": flow_id, "level": "errors"}
+    assert (await user.get(f"/flows/{flow_id}")).json()["logger"] == {"level": "errors"}
+    assert wrong.json()["problems"][0]["field"] == "level"
+    assert nobodys.status_code == 404
+
+
 async def test_a_trigger_has_a_webhook_url(user: httpx.AsyncClient) -> None:
     flow_id = await make(user)
 

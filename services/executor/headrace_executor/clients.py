@@ -25,7 +25,7 @@ from headrace_core.errors import NotFound
 from headrace_core.expressions import Json
 from headrace_runtime.rpc import Channel
 
-from headrace_executor.ports import FlowSource, FlowTimer, Lease, LogEntry, StoredFile
+from headrace_executor.ports import FlowSource, FlowTimer, Lease, LogEntry, LogLevel, StoredFile
 
 TIMEOUT = 10.0
 LONG_TIMEOUT = 120.0
@@ -39,6 +39,11 @@ _OPERATORS = {
     "greater": query_pb2.OPERATOR_GREATER,
     "less": query_pb2.OPERATOR_LESS,
     "empty": query_pb2.OPERATOR_EMPTY,
+}
+
+_LOG_LEVELS: Mapping[flow_pb2.LogLevel.ValueType, LogLevel] = {
+    flow_pb2.LOG_LEVEL_ERRORS: "errors",
+    flow_pb2.LOG_LEVEL_NONE: "none",
 }
 
 
@@ -250,6 +255,7 @@ def _source(version: flow_pb2.FlowVersion, *, is_active: bool) -> FlowSource:
         name=version.name,
         descriptor=orjson.loads(version.descriptor_json),
         custom_fields=_object(version.custom_fields),
+        log_level=_LOG_LEVELS.get(version.log_level, "all"),
     )
 
 

@@ -17,6 +17,7 @@ from headrace_sdk import Component
 
 from headrace_executor.firing import JoinRules, Pattern, rules_for
 from headrace_executor.model import ANSWER_PORT, ERROR_PORT, HOOK_PORTS, TIMEOUT_PORT
+from headrace_executor.ports import LogLevel
 
 Effect = Literal["pure", "read", "idempotent", "unsafe", "undeclared"]
 InDoubt = Literal["retry", "park", "skip"]
@@ -85,6 +86,7 @@ class Plan:
     custom_fields: Mapping[str, Json]
     descriptor: Mapping[str, Json]
     durability: Durability
+    log_level: LogLevel
     _joins: Mapping[str, Sequence[Pattern]]
     _rules: dict[str, JoinRules] = field(default_factory=dict)
     _answerers: frozenset[str] = frozenset()
@@ -120,6 +122,7 @@ def compile_plan(
     name: str,
     descriptor: Json,
     custom_fields: Mapping[str, Json],
+    log_level: LogLevel,
     public_url: str,
 ) -> Plan:
     """Make a version ready. Raises ValidationFailed when a component is not there or a transform does not parse."""
@@ -155,6 +158,7 @@ def compile_plan(
         custom_fields=custom_fields,
         descriptor=cast("Mapping[str, Json]", descriptor),
         durability=_durability(settings),
+        log_level=log_level,
         _joins={node.id: patterns for node in nodes.values() if (patterns := _patterns(node.manifest))},
         _answerers=frozenset(node.id for node in nodes.values() if node.component.answers_caller),
     )

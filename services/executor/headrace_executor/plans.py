@@ -81,7 +81,7 @@ class Plans:
     def _compile(self, source: FlowSource) -> Plan:
         key = (source.flow_id, source.version)
         plan = self._plans.get(key)
-        if plan is None or plan.name != source.name or plan.custom_fields != source.custom_fields:
+        if plan is None or not _says(plan, source):
             plan = compile_plan(
                 self._components,
                 flow_id=source.flow_id,
@@ -90,9 +90,15 @@ class Plans:
                 name=source.name,
                 descriptor=source.descriptor,
                 custom_fields=source.custom_fields,
+                log_level=source.log_level,
                 public_url=self._public_url,
             )
             self._plans[key] = plan
             if len(self._plans) > MAX_PLANS:
                 self._plans.popitem(last=False)
         return plan
+
+
+def _says(plan: Plan, source: FlowSource) -> bool:
+    """Whether the plan has what may change about a version: all but its descriptor."""
+    return (plan.name, plan.custom_fields, plan.log_level) == (source.name, source.custom_fields, source.log_level)

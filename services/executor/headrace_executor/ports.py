@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 from headrace_core.expressions import Json
 from headrace_core.schedules import Schedule
+
+LogLevel = Literal["all", "errors", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class FlowSource:
     name: str
     descriptor: Json
     custom_fields: Mapping[str, Json]
+    log_level: LogLevel = "all"
 
 
 @dataclass(frozen=True, slots=True)

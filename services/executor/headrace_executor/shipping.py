@@ -88,9 +88,14 @@ class Shipper:
 
 
 def _records(chunk: JournalEntry, plan: Plan, redaction: Redaction) -> Iterator[LogEntry]:
+    """The records of a chunk, as far as the flow wants them logged."""
+    if plan.log_level == "none":
+        return
     for step in read_steps([chunk.records], chunk.run_id):
         if step.port not in HOOK_PORTS:
-            yield from _step_records(chunk, plan, redaction.step(step))
+            for record in _step_records(chunk, plan, redaction.step(step)):
+                if plan.log_level == "all" or record.fields["severity"] == "error":
+                    yield record
 
 
 def _step_records(chunk: JournalEntry, plan: Plan, step: StepRecord) -> Iterator[LogEntry]:

@@ -87,6 +87,7 @@ COMPONENTS: dict[str, Schema] = {
             "type": {"type": ["string", "null"]},
             "flow": FREE_OBJECT,
             "customFields": {"type": ["object", "null"]},
+            "logger": {"type": ["object", "null"]},
             "thumbnail": {"type": ["string", "null"]},
             "svg": {"type": ["string", "null"]},
             "sharedWith": {"type": ["array", "null"]},

@@ -10,6 +10,7 @@ from headrace_core import Json
 from headrace_core.errors import RevisionConflict
 
 from headrace_flow_manager import json_text
+from headrace_flow_manager.flows.logger import LogLevel, log_level_of
 
 
 class Stage(StrEnum):
@@ -53,6 +54,11 @@ class Flow:
         return str(self.record.get("name", ""))
 
     @property
+    def log_level(self) -> LogLevel:
+        """What of its runs goes to the log; all where nobody said anything."""
+        return log_level_of(self.record)
+
+    @property
     def is_active(self) -> bool:
         """Whether it takes events, or is about to."""
         return self.stage in (Stage.STARTING, Stage.RUNNING)
@@ -79,6 +85,7 @@ class FlowVersion:
     custom_fields: Mapping[str, Json]
     created_at: datetime
     label: str = ""
+    log_level: LogLevel = LogLevel.ALL
 
 
 @dataclass(frozen=True, slots=True)

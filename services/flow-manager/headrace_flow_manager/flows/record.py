@@ -10,6 +10,7 @@ from headrace_core.errors import BadRequest, Problem, ValidationFailed
 from headrace_core.flow import kind_of, parse_descriptor
 
 from headrace_flow_manager import json_text
+from headrace_flow_manager.flows.logger import LogLevel
 from headrace_flow_manager.flows.sharing import PERMISSIONS
 
 DEFAULT_NAME = "New flow"
@@ -131,6 +132,12 @@ def _shared_with(value: Json) -> str:
     return ""
 
 
+def _logger(value: Json) -> str:
+    if isinstance(value, dict) and value.keys() == {"level"} and value["level"] in tuple(LogLevel):
+        return ""
+    return f"It is no object with a level out of {', '.join(LogLevel)}."
+
+
 def _descriptor(_value: Json) -> str:
     return ""  # parse_descriptor says it all
 
@@ -151,4 +158,5 @@ _CHECKS: Mapping[str, Check] = {
     "originFlowId": _text(MAX_NAME),
     "componentIdMap": _id_map,
     "mode": _text(MAX_NAME),
+    "logger": _logger,
 }

@@ -9,6 +9,7 @@ from headrace_core.errors import BadRequest, Problem
 from headrace_runtime.rpc import Server
 
 from headrace_flow_manager import json_text
+from headrace_flow_manager.flows.logger import LogLevel
 from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
 from headrace_flow_manager.flows.service import CloneOptions, FlowResolver, FlowService
 from headrace_flow_manager.servicer import json_bytes, query_of, scope_of, tenant_of, timestamp
@@ -18,6 +19,12 @@ _STAGES = {
     Stage.STARTING: flow_pb2.FLOW_STAGE_STARTING,
     Stage.RUNNING: flow_pb2.FLOW_STAGE_RUNNING,
     Stage.STOPPING: flow_pb2.FLOW_STAGE_STOPPING,
+}
+
+_LOG_LEVELS = {
+    LogLevel.ALL: flow_pb2.LOG_LEVEL_ALL,
+    LogLevel.ERRORS: flow_pb2.LOG_LEVEL_ERRORS,
+    LogLevel.NONE: flow_pb2.LOG_LEVEL_NONE,
 }
 
 
@@ -174,6 +181,7 @@ def _version(version: FlowVersion) -> flow_pb2.FlowVersion:
         custom_fields=json_bytes(version.custom_fields),
         created_at=timestamp(version.created_at),
         label=version.label,
+        log_level=_LOG_LEVELS[version.log_level],
     )
 
 

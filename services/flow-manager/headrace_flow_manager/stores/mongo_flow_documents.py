@@ -13,6 +13,7 @@ from headrace_core import Json
 from headrace_runtime.mongo import Document
 
 from headrace_flow_manager import times
+from headrace_flow_manager.flows.logger import LogLevel
 from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
 from headrace_flow_manager.query import Record
 from headrace_flow_manager.stores.mongo_values import packed, unpacked
@@ -59,11 +60,12 @@ def state_of(flow: Flow) -> Document:
 
 
 def record_of(flow: Flow) -> Document:
-    """The public fields. Custom fields are there a second time for executors, who want nothing else of the record."""
+    """The public fields. What executors want of them, custom fields and the log level, is there a second time."""
     return {
         "name": flow.name,
         "record": packed(flow.record),
         "custom_fields": packed(_custom_fields(flow.record)),
+        "log_level": str(flow.log_level),
     }
 
 
@@ -121,6 +123,7 @@ def version(kept: Document, of: Document) -> FlowVersion:
         descriptor=unpacked(of["descriptor"]),
         custom_fields=unpacked(kept["custom_fields"]),
         created_at=times.from_micros(of["versioned_at"]),
+        log_level=LogLevel(kept.get("log_level", LogLevel.ALL)),
         label=kept.get("labels", {}).get(str(of["version"]), ""),
     )
 

@@ -10,6 +10,7 @@ from headrace_core.errors import AlreadyExists, NotFound, RevisionConflict
 from headrace_runtime.sqlite import Database
 
 from headrace_flow_manager import json_text, times
+from headrace_flow_manager.flows.logger import log_level_of
 from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Stage
 from headrace_flow_manager.flows.sharing import PERMISSIONS, Guest, permits
 from headrace_flow_manager.query import ListQuery, Page, Record, Selection
@@ -352,7 +353,8 @@ def _flow(row: sqlite3.Row) -> Flow:
 
 
 def _version(row: sqlite3.Row) -> FlowVersion:
-    custom_fields = parsed_object(row["record"]).get("customFields")
+    record = parsed_object(row["record"])
+    custom_fields = record.get("customFields")
     return FlowVersion(
         flow_id=row["flow_id"],
         tenant_id=row["tenant_id"],
@@ -362,4 +364,5 @@ def _version(row: sqlite3.Row) -> FlowVersion:
         custom_fields=custom_fields if isinstance(custom_fields, dict) else {},
         created_at=times.from_micros(row["created_at"]),
         label=row["label"],
+        log_level=log_level_of(record),
     )

@@ -97,6 +97,13 @@ class FlowClient:
         answer = await self._stub.UpdateFlow(request, timeout=self._timeout)
         return flow_to_json(answer.flow), answer.created
 
+    async def change(self, scope: Scope, flow_id: str, changes: dict[str, Json]) -> dict[str, Json]:
+        """Change fields of a flow that is there, whatever its revision. Raises NotFound."""
+        request = flow_service_pb2.UpdateFlowRequest(
+            scope=scope_to_proto(scope), flow_id=flow_id, changes=orjson.dumps(changes), force=True
+        )
+        return flow_to_json((await self._stub.UpdateFlow(request, timeout=self._timeout)).flow)
+
     async def delete(self, scope: Scope, flow_id: str, expected_revision: int) -> None:
         """Stop and remove a flow. Raises NotFound, RevisionConflict when somebody saved since that revision."""
         request = flow_service_pb2.DeleteFlowRequest(

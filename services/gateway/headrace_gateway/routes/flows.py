@@ -132,6 +132,13 @@ async def inject_message(call: Call) -> Response:
     return answer({"runId": outcome.run_id, "flowId": flow_id, "duplicate": outcome.duplicate}, 202)
 
 
+async def set_logger(call: Call) -> Response:
+    level = str((await call.object())["level"])
+    changes: dict[str, Json] = {"logger": {"level": level}}
+    flow = await call.clients.flows.change(call.scope, call.value("id"), changes)
+    return answer({"flowId": flow["flowId"], "level": level}, headers=etag_of(flow))
+
+
 async def webhook_url(call: Call) -> Response:
     node_id = call.value("componentId")
     if not re.fullmatch(r"[\w \-]{1,200}", node_id):
@@ -162,6 +169,16 @@ def _clone_options(given: dict[str, Json]) -> CloneOptions:
 
 
 _FLOW_ID = an_object({"flowId": TEXT}, required=("flowId",))
+_MESSAGE = an_object(
+    {
+        "componentId": {"type": "string", "minLength": 1, "maxLength": 200},
+        "port": {"type": "string", "minLength": 1, "maxLength": 200},
+        "content": ANYTHING,
+        "correlationId": {"type": "string", "maxLength": 255},
+        "eventId": {"type": "string", "maxLength": 255},
+    },
+    required=("componentId",),
+)
 
 ROUTES = (
     Route(
@@ -246,19 +263,38 @@ ROUTES = (
         tag="Flows",
         summary="Send a message into a flow",
         description="Accepted means durable. Equal eventIds make one run.",
-        request=an_object(
-            {
-                "componentId": {"type": "string", "minLength": 1, "maxLength": 200},
-                "port": {"type": "string", "minLength": 1, "maxLength": 200},
-                "content": ANYTHING,
-                "correlationId": {"type": "string", "maxLength": 255},
-                "eventId": {"type": "string", "maxLength": 255},
-            },
-            required=("componentId",),
-        ),
+        request=_MESSAGE,
         answers=(Answer(202, "Accepted.", ref("Accepted")),),
         errors=(400, 404, 409),
         limit=Limit.WEBHOOK,
+    ),
+    Route(
+        method="POST",
+        path="/flows/{id}/send",
+        handler=inject_message,
+        policy=Policy.USER,
+        tag="Flows",
+        summary="Send a message into a flow",
+        description="The same as POST /flows/{id}.",
+        request=_MESSAGE,
+        answers=(Answer(202, "Accepted.", ref("Accepted")),),
+        errors=(400, 404, 409),
+        limit=Limit.WEBHOOK,
+    ),
+    Route(
+        method="PUT",
+        path="/flows/{id}/logger",
+        handler=set_logger,
+        policy=Policy.USER,
+        tag="Flows",
+        summary="Choose what of a flow's runs goes to the log",
+        description=(
+            "Everything, errors only, or nothing; it holds for what runs from now on, without a restart of the flow. "
+            "What a run did can be read at the run itself in any case."
+        ),
+        request=an_object({"level": {"type": "string", "enum": ["all", "errors", "none"]}}, required=("level",)),
+        answers=(Answer(200, "Chosen.", an_object({"flowId": TEXT, "level": TEXT}, required=("flowId", "level"))),),
+        errors=(400, 404),
     ),
     Route(
         method="POST",
