@@ -1,4 +1,4 @@
-"""What every FlowStore, FlowDirectory and TurnStore promises."""
+"""What every FlowStore, FlowDirectory, WorkStore and TurnStore promises."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -12,8 +12,9 @@ from headrace_core.errors import AlreadyExists, NotFound, RevisionConflict, Vali
 from headrace_core.ids import new_id
 from headrace_flow_manager.flows import model
 from headrace_flow_manager.flows.logger import LogLevel
-from headrace_flow_manager.flows.model import Flow, Stage, Turn
+from headrace_flow_manager.flows.model import Flow, Instance, Stage, Turn
 from headrace_flow_manager.flows.sharing import Guest
+from headrace_flow_manager.flows.work import Order, Work, WorkState, ended, stepped
 from headrace_flow_manager.query import Condition, ListQuery, Selection, SortKey
 from headrace_flow_manager.scope import EVERY_TENANT
 from headrace_flow_manager.stores.bundle import Stores
@@ -315,6 +316,58 @@ async def test_a_guest_finds_what_is_shared_with_them_and_nothing_else(stores: S
     for flow_id in ("own", "none"):
         with pytest.raises(NotFound):
             await stores.flows.shared(bob, flow_id)
+
+
+async def test_instances_of_a_template_are_found_across_tenants_by_flow_id(stores: Stores) -> None:
+    for flow_id, tenant, template in (
+        ("c", ANN, "t"),
+        ("a", BOB, "t"),
+        ("b", ANN, "u"),
+        ("d", ANN, "t"),
+        ("e", ANN, ""),
+    ):
+        await stores.flows.add(tenant, flow(flow_id, tenant, **({"templateId": template} if template else {})))
+    removed = await stores.flows.get(ANN, "d")
+    await stores.flows.save(ANN, removed, model.removing(removed, "id"))
+    changed = await stores.flows.get(ANN, "b")
+    await stores.flows.save(ANN, changed, replace(changed, record={"name": "b", "templateId": "t"}))
+
+    found = await stores.directory.instances("t", "", 10)
+
+    assert found == [Instance(BOB, "a"), Instance(ANN, "b"), Instance(ANN, "c")]
+    assert await stores.directory.instances("t", "a", 1) == [Instance(ANN, "b")]
+    assert await stores.directory.instances("", "", 10) == [] == await stores.directory.instances("u", "", 10)
+
+
+def work(ticket: str, tenant: str = ANN, at: datetime = NOW) -> Work:
+    return Work(ticket, tenant, Order.UPDATE, "t", 3, True, 7, at, at)
+
+
+async def test_work_is_its_tenants_and_as_it_was_saved_last(stores: Stores) -> None:
+    await stores.work.add(work("one"))
+    later = stepped(work("one"), "a", NOW + timedelta(seconds=1), "no\x00")
+    await stores.work.save(later)
+
+    assert await stores.work.get(ANN, "one") == later
+    for tenant, ticket in ((BOB, "one"), (ANN, "two")):
+        with pytest.raises(NotFound):
+            await stores.work.get(tenant, ticket)
+
+
+async def test_work_that_is_not_over_is_found_longest_untouched_first_and_is_never_forgotten(stores: Stores) -> None:
+    hour = timedelta(hours=1)
+    for ticket, tenant, at in (("new", ANN, NOW + hour), ("old", BOB, NOW), ("done", ANN, NOW), ("late", ANN, NOW)):
+        await stores.work.add(work(ticket, tenant, at))
+    await stores.work.save(ended(work("done"), NOW))
+    await stores.work.save(ended(work("late"), NOW + hour))
+
+    assert [each.ticket for each in await stores.work.unfinished(10)] == ["old", "new"]
+    assert [each.ticket for each in await stores.work.unfinished(1)] == ["old"]
+    await stores.work.prune(NOW + hour)
+    assert [each.ticket for each in await stores.work.unfinished(10)] == ["old", "new"]
+    assert (await stores.work.get(ANN, "late")).state is WorkState.COMPLETED
+    with pytest.raises(NotFound):
+        await stores.work.get(ANN, "done")
 
 
 async def test_of_those_who_ask_for_a_turn_one_gets_it(stores: Stores) -> None:

@@ -15,6 +15,7 @@ from headrace.file.v1.file_service_pb2_grpc import FileServiceStub
 from headrace.flow.v1 import flow_pb2
 from headrace.flow.v1 import flow_service_pb2 as flow_pb
 from headrace.flow.v1.flow_service_pb2_grpc import FlowServiceStub
+from headrace.integration.v1.integration_service_pb2_grpc import IntegrationServiceStub
 from headrace.log.v1 import log_service_pb2 as log_pb
 from headrace.log.v1 import log_service_pb2_grpc as log_rpc
 from headrace.people.v1.people_service_pb2_grpc import PeopleServiceStub
@@ -24,7 +25,7 @@ from headrace.setting.v1.setting_service_pb2_grpc import SettingServiceStub
 from headrace.store.v1.store_service_pb2_grpc import StoreServiceStub
 from headrace_core import Json
 from headrace_core.clock import TestClock
-from headrace_core.errors import HeadraceError
+from headrace_core.errors import HeadraceError, Unavailable
 from headrace_flow_manager import json_text
 from headrace_flow_manager.app import FlowManagerApp, open_app
 from headrace_flow_manager.catalog.model import CatalogEntry
@@ -72,6 +73,24 @@ class ActedExecution(execution_rpc.ExecutionServiceServicer):
     """Set when a call was done or an event taken."""
     refusals: dict[str, str] = field(default_factory=dict)
     """Code by flow id: events of these flows are refused."""
+
+    open_runs: list[execution_pb2.Run] = field(default_factory=list)
+    """Runs that wait; one that is cancelled is none any more."""
+    refused_cancels: set[str] = field(default_factory=set)
+    """Runs that cannot be cancelled for the moment."""
+
+    async def ListRuns(self, request: execution_pb.ListRunsRequest, context: object) -> execution_pb.ListRunsResponse:
+        found = [each for each in self.open_runs if (each.flow_id, each.state) == (request.flow_id, request.state)]
+        return execution_pb.ListRunsResponse(runs=found[request.offset :][: request.limit], total=len(found))
+
+    async def CancelRun(
+        self, request: execution_pb.CancelRunRequest, context: object
+    ) -> execution_pb.CancelRunResponse:
+        if request.run_id in self.refused_cancels:
+            raise Unavailable("The executor is away.")
+        self._do("cancel", request.run_id)
+        self.open_runs = [each for each in self.open_runs if each.run_id != request.run_id]
+        return execution_pb.CancelRunResponse()
 
     def _do(self, call: str, flow_id: str, version: int = 0, activation_id: str = "") -> None:
         if self.failures:
@@ -156,6 +175,7 @@ class House:
     def __post_init__(self) -> None:
         # The generated stubs are generic over the kind of channel; tests read their answers freely.
         self.flows: Any = FlowServiceStub(self.channel)
+        self.integrations: Any = IntegrationServiceStub(self.channel)
         self.people: Any = PeopleServiceStub(self.channel)
         self.catalog: Any = CatalogServiceStub(self.channel)
         self.stores: Any = StoreServiceStub(self.channel)

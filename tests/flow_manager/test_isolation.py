@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from headrace.file.v1 import file_service_pb2 as file_pb
 from headrace.flow.v1 import flow_service_pb2 as flow_pb
+from headrace.integration.v1 import integration_service_pb2 as integration_pb
 from headrace.store.v1 import store_service_pb2 as store_pb
 from headrace_core.errors import NotFound
 
@@ -30,6 +31,15 @@ NAMED: dict[str, Callable[[dict[str, str]], Any]] = {
     ),
     "flows.RestoreFlowVersion": lambda ids: flow_pb.RestoreFlowVersionRequest(
         scope=THEIRS, flow_id=ids["flow"], version=1
+    ),
+    "integrations.UpdateInstances": lambda ids: integration_pb.UpdateInstancesRequest(
+        scope=THEIRS, template_id=ids["flow"]
+    ),
+    "integrations.DeleteIntegration": lambda ids: integration_pb.DeleteIntegrationRequest(
+        scope=THEIRS, flow_id=ids["flow"]
+    ),
+    "integrations.GetIntegrationWork": lambda ids: integration_pb.GetIntegrationWorkRequest(
+        scope=THEIRS, ticket=ids["ticket"]
     ),
     "stores.GetStore": lambda ids: store_pb.GetStoreRequest(scope=THEIRS, store_id=ids["store"]),
     "stores.RenameStore": lambda ids: store_pb.RenameStoreRequest(scope=THEIRS, store_id=ids["store"], name="x"),
@@ -71,12 +81,14 @@ ELSEWHERE = {
 
 async def furnish(house: House) -> dict[str, str]:
     """Something of everything for Ann."""
-    flow, store_id = await house.create("secret"), await new_store(house, "secret")
+    flow, store_id = await house.create("secret", type="integration-template"), await new_store(house, "secret")
+    order = integration_pb.UpdateInstancesRequest(scope=scope(ANN), template_id=flow.flow_id)
+    ticket = (await house.integrations.UpdateInstances(order)).work.ticket
     await put(house, store_id, "k", 1, request_id="r")
     await save(house, b"secret", "file")
     request = file_pb.OpenFileRequest(scope=scope(ANN), file_id="open", filename="x")
     upload_id = (await house.files.OpenFile(request)).upload_id
-    return {"flow": flow.flow_id, "store": store_id, "file": "file", "upload": upload_id}
+    return {"flow": flow.flow_id, "ticket": ticket, "store": store_id, "file": "file", "upload": upload_id}
 
 
 async def everything(house: House, ids: dict[str, str]) -> list[Any]:
@@ -152,6 +164,7 @@ async def test_nobody_can_take_away_anothers_listener(house: House) -> None:
 def test_every_method_with_a_scope_is_held_to_this() -> None:
     services = {
         "flows": flow_pb.DESCRIPTOR.services_by_name["FlowService"],
+        "integrations": integration_pb.DESCRIPTOR.services_by_name["IntegrationService"],
         "stores": store_pb.DESCRIPTOR.services_by_name["StoreService"],
         "files": file_pb.DESCRIPTOR.services_by_name["FileService"],
     }

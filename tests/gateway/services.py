@@ -16,6 +16,8 @@ from headrace.file.v1 import file_service_pb2_grpc as file_rpc
 from headrace.flow.v1 import flow_pb2 as flow
 from headrace.flow.v1 import flow_service_pb2 as flows
 from headrace.flow.v1 import flow_service_pb2_grpc as flow_rpc
+from headrace.integration.v1 import integration_service_pb2 as integrations
+from headrace.integration.v1 import integration_service_pb2_grpc as integration_rpc
 from headrace.log.v1 import log_service_pb2 as log
 from headrace.log.v1 import log_service_pb2_grpc as log_rpc
 from headrace.people.v1 import people_pb2 as people
@@ -271,6 +273,41 @@ class Flows(flow_rpc.FlowServiceServicer):
             expected_revision=request.expected_revision,
         )
         return flows.RestoreFlowVersionResponse(flow=(await self.UpdateFlow(update, context)).flow)
+
+
+@dataclass
+class Integrations(integration_rpc.IntegrationServiceServicer):
+    """Notes orders; the work of the ticket `ticket` failed at one of three."""
+
+    ordered: list[Any] = field(default_factory=list)
+
+    async def UpdateInstances(
+        self, request: integrations.UpdateInstancesRequest, context: object
+    ) -> integrations.UpdateInstancesResponse:
+        self.ordered.append(request)
+        return integrations.UpdateInstancesResponse(work=integrations.IntegrationWork(ticket="ticket"))
+
+    async def DeleteIntegration(
+        self, request: integrations.DeleteIntegrationRequest, context: object
+    ) -> integrations.DeleteIntegrationResponse:
+        self.ordered.append(request)
+        return integrations.DeleteIntegrationResponse(work=integrations.IntegrationWork(ticket="ticket"))
+
+    async def GetIntegrationWork(
+        self, request: integrations.GetIntegrationWorkRequest, context: object
+    ) -> integrations.GetIntegrationWorkResponse:
+        if request.ticket != "ticket":
+            raise errors.NotFound("ticket", request.ticket)
+        work = integrations.IntegrationWork(
+            ticket="ticket",
+            flow_id="f",
+            state=integrations.WORK_STATE_FAILED,
+            steps_total=3,
+            steps_done=3,
+            steps_failed=1,
+            error="g: it does not fit",
+        )
+        return integrations.GetIntegrationWorkResponse(work=work)
 
 
 class Catalog(catalog_rpc.CatalogServiceServicer):
@@ -615,6 +652,7 @@ class Services:
 
     people: People = field(default_factory=People)
     flows: Flows = field(default_factory=Flows)
+    integrations: Integrations = field(default_factory=Integrations)
     stores: Stores = field(default_factory=Stores)
     files: Files = field(default_factory=Files)
     executor: Executor = field(default_factory=Executor)
@@ -625,6 +663,7 @@ class Services:
     def __post_init__(self) -> None:
         people_rpc.add_PeopleServiceServicer_to_server(self.people, self.server)
         flow_rpc.add_FlowServiceServicer_to_server(self.flows, self.server)
+        integration_rpc.add_IntegrationServiceServicer_to_server(self.integrations, self.server)
         store_rpc.add_StoreServiceServicer_to_server(self.stores, self.server)
         file_rpc.add_FileServiceServicer_to_server(self.files, self.server)
         execution_rpc.add_ExecutionServiceServicer_to_server(self.executor, self.server)

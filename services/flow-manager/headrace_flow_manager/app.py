@@ -26,9 +26,10 @@ from headrace_flow_manager.data_stores.service import DataStoreService
 from headrace_flow_manager.data_stores.servicer import StoreServicer
 from headrace_flow_manager.files.service import FileService
 from headrace_flow_manager.files.servicer import FileServicer
+from headrace_flow_manager.flows.integrations import IntegrationService
 from headrace_flow_manager.flows.lifecycle import Lifecycle
 from headrace_flow_manager.flows.service import FlowResolver, FlowService
-from headrace_flow_manager.flows.servicer import FlowServicer
+from headrace_flow_manager.flows.servicer import FlowServicer, IntegrationServicer
 from headrace_flow_manager.flows.turns import Turns
 from headrace_flow_manager.guests import GuestBook
 from headrace_flow_manager.loops import Loop, Loops
@@ -87,6 +88,10 @@ class FlowManagerApp:
         self.catalog = catalog
         self.flows = FlowService(stores.flows, GuestBook(stores.people), self.lifecycle, validate, news, clock)
         self.resolver = FlowResolver(stores.directory)
+        ordered = asyncio.Event()
+        self.integrations = IntegrationService(
+            self.flows, stores.flows, stores.directory, stores.work, turns, execution, clock, ordered
+        )
         self.people = PeopleService(stores.people, passwords, _people_rules(settings), clock)
         self.authenticator = Authenticator(stores.tokens, clock)
         self.data_stores = DataStoreService(stores.data_stores, clock, records_changed, settings.request_memory)
@@ -98,6 +103,8 @@ class FlowManagerApp:
         self._loops = Loops(
             [
                 Loop("flow reconciler", self.lifecycle.reconcile, settings.reconcile_every, self.lifecycle.unfinished),
+                Loop("work at integrations", self.integrations.round, settings.reconcile_every, ordered),
+                Loop("pruning of work at integrations", self.integrations.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("store relay", self.relay.round, settings.relay_every, records_changed),
                 Loop("pruning of people", self.people.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("pruning of store requests", self.data_stores.prune, PRUNE_EVERY, asyncio.Event()),
@@ -107,8 +114,9 @@ class FlowManagerApp:
         )
 
     def register(self, server: Server) -> None:
-        """Answer the six services of the flow manager at this server."""
+        """Answer the seven services of the flow manager at this server."""
         FlowServicer(self.flows, self.resolver).register(server)
+        IntegrationServicer(self.integrations).register(server)
         PeopleServicer(self.people, self.authenticator).register(server)
         CatalogServicer(self.catalog).register(server)
         StoreServicer(self.data_stores).register(server)

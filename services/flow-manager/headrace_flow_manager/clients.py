@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 FLOW_CHANGED = "flow.changed"
 STORE_PORT = "store"
+RUNS = 100
+
+_OPEN = (execution_pb2.RUN_STATE_READY, execution_pb2.RUN_STATE_RUNNING, execution_pb2.RUN_STATE_WAITING)
 
 
 class ExecutionClient:
@@ -55,6 +58,28 @@ class ExecutionClient:
     async def forget(self, flow: Flow) -> None:
         request = execution_pb.ForgetFlowRequest(scope=_scope(flow.tenant_id), flow_id=flow.flow_id)
         await self._stub.ForgetFlow(request, timeout=self._timeout)
+
+    async def cancel_older(self, flow: Flow) -> None:
+        older = [run for state in _OPEN for run in await self._runs(flow, state) if run.flow_version < flow.version]
+        for run in older:
+            request = execution_pb.CancelRunRequest(
+                scope=_scope(flow.tenant_id),
+                run_id=run.run_id,
+                reason=f"the flow was updated to version {flow.version}",
+            )
+            await self._stub.CancelRun(request, timeout=self._timeout)
+
+    async def _runs(self, flow: Flow, state: "execution_pb2.RunState.ValueType") -> list[execution_pb2.Run]:
+        """All runs of the flow in that state."""
+        found: list[execution_pb2.Run] = []
+        while True:
+            request = execution_pb.ListRunsRequest(
+                scope=_scope(flow.tenant_id), flow_id=flow.flow_id, state=state, offset=len(found), limit=RUNS
+            )
+            page = (await self._stub.ListRuns(request, timeout=self._timeout)).runs
+            found += page
+            if len(page) < RUNS:
+                return found
 
     async def accept(self, deliveries: Sequence[Delivery]) -> Sequence[Refused]:
         events = [_event(index, delivery) for index, delivery in enumerate(deliveries)]

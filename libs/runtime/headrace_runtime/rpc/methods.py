@@ -30,11 +30,17 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.flow.v1.FlowService",
         "gateway",
-        again="GetFlow ListFlows StartFlow ValidateFlow ListFlowVersions",
-        once="CreateFlow UpdateFlow DeleteFlow CloneFlow",
+        again="GetFlow ListFlows StartFlow ValidateFlow ListFlowVersions GetFlowVersion LabelFlowVersion",
+        once="CreateFlow UpdateFlow DeleteFlow CloneFlow RestoreFlowVersion",
     ),
     **_rows("headrace.flow.v1.FlowService", "gateway executor", again="StopFlow"),
     **_rows("headrace.flow.v1.FlowService", "executor", again="ResolveFlow ListActiveFlows"),
+    **_rows(
+        "headrace.integration.v1.IntegrationService",
+        "gateway",
+        again="GetIntegrationWork",
+        once="UpdateInstances DeleteIntegration",
+    ),
     **_rows(
         "headrace.people.v1.PeopleService",
         "gateway",
@@ -59,10 +65,11 @@ METHODS: Mapping[str, Method] = {
     **_rows("headrace.execution.v1.ExecutionService", "gateway flow-manager", again="Accept"),
     **_rows("headrace.execution.v1.ExecutionService", "scheduler", again="FireTimers RestoreTimers"),
     **_rows("headrace.execution.v1.ExecutionService", "flow-manager", again="ActivateFlow DeactivateFlow ForgetFlow"),
+    **_rows("headrace.execution.v1.ExecutionService", "gateway flow-manager", again="ListRuns CancelRun"),
     **_rows(
         "headrace.execution.v1.ExecutionService",
         "gateway",
-        again="GetRun ListRuns CancelRun ListUnprocessed GetUnprocessed Watch",
+        again="GetRun ListUnprocessed GetUnprocessed Watch",
         once="DeleteUnprocessed RetryUnprocessed",
     ),
     **_rows(

@@ -54,6 +54,11 @@ class Flow:
         return str(self.record.get("name", ""))
 
     @property
+    def template_id(self) -> str:
+        """The template it was made of; "" for a flow of its own."""
+        return str(self.record.get("templateId", ""))
+
+    @property
     def log_level(self) -> LogLevel:
         """What of its runs goes to the log; all where nobody said anything."""
         return log_level_of(self.record)
@@ -96,6 +101,14 @@ class Executable:
     stage: Stage
     removed: bool
     version: FlowVersion | None
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A flow that was made of a template, and whose it is."""
+
+    tenant_id: str
+    flow_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,10 @@ def _text(limit: int) -> Check:
     return check
 
 
+def _number(value: Json) -> str:
+    return "" if isinstance(value, int) and not isinstance(value, bool) and value > 0 else "It is no number from 1."
+
+
 def _object(value: Json) -> str:
     return "" if isinstance(value, dict) else f"It is {kind_of(value)} and not an object."
 
@@ -155,6 +159,7 @@ _CHECKS: Mapping[str, Check] = {
     "wizard": _object,
     "categories": _texts,
     "templateId": _text(MAX_NAME),
+    "templateVersion": _number,
     "originFlowId": _text(MAX_NAME),
     "componentIdMap": _id_map,
     "mode": _text(MAX_NAME),

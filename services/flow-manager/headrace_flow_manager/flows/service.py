@@ -123,7 +123,7 @@ class FlowService:
             name: value
             for name, value in origin.record.items()
             if name not in options.without
-            and name not in ("originFlowId", "componentIdMap")
+            and name not in ("originFlowId", "componentIdMap", "templateId", "templateVersion")
             and not (name == "sharedWith" and origin.tenant_id != tenant)
         }
         fields["name"] = options.prefix + origin.name
@@ -132,7 +132,11 @@ class FlowService:
         if options.set_component_id_map:
             fields["componentIdMap"] = dict(ids)
         if options.is_template_instance:
-            fields |= {"templateId": flow_id, "type": "integration-instance"}
+            fields |= {
+                "templateId": flow_id,
+                "templateVersion": origin.version,
+                "type": "integration-instance",
+            }
         keeps_accounts = options.connect_accounts and origin.tenant_id == tenant
         descriptor = origin.descriptor if keeps_accounts else cloning.without_accounts(origin.descriptor)
         fields["flow"] = cloning.with_ids(descriptor, ids)

@@ -1,17 +1,21 @@
-"""headrace.flow.v1: decode, call, encode."""
+"""headrace.flow.v1 and headrace.integration.v1: decode, call, encode."""
 
 from collections.abc import Sequence
 
 from headrace.flow.v1 import flow_pb2
 from headrace.flow.v1 import flow_service_pb2 as pb
 from headrace.flow.v1 import flow_service_pb2_grpc as grpc_pb
+from headrace.integration.v1 import integration_service_pb2 as integration_pb
+from headrace.integration.v1 import integration_service_pb2_grpc as integration_grpc
 from headrace_core.errors import BadRequest, Problem
 from headrace_runtime.rpc import Server
 
 from headrace_flow_manager import json_text
+from headrace_flow_manager.flows.integrations import IntegrationService
 from headrace_flow_manager.flows.logger import LogLevel
 from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
 from headrace_flow_manager.flows.service import CloneOptions, FlowResolver, FlowService
+from headrace_flow_manager.flows.work import Work, WorkState
 from headrace_flow_manager.servicer import json_bytes, query_of, scope_of, tenant_of, timestamp
 
 _STAGES = {
@@ -25,6 +29,13 @@ _LOG_LEVELS = {
     LogLevel.ALL: flow_pb2.LOG_LEVEL_ALL,
     LogLevel.ERRORS: flow_pb2.LOG_LEVEL_ERRORS,
     LogLevel.NONE: flow_pb2.LOG_LEVEL_NONE,
+}
+
+
+_WORK_STATES = {
+    WorkState.IN_PROGRESS: integration_pb.WORK_STATE_IN_PROGRESS,
+    WorkState.COMPLETED: integration_pb.WORK_STATE_COMPLETED,
+    WorkState.FAILED: integration_pb.WORK_STATE_FAILED,
 }
 
 
@@ -151,6 +162,48 @@ class FlowServicer(grpc_pb.FlowServiceServicer):
         if not request.flow_id:
             raise BadRequest("There is nothing to validate. Send flow_id or descriptor_json.")
         return await self._flows.validate(scope.readable, request.flow_id)
+
+
+class IntegrationServicer(integration_grpc.IntegrationServiceServicer):
+    """Answers headrace.integration.v1.IntegrationService."""
+
+    def __init__(self, integrations: IntegrationService) -> None:
+        self._integrations = integrations
+
+    def register(self, server: Server) -> None:
+        """Answer at this server."""
+        integration_grpc.add_IntegrationServiceServicer_to_server(self, server)
+
+    async def UpdateInstances(
+        self, request: integration_pb.UpdateInstancesRequest, context: object
+    ) -> integration_pb.UpdateInstancesResponse:
+        tenant, template_id = tenant_of(request.scope), request.template_id
+        made = await self._integrations.update_instances(tenant, template_id, cancel_runs=request.cancel_runs)
+        return integration_pb.UpdateInstancesResponse(work=_work(made))
+
+    async def DeleteIntegration(
+        self, request: integration_pb.DeleteIntegrationRequest, context: object
+    ) -> integration_pb.DeleteIntegrationResponse:
+        made = await self._integrations.delete(tenant_of(request.scope), request.flow_id)
+        return integration_pb.DeleteIntegrationResponse(work=_work(made))
+
+    async def GetIntegrationWork(
+        self, request: integration_pb.GetIntegrationWorkRequest, context: object
+    ) -> integration_pb.GetIntegrationWorkResponse:
+        found = await self._integrations.progress(tenant_of(request.scope), request.ticket)
+        return integration_pb.GetIntegrationWorkResponse(work=_work(found))
+
+
+def _work(work: Work) -> integration_pb.IntegrationWork:
+    return integration_pb.IntegrationWork(
+        ticket=work.ticket,
+        flow_id=work.flow_id,
+        state=_WORK_STATES[work.state],
+        steps_total=work.total,
+        steps_done=work.done,
+        steps_failed=work.failed,
+        error=work.error,
+    )
 
 
 def _flow(flow: Flow) -> flow_pb2.Flow:

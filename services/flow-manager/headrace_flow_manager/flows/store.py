@@ -1,10 +1,12 @@
 """Where flows are kept."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
-from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Turn
+from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Instance, Turn
 from headrace_flow_manager.flows.sharing import Guest
+from headrace_flow_manager.flows.work import Work
 from headrace_flow_manager.query import ListQuery, Page
 from headrace_flow_manager.scope import Tenants
 
@@ -78,8 +80,36 @@ class FlowDirectory(Protocol):
         """The running versions of running and starting flows, by flow id, after the given one."""
         ...
 
+    async def instances(self, template_id: str, after_flow_id: str, limit: int) -> Sequence[Instance]:
+        """The flows whose `templateId` is this one, by flow id, after the given one; those being removed are not."""
+        ...
+
     async def unfinished(self, after_flow_id: str, limit: int) -> Sequence[Flow]:
         """Flows with a start, stop, update or removal under way, by flow id, after the given one."""
+        ...
+
+
+class WorkStore(Protocol):
+    """Work at templates and their instances, until a while after its end."""
+
+    async def add(self, work: Work) -> None:
+        """Keep new work."""
+        ...
+
+    async def get(self, tenant: str, ticket: str) -> Work:
+        """The work. Raises NotFound when the tenant has none of that ticket."""
+        ...
+
+    async def save(self, work: Work) -> None:
+        """Put down how far work is that was added. Who saves holds the turn at its ticket."""
+        ...
+
+    async def unfinished(self, limit: int) -> Sequence[Work]:
+        """Work of all tenants that is in progress, longest untouched first."""
+        ...
+
+    async def prune(self, before: datetime) -> None:
+        """Forget work that ended before then."""
         ...
 
 
@@ -123,6 +153,10 @@ class FlowExecution(Protocol):
 
     async def forget(self, flow: Flow) -> None:
         """Drop everything kept for a deleted flow."""
+        ...
+
+    async def cancel_older(self, flow: Flow) -> None:
+        """Cancel the open runs of the flow that began with a version before its newest one."""
         ...
 
 

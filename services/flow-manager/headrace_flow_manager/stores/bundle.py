@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from headrace_flow_manager.data_stores.store import DataStores, Outbox
 from headrace_flow_manager.files.store import FileStore
-from headrace_flow_manager.flows.store import FlowDirectory, FlowStore, TurnStore
+from headrace_flow_manager.flows.store import FlowDirectory, FlowStore, TurnStore, WorkStore
 from headrace_flow_manager.people.store import PeopleStore, TokenLookup
 from headrace_flow_manager.settings.store import DocumentStore
 
@@ -16,6 +16,7 @@ class Stores:
 
     flows: FlowStore
     directory: FlowDirectory
+    work: WorkStore
     turns: TurnStore
     people: PeopleStore
     tokens: TokenLookup

@@ -7,7 +7,14 @@ from headrace_runtime.metrics import Metrics
 from headrace_runtime.mongo import Mongo, open_mongo
 from pymongo import IndexModel
 
-from headrace_flow_manager.stores import mongo_data_stores, mongo_files, mongo_flows, mongo_people, mongo_settings
+from headrace_flow_manager.stores import (
+    mongo_data_stores,
+    mongo_files,
+    mongo_flows,
+    mongo_people,
+    mongo_settings,
+    mongo_work,
+)
 from headrace_flow_manager.stores.bundle import Stores
 from headrace_flow_manager.stores.mongo_data_stores import MongoDataStores
 from headrace_flow_manager.stores.mongo_files import MongoFileStore
@@ -17,6 +24,7 @@ from headrace_flow_manager.stores.mongo_outbox import MongoOutbox
 from headrace_flow_manager.stores.mongo_people import MongoPeopleStore, MongoTokenLookup
 from headrace_flow_manager.stores.mongo_settings import MongoSettingsStore
 from headrace_flow_manager.stores.mongo_turns import MongoTurns
+from headrace_flow_manager.stores.mongo_work import MongoWorkStore
 
 PATIENCE = timedelta(seconds=2)
 """How long a call waits for MongoDB: who asked hears within two seconds that it is away, and comes again."""
@@ -29,6 +37,7 @@ VERSIONS: Sequence[Mapping[str, Sequence[IndexModel]]] = (
         **mongo_files.INDEXES,
         **mongo_settings.INDEXES,
     },
+    {**mongo_flows.TEMPLATE_INDEXES, **mongo_work.INDEXES},
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -48,6 +57,7 @@ def stores_of(mongo: Mongo) -> Stores:
     return Stores(
         flows=MongoFlowsStore(mongo),
         directory=MongoFlowDirectory(mongo),
+        work=MongoWorkStore(mongo),
         turns=MongoTurns(mongo),
         people=MongoPeopleStore(mongo),
         tokens=MongoTokenLookup(mongo),

@@ -7,7 +7,7 @@ from headrace_core.errors import NotFound
 from headrace_runtime.mongo import Document, Mongo
 from pymongo import ASCENDING
 
-from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Stage
+from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Instance, Stage
 from headrace_flow_manager.stores import mongo_flow_documents as documents
 from headrace_flow_manager.stores.mongo_flow_documents import FLOWS, PAST_VERSIONS
 
@@ -51,6 +51,15 @@ class MongoFlowDirectory:
         return [
             documents.version(kept, contents[flow_id]) for flow_id, (kept, _) in wanted.items() if flow_id in contents
         ]
+
+    async def instances(self, template_id: str, after_flow_id: str, limit: int) -> Sequence[Instance]:
+        if not template_id:
+            return []
+        async with self._mongo.asking() as database:
+            here = {"template_id": template_id, "_id": {"$gt": after_flow_id}, "removed": False}
+            order = [("template_id", ASCENDING), ("_id", ASCENDING)]
+            cursor = database[FLOWS].find(here, {"tenant_id": 1}).sort(order).limit(limit)
+            return [Instance(kept["tenant_id"], kept["_id"]) async for kept in cursor]
 
     async def unfinished(self, after_flow_id: str, limit: int) -> Sequence[Flow]:
         async with self._mongo.asking() as database:

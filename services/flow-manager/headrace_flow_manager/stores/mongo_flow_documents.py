@@ -66,6 +66,7 @@ def record_of(flow: Flow) -> Document:
         "record": packed(flow.record),
         "custom_fields": packed(_custom_fields(flow.record)),
         "log_level": str(flow.log_level),
+        "template_id": flow.template_id,
     }
 
 

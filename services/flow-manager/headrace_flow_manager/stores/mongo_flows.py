@@ -37,6 +37,10 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     ],
 }
 
+TEMPLATE_INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    FLOWS: [IndexModel([("template_id", ASCENDING), ("_id", ASCENDING)])],
+}
+
 LISTENERS: Final = "store_listeners"
 """Where data stores keep who listens; a trigger of a flow that is erased listens no more."""
 

@@ -11,6 +11,7 @@ from headrace_flow_manager.stores import (
     sqlite_flows,
     sqlite_people,
     sqlite_settings,
+    sqlite_work,
 )
 from headrace_flow_manager.stores.bundle import Stores
 from headrace_flow_manager.stores.process_turns import ProcessTurns
@@ -19,6 +20,7 @@ from headrace_flow_manager.stores.sqlite_files import SqliteFileStore
 from headrace_flow_manager.stores.sqlite_flows import SqliteFlowDirectory, SqliteFlowStore
 from headrace_flow_manager.stores.sqlite_people import SqlitePeopleStore, SqliteTokenLookup
 from headrace_flow_manager.stores.sqlite_settings import SqliteDocumentStore
+from headrace_flow_manager.stores.sqlite_work import SqliteWorkStore
 
 MIGRATIONS = (
     sqlite_flows.SCHEMA,
@@ -26,6 +28,8 @@ MIGRATIONS = (
     sqlite_data_stores.SCHEMA,
     sqlite_files.SCHEMA,
     sqlite_settings.SCHEMA,
+    sqlite_flows.TEMPLATES_SCHEMA,
+    sqlite_work.SCHEMA,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -36,6 +40,7 @@ async def open_stores(path: Path, *, on_broken: Callable[[BaseException], None] 
     return Stores(
         flows=SqliteFlowStore(database),
         directory=SqliteFlowDirectory(database),
+        work=SqliteWorkStore(database),
         turns=ProcessTurns(),
         people=SqlitePeopleStore(database),
         tokens=SqliteTokenLookup(database),

@@ -11,7 +11,7 @@ from headrace_runtime.sqlite import Database
 
 from headrace_flow_manager import json_text, times
 from headrace_flow_manager.flows.logger import log_level_of
-from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Stage
+from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Instance, Stage
 from headrace_flow_manager.flows.sharing import PERMISSIONS, Guest, permits
 from headrace_flow_manager.query import ListQuery, Page, Record, Selection
 from headrace_flow_manager.scope import Tenants
@@ -49,6 +49,12 @@ CREATE TABLE flow_versions (
     created_at INTEGER NOT NULL,
     PRIMARY KEY (flow_id, version)
 )
+"""
+
+TEMPLATES_SCHEMA = """
+ALTER TABLE flows ADD COLUMN template_id TEXT NOT NULL DEFAULT '';
+UPDATE flows SET template_id = coalesce(json_extract(record, '$.templateId'), '');
+CREATE INDEX flows_of_template ON flows (template_id, flow_id) WHERE template_id <> ''
 """
 
 _COLUMNS = (
@@ -222,6 +228,17 @@ class SqliteFlowDirectory:
 
         return await self._database.read(work)
 
+    async def instances(self, template_id: str, after_flow_id: str, limit: int) -> Sequence[Instance]:
+        def work(connection: sqlite3.Connection) -> list[Instance]:
+            rows = connection.execute(
+                "SELECT tenant_id, flow_id FROM flows WHERE template_id = ? AND template_id <> '' AND flow_id > ?"
+                " AND removed = 0 ORDER BY flow_id LIMIT ?",
+                (template_id, after_flow_id, limit),
+            )
+            return [Instance(row["tenant_id"], row["flow_id"]) for row in rows]
+
+        return await self._database.read(work)
+
     async def unfinished(self, after_flow_id: str, limit: int) -> Sequence[Flow]:
         def work(connection: sqlite3.Connection) -> list[Flow]:
             rows = connection.execute(
@@ -308,6 +325,7 @@ def _values(flow: Flow) -> dict[str, object]:
         "stage_error": flow.stage_error,
         "removed": flow.removed,
         "settled": flow.is_settled,
+        "template_id": flow.template_id,
     }
 
 

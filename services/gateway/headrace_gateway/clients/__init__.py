@@ -11,6 +11,7 @@ from headrace_gateway.clients.catalog import CatalogClient
 from headrace_gateway.clients.executions import ExecutionClient
 from headrace_gateway.clients.files import FileClient
 from headrace_gateway.clients.flows import FlowClient
+from headrace_gateway.clients.integrations import IntegrationClient
 from headrace_gateway.clients.logs import LogClient
 from headrace_gateway.clients.modifiers import ModifierClient
 from headrace_gateway.clients.people import PeopleClient
@@ -33,6 +34,7 @@ class Clients:
 
     people: PeopleClient
     flows: FlowClient
+    integrations: IntegrationClient
     catalog: CatalogClient
     stores: StoreClient
     files: FileClient
@@ -46,6 +48,7 @@ def open_clients(channels: Channels, timeout_seconds: float) -> Clients:
     return Clients(
         people=PeopleClient(channels.flow, timeout_seconds),
         flows=FlowClient(channels.flow, timeout_seconds),
+        integrations=IntegrationClient(channels.flow, timeout_seconds),
         catalog=CatalogClient(channels.flow, timeout_seconds),
         stores=StoreClient(channels.flow, timeout_seconds),
         files=FileClient(channels.flow, timeout_seconds),

@@ -1,0 +1,53 @@
+"""Work at templates and their instances."""
+
+from headrace.integration.v1 import integration_service_pb2 as pb
+from headrace.integration.v1.integration_service_pb2_grpc import IntegrationServiceStub
+from headrace_core import Json
+from headrace_runtime.rpc import Channel
+
+from headrace_gateway.clients.wire import scope_to_proto
+from headrace_gateway.identity import Scope
+
+_STATES = {
+    pb.WORK_STATE_IN_PROGRESS: "in-progress",
+    pb.WORK_STATE_COMPLETED: "completed",
+    pb.WORK_STATE_FAILED: "failed",
+}
+
+
+class IntegrationClient:
+    def __init__(self, channel: Channel, timeout_seconds: float) -> None:
+        self._stub = IntegrationServiceStub(channel)
+        self._timeout = timeout_seconds
+
+    async def update_instances(self, scope: Scope, template_id: str, *, cancel_runs: bool) -> str:
+        """The ticket of bringing every instance to the template's newest version. Raises NotFound, Conflict."""
+        request = pb.UpdateInstancesRequest(
+            scope=scope_to_proto(scope), template_id=template_id, cancel_runs=cancel_runs
+        )
+        return (await self._stub.UpdateInstances(request, timeout=self._timeout)).work.ticket
+
+    async def delete(self, scope: Scope, flow_id: str) -> str:
+        """The ticket of removing the flow with all instances that were made of it. Raises NotFound."""
+        request = pb.DeleteIntegrationRequest(scope=scope_to_proto(scope), flow_id=flow_id)
+        return (await self._stub.DeleteIntegration(request, timeout=self._timeout)).work.ticket
+
+    async def progress(self, scope: Scope, ticket: str) -> dict[str, Json]:
+        """How far the work of a ticket is. Raises NotFound."""
+        request = pb.GetIntegrationWorkRequest(scope=scope_to_proto(scope), ticket=ticket)
+        return _work_to_json((await self._stub.GetIntegrationWork(request, timeout=self._timeout)).work)
+
+
+def _work_to_json(work: pb.IntegrationWork) -> dict[str, Json]:
+    """Clients of the public API look for the state under either name."""
+    state = _STATES.get(work.state, "in-progress")
+    said: dict[str, Json] = {
+        "ticket": work.ticket,
+        "flowId": work.flow_id,
+        "status": state,
+        "state": state,
+        "stepsTotal": work.steps_total,
+        "stepsCompleted": work.steps_done,
+        "stepsFailed": work.steps_failed,
+    }
+    return said | ({"error": work.error} if work.error else {})

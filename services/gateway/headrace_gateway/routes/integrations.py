@@ -1,0 +1,90 @@
+"""Integrations: what concerns a template and all instances that were made of it."""
+
+from headrace_core import Json
+from starlette.responses import Response
+
+from headrace_gateway.call import Call, answer
+from headrace_gateway.routing import Answer, Policy, Route, Schema
+from headrace_gateway.schemas import TEXT, WHOLE, an_object
+
+
+async def update_instances(call: Call) -> Response:
+    given = await call.object_or_empty()
+    cancel_runs = given.get("inProgressData", "keep") == "delete"
+    template_id = call.value("templateId")
+    return answer(
+        _ticket(await call.clients.integrations.update_instances(call.scope, template_id, cancel_runs=cancel_runs))
+    )
+
+
+async def integration_status(call: Call) -> Response:
+    return answer(await call.clients.integrations.progress(call.scope, call.value("ticket")))
+
+
+async def delete_integration(call: Call) -> Response:
+    return answer(_ticket(await call.clients.integrations.delete(call.scope, call.value("flowId"))))
+
+
+def _ticket(ticket: str) -> dict[str, Json]:
+    return {"ticket": ticket}
+
+
+_TICKET: Schema = an_object({"ticket": TEXT}, required=("ticket",))
+
+ROUTES = (
+    Route(
+        method="POST",
+        path="/integrations/{templateId}/update-integration-instances",
+        handler=update_instances,
+        policy=Policy.USER,
+        tag="Integrations",
+        summary="Bring all instances to the template's newest version",
+        description=(
+            "What people changed in their instances stays: it is done again on top of the new version. Runs finish "
+            "with the version they began with, or are cancelled where inProgressData is `delete`. The work goes on "
+            "after a crash; its status is told under the ticket."
+        ),
+        request=an_object({"inProgressData": {"type": "string", "enum": ["keep", "delete"]}}),
+        answers=(Answer(200, "Ordered.", _TICKET),),
+        errors=(400, 404, 409),
+    ),
+    Route(
+        method="GET",
+        path="/integrations/status/{ticket}",
+        handler=integration_status,
+        policy=Policy.USER,
+        tag="Integrations",
+        summary="How far the work of a ticket is",
+        description="Work that ended is told of for a week. `status` and `state` say the same.",
+        answers=(
+            Answer(
+                200,
+                "The status.",
+                an_object(
+                    {
+                        "ticket": TEXT,
+                        "flowId": TEXT,
+                        "status": {"type": "string", "enum": ["in-progress", "completed", "failed"]},
+                        "state": TEXT,
+                        "stepsTotal": WHOLE,
+                        "stepsCompleted": WHOLE,
+                        "stepsFailed": WHOLE,
+                        "error": TEXT,
+                    },
+                    required=("status", "stepsTotal", "stepsCompleted"),
+                ),
+            ),
+        ),
+        errors=(404,),
+    ),
+    Route(
+        method="DELETE",
+        path="/integrations/{flowId}",
+        handler=delete_integration,
+        policy=Policy.USER,
+        tag="Integrations",
+        summary="Stop and remove a flow with all instances that were made of it",
+        answers=(Answer(200, "Ordered.", _TICKET),),
+        errors=(404,),
+    ),
+)
