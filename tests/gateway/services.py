@@ -310,14 +310,18 @@ class Integrations(integration_rpc.IntegrationServiceServicer):
         return integrations.GetIntegrationWorkResponse(work=work)
 
 
+@dataclass
 class Catalog(catalog_rpc.CatalogServiceServicer):
-    """One component, one app, one bundle."""
+    """One component at first, one app, one bundle."""
+
+    manifests: dict[str, bytes] = field(default_factory=lambda: {"headrace.utils.http.Webhook": b'{"name": "Webhook"}'})
 
     async def ListComponents(
         self, request: catalog.ListComponentsRequest, context: object
     ) -> catalog.ListComponentsResponse:
-        kept = catalog.Component(type="headrace.utils.http.Webhook", manifest=b'{"name": "Webhook"}')
-        return catalog.ListComponentsResponse(components=[kept])
+        found = {name: each for name, each in self.manifests.items() if name.startswith(request.selector)}
+        components = [catalog.Component(type=name, manifest=each) for name, each in found.items()]
+        return catalog.ListComponentsResponse(components=components)
 
     async def GetComponent(self, request: catalog.GetComponentRequest, context: object) -> catalog.GetComponentResponse:
         raise errors.NotFound("component", request.type)
@@ -658,6 +662,7 @@ class Services:
     executor: Executor = field(default_factory=Executor)
     logs: Logs = field(default_factory=Logs)
     settings: Settings = field(default_factory=Settings)
+    catalog: Catalog = field(default_factory=Catalog)
     server: LocalServer = field(default_factory=LocalServer)
 
     def __post_init__(self) -> None:
@@ -669,4 +674,4 @@ class Services:
         execution_rpc.add_ExecutionServiceServicer_to_server(self.executor, self.server)
         log_rpc.add_LogServiceServicer_to_server(self.logs, self.server)
         setting_rpc.add_SettingServiceServicer_to_server(self.settings, self.server)
-        catalog_rpc.add_CatalogServiceServicer_to_server(Catalog(), self.server)
+        catalog_rpc.add_CatalogServiceServicer_to_server(self.catalog, self.server)

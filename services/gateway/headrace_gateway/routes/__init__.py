@@ -15,6 +15,7 @@ from headrace_gateway.routes import (
     system,
     unprocessed,
     users,
+    variables,
 )
 from headrace_gateway.routing import Route
 
@@ -24,6 +25,7 @@ ROUTES: tuple[Route, ...] = (
     *flows.ROUTES,
     *flow_versions.ROUTES,
     *integrations.ROUTES,
+    *variables.ROUTES,
     *live.ROUTES,
     *runs.ROUTES,
     *unprocessed.ROUTES,
