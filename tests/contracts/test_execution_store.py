@@ -89,6 +89,30 @@ async def test_a_run_is_seen_by_its_tenant_only(store: ExecutorStore) -> None:
     assert not await store.put_inbox(BOB, "r", Inbound(0, "cancel", "r", b""), 2.0)
 
 
+# Moving to another version.
+
+
+async def test_a_waiting_run_moves_to_another_version_behind_its_fence(store: ExecutorStore) -> None:
+    await store.accept([new_run()], ME, 1.0)
+    running = await store.get(ANN, "r")
+    assert running is not None and not await store.move(running.run, 2, 2.0)
+    await write(store, commit("r", {"k": "one"}, state=RunState.WAITING, due=50.0))
+    waiting = await store.get(ANN, "r")
+    assert waiting is not None
+
+    moves = await asyncio.gather(*(store.move(waiting.run, version, 3.0) for version in (2, 3, 4)))
+
+    moved = await store.get(ANN, "r")
+    assert moved is not None and sorted(moves) == [False, False, True]
+    assert moved.run.version == 2 + moves.index(True) and moved.run.epoch == waiting.run.epoch + 1
+    assert (moved.run.state, moved.run.due, moved.run.seq) == (RunState.WAITING, 50.0, 1)
+    assert moved.chunks == waiting.chunks
+    assert await store.commit([commit("r", seq=1, epoch=waiting.run.epoch)]) == [False]
+    [claimed] = await store.claim(OTHER, 60.0, 10)
+    assert (claimed.run.version, claimed.run.epoch) == (moved.run.version, moved.run.epoch + 1)
+    assert not await store.move(moved.run, 9, 61.0)
+
+
 # Committing.
 
 

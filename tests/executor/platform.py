@@ -47,16 +47,26 @@ class HandedFlows:
     def __init__(self) -> None:
         self.sources: dict[str, FlowSource] = {}
         self.stopped: list[str] = []
+        self._versions: dict[tuple[str, int], FlowSource] = {}
 
     def put(
-        self, flow_id: str, descriptor: Mapping[str, Any], *, is_active: bool = True, log_level: LogLevel = "all"
+        self,
+        flow_id: str,
+        descriptor: Mapping[str, Any],
+        *,
+        is_active: bool = True,
+        log_level: LogLevel = "all",
+        version: int = 1,
     ) -> None:
-        self.sources[flow_id] = FlowSource(flow_id, TENANT, is_active, 1, flow_id, dict(descriptor), {}, log_level)
+        """Keep a version of a flow; the one that was put last is the one that new runs take."""
+        source = FlowSource(flow_id, TENANT, is_active, version, flow_id, dict(descriptor), {}, log_level)
+        self.sources[flow_id] = self._versions[flow_id, version] = source
 
     async def resolve(self, flow_id: str, version: int) -> FlowSource:
-        if flow_id not in self.sources:
+        found = self._versions.get((flow_id, version)) if version else self.sources.get(flow_id)
+        if found is None:
             raise NotFound("flow", flow_id)
-        return self.sources[flow_id]
+        return found
 
     async def list_active(self, after_flow_id: str, limit: int) -> list[FlowSource]:
         return [self.sources[flow_id] for flow_id in sorted(self.sources) if flow_id > after_flow_id][:limit]

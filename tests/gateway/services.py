@@ -504,6 +504,7 @@ class Executor(execution_rpc.ExecutionServiceServicer):
     called: asyncio.Event = field(default_factory=asyncio.Event)
     may_commit: asyncio.Event = field(default_factory=asyncio.Event)
     failure: errors.HeadraceError | None = None
+    migrations: list[executions.MigrateRunsRequest] = field(default_factory=list)
     unprocessed: set[str] = field(default_factory=lambda: {"m1"})
     watching: asyncio.Event = field(default_factory=asyncio.Event)
     unwatched: asyncio.Event = field(default_factory=asyncio.Event)
@@ -587,6 +588,15 @@ class Executor(execution_rpc.ExecutionServiceServicer):
 
     async def CancelRun(self, request: executions.CancelRunRequest, context: object) -> executions.CancelRunResponse:
         return executions.CancelRunResponse(run=self._run(request))
+
+    async def MigrateRuns(
+        self, request: executions.MigrateRunsRequest, context: object
+    ) -> executions.MigrateRunsResponse:
+        self.migrations.append(request)
+        runs = [executions.RunMigration(run_id="run-1", from_version=1, moved=True)]
+        if not request.run_ids:
+            runs.append(executions.RunMigration(run_id="run-2", from_version=1, reasons=["Its trigger is gone."]))
+        return executions.MigrateRunsResponse(runs=runs, total=len(runs))
 
     async def ListUnprocessed(
         self, request: executions.ListUnprocessedRequest, context: object

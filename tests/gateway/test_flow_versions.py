@@ -6,6 +6,7 @@ import httpx
 import pytest
 from headrace_core import Json
 
+from .services import Services
 from .test_flows import DESCRIPTOR, make
 
 NODE = {"type": "headrace.utils.controls.SetVariable", "source": {"in": {"n1": ["out"]}}, "x": 1}
@@ -118,3 +119,29 @@ async def test_versions_of_others_are_not_there(user: httpx.AsyncClient, other: 
     ]
 
     assert {each.status_code for each in answers} == {404}
+
+
+async def test_waiting_runs_are_moved_to_the_newest_version_or_say_why_not(
+    user: httpx.AsyncClient, other: httpx.AsyncClient, services: Services
+) -> None:
+    flow_id = await make(user)
+    await save(user, flow_id, {})
+
+    preview = await user.post(f"/flows/{flow_id}/migrate", params={"limit": "7"}, json={"dryRun": True})
+    moved = await user.post(f"/flows/{flow_id}/migrate", json={"runIds": ["run-1"], "version": 1})
+    theirs = await other.post(f"/flows/{flow_id}/migrate")
+    too_many = await user.post(f"/flows/{flow_id}/migrate", json={"runIds": ["r"] * 201})
+
+    assert preview.json() == {
+        "version": 2,
+        "dryRun": True,
+        "runs": [
+            {"runId": "run-1", "fromVersion": 1, "moved": True, "reasons": []},
+            {"runId": "run-2", "fromVersion": 1, "moved": False, "reasons": ["Its trigger is gone."]},
+        ],
+        "totalCount": 2,
+    }
+    assert moved.json()["totalCount"] == 1
+    assert (theirs.status_code, too_many.json()["problems"][0]["field"]) == (404, "runIds")
+    asked = [(each.version, list(each.run_ids), each.dry_run, each.limit) for each in services.executor.migrations]
+    assert asked == [(2, [], True, 7), (1, ["run-1"], False, 100)]

@@ -27,6 +27,7 @@ from headrace_executor.engine import Engine
 from headrace_executor.execution import Surroundings
 from headrace_executor.fleet import Ears, Fleet
 from headrace_executor.measuring import Measuring
+from headrace_executor.migration import Migration
 from headrace_executor.plan import ComponentEntry, Components
 from headrace_executor.plans import Plans
 from headrace_executor.ports import Neighbours
@@ -125,6 +126,7 @@ class ExecutorApp:
         self.activation = Activation(
             self.service, self.timing, store, self.engine, self._plans, neighbours.schedules, clock, settings
         )
+        self.migration = Migration(store, self._plans, clock)
         Measuring(store, self.engine, clock, self.counters).show_in(metrics or Metrics())
         self._shipper = Shipper(store, self._plans, neighbours.logs, clock, self.counters)
 
@@ -150,7 +152,7 @@ class ExecutorApp:
 
     def register(self, server: Server) -> None:
         """Add the service to a gRPC or local server."""
-        ExecutionServicer(self.service, self.activation, self.timing, self.watching).register(server)
+        ExecutionServicer(self.service, self.activation, self.timing, self.watching, self.migration).register(server)
 
     @contextlib.asynccontextmanager
     async def running(self, *, alone: bool) -> AsyncIterator[None]:

@@ -16,11 +16,13 @@ from headrace_runtime.rpc import Server
 
 from headrace_executor import service, timing
 from headrace_executor.activation import Activation
+from headrace_executor.migration import Migration, Verdict
 from headrace_executor.model import Delivery, Parked, Run, RunState, StepRecord, Unprocessed
 from headrace_executor.store import RunFilter
 from headrace_executor.watching import Watching
 
 MAX_BATCH = 1_000
+MAX_MIGRATED = 200
 DEFAULT_LIMIT = 100
 DEFAULT_STEPS = 1_000
 
@@ -31,9 +33,15 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
     """Thin: the service decides."""
 
     def __init__(
-        self, execution: service.ExecutionService, activation: Activation, timing: timing.Timing, watching: Watching
+        self,
+        execution: service.ExecutionService,
+        activation: Activation,
+        timing: timing.Timing,
+        watching: Watching,
+        migration: Migration,
     ) -> None:
         self._execution = execution
+        self._migration = migration
         self._activation = activation
         self._timing = timing
         self._watching = watching
@@ -120,6 +128,21 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         run = await self._execution.cancel_run(_tenant(request.scope), request.run_id, request.reason)
         return rpc.CancelRunResponse(run=_run(run))
 
+    async def MigrateRuns(self, request: rpc.MigrateRunsRequest, context: Context) -> rpc.MigrateRunsResponse:
+        limit = request.limit or DEFAULT_LIMIT
+        if len(request.run_ids) > MAX_MIGRATED or not 0 < limit <= MAX_MIGRATED or request.offset < 0:
+            raise BadRequest(f"At most {MAX_MIGRATED} runs are moved at once, from an offset of 0 or more.")
+        tenant, flow_id, version = _tenant(request.scope), request.flow_id, request.version
+        if request.run_ids:
+            names = list(request.run_ids)
+            verdicts = await self._migration.some(tenant, flow_id, version, names, dry_run=request.dry_run)
+            total = len(names)
+        else:
+            verdicts, total = await self._migration.page(
+                tenant, flow_id, version, request.offset, limit, dry_run=request.dry_run
+            )
+        return rpc.MigrateRunsResponse(runs=[_verdict(each) for each in verdicts], total=total)
+
     async def ListUnprocessed(
         self, request: rpc.ListUnprocessedRequest, context: Context
     ) -> rpc.ListUnprocessedResponse:
@@ -185,6 +208,12 @@ def _acceptance(outcome: service.Acceptance) -> pb.Acceptance:
         return pb.Acceptance(index=outcome.index, run_id=outcome.run_id, duplicate=outcome.is_duplicate)
     refusal = pb.Refusal(code=outcome.refusal.code, message=str(outcome.refusal))
     return pb.Acceptance(index=outcome.index, refusal=refusal)
+
+
+def _verdict(verdict: Verdict) -> rpc.RunMigration:
+    return rpc.RunMigration(
+        run_id=verdict.run_id, from_version=verdict.version, moved=verdict.moved, reasons=verdict.reasons
+    )
 
 
 def _run(run: Run) -> pb.Run:

@@ -68,6 +68,13 @@ class RunStore(Protocol):
         """Take one's own run anew, at epoch + 1, after a commit of it failed. None when somebody else has it."""
         ...
 
+    async def move(self, run: Run, version: int, now: float) -> bool:
+        """Let a waiting run go on with another version of its flow, at epoch + 1.
+
+        False where it does not wait any more, or has another epoch or seq than `run`: then nothing is written.
+        """
+        ...
+
     async def next_due(self) -> float | None:
         """When the next waiting run goes on by itself; None when none does."""
         ...

@@ -69,7 +69,7 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.execution.v1.ExecutionService",
         "gateway",
-        again="GetRun ListUnprocessed GetUnprocessed Watch",
+        again="GetRun MigrateRuns ListUnprocessed GetUnprocessed Watch",
         once="DeleteUnprocessed RetryUnprocessed",
     ),
     **_rows(

@@ -99,6 +99,12 @@ class MongoExecutorStore:
         [loaded] = await self._loaded([document])
         return loaded
 
+    async def move(self, run: Run, version: int, now: float) -> bool:
+        where = {"_id": run.run_id, "tenant_id": run.tenant_id, "epoch": run.epoch, "seq": run.seq, "state": _WAITING}
+        change = {"$set": {"version": version, "updated": now}, "$inc": {"epoch": 1, "turn": 1}}
+        async with self.mongo.asking() as database:
+            return (await database["runs"].update_one(where, change)).matched_count == 1
+
     async def next_due(self) -> float | None:
         async with self.mongo.asking() as database:
             found = await database["runs"].find_one(

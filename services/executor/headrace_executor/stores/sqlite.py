@@ -69,6 +69,17 @@ class SqliteExecutorStore:
 
         return await self._database.write(work)
 
+    async def move(self, run: Run, version: int, now: float) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            moved = connection.execute(
+                "UPDATE runs SET version = ?, epoch = epoch + 1, updated = ?"
+                " WHERE run_id = ? AND tenant_id = ? AND epoch = ? AND seq = ? AND state = ?",
+                (version, now, run.run_id, run.tenant_id, run.epoch, run.seq, RunState.WAITING),
+            )
+            return moved.rowcount == 1
+
+        return await self._database.write(work)
+
     async def next_due(self) -> float | None:
         def work(connection: sqlite3.Connection) -> float | None:
             row = connection.execute(

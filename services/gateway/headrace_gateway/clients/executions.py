@@ -119,6 +119,33 @@ class ExecutionClient:
         request = execution_service_pb2.CancelRunRequest(scope=scope_to_proto(scope), run_id=run_id, reason=reason)
         return _run_to_json((await self._stub.CancelRun(request, timeout=self._timeout)).run)
 
+    async def migrate(
+        self,
+        scope: Scope,
+        flow_id: str,
+        version: int,
+        *,
+        run_ids: Sequence[str],
+        dry_run: bool,
+        offset: int,
+        limit: int,
+    ) -> tuple[list[dict[str, Json]], int]:
+        """What becomes of each of these runs, or of a page of those that wait; and how many there are.
+
+        Raises NotFound when the flow has no such version or run.
+        """
+        request = execution_service_pb2.MigrateRunsRequest(
+            scope=scope_to_proto(scope),
+            flow_id=flow_id,
+            version=version,
+            run_ids=list(run_ids),
+            dry_run=dry_run,
+            offset=offset,
+            limit=limit,
+        )
+        answer = await self._stub.MigrateRuns(request, timeout=self._timeout)
+        return [_migration_to_json(each) for each in answer.runs], answer.total
+
     async def unprocessed(
         self, scope: Scope, *, flow_id: str, correlation_id: str, offset: int, limit: int
     ) -> tuple[list[dict[str, Json]], int]:
@@ -209,6 +236,15 @@ def _run_to_json(run: execution_pb2.Run) -> dict[str, Json]:
         "updated": moment(run, "updated_at"),
         "due": moment(run, "due_at"),
         "error": run.error or None,
+    }
+
+
+def _migration_to_json(migration: execution_service_pb2.RunMigration) -> dict[str, Json]:
+    return {
+        "runId": migration.run_id,
+        "fromVersion": migration.from_version,
+        "moved": migration.moved,
+        "reasons": [*migration.reasons],
     }
 
 

@@ -72,6 +72,24 @@ async def compare_versions(call: Call) -> Response:
     return answer({"flowId": flow_id, "from": numbers[0], "to": numbers[1], **_difference(found)})
 
 
+async def migrate_runs(call: Call) -> Response:
+    given = await call.object_or_empty()
+    flow = await call.clients.flows.get(call.scope, call.value("id"))  # runs are moved by the flow's owner
+    wanted, named = given.get("version"), given.get("runIds")
+    version = wanted if isinstance(wanted, int) else flow["version"]
+    dry_run = given.get("dryRun") is True
+    runs, total = await call.clients.executions.migrate(
+        call.scope,
+        str(flow["flowId"]),
+        version if isinstance(version, int) else 0,
+        run_ids=[str(each) for each in named] if isinstance(named, list) else [],
+        dry_run=dry_run,
+        offset=call.number("offset", 0),
+        limit=call.number("limit", 100, minimum=1, maximum=MAX_MIGRATED),
+    )
+    return answer({"version": version, "dryRun": dry_run, "runs": [*runs], "totalCount": total})
+
+
 def _number(call: Call, name: str) -> int:
     """The number of a version in the path. Raises ValidationFailed."""
     text = call.value(name)
@@ -132,6 +150,8 @@ def _link(link: Link) -> dict[str, Json]:
 def _place(x: float, y: float) -> dict[str, Json]:
     return {"x": x, "y": y}
 
+
+MAX_MIGRATED = 200
 
 _LABEL = an_object({"label": {"type": "string", "maxLength": 200}}, required=("label",))
 _NEW_LABEL = an_object({"label": {"type": "string", "minLength": 1, "maxLength": 200}}, required=("label",))
@@ -233,6 +253,55 @@ ROUTES = (
         parameters=(Parameter("forceUpdate", "true changes a running flow.", YES_NO), IF_MATCH),
         answers=(Answer(200, "Restored.", an_object({"flowId": TEXT, "version": WHOLE}, required=("version",))),),
         errors=(400, 404, 409),
+    ),
+    Route(
+        method="POST",
+        path="/flows/{id}/migrate",
+        handler=migrate_runs,
+        policy=Policy.USER,
+        tag="Flow versions",
+        summary="Let waiting runs go on with another version",
+        description=(
+            "Runs finish with the version they began with. This moves those that wait to the newest version, or to the "
+            "one that is named, where what they did means the same there; each that stays says why. With dryRun "
+            "nothing moves, and `moved` says what would. Without runIds a page of the waiting runs is looked at."
+        ),
+        parameters=(
+            PAGE_PARAMETERS[0],
+            Parameter(
+                "limit",
+                "Runs to look at, where none are named.",
+                {"type": "integer", "minimum": 1, "maximum": MAX_MIGRATED, "default": 100},
+            ),
+        ),
+        request=an_object(
+            {
+                "version": {"type": "integer", "minimum": 1, "maximum": 10**15},
+                "runIds": {"type": "array", "items": TEXT, "maxItems": MAX_MIGRATED},
+                "dryRun": YES_NO,
+            }
+        ),
+        answers=(
+            Answer(
+                200,
+                "What became of each run.",
+                an_object(
+                    {
+                        "version": WHOLE,
+                        "dryRun": YES_NO,
+                        "runs": array_of(
+                            an_object(
+                                {"runId": TEXT, "fromVersion": WHOLE, "moved": YES_NO, "reasons": array_of(TEXT)},
+                                required=("runId", "moved", "reasons"),
+                            )
+                        ),
+                        "totalCount": WHOLE,
+                    },
+                    required=("version", "runs", "totalCount"),
+                ),
+            ),
+        ),
+        errors=(400, 404),
     ),
     Route(
         method="GET",
