@@ -1,6 +1,8 @@
 """What is done to a template reaches every instance once, whatever dies in between, and keeps what people filled in."""
 
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,10 @@ from headrace.flow.v1 import flow_service_pb2 as flow_pb
 from headrace.integration.v1 import integration_service_pb2 as pb
 from headrace_core import Json
 from headrace_core.errors import Conflict, NotFound
+from headrace_flow_manager.flows.model import Instance
+from headrace_flow_manager.stores import sqlite
+from headrace_flow_manager.stores.sqlite_flows import TEMPLATES_SCHEMA
+from headrace_runtime.sqlite import Database
 
 from tests.contracts.flow_manager import OpenStores
 
@@ -242,3 +248,21 @@ async def test_an_instance_of_another_tenant_is_updated_too(house: House) -> Non
     await house.app.integrations.round()
 
     assert node(await house.get(theirs.flow_id, BOB), "mail")["config"]["properties"]["limit"] == 5
+
+
+async def test_instances_of_a_file_from_an_earlier_release_are_found(tmp_path: Path) -> None:
+    file, before = tmp_path / "flow_manager.db", sqlite.MIGRATIONS[: sqlite.MIGRATIONS.index(TEMPLATES_SCHEMA)]
+    await (await Database.open(file, before)).close()
+    values = ("i", ANN, "i", "stopped", '{"name":"i","templateId":"t"}')
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(
+            "INSERT INTO flows (flow_id, tenant_id, name, stage, version, running_version, activated_version,"
+            " activation_id, revision, record, created_at, modified_at, stage_error, removed, settled)"
+            " VALUES (?, ?, ?, ?, 1, 0, 0, '', 1, ?, 0, 0, '', 0, 1)",
+            values,
+        )
+
+    stores = await sqlite.open_stores(file)
+
+    assert await stores.directory.instances("t", "", 10) == [Instance(ANN, "i")]
+    await stores.close()
