@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from headrace_core.errors import AlreadyExists, Conflict, NotFound
-from headrace_flow_manager.people.model import AttemptKey, Token, User, UserChange
+from headrace_flow_manager.people.model import AttemptKey, Personal, Token, User, UserChange
 from headrace_flow_manager.query import Condition, ListQuery, SortKey
 from headrace_flow_manager.stores.bundle import Stores
 
@@ -200,3 +200,61 @@ async def test_who_signs_in_gives_back_one_attempt_of_the_address_and_all_of_the
     again = [await stores.people.claim_attempt([name, address], NOW, window) for _ in range(3)]
 
     assert refused == NOW + window and again == [None, None, NOW + window]
+
+
+def personal(owner: User, content: bytes, at: datetime = NOW, *scopes: str) -> Token:
+    return replace(token(owner, content, at), personal=Personal(f"id {content!r}", f"name {content!r}", scopes))
+
+
+async def test_a_personal_token_is_found_and_listed_until_its_own_user_ends_it(stores: Stores) -> None:
+    ann, bob = user(), user("bob")
+    for each in (ann, bob):
+        await stores.people.add(each, "hash", token(each, each.username.encode()))
+    first, second = personal(ann, b"1", NOW, "user"), personal(ann, b"2", NOW + timedelta(seconds=1))
+    for each_token in (first, second):
+        await stores.people.add_personal(each_token, 5)
+
+    found = await stores.tokens.find(b"1")
+    assert found == (replace(ann, metadata={}), first)
+    assert list(await stores.people.personal_tokens(ann.user_id)) == [first, second]
+    assert list(await stores.people.personal_tokens(bob.user_id)) == []
+    assert not await stores.people.remove_personal(bob.user_id, "id b'1'")
+    assert [await stores.people.remove_personal(ann.user_id, "id b'1'") for _ in range(2)] == [True, False]
+    assert await stores.tokens.find(b"1") is None and await stores.tokens.find(b"2") is not None
+    with pytest.raises(NotFound):
+        await stores.people.add_personal(personal(user("carl"), b"3"), 5)
+
+
+async def test_signing_in_ends_no_personal_token_and_they_have_a_limit_of_their_own(stores: Stores) -> None:
+    ann = user()
+    await stores.people.add(ann, "hash", token(ann, b"0"))
+    asked = [stores.people.add_personal(personal(ann, bytes([65 + number])), 3) for number in range(6)]
+
+    made = await asyncio.gather(*asked, return_exceptions=True)
+    for number in range(4):
+        await stores.people.add_token(token(ann, bytes([number]), NOW + timedelta(hours=number)), 2)
+
+    assert sum(isinstance(each, Conflict) for each in made) == 3
+    assert len(await stores.people.personal_tokens(ann.user_id)) == 3
+
+
+async def test_personal_tokens_end_with_all_others(stores: Stores) -> None:
+    ann = user()
+    await stores.people.add(ann, "hash", token(ann, b"0"))
+
+    await stores.people.add_personal(personal(ann, b"1"), 5)
+    await stores.people.set_password(ann.user_id, "new", b"1")
+    assert await stores.tokens.find(b"1") is not None
+    await stores.people.set_password(ann.user_id, "new", None)
+    assert await stores.tokens.find(b"1") is None
+
+    await stores.people.add_personal(personal(ann, b"2"), 5)
+    assert await stores.people.remove_tokens(ann.user_id) == 1
+    await stores.people.add_personal(personal(ann, b"3"), 5)
+    await stores.people.remove_token(b"3")
+    await stores.people.add_personal(personal(ann, b"4"), 5)
+    await stores.people.prune(NOW + timedelta(days=1), timedelta(minutes=1))
+    await stores.people.add_personal(personal(ann, b"5"), 5)
+    await stores.people.update(ann.user_id, UserChange(active=False))
+    assert [await stores.tokens.find(each) for each in (b"2", b"3", b"4", b"5")] == [None] * 4
+    assert list(await stores.people.personal_tokens(ann.user_id)) == []

@@ -375,3 +375,58 @@ async def test_what_has_expired_is_taken_away(tmp_path: Path) -> None:
     connection.close()
 
     assert left == [0, 0]
+
+
+async def create_token(house: House, user: Any, caller: tuple[str, ...] = ("user",), **more: Any) -> Any:
+    request = pb.CreatePersonalTokenRequest(user_id=user.user_id, name="ci", caller_scopes=caller, **more)
+    return await house.people.CreatePersonalToken(request)
+
+
+async def test_a_personal_token_speaks_for_its_user_until_it_is_revoked(house: House) -> None:
+    ann = (await sign_up(house)).user
+
+    made = await create_token(house, ann)
+
+    assert made.secret.startswith("hr_pat_") and (await whose(house, made.secret)).user == ann
+    request = pb.RevokePersonalTokenRequest(user_id=ann.user_id, token_id=made.token.token_id)
+    await house.people.RevokePersonalToken(request)
+    with pytest.raises(Unauthenticated):
+        await whose(house, made.secret)
+    with pytest.raises(NotFound):
+        await house.people.RevokePersonalToken(request)
+
+
+async def test_a_personal_token_carries_no_more_than_its_maker_spoke_with(house: House) -> None:
+    both = ("user", "admin")
+    ann, bob = (await sign_up(house)).user, (await sign_up(house, "bob")).user
+    for each in (ann, bob):
+        await house.people.UpdateUser(pb.UpdateUserRequest(user_id=each.user_id, scopes=both, replace_scopes=True))
+
+    async def scopes_of(made: Any) -> tuple[str, ...]:
+        return tuple((await whose(house, made.secret)).user.scopes)
+
+    small = await create_token(house, ann, both, scopes=["user"])
+    whole = await create_token(house, ann, both)
+    of_small = await create_token(house, ann, ("user",))
+    assert [await scopes_of(each) for each in (small, whole, of_small)] == [("user",), both, ("user",)]
+    with pytest.raises(ValidationFailed):
+        await create_token(house, ann, ("user",), scopes=["admin"])
+
+    await house.people.UpdateUser(pb.UpdateUserRequest(user_id=ann.user_id, scopes=["user"], replace_scopes=True))
+    assert await scopes_of(whole) == ("user",)
+
+
+async def test_a_personal_token_ends_by_itself_and_is_listed_no_more(house: House) -> None:
+    ann = (await sign_up(house)).user
+    soon = pb.CreatePersonalTokenRequest().expires_at
+    soon.FromDatetime(house.clock.now() + timedelta(hours=1))
+    made, lasting = await create_token(house, ann, expires_at=soon), await create_token(house, ann)
+
+    house.clock.advance(3601)
+
+    listed = await house.people.ListPersonalTokens(pb.ListPersonalTokensRequest(user_id=ann.user_id))
+    assert list(listed.tokens) == [lasting.token]
+    with pytest.raises(Unauthenticated):
+        await whose(house, made.secret)
+    with pytest.raises(ValidationFailed):
+        await create_token(house, ann, expires_at=soon)

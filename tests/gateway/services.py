@@ -49,6 +49,7 @@ class People(people_rpc.PeopleServiceServicer):
     )
     users: dict[str, people.User] = field(default_factory=lambda: {each.user_id: each for each in (USER, OTHER, ADMIN)})
     asked: int = 0
+    personal: dict[str, dict[str, people.PersonalToken]] = field(default_factory=dict)
     addresses: list[str] = field(default_factory=list)
     queries: list[query_pb2.ListQuery] = field(default_factory=list)
 
@@ -115,6 +116,25 @@ class People(people_rpc.PeopleServiceServicer):
         if request.old_password != "password":
             raise errors.Unauthenticated()
         return peoples.ChangePasswordResponse()
+
+    async def CreatePersonalToken(
+        self, request: peoples.CreatePersonalTokenRequest, context: object
+    ) -> peoples.CreatePersonalTokenResponse:
+        made = people.PersonalToken(token_id=ids.new_id(), name=request.name, scopes=request.scopes)
+        self.personal.setdefault(request.user_id, {})[made.token_id] = made
+        return peoples.CreatePersonalTokenResponse(token=made, secret="secret")
+
+    async def ListPersonalTokens(
+        self, request: peoples.ListPersonalTokensRequest, context: object
+    ) -> peoples.ListPersonalTokensResponse:
+        return peoples.ListPersonalTokensResponse(tokens=self.personal.get(request.user_id, {}).values())
+
+    async def RevokePersonalToken(
+        self, request: peoples.RevokePersonalTokenRequest, context: object
+    ) -> peoples.RevokePersonalTokenResponse:
+        if self.personal.get(request.user_id, {}).pop(request.token_id, None) is None:
+            raise errors.NotFound("token", request.token_id)
+        return peoples.RevokePersonalTokenResponse()
 
     async def ResetPassword(
         self, request: peoples.ResetPasswordRequest, context: object

@@ -92,3 +92,20 @@ async def test_an_administrator_makes_a_user_while_sign_up_is_closed(admin: http
     answer = await admin.post("/user", json={"username": "cleo", "password": "long enough"})
 
     assert (answer.status_code, answer.json()["user"]["username"]) == (201, "cleo")
+
+
+async def test_the_secret_of_a_personal_token_is_shown_once(user: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
+    made = await user.post("/user/tokens", json={"name": "ci", "scope": ["user"], "expiresAt": "2030-01-01"})
+    listed = (await user.get("/user/tokens")).json()
+
+    assert (made.status_code, made.json()["token"]) == (201, "secret")
+    assert [(each["id"], each["name"], each["scope"]) for each in listed] == [(made.json()["id"], "ci", ["user"])]
+    assert "secret" not in str(listed) and (await other.get("/user/tokens")).json() == []
+    assert (await other.delete(f"/user/tokens/{made.json()['id']}")).status_code == 404
+    assert (await user.delete(f"/user/tokens/{made.json()['id']}")).status_code == 200
+    assert (await user.get("/user/tokens")).json() == []
+
+
+@pytest.mark.parametrize("given", [{}, {"name": ""}, {"name": "x", "expiresAt": "soon"}, {"name": "x", "scope": "a"}])
+async def test_a_personal_token_that_makes_no_sense_is_refused(given: Json, user: httpx.AsyncClient) -> None:
+    assert (await user.post("/user/tokens", json=given)).status_code == 400

@@ -30,6 +30,7 @@ def an_object(properties: dict[str, Schema], *, required: tuple[str, ...] = ()) 
 
 PASSWORD: Schema = {"type": "string", "minLength": 1, "maxLength": 1024}
 NEW_PASSWORD: Schema = {"type": "string", "minLength": 8, "maxLength": 1024}
+NAME_LIST: Schema = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 100}, "maxItems": 100}
 
 COMPONENTS: dict[str, Schema] = {
     "Error": an_object(
@@ -59,6 +60,9 @@ COMPONENTS: dict[str, Schema] = {
             "metadata": FREE_OBJECT,
             "created": MOMENT,
         }
+    ),
+    "PersonalToken": an_object(
+        {"id": TEXT, "name": TEXT, "scope": array_of(TEXT), "created": MOMENT, "expiresAt": MOMENT}
     ),
     "Flow": an_object(
         {

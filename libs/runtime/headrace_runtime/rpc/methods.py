@@ -44,8 +44,8 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.people.v1.PeopleService",
         "gateway",
-        again="SignOut SignOutEverywhere Authenticate GetUser ListUsers",
-        once="SignUp SignIn UpdateUser ChangePassword ResetPassword",
+        again="SignOut SignOutEverywhere Authenticate GetUser ListUsers ListPersonalTokens",
+        once="SignUp SignIn UpdateUser ChangePassword ResetPassword CreatePersonalToken RevokePersonalToken",
     ),
     **_rows("headrace.people.v1.PeopleService", "", once="EnsureAdministrator"),
     **_rows("headrace.catalog.v1.CatalogService", "gateway", again="ListComponents GetComponent ListApps ListBundles"),

@@ -19,6 +19,10 @@ MAX_LIST = 100
 MIN_PASSWORD = 8
 MAX_PASSWORD = 1024
 MAX_METADATA_BYTES = 64 * 1024
+MAX_PERSONAL_TOKENS = 100
+PERSONAL_LIFETIME = timedelta(days=365)
+PERSONAL_PREFIX: Final = "hr_pat_"
+"""What personal tokens begin with, so that scanners of source code know one that was published by mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,22 @@ class Token:
     user_id: str
     created_at: datetime
     expires_at: datetime
+    personal: "Personal | None" = None
+
+    def limits(self, user: User) -> User:
+        """The user as this token lets them act: never with more roles than they have."""
+        if self.personal is None or not self.personal.scopes:
+            return user
+        return replace(user, scopes=tuple(each for each in user.scopes if each in self.personal.scopes))
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """What makes a token a personal one: it has a name, and may carry less than its user. No scopes means all."""
+
+    token_id: str
+    name: str
+    scopes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +146,20 @@ def check_list(field: str, values: tuple[str, ...]) -> list[Problem]:
     if len(values) > MAX_LIST or any(not 1 <= len(each) <= MAX_NAME for each in values):
         return [Problem(field, f"It is a list of at most {MAX_LIST} names of 1 to {MAX_NAME} characters.", field=field)]
     return []
+
+
+def check_personal(name: str, scopes: tuple[str, ...], allowed: frozenset[str]) -> list[Problem]:
+    """What is wrong with a personal token that is asked for by somebody with the allowed roles."""
+    problems = check_name("name", name) + check_list("scope", scopes)
+    if not name:
+        problems.append(Problem("name", "There is no name.", "Say what the token is for.", field="name"))
+    return problems + [
+        Problem(
+            "scope", f"You do not have the role {each[:100]!r}.", "A token carries your own roles only.", field="scope"
+        )
+        for each in scopes
+        if each not in allowed
+    ]
 
 
 def check_metadata(metadata: Mapping[str, Json]) -> None:

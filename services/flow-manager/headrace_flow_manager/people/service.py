@@ -3,16 +3,16 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from headrace_core import Json
 from headrace_core.clock import Clock
 from headrace_core.errors import Forbidden, NotFound, Problem, RateLimited, Unauthenticated
-from headrace_core.ids import new_user_id
+from headrace_core.ids import new_id, new_user_id
 
 from headrace_flow_manager.people import model
-from headrace_flow_manager.people.model import AttemptKey, PeopleRules, Token, User, UserChange
+from headrace_flow_manager.people.model import AttemptKey, PeopleRules, Personal, Token, User, UserChange
 from headrace_flow_manager.people.passwords import Passwords
 from headrace_flow_manager.people.store import PeopleStore, TokenLookup
 from headrace_flow_manager.query import ListQuery, Page
@@ -68,6 +68,39 @@ class PeopleService:
     async def sign_out_everywhere(self, user_id: str) -> int:
         """End all tokens of a user; how many there were."""
         return await self._store.remove_tokens(user_id)
+
+    async def create_personal(
+        self, user_id: str, name: str, scopes: tuple[str, ...], expires_at: datetime | None, allowed: frozenset[str]
+    ) -> tuple[Token, str]:
+        """Make a personal token; what is kept of it, and its secret.
+
+        It never carries more than the roles in `allowed`, those its maker speaks with. Raises NotFound,
+        ValidationFailed, or Conflict when the user has as many as one may have.
+        """
+        now = self._clock.now()
+        user = await self._store.get(user_id)
+        allowed &= frozenset(user.scopes)
+        problems = model.check_personal(name, scopes, allowed)
+        if expires_at is not None and expires_at <= now:
+            problems.append(Problem("expiresAt", "This time has passed.", "Name one to come.", field="expiresAt"))
+        model.refuse(problems)
+        if not scopes and allowed != frozenset(user.scopes):
+            scopes = tuple(each for each in user.scopes if each in allowed)
+        secret = model.PERSONAL_PREFIX + secrets.token_urlsafe(_TOKEN_BYTES)
+        personal = Personal(new_id(), name, scopes)
+        token = Token(hash_of(secret), user_id, now, expires_at or now + model.PERSONAL_LIFETIME, personal)
+        await self._store.add_personal(token, model.MAX_PERSONAL_TOKENS)
+        return token, secret
+
+    async def personal_tokens(self, user_id: str) -> Sequence[Token]:
+        """The user's personal tokens that have not ended, oldest first."""
+        now = self._clock.now()
+        return [each for each in await self._store.personal_tokens(user_id) if each.expires_at > now]
+
+    async def revoke_personal(self, user_id: str, token_id: str) -> None:
+        """End a personal token of the user. Raises NotFound."""
+        if not await self._store.remove_personal(user_id, token_id):
+            raise NotFound("token", token_id[: model.MAX_NAME])
 
     async def get(self, user_id: str) -> User:
         """The user. Raises NotFound."""
@@ -151,7 +184,10 @@ class Authenticator:
         self._clock = clock
 
     async def authenticate(self, token: str) -> tuple[User, datetime]:
-        """The user, and when the token ends. Raises Unauthenticated when it is unknown, expired or ended."""
+        """The user with the roles the token carries, and when it ends.
+
+        Raises Unauthenticated when it is unknown, expired or ended.
+        """
         asked = hash_of(token)
         found = await self._tokens.find(asked)
         if found is None:
@@ -160,7 +196,7 @@ class Authenticator:
         is_valid = hmac.compare_digest(kept.token_hash, asked) and user.active and kept.expires_at > self._clock.now()
         if not is_valid:
             raise Unauthenticated("The token has ended. Log in again.")
-        return user, kept.expires_at
+        return kept.limits(user), kept.expires_at
 
 
 def hash_of(token: str) -> bytes:

@@ -1,12 +1,14 @@
 """headrace.people.v1: decode, call, encode."""
 
+from datetime import UTC
+
 from headrace.people.v1 import people_pb2
 from headrace.people.v1 import people_service_pb2 as pb
 from headrace.people.v1 import people_service_pb2_grpc as grpc_pb
 from headrace_runtime.rpc import Server
 
 from headrace_flow_manager import json_text
-from headrace_flow_manager.people.model import User, UserChange
+from headrace_flow_manager.people.model import Token, User, UserChange
 from headrace_flow_manager.people.service import Authenticator, PeopleService
 from headrace_flow_manager.servicer import json_bytes, query_of, timestamp
 
@@ -67,6 +69,30 @@ class PeopleServicer(grpc_pb.PeopleServiceServicer):
         )
         return pb.ChangePasswordResponse()
 
+    async def CreatePersonalToken(
+        self, request: pb.CreatePersonalTokenRequest, context: object
+    ) -> pb.CreatePersonalTokenResponse:
+        token, secret = await self._people.create_personal(
+            request.user_id,
+            request.name,
+            tuple(request.scopes),
+            request.expires_at.ToDatetime(tzinfo=UTC) if request.HasField("expires_at") else None,
+            frozenset(request.caller_scopes),
+        )
+        return pb.CreatePersonalTokenResponse(token=_personal(token), secret=secret)
+
+    async def ListPersonalTokens(
+        self, request: pb.ListPersonalTokensRequest, context: object
+    ) -> pb.ListPersonalTokensResponse:
+        tokens = await self._people.personal_tokens(request.user_id)
+        return pb.ListPersonalTokensResponse(tokens=map(_personal, tokens))
+
+    async def RevokePersonalToken(
+        self, request: pb.RevokePersonalTokenRequest, context: object
+    ) -> pb.RevokePersonalTokenResponse:
+        await self._people.revoke_personal(request.user_id, request.token_id)
+        return pb.RevokePersonalTokenResponse()
+
     async def ResetPassword(self, request: pb.ResetPasswordRequest, context: object) -> pb.ResetPasswordResponse:
         await self._people.reset_password(request.login, request.password)
         return pb.ResetPasswordResponse()
@@ -89,4 +115,15 @@ def _user(user: User) -> people_pb2.User:
         plan=user.plan,
         metadata=json_bytes(user.metadata or {}),
         created_at=timestamp(user.created_at),
+    )
+
+
+def _personal(token: Token) -> people_pb2.PersonalToken:
+    assert token.personal is not None, "only personal tokens are shown"
+    return people_pb2.PersonalToken(
+        token_id=token.personal.token_id,
+        name=token.personal.name,
+        scopes=token.personal.scopes,
+        created_at=timestamp(token.created_at),
+        expires_at=timestamp(token.expires_at),
     )

@@ -65,7 +65,19 @@ class PeopleStore(Protocol):
         ...
 
     async def add_token(self, token: Token, limit: int) -> None:
-        """Keep a token. The user keeps the `limit` newest; older ones end."""
+        """Keep a token. The user keeps the `limit` newest; older ones end. Personal tokens do not count."""
+        ...
+
+    async def add_personal(self, token: Token, limit: int) -> None:
+        """Keep a personal token. Raises Conflict when the user has `limit` of them, and NotFound."""
+        ...
+
+    async def personal_tokens(self, user_id: str) -> Sequence[Token]:
+        """The user's personal tokens, oldest first; none for a user there is not."""
+        ...
+
+    async def remove_personal(self, user_id: str, token_id: str) -> bool:
+        """End a personal token of this user; whether there was one."""
         ...
 
     async def remove_token(self, token_hash: bytes) -> None:
@@ -73,7 +85,7 @@ class PeopleStore(Protocol):
         ...
 
     async def remove_tokens(self, user_id: str) -> int:
-        """End all tokens of a user; how many there were."""
+        """End all tokens of a user, the personal ones too; how many there were."""
         ...
 
     async def claim_attempt(self, keys: Sequence[AttemptKey], now: datetime, window: timedelta) -> datetime | None:

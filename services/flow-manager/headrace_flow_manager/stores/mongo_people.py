@@ -16,7 +16,7 @@ from headrace_flow_manager.query import ListQuery, Page, Selection
 from headrace_flow_manager.stores import mongo_users as users
 from headrace_flow_manager.stores.mongo_attempts import ATTEMPTS, MongoAttempts
 from headrace_flow_manager.stores.mongo_selection import page_of
-from headrace_flow_manager.stores.mongo_users import USERS, WITHOUT_TOKENS
+from headrace_flow_manager.stores.mongo_users import PERSONAL, USERS, WITHOUT_TOKENS
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorClientSession, AsyncIOMotorDatabase
@@ -32,10 +32,15 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     ATTEMPTS: [IndexModel([("first_at", ASCENDING)])],
 }
 
+PERSONAL_INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    USERS: [IndexModel([("personal.hash", ASCENDING)]), IndexModel([("personal.expires_at", ASCENDING)])]
+}
+
 GUARD: Final = "people_guard"
 """One document that everybody writes who takes an administrator away: of two at once the second sees the first."""
 
 _ONE_ON: Final = {"$inc": {"revision": 1}}
+_NO_TOKENS: Final[Document] = {"tokens": [], PERSONAL: []}
 _OF_USER: Final = dict.fromkeys(
     ("username", "email", "created_at", "active", "scopes", "vendors", "plan", "metadata"), 1
 )
@@ -107,7 +112,7 @@ class MongoPeopleStore:
                     return after
 
     async def set_password(self, user_id: str, password_hash: str, keep: bytes | None) -> None:
-        others = {"tokens": {"hash": {"$ne": keep}}}
+        others = {key: {"hash": {"$ne": keep}} for key in ("tokens", PERSONAL)}
         change = {"$set": {"password_hash": password_hash}, "$pull": others, **_ONE_ON}
         async with self._mongo.asking() as database:
             written = await database[USERS].update_one({"_id": user_id}, change)
@@ -128,18 +133,42 @@ class MongoPeopleStore:
         async with self._mongo.asking() as database:
             await database[USERS].update_one(place, {"$push": {"tokens": newest}, **_ONE_ON})
 
+    async def add_personal(self, token: Token, limit: int) -> None:
+        this = {"_id": token.user_id, f"{PERSONAL}.hash": {"$ne": token.token_hash}}
+        below = {**this, f"{PERSONAL}.{limit - 1}": {"$exists": False}}
+        async with self._mongo.asking() as database:
+            pushed = {"$push": {PERSONAL: users.token_of(token)}, **_ONE_ON}
+            if (await database[USERS].update_one(below, pushed)).matched_count:
+                return
+            await _kept(database, token.user_id)
+            if await database[USERS].find_one(this, {"_id": 1}) is not None:
+                raise Conflict(f"There are {limit} personal tokens already. Revoke one that is not used any more.")
+            # It is there: the answer to the first try was lost on the way.
+
+    async def personal_tokens(self, user_id: str) -> Sequence[Token]:
+        async with self._mongo.asking() as database:
+            kept = await database[USERS].find_one({"_id": user_id}, {PERSONAL: 1})
+        return [] if kept is None else [users.token(kept, each) for each in kept.get(PERSONAL, ())]
+
+    async def remove_personal(self, user_id: str, token_id: str) -> bool:
+        async with self._mongo.asking() as database:
+            removed = await database[USERS].update_one(
+                {"_id": user_id, f"{PERSONAL}.id": token_id}, {"$pull": {PERSONAL: {"id": token_id}}, **_ONE_ON}
+            )
+        return removed.matched_count > 0
+
     async def remove_token(self, token_hash: bytes) -> None:
         async with self._mongo.asking() as database:
-            await database[USERS].update_one(
-                {"tokens.hash": token_hash}, {"$pull": {"tokens": {"hash": token_hash}}, **_ONE_ON}
-            )
+            this = {key: {"hash": token_hash} for key in ("tokens", PERSONAL)}
+            await database[USERS].update_one(_with(token_hash), {"$pull": this, **_ONE_ON})
 
     async def remove_tokens(self, user_id: str) -> int:
         async with self._mongo.asking() as database:
-            while (kept := await database[USERS].find_one({"_id": user_id}, {"tokens": 1, "revision": 1})) is not None:
-                written = await database[USERS].update_one(_as_read(kept), {"$set": {"tokens": []}, **_ONE_ON})
+            kinds = {"tokens": 1, PERSONAL: 1, "revision": 1}
+            while (kept := await database[USERS].find_one({"_id": user_id}, kinds)) is not None:
+                written = await database[USERS].update_one(_as_read(kept), {"$set": _NO_TOKENS, **_ONE_ON})
                 if written.matched_count:
-                    return len(kept["tokens"])
+                    return len(kept["tokens"]) + len(kept.get(PERSONAL, ()))
         return 0
 
     async def claim_attempt(self, keys: Sequence[AttemptKey], now: datetime, window: timedelta) -> datetime | None:
@@ -151,9 +180,10 @@ class MongoPeopleStore:
     async def prune(self, now: datetime, window: timedelta) -> None:
         ended = {"expires_at": {"$lte": times.to_micros(now)}}
         async with self._mongo.asking() as database:
-            await database[USERS].update_many(
-                {"tokens.expires_at": ended["expires_at"]}, {"$pull": {"tokens": ended}, **_ONE_ON}
-            )
+            for kind in ("tokens", PERSONAL):
+                await database[USERS].update_many(
+                    {f"{kind}.expires_at": ended["expires_at"]}, {"$pull": {kind: ended}, **_ONE_ON}
+                )
         await self._attempts.prune(now - window)
 
     async def _insert(self, document: Document) -> None:
@@ -173,10 +203,18 @@ class MongoTokenLookup:
         self._mongo = mongo
 
     async def find(self, token_hash: bytes) -> tuple[User, Token] | None:
-        this = {"tokens": {"$elemMatch": {"hash": token_hash}}}
+        this = {key: {"$elemMatch": {"hash": token_hash}} for key in ("tokens", PERSONAL)}
         async with self._mongo.asking() as database:
-            kept = await database[USERS].find_one({"tokens.hash": token_hash}, {**_OF_USER, **this})
-        return None if kept is None else (users.user(kept), users.token(kept, kept["tokens"][0]))
+            kept = await database[USERS].find_one(_with(token_hash), {**_OF_USER, **this})
+        if kept is None:
+            return None
+        found = (kept.get("tokens") or kept[PERSONAL])[0]
+        return users.user(kept), users.token(kept, found)
+
+
+def _with(token_hash: bytes) -> Document:
+    """The user whose token this is, of either kind."""
+    return {"$or": [{"tokens.hash": token_hash}, {f"{PERSONAL}.hash": token_hash}]}
 
 
 def _as_read(kept: Document) -> Document:
@@ -198,7 +236,7 @@ async def _replace(
     session: "AsyncIOMotorClientSession | None" = None,
 ) -> bool:
     """Write the user in place of what was read; False when somebody wrote in between."""
-    changes = users.changing(after) | ({} if after.active else {"tokens": []})
+    changes = users.changing(after) | ({} if after.active else _NO_TOKENS)
     written = await database[USERS].update_one(_as_read(kept), {"$set": changes, **_ONE_ON}, session=session)
     return written.matched_count == 1
 

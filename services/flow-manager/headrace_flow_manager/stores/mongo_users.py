@@ -6,13 +6,14 @@ from headrace_core import Json
 from headrace_runtime.mongo import Document
 
 from headrace_flow_manager import times
-from headrace_flow_manager.people.model import Token, User
+from headrace_flow_manager.people.model import Personal, Token, User
 from headrace_flow_manager.query import Record
 from headrace_flow_manager.stores.mongo_values import packed, unpacked
 from headrace_flow_manager.stores.values import shown as shown_instant
 
 USERS: Final = "users"
-WITHOUT_TOKENS: Final = {"tokens": 0}
+PERSONAL: Final = "personal"
+WITHOUT_TOKENS: Final = {"tokens": 0, PERSONAL: 0}
 
 
 def of(user: User, password_hash: str) -> Document:
@@ -24,6 +25,7 @@ def of(user: User, password_hash: str) -> Document:
         "created_at": times.to_micros(user.created_at),
         "password_hash": password_hash,
         "tokens": [],
+        PERSONAL: [],
         "revision": 1,
         **changing(user),
     }
@@ -47,7 +49,14 @@ def token_of(token: Token) -> Document:
         "hash": token.token_hash,
         "created_at": times.to_micros(token.created_at),
         "expires_at": times.to_micros(token.expires_at),
+        **_of_personal(token.personal),
     }
+
+
+def _of_personal(personal: Personal | None) -> Document:
+    if personal is None:
+        return {}
+    return {"id": personal.token_id, "name": personal.name, "scopes": list(personal.scopes)}
 
 
 def user(kept: Document) -> User:
@@ -72,6 +81,7 @@ def token(kept: Document, of: Document) -> Token:
         user_id=kept["_id"],
         created_at=times.from_micros(of["created_at"]),
         expires_at=times.from_micros(of["expires_at"]),
+        personal=Personal(of["id"], of["name"], tuple(of["scopes"])) if "id" in of else None,
     )
 
 

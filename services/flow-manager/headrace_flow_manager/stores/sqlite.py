@@ -30,6 +30,7 @@ MIGRATIONS = (
     sqlite_settings.SCHEMA,
     sqlite_flows.TEMPLATES_SCHEMA,
     sqlite_work.SCHEMA,
+    sqlite_people.PERSONAL_TOKENS,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 

@@ -10,7 +10,7 @@ from headrace_core.errors import AlreadyExists, Conflict, NotFound
 from headrace_runtime.sqlite import Database
 
 from headrace_flow_manager import json_text, times
-from headrace_flow_manager.people.model import AttemptKey, Token, User, UserChange
+from headrace_flow_manager.people.model import AttemptKey, Personal, Token, User, UserChange
 from headrace_flow_manager.people.store import Credentials
 from headrace_flow_manager.query import ListQuery, Page, Record, Selection
 from headrace_flow_manager.stores.values import changed_rows, parsed_object, parsed_texts, shown
@@ -47,6 +47,12 @@ CREATE TABLE attempts (
     made INTEGER NOT NULL
 );
 CREATE INDEX attempts_by_time ON attempts (first_at)
+"""
+
+PERSONAL_TOKENS = """
+ALTER TABLE tokens ADD COLUMN token_id TEXT;
+ALTER TABLE tokens ADD COLUMN name TEXT NOT NULL DEFAULT '';
+ALTER TABLE tokens ADD COLUMN scopes TEXT NOT NULL DEFAULT '[]'
 """
 
 
@@ -138,12 +144,34 @@ class SqlitePeopleStore:
         def work(connection: sqlite3.Connection) -> None:
             _insert_token(connection, token)
             connection.execute(
-                "DELETE FROM tokens WHERE user_id = ?1 AND token_hash NOT IN"
-                " (SELECT token_hash FROM tokens WHERE user_id = ?1 ORDER BY created_at DESC, rowid DESC LIMIT ?2)",
+                "DELETE FROM tokens WHERE user_id = ?1 AND token_id IS NULL AND token_hash NOT IN"
+                " (SELECT token_hash FROM tokens WHERE user_id = ?1 AND token_id IS NULL"
+                " ORDER BY created_at DESC, rowid DESC LIMIT ?2)",
                 (token.user_id, limit),
             )
 
         await self._database.write(work)
+
+    async def add_personal(self, token: Token, limit: int) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            _credentials(connection, token.user_id)
+            if len(_personal_rows(connection, token.user_id)) >= limit:
+                raise Conflict(f"There are {limit} personal tokens already. Revoke one that is not used any more.")
+            _insert_token(connection, token)
+
+        await self._database.write(work)
+
+    async def personal_tokens(self, user_id: str) -> Sequence[Token]:
+        return await self._database.read(
+            lambda connection: [_token(row) for row in _personal_rows(connection, user_id)]
+        )
+
+    async def remove_personal(self, user_id: str, token_id: str) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            removed = connection.execute("DELETE FROM tokens WHERE user_id = ? AND token_id = ?", (user_id, token_id))
+            return changed_rows(removed) > 0
+
+        return await self._database.write(work)
 
     async def remove_token(self, token_hash: bytes) -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -208,15 +236,8 @@ class SqliteTokenLookup:
 
     async def find(self, token_hash: bytes) -> tuple[User, Token] | None:
         def work(connection: sqlite3.Connection) -> tuple[User, Token] | None:
-            row = connection.execute(
-                "SELECT u.*, t.token_hash, t.created_at AS given_at, t.expires_at"
-                " FROM tokens t JOIN users u ON u.user_id = t.user_id WHERE t.token_hash = ?",
-                (token_hash,),
-            ).fetchone()
-            if row is None:
-                return None
-            given_at, expires_at = times.from_micros(row["given_at"]), times.from_micros(row["expires_at"])
-            return _user(row), Token(row["token_hash"], row["user_id"], given_at, expires_at)
+            row = connection.execute("SELECT * FROM tokens WHERE token_hash = ?", (token_hash,)).fetchone()
+            return None if row is None else (_credentials(connection, row["user_id"]).user, _token(row))
 
         return await self._database.read(work)
 
@@ -270,9 +291,36 @@ def _replace_logins(connection: sqlite3.Connection, user: User) -> None:
 
 
 def _insert_token(connection: sqlite3.Connection, token: Token) -> None:
+    personal = token.personal
     connection.execute(
-        "INSERT INTO tokens (token_hash, user_id, created_at, expires_at) VALUES (?, ?, ?, ?)",
-        (token.token_hash, token.user_id, times.to_micros(token.created_at), times.to_micros(token.expires_at)),
+        "INSERT INTO tokens (token_hash, user_id, created_at, expires_at, token_id, name, scopes)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            token.token_hash,
+            token.user_id,
+            times.to_micros(token.created_at),
+            times.to_micros(token.expires_at),
+            None if personal is None else personal.token_id,
+            "" if personal is None else personal.name,
+            json_text.encode([] if personal is None else list(personal.scopes)),
+        ),
+    )
+
+
+def _personal_rows(connection: sqlite3.Connection, user_id: str) -> Sequence[sqlite3.Row]:
+    return connection.execute(
+        "SELECT * FROM tokens WHERE user_id = ? AND token_id IS NOT NULL ORDER BY created_at, rowid", (user_id,)
+    ).fetchall()
+
+
+def _token(row: sqlite3.Row) -> Token:
+    is_personal = row["token_id"] is not None
+    return Token(
+        token_hash=row["token_hash"],
+        user_id=row["user_id"],
+        created_at=times.from_micros(row["created_at"]),
+        expires_at=times.from_micros(row["expires_at"]),
+        personal=Personal(row["token_id"], row["name"], parsed_texts(row["scopes"])) if is_personal else None,
     )
 
 

@@ -1,6 +1,7 @@
 """Users and their tokens."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import orjson
 from headrace.people.v1 import people_pb2, people_service_pb2
@@ -94,6 +95,29 @@ class PeopleClient:
         )
         await self._stub.ChangePassword(request, timeout=self._timeout)
 
+    async def create_personal_token(
+        self, caller: Caller, name: str, scopes: list[str], expires_at: datetime | None
+    ) -> dict[str, Json]:
+        """Make a token of the caller's; its record with the secret. Raises ValidationFailed or Conflict."""
+        request = people_service_pb2.CreatePersonalTokenRequest(
+            user_id=caller.user_id, name=name, scopes=scopes, caller_scopes=sorted(caller.scopes)
+        )
+        if expires_at is not None:
+            request.expires_at.FromDatetime(expires_at)
+        answer = await self._stub.CreatePersonalToken(request, timeout=self._timeout)
+        return {**_personal_token(answer.token), "token": answer.secret}
+
+    async def personal_tokens(self, user_id: str) -> list[dict[str, Json]]:
+        """The user's personal tokens, without secrets."""
+        request = people_service_pb2.ListPersonalTokensRequest(user_id=user_id)
+        answer = await self._stub.ListPersonalTokens(request, timeout=self._timeout)
+        return [_personal_token(each) for each in answer.tokens]
+
+    async def revoke_personal_token(self, user_id: str, token_id: str) -> None:
+        """End a personal token. Raises NotFound."""
+        request = people_service_pb2.RevokePersonalTokenRequest(user_id=user_id, token_id=token_id)
+        await self._stub.RevokePersonalToken(request, timeout=self._timeout)
+
     async def reset_password(self, login: str, password: str) -> None:
         """Set anybody's password; all their tokens end. Raises NotFound."""
         request = people_service_pb2.ResetPasswordRequest(login=login, password=password)
@@ -113,4 +137,14 @@ def user_to_json(user: people_pb2.User) -> dict[str, Json]:
         "vendor": vendors[0] if len(vendors) == 1 else vendors,
         "metadata": json_object(user.metadata),
         "created": moment(user, "created_at"),
+    }
+
+
+def _personal_token(token: people_pb2.PersonalToken) -> dict[str, Json]:
+    return {
+        "id": token.token_id,
+        "name": token.name,
+        "scope": list(token.scopes),
+        "created": moment(token, "created_at"),
+        "expiresAt": moment(token, "expires_at"),
     }

@@ -13,6 +13,7 @@ from headrace_gateway.routes import (
     runs,
     stores,
     system,
+    tokens,
     unprocessed,
     users,
     variables,
@@ -22,6 +23,7 @@ from headrace_gateway.routing import Route
 ROUTES: tuple[Route, ...] = (
     *system.ROUTES,
     *users.ROUTES,
+    *tokens.ROUTES,
     *flows.ROUTES,
     *flow_versions.ROUTES,
     *integrations.ROUTES,

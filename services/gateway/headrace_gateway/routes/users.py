@@ -11,6 +11,7 @@ from headrace_gateway.routing import Answer, Policy, Route, Schema
 from headrace_gateway.schemas import (
     FREE_OBJECT,
     LIST_PARAMETERS,
+    NAME_LIST,
     NEW_PASSWORD,
     PASSWORD,
     PROJECTION,
@@ -126,7 +127,6 @@ def _changes(given: dict[str, Json]) -> UserChanges:
 
 
 _SIGNED_IN = an_object({"user": ref("User"), "token": TEXT}, required=("token",))
-_NAME_LIST: Schema = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 100}, "maxItems": 100}
 
 ROUTES = (
     Route(
@@ -252,7 +252,7 @@ ROUTES = (
         request=an_object(
             {
                 "email": _LOGIN,
-                "scope": _NAME_LIST,
+                "scope": NAME_LIST,
                 "vendor": {"type": ["string", "array"], "items": TEXT},
                 "metadata": FREE_OBJECT,
                 "isActive": YES_NO,

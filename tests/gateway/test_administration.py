@@ -1,0 +1,76 @@
+"""People and administration over the whole platform: real services, real SQLite, a real socket."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from headrace_embedded.platform import open_platform
+
+PASSWORD = "correct horse"
+
+
+@pytest.fixture
+async def admin(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """An administrator's client of a fresh platform."""
+    environ = {
+        "HEADRACE_DATA_DIR": str(tmp_path),
+        "HEADRACE_PORT": "0",
+        "HEADRACE_DRAIN_DELAY": "0s",
+        "HEADRACE_ADMIN_EMAIL": "admin@example.com",
+        "HEADRACE_ADMIN_PASSWORD": PASSWORD,
+    }
+    async with open_platform(environ) as serving, httpx.AsyncClient(base_url=serving.url) as client:
+        signed_in = await client.post("/user/auth", json={"email": "admin@example.com", "password": PASSWORD})
+        speak_with(client, signed_in.json()["token"])
+        yield client
+
+
+@pytest.fixture
+async def ann(admin: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
+    """The client of a user who is nobody special."""
+    made = await admin.post("/user", json={"email": "ann@example.com", "password": PASSWORD})
+    async with httpx.AsyncClient(base_url=admin.base_url) as client:
+        speak_with(client, made.json()["token"])
+        yield client
+
+
+def speak_with(client: httpx.AsyncClient, token: str) -> None:
+    client.headers["Authorization"] = f"Bearer {token}"
+
+
+async def test_a_program_works_with_a_personal_token_until_it_is_revoked(admin: httpx.AsyncClient) -> None:
+    made = (await admin.post("/user/tokens", json={"name": "ci", "scope": ["user"]})).json()
+    async with httpx.AsyncClient(base_url=admin.base_url) as program:
+        speak_with(program, made["token"])
+
+        assert (await program.get("/flows")).status_code == 200
+        assert (await program.get("/users")).status_code == 403
+        assert (await program.post("/user/tokens", json={"name": "x", "scope": ["admin"]})).status_code == 400
+        assert (await admin.delete(f"/user/tokens/{made['id']}")).status_code == 200
+        assert (await program.get("/flows")).status_code == 401
+
+
+async def test_users_are_filtered_sorted_and_paged(admin: httpx.AsyncClient, ann: httpx.AsyncClient) -> None:
+    async def names(**parameters: str | int) -> list[str]:
+        return [each["username"] for each in (await admin.get("/users", params=parameters)).json()]
+
+    assert await names(sort="username:-1") == ["ann@example.com", "admin@example.com"]
+    assert await names(filter="scope:admin") == ["admin@example.com"]
+    assert await names(filter="scope:!admin") == await names(pattern="ann@") == ["ann@example.com"]
+    assert await names(sort="username:1", offset=1, limit=1) == ["ann@example.com"]
+    assert (await admin.get("/users/count", params={"filter": "scope:admin"})).json() == {"count": 1}
+
+
+async def test_a_user_is_changed_field_by_field(admin: httpx.AsyncClient, ann: httpx.AsyncClient) -> None:
+    user_id = (await ann.get("/user")).json()["id"]
+
+    changes = {"scope": ["user", "developer"], "vendor": ["acme", "other"], "metadata": {"a": 1}, "email": "x@y.zz"}
+    for field, value in changes.items():
+        changed = (await admin.put(f"/users/{user_id}", json={field: value})).json()
+        assert changed[field] == value
+
+    assert {field: changed[field] for field in changes} == changes
+    assert (await ann.put(f"/users/{user_id}", json={"scope": ["admin"]})).status_code == 403
+    assert (await admin.put(f"/users/{user_id}", json={"vendor": "acme"})).json()["vendor"] == "acme"
+    assert (await admin.put(f"/users/{user_id}", json={"email": "admin@example.com"})).status_code == 409
