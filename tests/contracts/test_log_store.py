@@ -282,3 +282,21 @@ async def test_a_search_finds_exactly_what_the_plain_evaluator_says(
         expected = {s.record.record_id for s in written if matching.matches(node, matching.Document(s))}
         assert {stored.record.record_id for stored in found.records} == expected, node
         assert found.total == len(expected)
+
+
+async def test_a_tenant_is_forgotten_step_by_step_and_nobody_else_is(small_store: LogStore) -> None:
+    mine = [record(f"m{number}", at=NOW + timedelta(hours=number), msg="secret") for number in range(7)]
+    others = [record(f"o{number}", tenant="tenant-b", msg="secret") for number in range(3)]
+    for each in (mine[:4], others, mine[4:]):
+        await small_store.write(each, NOW)
+
+    removed = []
+    while (forgotten := await small_store.forget("tenant-a", 3)).more:
+        removed.append(forgotten.removed)
+
+    assert sum(removed) + forgotten.removed == 7 and max(removed) <= 3
+    assert await ids(small_store, by_query("msg:secret")) == []
+    every = Search(Scope("tenant-a", all_tenants=True), node=parser.parse("msg:secret", NOW))
+    assert set(await ids(small_store, every)) == {"o0", "o1", "o2"}
+    assert (await small_store.write([record("m0", msg="secret")], NOW)).known == 0
+    assert await ids(small_store, by_query("msg:secret")) == ["m0"]

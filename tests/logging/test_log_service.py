@@ -199,3 +199,16 @@ async def test_old_records_are_forgotten_while_the_service_runs(tmp_path: Path) 
 
     assert removed == 1
     assert [each.record_id for each in left.records] == ["new"]
+
+
+async def test_a_tenant_who_is_gone_is_forgotten_and_nobody_is_not(tmp_path: Path) -> None:
+    async with running(tmp_path) as (_, log):
+        records = [pb.LogRecord(record_id=str(number), tenant_id="tenant-a", fields=b"{}") for number in range(3)]
+        await log.WriteRecords(pb.WriteRecordsRequest(records=records))
+
+        forgotten = await log.ForgetTenant(pb.ForgetTenantRequest(scope=MINE))
+
+        assert (forgotten.removed, forgotten.more) == (3, False)
+        assert (await log.QueryRecords(pb.QueryRecordsRequest(scope=MINE))).total == 0
+        with pytest.raises(BadRequest):
+            await log.ForgetTenant(pb.ForgetTenantRequest())

@@ -15,10 +15,11 @@ from headrace_logging import indexing, model, tail
 from headrace_logging.model import Found, LogRecord, Scope, Search, SortKey, StoredRecord, Written
 from headrace_logging.query import parser
 from headrace_logging.settings import LoggingSettings
-from headrace_logging.store import LogStore
+from headrace_logging.store import LogStore, Trimmed
 
 MAX_BATCH = 1_000
 MAX_FLOWS = 1_000
+FORGET_AT_ONCE = 1_000
 
 _log = logging.getLogger(__name__)
 
@@ -135,6 +136,12 @@ class LogService:
             removed += trimmed.removed
             if not trimmed.more:
                 return removed
+
+    async def forget(self, tenant_id: str) -> Trimmed:
+        """Remove some of the records of a tenant who is gone; whether more are left. Raises BadRequest for nobody."""
+        if not tenant_id:
+            raise BadRequest("The call names no tenant whose records are to be removed.")
+        return await self._store.forget(tenant_id, FORGET_AT_ONCE)
 
     def stop_following(self) -> None:
         """End every reader."""

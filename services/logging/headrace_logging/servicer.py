@@ -47,6 +47,10 @@ class LogServicer(grpc_pb.LogServiceServicer):
         stored = await self._service.get(_scope(request.scope), request.record_id)
         return pb.GetRecordResponse(record=_encoded(stored))
 
+    async def ForgetTenant(self, request: pb.ForgetTenantRequest, context: object) -> pb.ForgetTenantResponse:
+        forgotten = await self._service.forget(request.scope.tenant_id)
+        return pb.ForgetTenantResponse(removed=forgotten.removed, more=forgotten.more)
+
     async def Tail(self, request: pb.TailRequest, context: object) -> AsyncIterator[pb.TailResponse]:
         with self._service.follow(_scope(request.scope), request.query, tuple(request.flow_ids)) as reader:
             # An empty answer says that the reader is in place: what is written from here on reaches it.

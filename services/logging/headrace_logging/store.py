@@ -47,6 +47,10 @@ class LogStore(Protocol):
         """
         ...
 
+    async def forget(self, tenant_id: str, limit: int) -> Trimmed:
+        """Remove up to about `limit` records of the tenant, and what they are searched by. Again, it goes on."""
+        ...
+
     async def size_bytes(self) -> int:
         """How much room the records and what they are searched by take."""
         ...

@@ -78,6 +78,7 @@ METHODS: Mapping[str, Method] = {
         again="PutTimers RemoveTimers ListTimers AcquireLock ExtendLock ReleaseLock AcquireQuota",
     ),
     **_rows("headrace.log.v1.LogService", "executor flow-manager", again="WriteRecords"),
+    **_rows("headrace.log.v1.LogService", "flow-manager", again="ForgetTenant"),
     **_rows("headrace.log.v1.LogService", "gateway", again="QueryRecords GetRecord Tail"),
 }
 

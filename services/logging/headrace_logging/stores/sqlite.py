@@ -88,6 +88,9 @@ class SqliteLogStore:
     async def trim(self, *, before: datetime, max_bytes: int) -> Trimmed:
         return await self._database.write(lambda connection: _trim(connection, before, max_bytes))
 
+    async def forget(self, tenant_id: str, limit: int) -> Trimmed:
+        return await self._database.write(lambda connection: _forget(connection, tenant_id, limit))
+
     async def size_bytes(self) -> int:
         return await self._database.read(_size_bytes)
 
@@ -373,6 +376,26 @@ def _trim(connection: sqlite3.Connection, before: datetime, max_bytes: int) -> T
         connection.execute(f"DROP TABLE words_{oldest['number']}")
         connection.execute("DELETE FROM segments WHERE number = ?", (oldest["number"],))
     return Trimmed(removed, more=True)
+
+
+def _forget(connection: sqlite3.Connection, tenant_id: str, limit: int) -> Trimmed:
+    """Take the words out too: they are kept without their records, so they have to be named again to be removed."""
+    rows = connection.execute(
+        "SELECT id, fields, (SELECT number FROM segments WHERE r.id BETWEEN first_id AND last_id) AS segment"
+        " FROM records AS r WHERE tenant_id = ? ORDER BY at LIMIT ?",
+        (tenant_id, limit),
+    ).fetchall()
+    columns = ", ".join(WORD_COLUMN_OF.values())
+    marks = ", ".join("?" * len(WORD_COLUMN_OF))
+    for row in rows:
+        texts = indexing.indexed(orjson.loads(row["fields"])).texts
+        words = f"words_{row['segment']}"
+        connection.execute(
+            f"INSERT INTO {words} ({words}, rowid, {columns}) VALUES ('delete', ?, {marks})",
+            (row["id"], *(texts.get(column) for column in WORD_COLUMN_OF)),
+        )
+    connection.executemany("DELETE FROM records WHERE id = ?", [(row["id"],) for row in rows])
+    return Trimmed(len(rows), more=len(rows) == limit)
 
 
 def _size_bytes(connection: sqlite3.Connection) -> int:
