@@ -142,10 +142,21 @@ class ActedLog(log_rpc.LogServiceServicer):
     """A log that keeps what it is given."""
 
     records: list[log_pb.LogRecord] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    """Tenants, each as often as it was forgotten."""
+    failures: list[HeadraceError] = field(default_factory=list)
+    """What forgetting fails with next."""
 
     async def WriteRecords(self, request: log_pb.WriteRecordsRequest, context: object) -> log_pb.WriteRecordsResponse:
         self.records += request.records
         return log_pb.WriteRecordsResponse(stored=len(request.records))
+
+    async def ForgetTenant(self, request: log_pb.ForgetTenantRequest, context: object) -> log_pb.ForgetTenantResponse:
+        if self.failures:
+            raise self.failures.pop(0)
+        is_first = request.scope.tenant_id not in self.forgotten
+        self.forgotten.append(request.scope.tenant_id)
+        return log_pb.ForgetTenantResponse(removed=1, more=is_first)
 
 
 @dataclass

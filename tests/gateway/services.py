@@ -136,6 +136,13 @@ class People(people_rpc.PeopleServiceServicer):
             raise errors.NotFound("token", request.token_id)
         return peoples.RevokePersonalTokenResponse()
 
+    async def DeleteUser(self, request: peoples.DeleteUserRequest, context: object) -> peoples.DeleteUserResponse:
+        await self.GetUser(peoples.GetUserRequest(user_id=request.user_id), context)
+        return peoples.DeleteUserResponse(departure=people.Departure(ticket="t", user_id=request.user_id))
+
+    async def GetDeparture(self, request: peoples.GetDepartureRequest, context: object) -> peoples.GetDepartureResponse:
+        raise errors.NotFound("ticket", request.ticket)
+
     async def ResetPassword(
         self, request: peoples.ResetPasswordRequest, context: object
     ) -> peoples.ResetPasswordResponse:

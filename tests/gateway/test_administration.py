@@ -1,13 +1,24 @@
 """People and administration over the whole platform: real services, real SQLite, a real socket."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
+from headrace_core import Json
 from headrace_embedded.platform import open_platform
 
 PASSWORD = "correct horse"
+TICKING: dict[str, Json] = {
+    "t": {
+        "type": "appmixer.utils.timers.Timer",
+        "source": {},
+        "x": 0,
+        "y": 0,
+        "config": {"properties": {"interval": 5}},
+    }
+}
 
 
 @pytest.fixture
@@ -74,3 +85,26 @@ async def test_a_user_is_changed_field_by_field(admin: httpx.AsyncClient, ann: h
     assert (await ann.put(f"/users/{user_id}", json={"scope": ["admin"]})).status_code == 403
     assert (await admin.put(f"/users/{user_id}", json={"vendor": "acme"})).json()["vendor"] == "acme"
     assert (await admin.put(f"/users/{user_id}", json={"email": "admin@example.com"})).status_code == 409
+
+
+async def test_a_user_is_removed_with_everything_of_theirs(admin: httpx.AsyncClient, ann: httpx.AsyncClient) -> None:
+    user_id = (await ann.get("/user")).json()["id"]
+    flow_id = (await ann.post("/flows", json={"name": "Ticks", "flow": TICKING})).json()["flowId"]
+    started = await ann.post(f"/flows/{flow_id}/coordinator", json={"command": "start"})
+    store_id = (await ann.post("/stores", json={"name": "s"})).json()["storeId"]
+    assert started.status_code == 200 and (await ann.post(f"/store/{store_id}/k", json=1)).status_code == 200
+    everywhere = {"allTenants": "true"}
+
+    ticket = (await admin.delete(f"/users/{user_id}")).json()["ticket"]
+    assert (await ann.get("/user")).status_code == 401
+    async with asyncio.timeout(20):
+        while (status := (await admin.get(f"/users/{user_id}/delete-status/{ticket}")).json())["stepsDone"] < 6:
+            assert status["status"] == "in-progress"
+
+    assert status == {"status": "completed", "stepsDone": 6, "stepsTotal": 6}
+    assert (await admin.get(f"/users/{user_id}")).status_code == 404
+    for path in ("/flows", "/stores"):
+        assert (await admin.get(path, params=everywhere)).json() == [], path
+    assert (await admin.get("/runs", params=everywhere)).json()["totalCount"] == 0
+    assert (await admin.delete(f"/users/{user_id}")).status_code == 404
+    assert (await admin.delete(f"/users/{(await admin.get('/user')).json()['id']}")).status_code == 409

@@ -37,6 +37,7 @@ from headrace_flow_manager.people.model import PeopleRules
 from headrace_flow_manager.people.passwords import Passwords
 from headrace_flow_manager.people.service import Authenticator, PeopleService
 from headrace_flow_manager.people.servicer import PeopleServicer
+from headrace_flow_manager.removal import Removal
 from headrace_flow_manager.settings.service import SettingService
 from headrace_flow_manager.settings.servicer import SettingServicer
 from headrace_flow_manager.stores.bundle import Stores
@@ -99,6 +100,19 @@ class FlowManagerApp:
         self.settings = SettingService(stores.documents, clock, default_modifiers)
         log_client = LogClient(neighbours.log_channel, settings.execution_timeout)
         self.relay = Relay(stores.outbox, execution, log_client, clock)
+        leaving = asyncio.Event()
+        self.removal = Removal(
+            stores.departures,
+            stores.people,
+            stores.flows,
+            stores.directory,
+            self.lifecycle,
+            stores.data_stores,
+            stores.files,
+            log_client,
+            clock,
+            leaving.set,
+        )
         self._tasks = tasks
         self._loops = Loops(
             [
@@ -106,6 +120,8 @@ class FlowManagerApp:
                 Loop("work at integrations", self.integrations.round, settings.reconcile_every, ordered),
                 Loop("pruning of work at integrations", self.integrations.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("store relay", self.relay.round, settings.relay_every, records_changed),
+                Loop("removal of users", self.removal.round, settings.reconcile_every, leaving),
+                Loop("pruning of removals", self.removal.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("pruning of people", self.people.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("pruning of store requests", self.data_stores.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("pruning of uploads", self.files.prune, PRUNE_EVERY, asyncio.Event()),
@@ -117,7 +133,7 @@ class FlowManagerApp:
         """Answer the seven services of the flow manager at this server."""
         FlowServicer(self.flows, self.resolver).register(server)
         IntegrationServicer(self.integrations).register(server)
-        PeopleServicer(self.people, self.authenticator).register(server)
+        PeopleServicer(self.people, self.authenticator, self.removal).register(server)
         CatalogServicer(self.catalog).register(server)
         StoreServicer(self.data_stores).register(server)
         FileServicer(self.files).register(server)

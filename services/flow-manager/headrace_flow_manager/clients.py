@@ -91,7 +91,7 @@ class ExecutionClient:
 
 
 class LogClient:
-    """Keeps `data_stores.store.LostChanges`."""
+    """Keeps `data_stores.store.LostChanges` and `removal.Journals`."""
 
     def __init__(self, channel: Channel | None, timeout: timedelta) -> None:
         self._stub = None if channel is None else log_rpc.LogServiceStub(channel)
@@ -105,6 +105,13 @@ class LogClient:
             await self._stub.WriteRecords(request, timeout=self._timeout)
         except HeadraceError as error:
             log.warning("%d dropped changes are not in the flows' logs: %s", len(refused), error)
+
+    async def forget(self, tenant: str) -> None:
+        if self._stub is None:
+            return
+        request = log_pb.ForgetTenantRequest(scope=_scope(tenant))
+        while (await self._stub.ForgetTenant(request, timeout=self._timeout)).more:
+            pass
 
 
 class FlowNewsPublisher:

@@ -61,6 +61,14 @@ COMPONENTS: dict[str, Schema] = {
             "created": MOMENT,
         }
     ),
+    "Departure": an_object(
+        {
+            "status": {"type": "string", "enum": ["in-progress", "completed", "failed", "cancelled"]},
+            "stepsDone": WHOLE,
+            "stepsTotal": WHOLE,
+            "error": TEXT,
+        }
+    ),
     "PersonalToken": an_object(
         {"id": TEXT, "name": TEXT, "scope": array_of(TEXT), "created": MOMENT, "expiresAt": MOMENT}
     ),

@@ -44,7 +44,7 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.people.v1.PeopleService",
         "gateway",
-        again="SignOut SignOutEverywhere Authenticate GetUser ListUsers ListPersonalTokens",
+        again="SignOut SignOutEverywhere Authenticate GetUser ListUsers ListPersonalTokens DeleteUser GetDeparture",
         once="SignUp SignIn UpdateUser ChangePassword ResetPassword CreatePersonalToken RevokePersonalToken",
     ),
     **_rows("headrace.people.v1.PeopleService", "", once="EnsureAdministrator"),

@@ -1,6 +1,8 @@
 """headrace.people.v1: decode, call, encode."""
 
+from collections.abc import Mapping
 from datetime import UTC
+from typing import Protocol
 
 from headrace.people.v1 import people_pb2
 from headrace.people.v1 import people_service_pb2 as pb
@@ -8,17 +10,37 @@ from headrace.people.v1 import people_service_pb2_grpc as grpc_pb
 from headrace_runtime.rpc import Server
 
 from headrace_flow_manager import json_text
+from headrace_flow_manager.people.departure import Departure, Status
 from headrace_flow_manager.people.model import Token, User, UserChange
 from headrace_flow_manager.people.service import Authenticator, PeopleService
 from headrace_flow_manager.servicer import json_bytes, query_of, timestamp
+
+_STATUSES: Mapping[Status, people_pb2.DepartureStatus.ValueType] = {
+    Status.IN_PROGRESS: people_pb2.DEPARTURE_STATUS_IN_PROGRESS,
+    Status.COMPLETED: people_pb2.DEPARTURE_STATUS_COMPLETED,
+    Status.FAILED: people_pb2.DEPARTURE_STATUS_FAILED,
+}
+
+
+class Departures(Protocol):
+    """Removes users."""
+
+    async def begin(self, user_id: str) -> Departure:
+        """Begin to remove the user. Raises NotFound and Conflict."""
+        ...
+
+    async def get(self, user_id: str, ticket: str) -> Departure:
+        """How far it is. Raises NotFound."""
+        ...
 
 
 class PeopleServicer(grpc_pb.PeopleServiceServicer):
     """Answers headrace.people.v1.PeopleService."""
 
-    def __init__(self, people: PeopleService, authenticator: Authenticator) -> None:
+    def __init__(self, people: PeopleService, authenticator: Authenticator, departures: Departures) -> None:
         self._people = people
         self._authenticator = authenticator
+        self._departures = departures
 
     def register(self, server: Server) -> None:
         """Answer at this server."""
@@ -62,6 +84,13 @@ class PeopleServicer(grpc_pb.PeopleServiceServicer):
             active=request.active if request.HasField("active") else None,
         )
         return pb.UpdateUserResponse(user=_user(await self._people.update(request.user_id, change)))
+
+    async def DeleteUser(self, request: pb.DeleteUserRequest, context: object) -> pb.DeleteUserResponse:
+        return pb.DeleteUserResponse(departure=_departure(await self._departures.begin(request.user_id)))
+
+    async def GetDeparture(self, request: pb.GetDepartureRequest, context: object) -> pb.GetDepartureResponse:
+        found = await self._departures.get(request.user_id, request.ticket)
+        return pb.GetDepartureResponse(departure=_departure(found))
 
     async def ChangePassword(self, request: pb.ChangePasswordRequest, context: object) -> pb.ChangePasswordResponse:
         await self._people.change_password(
@@ -126,4 +155,15 @@ def _personal(token: Token) -> people_pb2.PersonalToken:
         scopes=token.personal.scopes,
         created_at=timestamp(token.created_at),
         expires_at=timestamp(token.expires_at),
+    )
+
+
+def _departure(departure: Departure) -> people_pb2.Departure:
+    return people_pb2.Departure(
+        ticket=departure.ticket,
+        user_id=departure.user_id,
+        status=_STATUSES[departure.status],
+        steps_done=departure.steps_done,
+        steps_total=departure.steps_total,
+        error=departure.error,
     )

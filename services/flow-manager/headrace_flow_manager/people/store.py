@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from headrace_flow_manager.people.departure import Departure
 from headrace_flow_manager.people.model import AttemptKey, Token, User, UserChange
 from headrace_flow_manager.query import ListQuery, Page
 
@@ -56,6 +57,10 @@ class PeopleStore(Protocol):
         """
         ...
 
+    async def erase(self, user_id: str) -> None:
+        """Take the user away with names and tokens. Doing it again changes nothing."""
+        ...
+
     async def set_password(self, user_id: str, password_hash: str, keep: bytes | None) -> None:
         """Replace the hash and end all tokens but the one whose hash is `keep`. Raises NotFound."""
         ...
@@ -101,6 +106,30 @@ class PeopleStore(Protocol):
 
     async def prune(self, now: datetime, window: timedelta) -> None:
         """Take away tokens that expired and attempts that no longer count."""
+        ...
+
+
+class DepartureStore(Protocol):
+    """Removals of users. Of one user there is one under way at most."""
+
+    async def begin(self, departure: Departure) -> Departure:
+        """Keep a new removal; the one that is under way for this user where there is one already."""
+        ...
+
+    async def get(self, user_id: str, ticket: str) -> Departure:
+        """The removal. Raises NotFound, also for the ticket of somebody else."""
+        ...
+
+    async def under_way(self, limit: int) -> Sequence[Departure]:
+        """Removals that have not ended, the one that rests longest first."""
+        ...
+
+    async def save(self, departure: Departure) -> None:
+        """Keep how far it is. One that has ended stays as it ended, and no step is taken back."""
+        ...
+
+    async def prune(self, before: datetime) -> None:
+        """Forget removals that ended before then."""
         ...
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from headrace_flow_manager.data_stores.store import DataStores, Outbox
 from headrace_flow_manager.files.store import FileStore
 from headrace_flow_manager.flows.store import FlowDirectory, FlowStore, TurnStore, WorkStore
-from headrace_flow_manager.people.store import PeopleStore, TokenLookup
+from headrace_flow_manager.people.store import DepartureStore, PeopleStore, TokenLookup
 from headrace_flow_manager.settings.store import DocumentStore
 
 
@@ -20,6 +20,7 @@ class Stores:
     turns: TurnStore
     people: PeopleStore
     tokens: TokenLookup
+    departures: DepartureStore
     data_stores: DataStores
     outbox: Outbox
     files: FileStore

@@ -9,6 +9,7 @@ from pymongo import IndexModel
 
 from headrace_flow_manager.stores import (
     mongo_data_stores,
+    mongo_departures,
     mongo_files,
     mongo_flows,
     mongo_people,
@@ -17,6 +18,7 @@ from headrace_flow_manager.stores import (
 )
 from headrace_flow_manager.stores.bundle import Stores
 from headrace_flow_manager.stores.mongo_data_stores import MongoDataStores
+from headrace_flow_manager.stores.mongo_departures import MongoDepartures
 from headrace_flow_manager.stores.mongo_files import MongoFileStore
 from headrace_flow_manager.stores.mongo_flow_directory import MongoFlowDirectory
 from headrace_flow_manager.stores.mongo_flows import MongoFlowsStore
@@ -39,6 +41,7 @@ VERSIONS: Sequence[Mapping[str, Sequence[IndexModel]]] = (
     },
     {**mongo_flows.TEMPLATE_INDEXES, **mongo_work.INDEXES},
     mongo_people.PERSONAL_INDEXES,
+    mongo_departures.INDEXES,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -62,6 +65,7 @@ def stores_of(mongo: Mongo) -> Stores:
         turns=MongoTurns(mongo),
         people=MongoPeopleStore(mongo),
         tokens=MongoTokenLookup(mongo),
+        departures=MongoDepartures(mongo),
         data_stores=MongoDataStores(mongo),
         outbox=MongoOutbox(mongo),
         files=MongoFileStore(mongo),

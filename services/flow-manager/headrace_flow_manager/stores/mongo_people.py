@@ -111,6 +111,10 @@ class MongoPeopleStore:
                 if is_written:
                     return after
 
+    async def erase(self, user_id: str) -> None:
+        async with self._mongo.asking() as database:
+            await database[USERS].delete_one({"_id": user_id})
+
     async def set_password(self, user_id: str, password_hash: str, keep: bytes | None) -> None:
         others = {key: {"hash": {"$ne": keep}} for key in ("tokens", PERSONAL)}
         change = {"$set": {"password_hash": password_hash}, "$pull": others, **_ONE_ON}

@@ -7,6 +7,7 @@ from headrace_runtime.sqlite import Database
 
 from headrace_flow_manager.stores import (
     sqlite_data_stores,
+    sqlite_departures,
     sqlite_files,
     sqlite_flows,
     sqlite_people,
@@ -16,6 +17,7 @@ from headrace_flow_manager.stores import (
 from headrace_flow_manager.stores.bundle import Stores
 from headrace_flow_manager.stores.process_turns import ProcessTurns
 from headrace_flow_manager.stores.sqlite_data_stores import SqliteDataStores, SqliteOutbox
+from headrace_flow_manager.stores.sqlite_departures import SqliteDepartures
 from headrace_flow_manager.stores.sqlite_files import SqliteFileStore
 from headrace_flow_manager.stores.sqlite_flows import SqliteFlowDirectory, SqliteFlowStore
 from headrace_flow_manager.stores.sqlite_people import SqlitePeopleStore, SqliteTokenLookup
@@ -31,6 +33,7 @@ MIGRATIONS = (
     sqlite_flows.TEMPLATES_SCHEMA,
     sqlite_work.SCHEMA,
     sqlite_people.PERSONAL_TOKENS,
+    sqlite_departures.SCHEMA,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -45,6 +48,7 @@ async def open_stores(path: Path, *, on_broken: Callable[[BaseException], None] 
         turns=ProcessTurns(),
         people=SqlitePeopleStore(database),
         tokens=SqliteTokenLookup(database),
+        departures=SqliteDepartures(database),
         data_stores=SqliteDataStores(database),
         outbox=SqliteOutbox(database),
         files=SqliteFileStore(database),

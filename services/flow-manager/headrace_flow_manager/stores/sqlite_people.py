@@ -120,6 +120,12 @@ class SqlitePeopleStore:
 
         return await self._database.write(work)
 
+    async def erase(self, user_id: str) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM users WHERE user_id = ?", (user_id,))  # names and tokens go with it
+
+        await self._database.write(work)
+
     async def set_password(self, user_id: str, password_hash: str, keep: bytes | None) -> None:
         def work(connection: sqlite3.Connection) -> None:
             updated = connection.execute(

@@ -13,6 +13,12 @@ from headrace_gateway.clients.wire import json_object, moment, query_to_proto
 from headrace_gateway.identity import Caller
 from headrace_gateway.queries import ListQuery
 
+_STATUSES = {
+    people_pb2.DEPARTURE_STATUS_IN_PROGRESS: "in-progress",
+    people_pb2.DEPARTURE_STATUS_COMPLETED: "completed",
+    people_pb2.DEPARTURE_STATUS_FAILED: "failed",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class UserChanges:
@@ -84,6 +90,23 @@ class PeopleClient:
             active=changes.active,
         )
         return user_to_json((await self._stub.UpdateUser(request, timeout=self._timeout)).user)
+
+    async def delete(self, user_id: str) -> str:
+        """Begin to remove the user with everything of theirs; the ticket. Raises NotFound or Conflict."""
+        request = people_service_pb2.DeleteUserRequest(user_id=user_id)
+        return (await self._stub.DeleteUser(request, timeout=self._timeout)).departure.ticket
+
+    async def departure(self, user_id: str, ticket: str) -> dict[str, Json]:
+        """How far the removal is. Raises NotFound."""
+        request = people_service_pb2.GetDepartureRequest(user_id=user_id, ticket=ticket)
+        departure = (await self._stub.GetDeparture(request, timeout=self._timeout)).departure
+        shown: dict[str, Json] = {
+            "status": _STATUSES.get(departure.status, "in-progress"),
+            "stepsDone": departure.steps_done,
+            "stepsTotal": departure.steps_total,
+        }
+        # Clients of the public API take a filled `error` for a failed call: it is there when this is one.
+        return {**shown, "error": departure.error} if departure.error else shown
 
     async def change_password(self, caller: Caller, old_password: str, new_password: str) -> None:
         """Replace one's own password; other tokens end. Raises Unauthenticated when the old one is wrong."""

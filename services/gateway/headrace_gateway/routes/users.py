@@ -106,6 +106,16 @@ async def update_user(call: Call) -> Response:
     return answer(user)
 
 
+async def delete_user(call: Call) -> Response:
+    ticket = await call.clients.people.delete(call.value("id"))
+    call.gateway.authenticator.forget_user(call.value("id"))
+    return answer({"ticket": ticket})
+
+
+async def delete_status(call: Call) -> Response:
+    return answer(await call.clients.people.departure(call.value("id"), call.value("ticket")))
+
+
 def _login(given: dict[str, Json]) -> str:
     login = given.get("email") or given.get("username")
     if not isinstance(login, str):
@@ -260,5 +270,29 @@ ROUTES = (
         ),
         answers=(Answer(200, "The user as it is now.", ref("User")),),
         errors=(400, 404, 409),
+    ),
+    Route(
+        method="DELETE",
+        path="/users/{id}",
+        handler=delete_user,
+        policy=Policy.ADMIN,
+        tag="Users",
+        summary="Remove a user",
+        description=(
+            "Signs the user out for good, stops their flows and removes everything of theirs: flows, runs, states, "
+            "timers, data stores, files, logs. It goes on by itself, after a crash too; the ticket tells how far it is."
+        ),
+        answers=(Answer(200, "Begun.", an_object({"ticket": TEXT}, required=("ticket",))),),
+        errors=(404, 409),
+    ),
+    Route(
+        method="GET",
+        path="/users/{id}/delete-status/{ticket}",
+        handler=delete_status,
+        policy=Policy.ADMIN,
+        tag="Users",
+        summary="How far the removal of a user is",
+        answers=(Answer(200, "How far it is.", ref("Departure")),),
+        errors=(404,),
     ),
 )

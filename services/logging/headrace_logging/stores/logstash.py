@@ -65,6 +65,9 @@ class LogstashLogStore:
     async def trim(self, *, before: datetime, max_bytes: int) -> Trimmed:
         return await self._keeper.trim(before=before, max_bytes=max_bytes)
 
+    async def forget(self, tenant_id: str, limit: int) -> Trimmed:
+        return await self._keeper.forget(tenant_id, limit)
+
     async def size_bytes(self) -> int:
         return await self._keeper.size_bytes()
 
