@@ -31,6 +31,7 @@ from headrace_gateway.settings import Addresses, GatewaySettings
 from headrace_logging.settings import ElasticsearchSettings, LoggingSettings
 from headrace_logging.settings import ServerSettings as LoggingServer
 from headrace_runtime.bus.rabbitmq import RabbitSettings
+from headrace_runtime.mail import MailSettings
 from headrace_runtime.metrics_listener import MetricsSettings
 from headrace_runtime.mongo import MongoSettings
 from headrace_runtime.rpc.peer import PeerSettings
@@ -56,6 +57,7 @@ SETTINGS: Mapping[str, type] = {
     "Metrics of a process": MetricsSettings,
     "Bus between processes": RabbitSettings,
     "Documents in MongoDB": MongoSettings,
+    "Mail": MailSettings,
 }
 ROOT = Path(__file__).parents[1]
 HELP = re.compile(r"^# HELP (\S+) (.*)\n# TYPE \1 (\S+)$", re.MULTILINE)

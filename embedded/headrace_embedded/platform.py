@@ -29,6 +29,7 @@ from headrace_runtime import failpoints
 from headrace_runtime.bus import LocalBus
 from headrace_runtime.egress import Egress, EgressPolicy
 from headrace_runtime.health import Health
+from headrace_runtime.mail import MailSettings, open_mail
 from headrace_runtime.metrics import Metrics
 from headrace_runtime.rpc import LocalServer
 from headrace_runtime.settings import load
@@ -102,6 +103,7 @@ async def open_platform(
                 execution_channel=channels.execution,
                 log_channel=channels.log,
                 bus=bus,
+                mail=open_mail(load(MailSettings, environ)),
                 clock=clock,
                 settings=load(FlowManagerSettings, environ),
             )

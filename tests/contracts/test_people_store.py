@@ -258,3 +258,42 @@ async def test_personal_tokens_end_with_all_others(stores: Stores) -> None:
     await stores.people.update(ann.user_id, UserChange(active=False))
     assert [await stores.tokens.find(each) for each in (b"2", b"3", b"4", b"5")] == [None] * 4
     assert list(await stores.people.personal_tokens(ann.user_id)) == []
+
+
+async def test_a_code_sets_a_password_once_and_ends_all_tokens(stores: Stores) -> None:
+    ann, bob = user(), user("bob")
+    for each in (ann, bob):
+        await stores.people.add(each, "old", token(each, each.username.encode()))
+    await stores.people.put_code(ann.user_id, b"first", NOW + timedelta(hours=1))
+    await stores.people.put_code(ann.user_id, b"code", NOW + timedelta(hours=1))
+    await stores.people.put_code("nobody", b"stray", NOW + timedelta(hours=1))
+
+    redeemed = await asyncio.gather(*(stores.people.redeem(b"code", f"new {n}", NOW) for n in range(4)))
+
+    assert [each for each in redeemed if each is not None] == [replace(ann, metadata={})]
+    assert (await stores.people.credentials(ann.user_id)).password_hash.startswith("new")
+    assert (await stores.people.credentials(bob.user_id)).password_hash == "old"
+    assert [await stores.tokens.find(each) is not None for each in (b"ann", b"bob")] == [False, True]
+    assert [await stores.people.redeem(each, "x", NOW) for each in (b"first", b"stray", b"code")] == [None] * 3
+
+
+async def test_a_code_that_is_too_old_sets_nothing(stores: Stores) -> None:
+    ann = user()
+    await stores.people.add(ann, "old", token(ann))
+    await stores.people.put_code(ann.user_id, b"code", NOW + timedelta(hours=1))
+
+    assert await stores.people.redeem(b"code", "new", NOW + timedelta(hours=1)) is None
+    assert (await stores.people.credentials(ann.user_id)).password_hash == "old"
+
+
+async def test_a_user_who_is_erased_leaves_names_and_tokens_free(stores: Stores) -> None:
+    ann = user()
+    await stores.people.add(ann, "old", token(ann))
+
+    for _ in range(2):
+        await stores.people.erase(ann.user_id)
+
+    assert await stores.tokens.find(b"t") is None
+    await stores.people.add(replace(ann, user_id="b" * 24), "new", token(replace(ann, user_id="b" * 24)))
+    with pytest.raises(NotFound):
+        await stores.people.get(ann.user_id)

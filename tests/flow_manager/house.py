@@ -30,6 +30,7 @@ from headrace_flow_manager import json_text
 from headrace_flow_manager.app import FlowManagerApp, open_app
 from headrace_flow_manager.catalog.model import CatalogEntry
 from headrace_flow_manager.configuration import FlowManagerSettings
+from headrace_flow_manager.people.store import Mail
 from headrace_flow_manager.stores.bundle import Stores
 from headrace_runtime.rpc import LocalServer
 
@@ -228,6 +229,7 @@ async def open_house(
     *,
     execution: ActedExecution | None = None,
     clock: TestClock | None = None,
+    mail: Mail | None = None,
 ) -> AsyncIterator[House]:
     """A flow manager over stores, or over a SQLite file in a folder; entering again is a restart."""
     execution = execution or ActedExecution()  # type: ignore[abstract]  # what the flow manager never asks is not acted
@@ -244,6 +246,7 @@ async def open_house(
         clock=clock,
         settings=settings or FlowManagerSettings(),
         bus=news,
+        mail=mail,
         apps={"headrace.utils": {"name": "headrace.utils", "label": "Utilities"}},
         bundles={"headrace.utils.controls": {"version": "1.0.0"}},
     ) as app:

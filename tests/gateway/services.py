@@ -136,6 +136,14 @@ class People(people_rpc.PeopleServiceServicer):
             raise errors.NotFound("token", request.token_id)
         return peoples.RevokePersonalTokenResponse()
 
+    async def ForgetPassword(
+        self, request: peoples.ForgetPasswordRequest, context: object
+    ) -> peoples.ForgetPasswordResponse:
+        raise errors.Unsupported("No mail goes out.")
+
+    async def RedeemCode(self, request: peoples.RedeemCodeRequest, context: object) -> peoples.RedeemCodeResponse:
+        raise errors.Unauthenticated("The code is unknown.")
+
     async def DeleteUser(self, request: peoples.DeleteUserRequest, context: object) -> peoples.DeleteUserResponse:
         await self.GetUser(peoples.GetUserRequest(user_id=request.user_id), context)
         return peoples.DeleteUserResponse(departure=people.Departure(ticket="t", user_id=request.user_id))

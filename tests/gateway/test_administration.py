@@ -108,3 +108,12 @@ async def test_a_user_is_removed_with_everything_of_theirs(admin: httpx.AsyncCli
     assert (await admin.get("/runs", params=everywhere)).json()["totalCount"] == 0
     assert (await admin.delete(f"/users/{user_id}")).status_code == 404
     assert (await admin.delete(f"/users/{(await admin.get('/user')).json()['id']}")).status_code == 409
+
+
+async def test_without_a_mail_server_a_forgotten_password_is_answered_clearly(admin: httpx.AsyncClient) -> None:
+    async with httpx.AsyncClient(base_url=admin.base_url) as nobody:
+        asked = await nobody.post("/user/forgot-password", json={"email": "admin@example.com"})
+        redeemed = await nobody.post("/forgot-password/reset", json={"password": PASSWORD, "code": "x"})
+
+    assert (asked.status_code, asked.json()["code"]) == (400, "unsupported")
+    assert redeemed.status_code == 403

@@ -55,6 +55,7 @@ PLAIN = frozenset(
         "HEADRACE_LOG_RETENTION",
         "HEADRACE_LOG_TAIL_QUEUE",
         "HEADRACE_LOG_TRIM_EVERY",
+        "HEADRACE_MAIL_FROM",
         "HEADRACE_MAX_FILE_BYTES",
         "HEADRACE_METRICS_LISTEN",
         "HEADRACE_METRICS_PUBLIC",
@@ -66,6 +67,8 @@ PLAIN = frozenset(
         "HEADRACE_RECEIVE_TIMEOUT",
         "HEADRACE_RECONCILE_EVERY",
         "HEADRACE_REDIS_NAMESPACE",
+        "HEADRACE_RESET_LIFETIME",
+        "HEADRACE_RESET_URL",
         "HEADRACE_RETRY_COUNT",
         "HEADRACE_RETRY_FIRST",
         "HEADRACE_RETRY_LONGEST",
@@ -109,6 +112,7 @@ SECRETS = frozenset(
         "HEADRACE_MONGO_URL",
         "HEADRACE_RABBITMQ_URL",
         "HEADRACE_REDIS_URL",
+        "HEADRACE_SMTP_URL",
     }
 )
 """Each may also come from the file that `<NAME>_FILE` points at."""

@@ -8,6 +8,7 @@ from headrace_connectors import load_apps, load_builtin, load_bundles
 from headrace_core.clock import SystemClock
 from headrace_runtime import failpoints, lifecycle, rpc, settings
 from headrace_runtime.bus.rabbitmq import open_bus
+from headrace_runtime.mail import MailSettings, open_mail
 from headrace_runtime.metrics import Metrics
 from headrace_runtime.metrics_listener import open_metrics
 from headrace_runtime.mongo import MongoSettings
@@ -40,6 +41,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
             clock=SystemClock(),
             settings=settings.load(FlowManagerSettings, os.environ),
             bus=await stack.enter_async_context(open_bus(os.environ, metrics)),
+            mail=open_mail(settings.load(MailSettings, os.environ)),
         )
     )
     if server.admin_password and await app.people.ensure_administrator(server.admin_email, server.admin_password):

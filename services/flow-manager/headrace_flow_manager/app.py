@@ -35,8 +35,10 @@ from headrace_flow_manager.guests import GuestBook
 from headrace_flow_manager.loops import Loop, Loops
 from headrace_flow_manager.people.model import PeopleRules
 from headrace_flow_manager.people.passwords import Passwords
+from headrace_flow_manager.people.recovery import Recovery
 from headrace_flow_manager.people.service import Authenticator, PeopleService
 from headrace_flow_manager.people.servicer import PeopleServicer
+from headrace_flow_manager.people.store import Mail
 from headrace_flow_manager.removal import Removal
 from headrace_flow_manager.settings.service import SettingService
 from headrace_flow_manager.settings.servicer import SettingServicer
@@ -63,6 +65,7 @@ class Neighbours:
     execution_channel: Channel
     log_channel: Channel | None
     bus: Bus | None
+    mail: Mail | None
 
 
 class FlowManagerApp:
@@ -94,6 +97,7 @@ class FlowManagerApp:
             self.flows, stores.flows, stores.directory, stores.work, turns, execution, clock, ordered
         )
         self.people = PeopleService(stores.people, passwords, _people_rules(settings), clock)
+        self.recovery = Recovery(stores.people, passwords, neighbours.mail, _people_rules(settings), clock)
         self.authenticator = Authenticator(stores.tokens, clock)
         self.data_stores = DataStoreService(stores.data_stores, clock, records_changed, settings.request_memory)
         self.files = FileService(stores.files, clock, settings.max_file_bytes, settings.upload_lifetime)
@@ -114,6 +118,7 @@ class FlowManagerApp:
             leaving.set,
         )
         self._tasks = tasks
+        self._mailing: asyncio.Task[None] | None = None
         self._loops = Loops(
             [
                 Loop("flow reconciler", self.lifecycle.reconcile, settings.reconcile_every, self.lifecycle.unfinished),
@@ -133,7 +138,7 @@ class FlowManagerApp:
         """Answer the seven services of the flow manager at this server."""
         FlowServicer(self.flows, self.resolver).register(server)
         IntegrationServicer(self.integrations).register(server)
-        PeopleServicer(self.people, self.authenticator, self.removal).register(server)
+        PeopleServicer(self.people, self.authenticator, self.recovery, self.removal).register(server)
         CatalogServicer(self.catalog).register(server)
         StoreServicer(self.data_stores).register(server)
         FileServicer(self.files).register(server)
@@ -142,10 +147,14 @@ class FlowManagerApp:
     async def start(self) -> None:
         """Begin with unfinished work: flows on their way, changes that nobody heard. Again, it changes nothing."""
         self._loops.start(self._tasks)
+        self._mailing = self._mailing or self._tasks.create_task(self.recovery.run(), name="mailing of codes")
 
     async def drain(self) -> None:
         """End the work of its own; calls are still answered. Draining again changes nothing."""
         self._loops.stop()
+        if self._mailing is not None:
+            self._mailing.cancel()
+            self._mailing = None
 
 
 @asynccontextmanager
@@ -158,13 +167,14 @@ async def open_app(
     settings: FlowManagerSettings,
     log_channel: Channel | None = None,
     bus: Bus | None = None,
+    mail: Mail | None = None,
     apps: Mapping[str, Mapping[str, Json]] | None = None,
     bundles: Mapping[str, Mapping[str, Json]] | None = None,
 ) -> AsyncIterator[FlowManagerApp]:
     """A flow manager for the length of the block, over a SQLite file or over stores that stay the caller's to close.
 
-    Without a bus others learn of changes when they look again; without a log, changes of data stores that nobody
-    takes stand in the service's own log only.
+    Without mail nobody can ask for a new password. Without a bus others learn of changes when they look again;
+    without a log, changes of data stores that nobody takes stand in the service's own log only.
     """
     stores = await open_stores(database) if isinstance(database, Path) else database
     passwords = await asyncio.to_thread(Passwords)
@@ -173,7 +183,7 @@ async def open_app(
             app = FlowManagerApp(
                 stores,
                 CatalogService([_entry(each) for each in catalog], apps or {}, bundles or {}),
-                Neighbours(execution_channel, log_channel, bus),
+                Neighbours(execution_channel, log_channel, bus, mail),
                 passwords,
                 clock,
                 settings,
@@ -202,4 +212,6 @@ def _people_rules(settings: FlowManagerSettings) -> PeopleRules:
         attempts_per_login=settings.attempts_per_login,
         attempts_per_address=settings.attempts_per_address,
         attempts_window=settings.attempts_window,
+        reset_lifetime=settings.reset_lifetime,
+        reset_url=settings.reset_url,
     )

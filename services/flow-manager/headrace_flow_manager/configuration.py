@@ -42,6 +42,18 @@ class FlowManagerSettings:
         help="How long failed sign-ins count.",
         minimum=timedelta(seconds=1),
     )
+    reset_lifetime: timedelta = setting(
+        timedelta(hours=1),
+        env="HEADRACE_RESET_LIFETIME",
+        help="How long a mailed code for a new password can be used.",
+        minimum=timedelta(minutes=1),
+        maximum=timedelta(days=7),
+    )
+    reset_url: str = setting(
+        "",
+        env="HEADRACE_RESET_URL",
+        help="Page that takes a mailed code, with {code} in it; without it the mail shows the code alone.",
+    )
     max_file_bytes: int = setting(
         100 * MEBIBYTE, env="HEADRACE_MAX_FILE_BYTES", help="How large a file may be.", minimum=1
     )

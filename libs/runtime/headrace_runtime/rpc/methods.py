@@ -45,7 +45,8 @@ METHODS: Mapping[str, Method] = {
         "headrace.people.v1.PeopleService",
         "gateway",
         again="SignOut SignOutEverywhere Authenticate GetUser ListUsers ListPersonalTokens DeleteUser GetDeparture",
-        once="SignUp SignIn UpdateUser ChangePassword ResetPassword CreatePersonalToken RevokePersonalToken",
+        once="SignUp SignIn UpdateUser ChangePassword ResetPassword CreatePersonalToken RevokePersonalToken"
+        " ForgetPassword RedeemCode",
     ),
     **_rows("headrace.people.v1.PeopleService", "", once="EnsureAdministrator"),
     **_rows("headrace.catalog.v1.CatalogService", "gateway", again="ListComponents GetComponent ListApps ListBundles"),

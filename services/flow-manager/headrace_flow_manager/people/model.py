@@ -116,6 +116,8 @@ class PeopleRules:
     attempts_per_login: int = 10
     attempts_per_address: int = 100
     attempts_window: timedelta = timedelta(minutes=15)
+    reset_lifetime: timedelta = timedelta(hours=1)
+    reset_url: str = ""
 
 
 def login_key(login: str) -> str:

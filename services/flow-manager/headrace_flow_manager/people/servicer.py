@@ -12,6 +12,7 @@ from headrace_runtime.rpc import Server
 from headrace_flow_manager import json_text
 from headrace_flow_manager.people.departure import Departure, Status
 from headrace_flow_manager.people.model import Token, User, UserChange
+from headrace_flow_manager.people.recovery import Recovery
 from headrace_flow_manager.people.service import Authenticator, PeopleService
 from headrace_flow_manager.servicer import json_bytes, query_of, timestamp
 
@@ -37,9 +38,12 @@ class Departures(Protocol):
 class PeopleServicer(grpc_pb.PeopleServiceServicer):
     """Answers headrace.people.v1.PeopleService."""
 
-    def __init__(self, people: PeopleService, authenticator: Authenticator, departures: Departures) -> None:
+    def __init__(
+        self, people: PeopleService, authenticator: Authenticator, recovery: Recovery, departures: Departures
+    ) -> None:
         self._people = people
         self._authenticator = authenticator
+        self._recovery = recovery
         self._departures = departures
 
     def register(self, server: Server) -> None:
@@ -125,6 +129,14 @@ class PeopleServicer(grpc_pb.PeopleServiceServicer):
     async def ResetPassword(self, request: pb.ResetPasswordRequest, context: object) -> pb.ResetPasswordResponse:
         await self._people.reset_password(request.login, request.password)
         return pb.ResetPasswordResponse()
+
+    async def ForgetPassword(self, request: pb.ForgetPasswordRequest, context: object) -> pb.ForgetPasswordResponse:
+        await self._recovery.ask(request.email, request.address)
+        return pb.ForgetPasswordResponse()
+
+    async def RedeemCode(self, request: pb.RedeemCodeRequest, context: object) -> pb.RedeemCodeResponse:
+        user = await self._recovery.redeem(request.code, request.password, request.address)
+        return pb.RedeemCodeResponse(user_id=user.user_id)
 
     async def EnsureAdministrator(
         self, request: pb.EnsureAdministratorRequest, context: object

@@ -65,6 +65,17 @@ class PeopleStore(Protocol):
         """Replace the hash and end all tokens but the one whose hash is `keep`. Raises NotFound."""
         ...
 
+    async def put_code(self, user_id: str, code_hash: bytes, expires_at: datetime) -> None:
+        """Keep a code that sets a new password, in place of the user's former one. Nothing for a user there is not."""
+        ...
+
+    async def redeem(self, code_hash: bytes, password_hash: str, now: datetime) -> User | None:
+        """Set the password of whom the code was given to, end all their tokens, and the code with them.
+
+        None for a code that was never given, was used, or has expired by `now`. One code is redeemed once.
+        """
+        ...
+
     async def renew_hash(self, user_id: str, outdated: str, renewed: str) -> None:
         """Replace a hash by a stronger one of the same password, unless it was replaced in between."""
         ...
@@ -106,6 +117,14 @@ class PeopleStore(Protocol):
 
     async def prune(self, now: datetime, window: timedelta) -> None:
         """Take away tokens that expired and attempts that no longer count."""
+        ...
+
+
+class Mail(Protocol):
+    """Where mail goes out."""
+
+    async def send(self, to: str, subject: str, text: str) -> None:
+        """Return when it was taken. Raises Unavailable, or another error when it never will be."""
         ...
 
 

@@ -42,6 +42,7 @@ VERSIONS: Sequence[Mapping[str, Sequence[IndexModel]]] = (
     {**mongo_flows.TEMPLATE_INDEXES, **mongo_work.INDEXES},
     mongo_people.PERSONAL_INDEXES,
     mongo_departures.INDEXES,
+    mongo_people.RESET_INDEXES,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 

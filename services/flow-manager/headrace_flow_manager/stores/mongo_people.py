@@ -36,6 +36,8 @@ PERSONAL_INDEXES: Mapping[str, Sequence[IndexModel]] = {
     USERS: [IndexModel([("personal.hash", ASCENDING)]), IndexModel([("personal.expires_at", ASCENDING)])]
 }
 
+RESET_INDEXES: Mapping[str, Sequence[IndexModel]] = {USERS: [IndexModel([("reset.hash", ASCENDING)])]}
+
 GUARD: Final = "people_guard"
 """One document that everybody writes who takes an administrator away: of two at once the second sees the first."""
 
@@ -122,6 +124,18 @@ class MongoPeopleStore:
             written = await database[USERS].update_one({"_id": user_id}, change)
         if not written.matched_count:
             raise NotFound("user", user_id)
+
+    async def put_code(self, user_id: str, code_hash: bytes, expires_at: datetime) -> None:
+        code = {"hash": code_hash, "expires_at": times.to_micros(expires_at)}
+        async with self._mongo.asking() as database:
+            await database[USERS].update_one({"_id": user_id}, {"$set": {"reset": code}, **_ONE_ON})
+
+    async def redeem(self, code_hash: bytes, password_hash: str, now: datetime) -> User | None:
+        code = {"reset.hash": code_hash, "reset.expires_at": {"$gt": times.to_micros(now)}}
+        new = {"$set": {"password_hash": password_hash, **_NO_TOKENS}, "$unset": {"reset": ""}, **_ONE_ON}
+        async with self._mongo.asking() as database:
+            kept = await database[USERS].find_one_and_update(code, new, projection=WITHOUT_TOKENS)
+        return None if kept is None else users.user(kept)
 
     async def renew_hash(self, user_id: str, outdated: str, renewed: str) -> None:
         async with self._mongo.asking() as database:

@@ -34,6 +34,7 @@ MIGRATIONS = (
     sqlite_work.SCHEMA,
     sqlite_people.PERSONAL_TOKENS,
     sqlite_departures.SCHEMA,
+    sqlite_people.RESET_CODES,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 

@@ -55,6 +55,14 @@ ALTER TABLE tokens ADD COLUMN name TEXT NOT NULL DEFAULT '';
 ALTER TABLE tokens ADD COLUMN scopes TEXT NOT NULL DEFAULT '[]'
 """
 
+RESET_CODES = """
+CREATE TABLE reset_codes (
+    user_id TEXT PRIMARY KEY REFERENCES users (user_id) ON DELETE CASCADE,
+    code_hash BLOB NOT NULL UNIQUE,
+    expires_at INTEGER NOT NULL
+)
+"""
+
 
 class SqlitePeopleStore:
     """The PeopleStore in SQLite."""
@@ -136,6 +144,30 @@ class SqlitePeopleStore:
             connection.execute("DELETE FROM tokens WHERE user_id = ? AND token_hash IS NOT ?", (user_id, keep))
 
         await self._database.write(work)
+
+    async def put_code(self, user_id: str, code_hash: bytes, expires_at: datetime) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT OR REPLACE INTO reset_codes (user_id, code_hash, expires_at)"
+                " SELECT user_id, ?, ? FROM users WHERE user_id = ?",
+                (code_hash, times.to_micros(expires_at), user_id),
+            )
+
+        await self._database.write(work)
+
+    async def redeem(self, code_hash: bytes, password_hash: str, now: datetime) -> User | None:
+        def work(connection: sqlite3.Connection) -> User | None:
+            row = connection.execute(
+                "DELETE FROM reset_codes WHERE code_hash = ? RETURNING user_id, expires_at", (code_hash,)
+            ).fetchone()
+            if row is None or row["expires_at"] <= times.to_micros(now):
+                return None
+            user_id = row["user_id"]
+            connection.execute("UPDATE users SET password_hash = ? WHERE user_id = ?", (password_hash, user_id))
+            connection.execute("DELETE FROM tokens WHERE user_id = ?", (user_id,))
+            return _credentials(connection, user_id).user
+
+        return await self._database.write(work)
 
     async def renew_hash(self, user_id: str, outdated: str, renewed: str) -> None:
         def work(connection: sqlite3.Connection) -> None:

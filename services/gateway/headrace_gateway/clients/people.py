@@ -141,6 +141,16 @@ class PeopleClient:
         request = people_service_pb2.RevokePersonalTokenRequest(user_id=user_id, token_id=token_id)
         await self._stub.RevokePersonalToken(request, timeout=self._timeout)
 
+    async def forget_password(self, email: str, address: str) -> None:
+        """Have a code mailed. Raises Unsupported where no mail goes out, RateLimited."""
+        request = people_service_pb2.ForgetPasswordRequest(email=email, address=address)
+        await self._stub.ForgetPassword(request, timeout=self._timeout)
+
+    async def redeem_code(self, code: str, password: str, address: str) -> str:
+        """Set a new password by a mailed code; whose it is. Raises Unauthenticated, RateLimited, ValidationFailed."""
+        request = people_service_pb2.RedeemCodeRequest(code=code, password=password, address=address)
+        return (await self._stub.RedeemCode(request, timeout=self._timeout)).user_id
+
     async def reset_password(self, login: str, password: str) -> None:
         """Set anybody's password; all their tokens end. Raises NotFound."""
         request = people_service_pb2.ResetPasswordRequest(login=login, password=password)

@@ -72,6 +72,21 @@ async def reset_password(call: Call) -> Response:
     return answer({})
 
 
+async def forgot_password(call: Call) -> Response:
+    await call.clients.people.forget_password(str((await call.object())["email"]), call.address)
+    return answer({})
+
+
+async def redeem_code(call: Call) -> Response:
+    given = await call.object()
+    try:
+        user_id = await call.clients.people.redeem_code(str(given["code"]), str(given["password"]), call.address)
+    except errors.Unauthenticated as error:
+        raise errors.Forbidden(error.message) from None
+    call.gateway.authenticator.forget_user(user_id)
+    return answer({})
+
+
 async def sign_out(call: Call) -> Response:
     await call.clients.people.sign_out(call.caller.token)
     call.gateway.authenticator.forget(call.caller.token)
@@ -200,6 +215,30 @@ ROUTES = (
         request=an_object({"email": _LOGIN, "username": _LOGIN, "password": NEW_PASSWORD}, required=("password",)),
         answers=(Answer(200, "Set.", FREE_OBJECT),),
         errors=(400, 404),
+    ),
+    Route(
+        method="POST",
+        path="/user/forgot-password",
+        handler=forgot_password,
+        policy=Policy.PUBLIC,
+        tag="Users",
+        summary="Have a code for a new password mailed",
+        description="The answer is the same whether the address is a user's or nobody's. 400 where no mail goes out.",
+        request=an_object({"email": _LOGIN}, required=("email",)),
+        answers=(Answer(200, "If the address is a user's, a mail is on its way.", FREE_OBJECT),),
+        errors=(400, 429),
+    ),
+    Route(
+        method="POST",
+        path="/forgot-password/reset",
+        handler=redeem_code,
+        policy=Policy.PUBLIC,
+        tag="Users",
+        summary="Set a new password by a mailed code",
+        description="A code works once, within an hour. Ends all of the user's tokens.",
+        request=an_object({"password": NEW_PASSWORD, "code": PASSWORD}, required=("password", "code")),
+        answers=(Answer(200, "Set.", FREE_OBJECT),),
+        errors=(400, 403, 429),
     ),
     Route(
         method="POST",
