@@ -2,9 +2,10 @@
 
 from starlette.responses import Response
 
+from headrace_gateway import trying
 from headrace_gateway.call import Call, answer
 from headrace_gateway.routing import Answer, Policy, Route
-from headrace_gateway.schemas import FREE_OBJECT, an_object
+from headrace_gateway.schemas import ANYTHING, FREE_OBJECT, an_object
 
 _DOCUMENT = an_object({"categories": FREE_OBJECT, "modifiers": FREE_OBJECT})
 
@@ -20,6 +21,30 @@ async def put_modifiers(call: Call) -> Response:
 async def delete_modifiers(call: Call) -> Response:
     await call.clients.modifiers.delete(call.scope)
     return answer({})
+
+
+async def test_modifier(call: Call) -> Response:
+    given = await call.object()
+    arguments, named = given.get("arguments"), given.get("hash")
+    made = await trying.modifier(
+        str(given["helperFn"]),
+        arguments if isinstance(arguments, list) else [],
+        named if isinstance(named, dict) else {},
+        call.clock.now(),
+    )
+    return answer(made)
+
+
+async def transform(call: Call) -> Response:
+    given = await call.object()
+    entry, outputs = given["transform"], given.get("outputs")
+    made = await trying.transform(
+        entry if isinstance(entry, dict) else {},
+        outputs if isinstance(outputs, dict) else {},
+        given.get("content"),
+        call.clock.now(),
+    )
+    return answer(made)
 
 
 ROUTES = (
@@ -51,5 +76,37 @@ ROUTES = (
         tag="Modifiers",
         summary="Go back to the built-in modifiers",
         answers=(Answer(200, "Done.", FREE_OBJECT),),
+    ),
+    Route(
+        method="POST",
+        path="/modifiers/test",
+        handler=test_modifier,
+        policy=Policy.USER,
+        tag="Modifiers",
+        summary="Try a modifier",
+        description="The result for the first argument as the value and the rest as arguments. 400 without one.",
+        request=an_object(
+            {"helperFn": {"type": "string", "maxLength": 65536}, "arguments": {"type": "array"}, "hash": FREE_OBJECT},
+            required=("helperFn",),
+        ),
+        answers=(Answer(200, "The result.", ANYTHING),),
+        errors=(400, 413),
+    ),
+    Route(
+        method="POST",
+        path="/modifiers/transform",
+        handler=transform,
+        policy=Policy.USER,
+        tag="Modifiers",
+        summary="Try a transform",
+        description=(
+            "The content that `transform` ({type, modifiers, lambda}, as in a flow) makes of `outputs`, which are "
+            "{componentId: {port: value}}, and of the incoming `content`."
+        ),
+        request=an_object(
+            {"transform": FREE_OBJECT, "outputs": FREE_OBJECT, "content": ANYTHING}, required=("transform",)
+        ),
+        answers=(Answer(200, "The content.", ANYTHING),),
+        errors=(400, 413),
     ),
 )
