@@ -36,6 +36,7 @@ from headrace_runtime.metrics_listener import MetricsSettings
 from headrace_runtime.mongo import MongoSettings
 from headrace_runtime.rpc.peer import PeerSettings
 from headrace_runtime.settings import describe
+from headrace_runtime.vault import VaultSettings
 from headrace_scheduler.settings import SchedulerSettings
 from headrace_scheduler.settings import ServerSettings as SchedulerServer
 from headrace_sdk import errors as component_errors
@@ -58,6 +59,7 @@ SETTINGS: Mapping[str, type] = {
     "Bus between processes": RabbitSettings,
     "Documents in MongoDB": MongoSettings,
     "Mail": MailSettings,
+    "Secrets at rest": VaultSettings,
 }
 ROOT = Path(__file__).parents[1]
 HELP = re.compile(r"^# HELP (\S+) (.*)\n# TYPE \1 (\S+)$", re.MULTILINE)

@@ -34,6 +34,7 @@ from headrace_runtime.metrics import Metrics
 from headrace_runtime.rpc import LocalServer
 from headrace_runtime.settings import load
 from headrace_runtime.sqlite import lock_directory
+from headrace_runtime.vault import VaultSettings, open_vault
 from headrace_scheduler.settings import SchedulerSettings
 from headrace_scheduler.stores.sqlite import open_store as open_schedule_store
 
@@ -103,6 +104,7 @@ async def open_platform(
                 execution_channel=channels.execution,
                 log_channel=channels.log,
                 bus=bus,
+                vault=open_vault(load(VaultSettings, environ), folder),
                 mail=open_mail(load(MailSettings, environ)),
                 clock=clock,
                 settings=load(FlowManagerSettings, environ),

@@ -393,6 +393,29 @@ class Settings(setting_rpc.SettingServiceServicer):
         self.document = b"{}"
         return settings.DeleteModifiersResponse()
 
+    async def ListServiceConfigs(
+        self, request: settings.ListServiceConfigsRequest, context: object
+    ) -> settings.ListServiceConfigsResponse:
+        return settings.ListServiceConfigsResponse()
+
+    async def GetServiceConfig(
+        self, request: settings.GetServiceConfigRequest, context: object
+    ) -> settings.GetServiceConfigResponse:
+        raise errors.NotFound("configuration", request.service_id)
+
+    async def DeleteServiceConfig(
+        self, request: settings.DeleteServiceConfigRequest, context: object
+    ) -> settings.DeleteServiceConfigResponse:
+        raise errors.NotFound("configuration", request.service_id)
+
+    async def ListConfig(self, request: settings.ListConfigRequest, context: object) -> settings.ListConfigResponse:
+        return settings.ListConfigResponse()
+
+    async def DeleteConfig(
+        self, request: settings.DeleteConfigRequest, context: object
+    ) -> settings.DeleteConfigResponse:
+        raise errors.NotFound("configuration", request.key)
+
 
 @dataclass
 class Stores(store_rpc.StoreServiceServicer):

@@ -46,6 +46,10 @@ async def ann(admin: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+def on_disk(folder: Path) -> bytes:
+    return b"".join(each.read_bytes() for each in folder.rglob("*") if each.is_file())
+
+
 def speak_with(client: httpx.AsyncClient, token: str) -> None:
     client.headers["Authorization"] = f"Bearer {token}"
 
@@ -98,10 +102,10 @@ async def test_a_user_is_removed_with_everything_of_theirs(admin: httpx.AsyncCli
     ticket = (await admin.delete(f"/users/{user_id}")).json()["ticket"]
     assert (await ann.get("/user")).status_code == 401
     async with asyncio.timeout(20):
-        while (status := (await admin.get(f"/users/{user_id}/delete-status/{ticket}")).json())["stepsDone"] < 6:
+        while (status := (await admin.get(f"/users/{user_id}/delete-status/{ticket}")).json())["stepsDone"] < 7:
             assert status["status"] == "in-progress"
 
-    assert status == {"status": "completed", "stepsDone": 6, "stepsTotal": 6}
+    assert status == {"status": "completed", "stepsDone": 7, "stepsTotal": 7}
     assert (await admin.get(f"/users/{user_id}")).status_code == 404
     for path in ("/flows", "/stores"):
         assert (await admin.get(path, params=everywhere)).json() == [], path
@@ -117,3 +121,29 @@ async def test_without_a_mail_server_a_forgotten_password_is_answered_clearly(ad
 
     assert (asked.status_code, asked.json()["code"]) == (400, "unsupported")
     assert redeemed.status_code == 403
+
+
+async def test_configuration_is_kept_sealed_and_shown_to_administrators_alone(
+    admin: httpx.AsyncClient, ann: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    secret = "canary-7f3a9c"
+    service = {"serviceId": "acme:mail", "clientId": "id", "clientSecret": secret, "deep": {"list": [1, secret]}}
+
+    assert (await admin.post("/service-config", json=service)).json() == service
+    assert (await admin.get("/service-config/acme:mail")).json() == service
+    assert (await admin.get("/service-config")).json() == [service]
+    replaced = (await admin.put("/service-config/acme:mail", json={"clientSecret": secret})).json()
+    assert replaced == {"serviceId": "acme:mail", "clientSecret": secret}
+    assert (await admin.post("/config", json={"key": "K", "value": secret})).status_code == 200
+    assert (await admin.get("/config")).json() == [{"key": "K", "value": secret}]
+
+    for path in ("/service-config", "/service-config/acme:mail", "/config"):
+        assert (await ann.get(path)).status_code == 403
+    kept = on_disk(tmp_path)
+    assert secret.encode() not in kept and b"clientSecret" in kept
+
+    assert (await admin.delete("/service-config/acme:mail")).status_code == 200
+    assert (await admin.delete("/service-config/acme:mail")).status_code == 404
+    assert (await admin.get("/service-config/acme:mail")).status_code == 404
+    assert [(await admin.delete("/config/K")).status_code for _ in range(2)] == [200, 404]
+    assert (await admin.post("/service-config", json={"clientId": "x"})).status_code == 400

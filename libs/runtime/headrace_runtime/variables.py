@@ -113,6 +113,7 @@ SECRETS = frozenset(
         "HEADRACE_RABBITMQ_URL",
         "HEADRACE_REDIS_URL",
         "HEADRACE_SMTP_URL",
+        "HEADRACE_VAULT_KEYS",
     }
 )
 """Each may also come from the file that `<NAME>_FILE` points at."""

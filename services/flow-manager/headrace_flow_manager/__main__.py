@@ -3,6 +3,7 @@
 import logging
 import os
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from headrace_connectors import load_apps, load_builtin, load_bundles
 from headrace_core.clock import SystemClock
@@ -13,6 +14,7 @@ from headrace_runtime.metrics import Metrics
 from headrace_runtime.metrics_listener import open_metrics
 from headrace_runtime.mongo import MongoSettings
 from headrace_runtime.sqlite import lock_directory
+from headrace_runtime.vault import VaultSettings, open_vault
 
 from headrace_flow_manager.app import open_app
 from headrace_flow_manager.configuration import FlowManagerSettings, ServerSettings
@@ -41,6 +43,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
             clock=SystemClock(),
             settings=settings.load(FlowManagerSettings, os.environ),
             bus=await stack.enter_async_context(open_bus(os.environ, metrics)),
+            vault=open_vault(settings.load(VaultSettings, os.environ), _own_folder(server)),
             mail=open_mail(settings.load(MailSettings, os.environ)),
         )
     )
@@ -58,9 +61,18 @@ async def _open_stores(
     where = settings.load(MongoSettings, os.environ)
     if where.url:
         return await mongo.open_stores(where.url, where.database("flow-manager"), metrics=metrics)
-    folder = server.data_directory / "flow-manager"
+    folder = _folder(server)
     stack.enter_context(lock_directory(folder))
     return await sqlite.open_stores(folder / "flow_manager.db", on_broken=stopping.fail)
+
+
+def _own_folder(server: ServerSettings) -> Path | None:
+    """Where a key may be kept beside the data; nowhere when the data is in MongoDB, which others share."""
+    return None if settings.load(MongoSettings, os.environ).url else _folder(server)
+
+
+def _folder(server: ServerSettings) -> Path:
+    return server.data_directory / "flow-manager"
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ from headrace_flow_manager.people.service import Authenticator, PeopleService
 from headrace_flow_manager.people.servicer import PeopleServicer
 from headrace_flow_manager.people.store import Mail
 from headrace_flow_manager.removal import Removal
+from headrace_flow_manager.settings.sealed import SealedSettings, Sealing
 from headrace_flow_manager.settings.service import SettingService
 from headrace_flow_manager.settings.servicer import SettingServicer
 from headrace_flow_manager.stores.bundle import Stores
@@ -66,6 +67,7 @@ class Neighbours:
     log_channel: Channel | None
     bus: Bus | None
     mail: Mail | None
+    vault: Sealing | None
 
 
 class FlowManagerApp:
@@ -102,6 +104,7 @@ class FlowManagerApp:
         self.data_stores = DataStoreService(stores.data_stores, clock, records_changed, settings.request_memory)
         self.files = FileService(stores.files, clock, settings.max_file_bytes, settings.upload_lifetime)
         self.settings = SettingService(stores.documents, clock, default_modifiers)
+        self.sealed = SealedSettings(stores.entries, neighbours.vault, clock)
         log_client = LogClient(neighbours.log_channel, settings.execution_timeout)
         self.relay = Relay(stores.outbox, execution, log_client, clock)
         leaving = asyncio.Event()
@@ -113,6 +116,7 @@ class FlowManagerApp:
             self.lifecycle,
             stores.data_stores,
             stores.files,
+            stores.entries,
             log_client,
             clock,
             leaving.set,
@@ -142,7 +146,7 @@ class FlowManagerApp:
         CatalogServicer(self.catalog).register(server)
         StoreServicer(self.data_stores).register(server)
         FileServicer(self.files).register(server)
-        SettingServicer(self.settings).register(server)
+        SettingServicer(self.settings, self.sealed).register(server)
 
     async def start(self) -> None:
         """Begin with unfinished work: flows on their way, changes that nobody heard. Again, it changes nothing."""
@@ -168,13 +172,15 @@ async def open_app(
     log_channel: Channel | None = None,
     bus: Bus | None = None,
     mail: Mail | None = None,
+    vault: Sealing | None = None,
     apps: Mapping[str, Mapping[str, Json]] | None = None,
     bundles: Mapping[str, Mapping[str, Json]] | None = None,
 ) -> AsyncIterator[FlowManagerApp]:
     """A flow manager for the length of the block, over a SQLite file or over stores that stay the caller's to close.
 
-    Without mail nobody can ask for a new password. Without a bus others learn of changes when they look again;
-    without a log, changes of data stores that nobody takes stand in the service's own log only.
+    Without mail nobody can ask for a new password, without a vault no secret is kept. Without a bus others learn of
+    changes when they look again; without a log, changes of data stores that nobody takes stand in the service's own
+    log only.
     """
     stores = await open_stores(database) if isinstance(database, Path) else database
     passwords = await asyncio.to_thread(Passwords)
@@ -183,7 +189,7 @@ async def open_app(
             app = FlowManagerApp(
                 stores,
                 CatalogService([_entry(each) for each in catalog], apps or {}, bundles or {}),
-                Neighbours(execution_channel, log_channel, bus, mail),
+                Neighbours(execution_channel, log_channel, bus, mail, vault),
                 passwords,
                 clock,
                 settings,

@@ -15,6 +15,7 @@ from headrace_core.errors import HeadraceError, NotFound, Unavailable
 from headrace_core.ids import new_id
 
 from headrace_flow_manager.data_stores.store import DataStores
+from headrace_flow_manager.entries import EntryStore
 from headrace_flow_manager.files.store import FileStore
 from headrace_flow_manager.flows.lifecycle import Lifecycle
 from headrace_flow_manager.flows.store import FlowDirectory, FlowStore
@@ -50,6 +51,7 @@ class Removal:
         lifecycle: Lifecycle,
         data_stores: DataStores,
         files: FileStore,
+        entries: EntryStore,
         journals: Journals,
         clock: Clock,
         wake: Callable[[], None],
@@ -69,6 +71,7 @@ class Removal:
             self._see_flows_gone,
             self._remove_data_stores,
             self._remove_files,
+            entries.delete_owned,
             journals.forget,
             self._remove_user,
         )

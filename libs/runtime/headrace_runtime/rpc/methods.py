@@ -63,6 +63,12 @@ METHODS: Mapping[str, Method] = {
         once="OpenFile FinishFile DeleteFile",
     ),
     **_rows("headrace.setting.v1.SettingService", "gateway", again="GetModifiers PutModifiers DeleteModifiers"),
+    **_rows(
+        "headrace.setting.v1.SettingService",
+        "gateway",
+        again="ListServiceConfigs GetServiceConfig PutServiceConfig ListConfig PutConfig",
+        once="DeleteServiceConfig DeleteConfig",
+    ),
     **_rows("headrace.execution.v1.ExecutionService", "gateway flow-manager", again="Accept"),
     **_rows("headrace.execution.v1.ExecutionService", "scheduler", again="FireTimers RestoreTimers"),
     **_rows("headrace.execution.v1.ExecutionService", "flow-manager", again="ActivateFlow DeactivateFlow ForgetFlow"),

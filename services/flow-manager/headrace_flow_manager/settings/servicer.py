@@ -6,14 +6,16 @@ from headrace_runtime.rpc import Server
 
 from headrace_flow_manager import json_text
 from headrace_flow_manager.servicer import json_bytes, scope_of
+from headrace_flow_manager.settings.sealed import SealedSettings
 from headrace_flow_manager.settings.service import SettingService
 
 
 class SettingServicer(grpc_pb.SettingServiceServicer):
     """Answers headrace.setting.v1.SettingService."""
 
-    def __init__(self, settings: SettingService) -> None:
+    def __init__(self, settings: SettingService, sealed: SealedSettings) -> None:
         self._settings = settings
+        self._sealed = sealed
 
     def register(self, server: Server) -> None:
         """Answer at this server."""
@@ -31,3 +33,44 @@ class SettingServicer(grpc_pb.SettingServiceServicer):
         scope_of(request.scope)
         await self._settings.delete_modifiers()
         return pb.DeleteModifiersResponse()
+
+    async def ListServiceConfigs(
+        self, request: pb.ListServiceConfigsRequest, context: object
+    ) -> pb.ListServiceConfigsResponse:
+        scope_of(request.scope)
+        return pb.ListServiceConfigsResponse(documents=map(json_bytes, await self._sealed.services()))
+
+    async def GetServiceConfig(
+        self, request: pb.GetServiceConfigRequest, context: object
+    ) -> pb.GetServiceConfigResponse:
+        scope_of(request.scope)
+        return pb.GetServiceConfigResponse(document=json_bytes(await self._sealed.service(request.service_id)))
+
+    async def PutServiceConfig(
+        self, request: pb.PutServiceConfigRequest, context: object
+    ) -> pb.PutServiceConfigResponse:
+        values = json_text.decode_object(request.document, "service configuration")
+        saved = await self._sealed.put_service(scope_of(request.scope).actor_id, request.service_id, values)
+        return pb.PutServiceConfigResponse(document=json_bytes(saved))
+
+    async def DeleteServiceConfig(
+        self, request: pb.DeleteServiceConfigRequest, context: object
+    ) -> pb.DeleteServiceConfigResponse:
+        scope_of(request.scope)
+        await self._sealed.delete_service(request.service_id)
+        return pb.DeleteServiceConfigResponse()
+
+    async def ListConfig(self, request: pb.ListConfigRequest, context: object) -> pb.ListConfigResponse:
+        scope_of(request.scope)
+        items = [pb.ConfigItem(key=key, value=json_bytes(value)) for key, value in await self._sealed.all()]
+        return pb.ListConfigResponse(items=items)
+
+    async def PutConfig(self, request: pb.PutConfigRequest, context: object) -> pb.PutConfigResponse:
+        value = json_text.decode(request.item.value, "value")
+        await self._sealed.put(scope_of(request.scope).actor_id, request.item.key, value)
+        return pb.PutConfigResponse()
+
+    async def DeleteConfig(self, request: pb.DeleteConfigRequest, context: object) -> pb.DeleteConfigResponse:
+        scope_of(request.scope)
+        await self._sealed.delete(request.key)
+        return pb.DeleteConfigResponse()

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from headrace_flow_manager.data_stores.store import DataStores, Outbox
+from headrace_flow_manager.entries import EntryStore
 from headrace_flow_manager.files.store import FileStore
 from headrace_flow_manager.flows.store import FlowDirectory, FlowStore, TurnStore, WorkStore
 from headrace_flow_manager.people.store import DepartureStore, PeopleStore, TokenLookup
@@ -25,6 +26,7 @@ class Stores:
     outbox: Outbox
     files: FileStore
     documents: DocumentStore
+    entries: EntryStore
     closing: Callable[[], Awaitable[None]]
 
     async def close(self) -> None:

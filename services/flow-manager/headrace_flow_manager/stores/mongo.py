@@ -10,6 +10,7 @@ from pymongo import IndexModel
 from headrace_flow_manager.stores import (
     mongo_data_stores,
     mongo_departures,
+    mongo_entries,
     mongo_files,
     mongo_flows,
     mongo_people,
@@ -19,6 +20,7 @@ from headrace_flow_manager.stores import (
 from headrace_flow_manager.stores.bundle import Stores
 from headrace_flow_manager.stores.mongo_data_stores import MongoDataStores
 from headrace_flow_manager.stores.mongo_departures import MongoDepartures
+from headrace_flow_manager.stores.mongo_entries import MongoEntryStore
 from headrace_flow_manager.stores.mongo_files import MongoFileStore
 from headrace_flow_manager.stores.mongo_flow_directory import MongoFlowDirectory
 from headrace_flow_manager.stores.mongo_flows import MongoFlowsStore
@@ -43,6 +45,7 @@ VERSIONS: Sequence[Mapping[str, Sequence[IndexModel]]] = (
     mongo_people.PERSONAL_INDEXES,
     mongo_departures.INDEXES,
     mongo_people.RESET_INDEXES,
+    mongo_entries.INDEXES,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -71,5 +74,6 @@ def stores_of(mongo: Mongo) -> Stores:
         outbox=MongoOutbox(mongo),
         files=MongoFileStore(mongo),
         documents=MongoSettingsStore(mongo),
+        entries=MongoEntryStore(mongo),
         closing=mongo.close,
     )

@@ -8,6 +8,7 @@ from headrace_runtime.sqlite import Database
 from headrace_flow_manager.stores import (
     sqlite_data_stores,
     sqlite_departures,
+    sqlite_entries,
     sqlite_files,
     sqlite_flows,
     sqlite_people,
@@ -18,6 +19,7 @@ from headrace_flow_manager.stores.bundle import Stores
 from headrace_flow_manager.stores.process_turns import ProcessTurns
 from headrace_flow_manager.stores.sqlite_data_stores import SqliteDataStores, SqliteOutbox
 from headrace_flow_manager.stores.sqlite_departures import SqliteDepartures
+from headrace_flow_manager.stores.sqlite_entries import SqliteEntryStore
 from headrace_flow_manager.stores.sqlite_files import SqliteFileStore
 from headrace_flow_manager.stores.sqlite_flows import SqliteFlowDirectory, SqliteFlowStore
 from headrace_flow_manager.stores.sqlite_people import SqlitePeopleStore, SqliteTokenLookup
@@ -35,6 +37,7 @@ MIGRATIONS = (
     sqlite_people.PERSONAL_TOKENS,
     sqlite_departures.SCHEMA,
     sqlite_people.RESET_CODES,
+    sqlite_entries.SCHEMA,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -54,5 +57,6 @@ async def open_stores(path: Path, *, on_broken: Callable[[BaseException], None] 
         outbox=SqliteOutbox(database),
         files=SqliteFileStore(database),
         documents=SqliteDocumentStore(database),
+        entries=SqliteEntryStore(database),
         closing=database.close,
     )

@@ -15,6 +15,7 @@ from headrace_gateway.clients.integrations import IntegrationClient
 from headrace_gateway.clients.logs import LogClient
 from headrace_gateway.clients.modifiers import ModifierClient
 from headrace_gateway.clients.people import PeopleClient
+from headrace_gateway.clients.settings import SettingClient
 from headrace_gateway.clients.stores import StoreClient
 
 
@@ -39,6 +40,7 @@ class Clients:
     stores: StoreClient
     files: FileClient
     modifiers: ModifierClient
+    settings: SettingClient
     executions: ExecutionClient
     logs: LogClient
 
@@ -53,6 +55,7 @@ def open_clients(channels: Channels, timeout_seconds: float) -> Clients:
         stores=StoreClient(channels.flow, timeout_seconds),
         files=FileClient(channels.flow, timeout_seconds),
         modifiers=ModifierClient(channels.flow, timeout_seconds),
+        settings=SettingClient(channels.flow, timeout_seconds),
         executions=ExecutionClient(channels.execution, timeout_seconds),
         logs=LogClient(channels.log, timeout_seconds),
     )

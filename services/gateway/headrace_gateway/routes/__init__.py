@@ -2,6 +2,7 @@
 
 from headrace_gateway.routes import (
     catalog,
+    configuration,
     files,
     flow_versions,
     flows,
@@ -37,4 +38,5 @@ ROUTES: tuple[Route, ...] = (
     *files.ROUTES,
     *logs.ROUTES,
     *modifiers.ROUTES,
+    *configuration.ROUTES,
 )

@@ -1,0 +1,128 @@
+"""Secrets at rest: sealed with a key of their own each, which is sealed with a key from outside the database.
+
+A sealed value is `hr1:` and Base64 of: id of the outer key (8 bytes), nonce and sealed inner key (12 + 48), nonce and
+sealed value. Both seals are AES-256-GCM and bound to the value's place, so a value that is moved to another place
+does not open. Several outer keys may be valid for opening; the first one seals.
+"""
+
+import base64
+import binascii
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from headrace_core.errors import Conflict, Problem, ValidationFailed
+
+from headrace_runtime.settings import setting
+
+KEY_BYTES: Final = 32
+KEY_FILE: Final = "vault.key"
+_MARK: Final = "hr1:"
+_ID = 8
+_NONCE = 12
+_WRAPPED = KEY_BYTES + 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultSettings:
+    """Which keys seal secrets."""
+
+    keys: tuple[str, ...] = setting(
+        (),
+        env="HEADRACE_VAULT_KEYS",
+        help="Keys for secrets, 32 bytes in Base64 each, separated by commas: the first seals, all open.",
+        secret=True,
+    )
+
+
+class Vault:
+    """Seals and opens secrets."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        """Raises ValueError when there is no key, or one of another length."""
+        if not keys or any(len(key) != KEY_BYTES for key in keys):
+            raise ValueError(f"A vault needs keys of {KEY_BYTES} bytes.")
+        self._keys = {_id_of(key): AESGCM(key) for key in keys}
+        self._sealing = _id_of(keys[0])
+
+    def seal(self, value: bytes, place: Sequence[str]) -> str:
+        """The value as it may be kept at this place: tenant, thing and field."""
+        bound, inner = _bound(place), secrets.token_bytes(KEY_BYTES)
+        outer_nonce, nonce = secrets.token_bytes(_NONCE), secrets.token_bytes(_NONCE)
+        wrapped = self._keys[self._sealing].encrypt(outer_nonce, inner, bound)
+        sealed = AESGCM(inner).encrypt(nonce, value, bound)
+        return _MARK + base64.b64encode(self._sealing + outer_nonce + wrapped + nonce + sealed).decode()
+
+    def open(self, sealed: str, place: Sequence[str]) -> bytes:
+        """The value that was sealed for this place. Raises Conflict when no key of ours opens it there."""
+        bound = _bound(place)
+        try:
+            data = base64.b64decode(sealed.removeprefix(_MARK), validate=True)
+            outer, rest = self._keys[data[:_ID]], data[_ID:]
+            inner = outer.decrypt(rest[:_NONCE], rest[_NONCE : _NONCE + _WRAPPED], bound)
+            rest = rest[_NONCE + _WRAPPED :]
+            return AESGCM(inner).decrypt(rest[:_NONCE], rest[_NONCE:], bound)
+        except (KeyError, InvalidTag, binascii.Error, ValueError):
+            where = "/".join(place)
+            raise Conflict(f"No key opens the secret {where}. Add its key to HEADRACE_VAULT_KEYS.") from None
+
+    def is_current(self, sealed: str) -> bool:
+        """Whether the key that seals now sealed it, so that older keys are not needed for it."""
+        data = base64.b64decode(sealed.removeprefix(_MARK))
+        return data[:_ID] == self._sealing
+
+
+def open_vault(settings: VaultSettings, folder: Path | None) -> Vault | None:
+    """The vault of the settings, else of the key file in the folder, which is made at first; None with neither.
+
+    Raises ValidationFailed for a key that is none, Conflict for a key file that cannot be used.
+    """
+    if settings.keys:
+        return Vault([_decoded(number, key) for number, key in enumerate(settings.keys)])
+    return None if folder is None else Vault([_key_in(folder / KEY_FILE)])
+
+
+def _decoded(number: int, text: str) -> bytes:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        fix = "Make one with: openssl rand -base64 32"
+        raise ValidationFailed([Problem("HEADRACE_VAULT_KEYS", f"Key {number + 1} is no 32 bytes in Base64.", fix)])
+    return key
+
+
+def _key_in(file: Path) -> bytes:
+    """The key of the file, which only its owner may read. A first start makes it, whole or not at all."""
+    try:
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fresh = file.with_suffix(".new")
+            fresh.unlink(missing_ok=True)
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as writing:
+                writing.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
+                writing.flush()
+                os.fsync(descriptor)
+            fresh.rename(file)
+        key = base64.b64decode(file.read_bytes())
+    except (OSError, binascii.Error, ValueError) as error:
+        raise Conflict(f"The key of secrets {file} cannot be used: {error}.") from None
+    if len(key) != KEY_BYTES:
+        raise Conflict(f"The key of secrets {file} is damaged. Put the kept copy in its place.")
+    return key
+
+
+def _id_of(key: bytes) -> bytes:
+    return sha256(b"headrace vault key id" + key).digest()[:_ID]
+
+
+def _bound(place: Sequence[str]) -> bytes:
+    return "".join(f"{len(part)}:{part}" for part in place).encode("utf-8", "surrogatepass")

@@ -1,0 +1,112 @@
+"""What administrators set for services and for the whole installation. Every value is sealed before it is kept."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+
+from headrace_core import Json
+from headrace_core.clock import Clock
+from headrace_core.errors import NotFound, Problem, Unsupported, ValidationFailed
+
+from headrace_flow_manager import json_text
+from headrace_flow_manager.entries import Entry, EntryStore, Kind
+
+INSTALLATION: Final = ""
+MAX_NAME: Final = 255
+MAX_FIELDS: Final = 200
+MAX_BYTES: Final = 256 * 1024
+_VALUE: Final = "value"
+
+
+class Sealing(Protocol):
+    """Seals values for their place, which is: tenant, thing, field."""
+
+    def seal(self, value: bytes, place: Sequence[str]) -> str:
+        """The value as it may be kept."""
+        ...
+
+    def open(self, sealed: str, place: Sequence[str]) -> bytes:
+        """The value that was sealed for this place. Raises Conflict when it was not, or no key is left."""
+        ...
+
+
+class SealedSettings:
+    """Service configurations by service, and configuration by key."""
+
+    def __init__(self, store: EntryStore, vault: Sealing | None, clock: Clock) -> None:
+        self._store = store
+        self._vault = vault
+        self._clock = clock
+
+    async def services(self) -> Sequence[dict[str, Json]]:
+        """The configurations of all services, by service."""
+        return [{"serviceId": entry.key, **self._opened(entry)} for entry in await self._all("service_config")]
+
+    async def service(self, service_id: str) -> dict[str, Json]:
+        """The configuration of a service. Raises NotFound."""
+        return {"serviceId": service_id, **self._opened(await self._get("service_config", service_id))}
+
+    async def put_service(self, actor: str, service_id: str, values: Mapping[str, Json]) -> dict[str, Json]:
+        """Keep these values for a service in place of all it had. Raises ValidationFailed, TooLarge, Unsupported."""
+        values = {name: value for name, value in values.items() if name != "serviceId"}
+        await self._put("service_config", actor, service_id, values)
+        return {"serviceId": service_id, **values}
+
+    async def delete_service(self, service_id: str) -> None:
+        """Forget a service's configuration. Raises NotFound."""
+        await self._delete("service_config", service_id)
+
+    async def all(self) -> Sequence[tuple[str, Json]]:
+        """All keys with their values, by key."""
+        return [(entry.key, self._opened(entry).get(_VALUE)) for entry in await self._all("config")]
+
+    async def put(self, actor: str, key: str, value: Json) -> None:
+        """Keep a value for the key in place of the former. Raises ValidationFailed, TooLarge, Unsupported."""
+        await self._put("config", actor, key, {_VALUE: value})
+
+    async def delete(self, key: str) -> None:
+        """Forget a key. Raises NotFound."""
+        await self._delete("config", key)
+
+    async def _all(self, kind: Kind) -> Sequence[Entry]:
+        return await self._store.all(kind, INSTALLATION)
+
+    async def _get(self, kind: Kind, key: str) -> Entry:
+        return await self._store.get(kind, INSTALLATION, key)
+
+    async def _put(self, kind: Kind, actor: str, key: str, values: Mapping[str, Json]) -> None:
+        _check(key, values)
+        vault = self._needed()
+        sealed: dict[str, Json] = {
+            name: vault.seal(json_text.encode(value).encode(), (INSTALLATION, kind, key, name))
+            for name, value in values.items()
+        }
+        await self._store.put(Entry(kind, key, key, INSTALLATION, sealed, actor, self._clock.now()))
+
+    async def _delete(self, kind: Kind, key: str) -> None:
+        if not await self._store.delete(kind, INSTALLATION, key):
+            raise NotFound("configuration", key[:MAX_NAME])
+
+    def _opened(self, entry: Entry) -> dict[str, Json]:
+        vault = self._needed()
+        return {
+            name: json_text.decode(vault.open(str(sealed), (INSTALLATION, entry.kind, entry.key, name)), name)
+            for name, sealed in entry.value.items()
+        }
+
+    def _needed(self) -> Sealing:
+        if self._vault is None:
+            raise Unsupported("Secrets cannot be kept here: HEADRACE_VAULT_KEYS is not set. An operator sets it.")
+        return self._vault
+
+
+def _check(key: str, values: Mapping[str, Json]) -> None:
+    problems = [
+        Problem(where, f"It is a name of 1 to {MAX_NAME} visible characters.", field=where)
+        for where, name in (("key", key), *(("name", name) for name in values))
+        if not 1 <= len(name) <= MAX_NAME or not name.isprintable()
+    ]
+    if len(values) > MAX_FIELDS:
+        problems.append(Problem("values", f"There are {len(values)} of them, and {MAX_FIELDS} are allowed."))
+    if problems:
+        raise ValidationFailed(problems)
+    json_text.limited(json_text.encode(dict(values)), MAX_BYTES, "configuration")

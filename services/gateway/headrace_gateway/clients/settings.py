@@ -1,0 +1,54 @@
+"""What administrators set for services and the installation."""
+
+import orjson
+from headrace.setting.v1 import setting_service_pb2 as pb
+from headrace.setting.v1.setting_service_pb2_grpc import SettingServiceStub
+from headrace_core import Json
+from headrace_runtime.rpc import Channel
+
+from headrace_gateway.clients.wire import json_object, json_value, scope_to_proto
+from headrace_gateway.identity import Scope
+
+
+class SettingClient:
+    def __init__(self, channel: Channel, timeout_seconds: float) -> None:
+        self._stub = SettingServiceStub(channel)
+        self._timeout = timeout_seconds
+
+    async def services(self, scope: Scope) -> list[dict[str, Json]]:
+        """The configurations of all services."""
+        request = pb.ListServiceConfigsRequest(scope=scope_to_proto(scope))
+        answer = await self._stub.ListServiceConfigs(request, timeout=self._timeout)
+        return [json_object(each) for each in answer.documents]
+
+    async def service(self, scope: Scope, service_id: str) -> dict[str, Json]:
+        """One of them. Raises NotFound."""
+        request = pb.GetServiceConfigRequest(scope=scope_to_proto(scope), service_id=service_id)
+        return json_object((await self._stub.GetServiceConfig(request, timeout=self._timeout)).document)
+
+    async def put_service(self, scope: Scope, service_id: str, values: dict[str, Json]) -> dict[str, Json]:
+        """Replace one; as it is now. Raises ValidationFailed, Unsupported where no secret can be kept."""
+        request = pb.PutServiceConfigRequest(
+            scope=scope_to_proto(scope), service_id=service_id, document=orjson.dumps(values)
+        )
+        return json_object((await self._stub.PutServiceConfig(request, timeout=self._timeout)).document)
+
+    async def delete_service(self, scope: Scope, service_id: str) -> None:
+        """Forget one. Raises NotFound."""
+        request = pb.DeleteServiceConfigRequest(scope=scope_to_proto(scope), service_id=service_id)
+        await self._stub.DeleteServiceConfig(request, timeout=self._timeout)
+
+    async def config(self, scope: Scope) -> list[dict[str, Json]]:
+        """All keys with their values."""
+        answer = await self._stub.ListConfig(pb.ListConfigRequest(scope=scope_to_proto(scope)), timeout=self._timeout)
+        return [{"key": each.key, "value": json_value(each.value)} for each in answer.items]
+
+    async def put_config(self, scope: Scope, key: str, value: Json) -> None:
+        """Set one key. Raises ValidationFailed, Unsupported where no secret can be kept."""
+        item = pb.ConfigItem(key=key, value=orjson.dumps(value))
+        await self._stub.PutConfig(pb.PutConfigRequest(scope=scope_to_proto(scope), item=item), timeout=self._timeout)
+
+    async def delete_config(self, scope: Scope, key: str) -> None:
+        """Forget one key. Raises NotFound."""
+        request = pb.DeleteConfigRequest(scope=scope_to_proto(scope), key=key)
+        await self._stub.DeleteConfig(request, timeout=self._timeout)
