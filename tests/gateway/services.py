@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from headrace.alias.v1 import alias_service_pb2 as alias
+from headrace.alias.v1 import alias_service_pb2_grpc as alias_rpc
 from headrace.catalog.v1 import catalog_service_pb2 as catalog
 from headrace.catalog.v1 import catalog_service_pb2_grpc as catalog_rpc
 from headrace.execution.v1 import execution_pb2 as execution
@@ -719,6 +721,28 @@ class Logs(log_rpc.LogServiceServicer):
 
 
 @dataclass
+class Aliases(alias_rpc.AliasServiceServicer):
+    """One alias, `known/path`, of the flow `f`."""
+
+    resolved: list[str] = field(default_factory=list)
+
+    async def ListAliases(self, request: alias.ListAliasesRequest, context: object) -> alias.ListAliasesResponse:
+        return alias.ListAliasesResponse()
+
+    async def GetAlias(self, request: alias.GetAliasRequest, context: object) -> alias.GetAliasResponse:
+        raise errors.NotFound("alias", request.alias_id)
+
+    async def DeleteAlias(self, request: alias.DeleteAliasRequest, context: object) -> alias.DeleteAliasResponse:
+        raise errors.NotFound("alias", request.alias_id)
+
+    async def ResolveAlias(self, request: alias.ResolveAliasRequest, context: object) -> alias.ResolveAliasResponse:
+        self.resolved.append(request.path)
+        if request.path != "known/path":
+            raise errors.NotFound("alias", request.path)
+        return alias.ResolveAliasResponse(flow_id="f", component_id="c")
+
+
+@dataclass
 class Services:
     """All of them, on one local server."""
 
@@ -731,6 +755,7 @@ class Services:
     logs: Logs = field(default_factory=Logs)
     settings: Settings = field(default_factory=Settings)
     catalog: Catalog = field(default_factory=Catalog)
+    aliases: Aliases = field(default_factory=Aliases)  # type: ignore[abstract]  # what no test asks is not acted
     server: LocalServer = field(default_factory=LocalServer)
 
     def __post_init__(self) -> None:
@@ -743,3 +768,4 @@ class Services:
         log_rpc.add_LogServiceServicer_to_server(self.logs, self.server)
         setting_rpc.add_SettingServiceServicer_to_server(self.settings, self.server)
         catalog_rpc.add_CatalogServiceServicer_to_server(self.catalog, self.server)
+        alias_rpc.add_AliasServiceServicer_to_server(self.aliases, self.server)

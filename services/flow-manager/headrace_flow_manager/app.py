@@ -16,6 +16,8 @@ from headrace_core.ports import Bus
 from headrace_core.validation import validate_flow
 from headrace_runtime.rpc import Channel, Server
 
+from headrace_flow_manager.aliases.service import AliasService
+from headrace_flow_manager.aliases.servicer import AliasServicer
 from headrace_flow_manager.catalog.model import CatalogEntry
 from headrace_flow_manager.catalog.service import CatalogService
 from headrace_flow_manager.catalog.servicer import CatalogServicer
@@ -104,6 +106,7 @@ class FlowManagerApp:
         self.data_stores = DataStoreService(stores.data_stores, clock, records_changed, settings.request_memory)
         self.files = FileService(stores.files, clock, settings.max_file_bytes, settings.upload_lifetime)
         self.settings = SettingService(stores.documents, clock, default_modifiers)
+        self.aliases = AliasService(stores.entries, stores.flows.get, clock)
         self.sealed = SealedSettings(stores.entries, neighbours.vault, clock)
         log_client = LogClient(neighbours.log_channel, settings.execution_timeout)
         self.relay = Relay(stores.outbox, execution, log_client, clock)
@@ -146,6 +149,7 @@ class FlowManagerApp:
         CatalogServicer(self.catalog).register(server)
         StoreServicer(self.data_stores).register(server)
         FileServicer(self.files).register(server)
+        AliasServicer(self.aliases).register(server)
         SettingServicer(self.settings, self.sealed).register(server)
 
     async def start(self) -> None:

@@ -1,6 +1,7 @@
 """The gateway as one ASGI app: webhooks by the short way, everything else through the route table."""
 
 import logging
+import re
 from collections.abc import Sequence
 from time import perf_counter
 
@@ -14,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from headrace_gateway import heads
+from headrace_gateway.aliases import Aliases
 from headrace_gateway.call import Call, query_parameters
 from headrace_gateway.checking import SchemaChecks
 from headrace_gateway.clients import Channels, open_clients
@@ -72,6 +74,7 @@ class Gateway:
         self.openapi = openapi_document(routes)
         self.clients = open_clients(channels, settings.rpc_timeout.total_seconds())
         self.authenticator = Authenticator(self.clients.people.authenticate, clock)
+        self.aliases = Aliases(self.clients.aliases.resolve, (route.path for route in routes), clock)
         self.live = LiveStreams(settings, clock)
         self.coalescer = Coalescer(
             self.clients.executions.accept,
@@ -106,6 +109,13 @@ class Gateway:
                 return
         await self._serve(scope, receive, send)
 
+    async def _aliased(self, scope: Scope) -> "re.Match[bytes] | None":
+        """The webhook that the path stands for, where no endpoint is. Endpoints are never hidden by one."""
+        if scope["method"] == "OPTIONS" or self.table.methods(scope["raw_path"]):
+            return None
+        path = await self.aliases.webhook_path(scope["raw_path"])
+        return None if path is None else Webhooks.match(path)
+
     def begin_drain(self) -> None:
         """Say not ready, and end live streams: their callers come back elsewhere. Twice is as once."""
         self.health.is_serving = False
@@ -133,6 +143,11 @@ class Gateway:
         place = "none"
         try:
             response: Response | None = None
+            heads.check_head(scope)
+            webhook = await self._aliased(scope)
+            if webhook is not None:
+                await self._webhooks(scope, receive, send, webhook)
+                return
             match = self._match(scope)
             if match is None:
                 response = self._options(scope)
@@ -153,7 +168,6 @@ class Gateway:
         await response(scope, receive, exchange.send)
 
     def _match(self, scope: Scope) -> Match | None:
-        heads.check_head(scope)
         if scope["method"] == "OPTIONS":
             return None
         return self.table.match(scope["method"], scope["raw_path"])

@@ -69,6 +69,9 @@ COMPONENTS: dict[str, Schema] = {
             "error": TEXT,
         }
     ),
+    "Alias": an_object(
+        {"id": TEXT, "alias": TEXT, "flowId": TEXT, "componentId": TEXT, "userId": TEXT, "mtime": MOMENT}
+    ),
     "PersonalToken": an_object(
         {"id": TEXT, "name": TEXT, "scope": array_of(TEXT), "created": MOMENT, "expiresAt": MOMENT}
     ),

@@ -69,6 +69,12 @@ METHODS: Mapping[str, Method] = {
         again="ListServiceConfigs GetServiceConfig PutServiceConfig ListConfig PutConfig",
         once="DeleteServiceConfig DeleteConfig",
     ),
+    **_rows(
+        "headrace.alias.v1.AliasService",
+        "gateway",
+        again="UpdateAlias GetAlias ListAliases ResolveAlias",
+        once="CreateAlias DeleteAlias",
+    ),
     **_rows("headrace.execution.v1.ExecutionService", "gateway flow-manager", again="Accept"),
     **_rows("headrace.execution.v1.ExecutionService", "scheduler", again="FireTimers RestoreTimers"),
     **_rows("headrace.execution.v1.ExecutionService", "flow-manager", again="ActivateFlow DeactivateFlow ForgetFlow"),

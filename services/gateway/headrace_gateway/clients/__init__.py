@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from headrace_runtime.rpc import Channel
 
+from headrace_gateway.clients.aliases import AliasClient
 from headrace_gateway.clients.catalog import CatalogClient
 from headrace_gateway.clients.executions import ExecutionClient
 from headrace_gateway.clients.files import FileClient
@@ -37,6 +38,7 @@ class Clients:
     flows: FlowClient
     integrations: IntegrationClient
     catalog: CatalogClient
+    aliases: AliasClient
     stores: StoreClient
     files: FileClient
     modifiers: ModifierClient
@@ -52,6 +54,7 @@ def open_clients(channels: Channels, timeout_seconds: float) -> Clients:
         flows=FlowClient(channels.flow, timeout_seconds),
         integrations=IntegrationClient(channels.flow, timeout_seconds),
         catalog=CatalogClient(channels.flow, timeout_seconds),
+        aliases=AliasClient(channels.flow, timeout_seconds),
         stores=StoreClient(channels.flow, timeout_seconds),
         files=FileClient(channels.flow, timeout_seconds),
         modifiers=ModifierClient(channels.flow, timeout_seconds),

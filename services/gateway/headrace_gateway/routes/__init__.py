@@ -1,6 +1,7 @@
 """Every endpoint, by noun. The order here is the order of the reference."""
 
 from headrace_gateway.routes import (
+    aliases,
     catalog,
     configuration,
     files,
@@ -32,6 +33,7 @@ ROUTES: tuple[Route, ...] = (
     *live.ROUTES,
     *runs.ROUTES,
     *unprocessed.ROUTES,
+    *aliases.ROUTES,
     *catalog.ROUTES,
     *stores.ROUTES,
     *records.ROUTES,

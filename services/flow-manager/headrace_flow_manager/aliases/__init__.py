@@ -1,0 +1,1 @@
+"""Paths that people choose for webhooks."""

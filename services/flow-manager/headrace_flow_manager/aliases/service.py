@@ -1,0 +1,77 @@
+"""What can be done with aliases."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from headrace_core import Json
+from headrace_core.clock import Clock
+from headrace_core.errors import Conflict, NotFound, ValidationFailed
+from headrace_core.ids import new_id
+
+from headrace_flow_manager.aliases import model
+from headrace_flow_manager.aliases.model import Alias, Target
+from headrace_flow_manager.entries import Entry, EntryStore
+from headrace_flow_manager.scope import Tenants
+
+OwnsFlow = Callable[[str, str], Awaitable[object]]
+"""Looks for a tenant's flow. Raises NotFound when it is not theirs."""
+
+
+class AliasService:
+    """Keeps aliases. One path is one alias in the whole installation; the first who asks for it has it."""
+
+    def __init__(self, store: EntryStore, owns_flow: OwnsFlow, clock: Clock) -> None:
+        self._store = store
+        self._owns_flow = owns_flow
+        self._clock = clock
+
+    async def create(self, tenant: str, path: str, target: Target) -> Alias:
+        """Keep a new alias. Raises ValidationFailed, NotFound for somebody else's flow, AlreadyExists, Conflict."""
+        await self._check(tenant, path, target)
+        if len(await self._store.all("alias", tenant)) >= model.MAX_ALIASES:
+            raise Conflict(f"There are {model.MAX_ALIASES} aliases already. Delete one that is not used.")
+        entry = self._entry(tenant, new_id(), path, target)
+        await self._store.add(entry)
+        return _alias(entry)
+
+    async def update(self, tenant: str, alias_id: str, path: str, target: Target) -> Alias:
+        """Replace an alias. Raises as `create` does, and NotFound when the tenant has none of this id."""
+        await self._check(tenant, path, target)
+        await self._store.get("alias", tenant, alias_id)
+        entry = self._entry(tenant, alias_id, path, target)
+        await self._store.put(entry)
+        return _alias(entry)
+
+    async def get(self, tenants: Tenants, alias_id: str) -> Alias:
+        """The alias. Raises NotFound."""
+        return _alias(await self._store.get("alias", tenants, alias_id))
+
+    async def all(self, tenants: Tenants) -> Sequence[Alias]:
+        """All aliases, by path."""
+        return [_alias(entry) for entry in await self._store.all("alias", tenants)]
+
+    async def delete(self, tenant: str, alias_id: str) -> None:
+        """Take the alias away; its path is free again. Raises NotFound."""
+        if not await self._store.delete("alias", tenant, alias_id):
+            raise NotFound("alias", alias_id[: model.MAX_ID])
+
+    async def resolve(self, path: str) -> Target:
+        """What the path stands for. Raises NotFound when it is no alias."""
+        entry = await self._store.find("alias", path)
+        if entry is None:
+            raise NotFound("alias", path[: model.MAX_PATH])
+        return _alias(entry).target
+
+    async def _check(self, tenant: str, path: str, target: Target) -> None:
+        problems = model.check(path, target)
+        if problems:
+            raise ValidationFailed(problems)
+        await self._owns_flow(tenant, target.flow_id)
+
+    def _entry(self, tenant: str, alias_id: str, path: str, target: Target) -> Entry:
+        value: dict[str, Json] = {"flowId": target.flow_id, "componentId": target.component_id}
+        return Entry("alias", alias_id, path, tenant, value, tenant, self._clock.now())
+
+
+def _alias(entry: Entry) -> Alias:
+    target = Target(str(entry.value["flowId"]), str(entry.value["componentId"]))
+    return Alias(entry.entry_id, entry.key, target, entry.owner, entry.changed_at)

@@ -1,0 +1,58 @@
+"""Paths that people choose for webhooks."""
+
+from headrace.alias.v1 import alias_service_pb2 as pb
+from headrace.alias.v1.alias_service_pb2_grpc import AliasServiceStub
+from headrace_core import Json
+from headrace_runtime.rpc import Channel
+
+from headrace_gateway.clients.wire import moment, scope_to_proto
+from headrace_gateway.identity import Scope
+
+
+class AliasClient:
+    def __init__(self, channel: Channel, timeout_seconds: float) -> None:
+        self._stub = AliasServiceStub(channel)
+        self._timeout = timeout_seconds
+
+    async def create(self, scope: Scope, path: str, flow_id: str, component_id: str) -> dict[str, Json]:
+        """A new alias. Raises ValidationFailed, NotFound for somebody else's flow, AlreadyExists."""
+        alias = pb.Alias(path=path, flow_id=flow_id, component_id=component_id)
+        request = pb.CreateAliasRequest(scope=scope_to_proto(scope), alias=alias)
+        return _shown((await self._stub.CreateAlias(request, timeout=self._timeout)).alias)
+
+    async def update(self, scope: Scope, alias_id: str, path: str, flow_id: str, component_id: str) -> dict[str, Json]:
+        """The alias as it is now. Raises as `create` does."""
+        alias = pb.Alias(alias_id=alias_id, path=path, flow_id=flow_id, component_id=component_id)
+        request = pb.UpdateAliasRequest(scope=scope_to_proto(scope), alias=alias)
+        return _shown((await self._stub.UpdateAlias(request, timeout=self._timeout)).alias)
+
+    async def get(self, scope: Scope, alias_id: str) -> dict[str, Json]:
+        """One alias. Raises NotFound."""
+        request = pb.GetAliasRequest(scope=scope_to_proto(scope), alias_id=alias_id)
+        return _shown((await self._stub.GetAlias(request, timeout=self._timeout)).alias)
+
+    async def all(self, scope: Scope) -> list[dict[str, Json]]:
+        """All of them, by path."""
+        request = pb.ListAliasesRequest(scope=scope_to_proto(scope))
+        return [_shown(each) for each in (await self._stub.ListAliases(request, timeout=self._timeout)).aliases]
+
+    async def delete(self, scope: Scope, alias_id: str) -> None:
+        """Take one away. Raises NotFound."""
+        request = pb.DeleteAliasRequest(scope=scope_to_proto(scope), alias_id=alias_id)
+        await self._stub.DeleteAlias(request, timeout=self._timeout)
+
+    async def resolve(self, path: str) -> tuple[str, str]:
+        """The flow and the component that a path stands for. Raises NotFound."""
+        answer = await self._stub.ResolveAlias(pb.ResolveAliasRequest(path=path), timeout=self._timeout)
+        return answer.flow_id, answer.component_id
+
+
+def _shown(alias: pb.Alias) -> dict[str, Json]:
+    return {
+        "id": alias.alias_id,
+        "alias": alias.path,
+        "flowId": alias.flow_id,
+        "componentId": alias.component_id,
+        "userId": alias.tenant_id,
+        "mtime": moment(alias, "changed_at"),
+    }

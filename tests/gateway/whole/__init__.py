@@ -1,0 +1,1 @@
+"""Tests over the whole platform: real services, real SQLite, a real socket."""
