@@ -15,6 +15,7 @@ from headrace_gateway import queries
 from headrace_gateway.bodies import media_type
 from headrace_gateway.call import Call, answer
 from headrace_gateway.errors import RangeNotSatisfiable, UnsupportedMedia, one_problem
+from headrace_gateway.identity import Scope
 from headrace_gateway.routing import Answer, Limit, Parameter, Policy, Route
 from headrace_gateway.schemas import LIST_PARAMETERS, TEXT, WHOLE, an_object, array_of, ref
 
@@ -45,7 +46,7 @@ class Chunk:
 
 async def upload(call: Call) -> Response:
     chunk = _chunk(call)
-    content, sent_name, content_type = await _content(call)
+    content, sent_name, content_type = await uploaded(call)
     if chunk.total > 1 and not chunk.is_last and len(content) != chunk.size_bytes:
         raise one_problem("uploader-chunk-size", "Every chunk but the last has the size that the header says.")
     filename = unquote(call.header("uploader-file-name")) or sent_name or "file"
@@ -73,8 +74,12 @@ async def file_metadata(call: Call) -> Response:
 
 
 async def download(call: Call) -> Response:
-    file_id = call.value("id")
-    file = await call.clients.files.get(call.scope, file_id)
+    return await sent_file(call, call.scope, call.value("id"))
+
+
+async def sent_file(call: Call, scope: Scope, file_id: str) -> Response:
+    """The file, or the range of it that is asked for, as something to be saved. Raises NotFound."""
+    file = await call.clients.files.get(scope, file_id)
     size = int(str(file["length"]))
     wanted = byte_range(call.header("range"), size)
     start, end = wanted or (0, size)
@@ -90,7 +95,7 @@ async def download(call: Call) -> Response:
     kind = _safe_type(str(file["contentType"]))
     if call.request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=kind)
-    content = call.clients.files.read(call.scope, file_id, start, end - start)
+    content = call.clients.files.read(scope, file_id, start, end - start)
     return StreamingResponse(content, status_code=status, headers=headers, media_type=kind)
 
 
@@ -152,8 +157,11 @@ def _header_number(call: Call, name: str, default: int, maximum: int) -> int:
     return int(text)
 
 
-async def _content(call: Call) -> tuple[bytes, str, str]:
-    """The content sent, with its name and type: a form's first file, or the body itself."""
+async def uploaded(call: Call) -> tuple[bytes, str, str]:
+    """The content sent, with its name and type: a form's first file, or the body itself.
+
+    A form's field `filename` names the file before its own name does.
+    """
     media = media_type(call.header("content-type"))
     body = await call.body()
     if media == "multipart/form-data":
@@ -173,7 +181,9 @@ async def _form_file(call: Call, body: bytes) -> tuple[bytes, str, str]:
             for value in form.values():
                 if isinstance(value, UploadFile):
                     kind = value.content_type or "application/octet-stream"
-                    return await value.read(), value.filename or "", _safe_type(media_type(kind))
+                    given = form.get("filename")
+                    name = given if isinstance(given, str) and given else value.filename or ""
+                    return await value.read(), name, _safe_type(media_type(kind))
     except (MultiPartException, errors.HeadraceError, ValueError, KeyError) as error:
         raise errors.BadRequest(f"The form does not read as multipart/form-data: {error}.") from None
     raise one_problem("file", "The form holds no file.", "Add a part with a filename.")
