@@ -41,6 +41,8 @@ from headrace_scheduler.settings import SchedulerSettings
 from headrace_scheduler.settings import ServerSettings as SchedulerServer
 from headrace_sdk import errors as component_errors
 
+from tests.api import compatibility
+
 SETTINGS: Mapping[str, type] = {
     "Embedded platform": EmbeddedSettings,
     "Gateway": GatewaySettings,
@@ -71,6 +73,7 @@ def pages(metrics: str) -> dict[str, str]:
         "components.md": components(),
         "modifiers.md": modifiers(),
         "rest-api.md": rest_api(),
+        "compatibility.md": compatibility.page(),
         "settings.md": settings(),
         "errors.md": error_codes(),
         "metrics.md": metric_names(metrics),

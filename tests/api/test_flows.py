@@ -1,0 +1,97 @@
+"""Flows, their runs and their webhooks in the shapes of the map, over the whole platform."""
+
+from __future__ import annotations
+
+import httpx
+
+from .people import FAILING, HOOK, echo_flow, failing_flow, make_running, until
+
+RECORD = {"flowId", "userId", "name", "stage", "flow", "customFields", "btime", "mtime"}
+
+
+async def test_flows_are_made_read_listed_counted_changed_and_deleted(user: httpx.AsyncClient) -> None:
+    made = (await user.post("/flows", json={"name": "One", "flow": echo_flow(), "customFields": {"kind": "a"}})).json()
+    flow_id = made["flowId"]
+    read = (await user.get(f"/flows/{flow_id}")).json()
+    query = {"filter[]": "customFields.kind:a", "sort": "mtime:-1", "limit": "10", "projection": "-flow,-thumbnail"}
+    listed = (await user.get("/flows", params=query)).json()
+    counted = (await user.get("/flows/count", params={"filter": "customFields.kind:!a"})).json()
+    changed = (await user.put(f"/flows/{flow_id}", json={"name": "Two"})).json()
+    by_put = (await user.put("/flows/another", json={"name": "By put", "flow": {}})).json()
+    gone = (await user.delete(f"/flows/{flow_id}")).json()
+
+    assert set(read) >= RECORD
+    assert [each["flowId"] for each in listed] == [flow_id]
+    assert "flow" not in listed[0]
+    assert counted == {"count": 0}
+    assert changed == {"flowId": flow_id, "result": "updated"}
+    assert by_put["flowId"] == "another"
+    assert gone == {"flowId": flow_id}
+    assert (await user.get(f"/flows/{flow_id}")).status_code == 404
+
+
+async def test_a_flow_is_started_cloned_checked_and_stopped(user: httpx.AsyncClient) -> None:
+    flow_id = await make_running(user, echo_flow())
+    refused = await user.put(f"/flows/{flow_id}", json={"flow": {}})
+    forced = await user.put(f"/flows/{flow_id}?forceUpdate=true", json={"name": "Forced"})
+    status = (await user.get(f"/flows/{flow_id}/coordinator/status")).json()
+    copy = (await user.post(f"/flows/{flow_id}/clone", json={"prefix": "Copy of ", "projection": "-thumbnail"})).json()
+    checked = (await user.get(f"/flows/{flow_id}/validate")).json()
+    url = (await user.get(f"/triggers/{HOOK}/url")).json()
+    versions = (await user.get(f"/flows/{flow_id}/versions")).json()
+    stopped = (await user.post(f"/flows/{flow_id}/coordinator", json={"command": "stop"})).json()
+
+    assert 400 <= refused.status_code < 500
+    assert forced.status_code == 200
+    assert status["status"] == "running"
+    assert status["stepsTotal"] >= 1
+    assert (await user.get(f"/flows/{copy['cloneId']}")).json()["stage"] == "stopped"
+    assert checked["errors"] == []
+    assert url["url"].endswith(f"/components/{HOOK}")
+    assert set(versions) >= {"items", "totalCount"}
+    assert stopped["flowId"] == flow_id
+
+
+async def test_a_webhook_takes_every_method_and_waits_or_not(user: httpx.AsyncClient) -> None:
+    flow_id = await make_running(user, echo_flow())
+    url = f"/flows/{flow_id}/components/{HOOK}"
+
+    answered = await user.post(url, json={"name": "ada"}, params={"correlationId": "c1"})
+    at_once = await user.put(url, json={"name": "bob"}, params={"enqueueOnly": "true"})
+    read = await user.get(f"/flows/{flow_id}/components/{HOOK}")
+    deleted = await user.delete(f"/flows/{flow_id}/components/{HOOK}")
+    patched = await user.patch(f"/flows/{flow_id}/components/{HOOK}", json={"name": "eve"})
+
+    assert (answered.status_code, answered.text) == (200, "ada")
+    assert at_once.status_code == 202
+    assert {read.status_code, deleted.status_code, patched.status_code} <= {200, 202}
+    run_id = answered.headers["x-headrace-run-id"]
+    assert (await user.get(f"/runs/{run_id}")).json()["correlationId"] == "c1"
+    assert (await user.get("/runs", params={"flowId": flow_id})).json()["totalCount"] == 5
+
+
+async def test_a_message_is_put_into_a_running_flow(user: httpx.AsyncClient) -> None:
+    flow_id = await make_running(user, echo_flow())
+    body = {"componentId": HOOK, "port": "webhook", "content": {"data": {"name": "x"}}}
+
+    taken = await user.post(f"/flows/{flow_id}", json=body)
+
+    assert (taken.status_code, taken.json()["flowId"]) == (202, flow_id)
+
+
+async def test_what_could_not_be_processed_is_listed_retried_and_dropped(user: httpx.AsyncClient) -> None:
+    flow_id = await make_running(user, failing_flow())
+    await user.post(f"/flows/{flow_id}/components/{HOOK}", json={"list": 5})
+    listing = f"/unprocessed-messages?flowId={flow_id}&limit=10&offset=0"
+    found = await until(lambda: user.get(listing), bool)
+    message_id = found[0]["messageId"]
+    read = (await user.get(f"/unprocessed-messages/{message_id}")).json()
+
+    assert set(read) >= {"messageId", "flowId", "componentId", "messages", "created", "err"}
+    assert read["componentId"] == FAILING
+    assert (await user.post(f"/unprocessed-messages/{message_id}/retry")).status_code == 200
+    again = await until(lambda: user.get(listing), bool)
+    assert (await user.post(f"/unprocessed-messages/{again[0]['messageId']}")).status_code == 200
+    last = await until(lambda: user.get(listing), bool)
+    assert (await user.delete(f"/unprocessed-messages/{last[0]['messageId']}")).status_code == 200
+    assert (await user.get(f"/unprocessed-messages/{last[0]['messageId']}")).status_code == 404

@@ -1,0 +1,47 @@
+"""The catalog, modifiers and the gateway itself in the shapes of the map, over the whole platform."""
+
+from __future__ import annotations
+
+import httpx
+
+from .people import People
+
+
+async def test_components_apps_and_bundles_are_listed(user: httpx.AsyncClient) -> None:
+    names = (await user.get("/components", params={"manifest": "no", "selector": "headrace.utils.http"})).json()
+    manifests = (await user.get("/components", params={"manifest": "yes", "private": "no"})).json()
+    apps = (await user.get("/apps")).json()
+    first = next(iter(apps))
+    of_app = (await user.get("/apps/components", params={"app": first})).json()
+    bundles = (await user.get("/bundles")).json()
+
+    assert names
+    assert all(isinstance(name, str) for name in names)
+    assert all("name" in manifest for manifest in manifests)
+    assert set(apps[first]) >= {"label", "category", "description", "icon"}
+    assert all("name" in manifest for manifest in of_app)
+    assert isinstance(bundles, (dict, list))
+
+
+async def test_modifiers_are_read_replaced_and_set_back(people: People) -> None:
+    before = (await people.ann.get("/modifiers")).json()
+    changed = {"categories": before["categories"], "modifiers": {}}
+    replaced = await people.admin.put("/modifiers", json=changed)
+    by_user = await people.ann.put("/modifiers", json=changed)
+    reset = await people.admin.delete("/modifiers")
+
+    assert set(before) >= {"categories", "modifiers"}
+    assert (replaced.status_code, by_user.status_code, reset.status_code) == (200, 403, 200)
+    assert (await people.ann.get("/modifiers")).json() == before
+
+
+async def test_the_gateway_says_what_it_is_and_how_it_is(people: People) -> None:
+    about = (await people.ann.get("/")).json()
+
+    assert about["version"]
+    assert (await people.ann.get("/health/live")).status_code == 200
+    assert (await people.ann.get("/health/ready")).status_code == 200
+    assert (await people.ann.get("/openapi.json")).json()["openapi"].startswith("3.1")
+    assert (await people.ann.get("/docs/api")).status_code == 200
+    assert (await people.admin.get("/metrics")).status_code == 200
+    assert (await people.ann.get("/metrics")).status_code == 403
