@@ -1,4 +1,4 @@
-"""Who may call what: every route of the live table, for every kind of caller, answers as its policy says."""
+"""Who may call what: policies, tenants and tokens. The whole matrix of routes and callers is in `test_matrix.py`."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,54 +9,11 @@ from headrace_core.clock import TestClock
 from headrace_gateway.app import Gateway, create_app
 from headrace_gateway.clients import Channels
 from headrace_gateway.routes import ROUTES
-from headrace_gateway.routing import Policy, Route
+from headrace_gateway.routing import Route
 from headrace_gateway.settings import GatewaySettings
 from starlette.types import Message
 
 from .services import Services
-
-TOKENS = {"nobody": "", "stranger": "no-such-token", "user": "user-token", "admin": "admin-token"}
-ALLOWED = {
-    Policy.PUBLIC: {"nobody", "stranger", "user", "admin"},
-    Policy.USER: {"user", "admin"},
-    Policy.ADMIN: {"admin"},
-    Policy.SIGN_UP: {"admin"},
-    Policy.METRICS: {"admin"},
-}
-STREAMING = {"/flows/{id}/live"}
-
-
-def path_of(route: Route) -> str:
-    path = route.path
-    for name in route.names:
-        path = path.replace("{" + name + "}", "zzz")
-    return path
-
-
-async def call(client: httpx.AsyncClient, method: str, path: str, token: str) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return await client.request(method, path, headers=headers)
-
-
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
-async def test_every_route_answers_each_kind_of_caller_as_its_policy_says(
-    route: Route, gateway: Gateway, services: Services
-) -> None:
-    for kind, token in TOKENS.items():
-        services.people.tokens = type(services.people)().tokens  # A route may have signed this one out.
-        gateway.authenticator.forget_all()
-        transport = httpx.ASGITransport(app=gateway)
-        async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
-            answer = await call(client, route.method, path_of(route), token)
-
-        refused = 401 if kind in {"nobody", "stranger"} else 403
-        if kind in ALLOWED[route.policy]:
-            assert answer.status_code not in (401,), (kind, answer.text)
-            assert answer.status_code != 403 or route.path == "/user/auth", (kind, answer.text)
-            assert answer.status_code < 500
-        else:
-            assert answer.status_code == refused, (kind, answer.text)
-            assert answer.json()["code"] == {401: "unauthenticated", 403: "forbidden"}[refused]
 
 
 async def test_a_route_without_a_policy_cannot_be_made() -> None:
