@@ -195,6 +195,12 @@ async def test_a_record_moves_whole_or_not_at_all(ports: Ports) -> None:
     assert (await keys(ports, here), await keys(ports, there)) == ([], ["k", "taken"])
 
 
+async def test_a_move_between_stores_that_are_not_there_names_the_first(ports: Ports) -> None:
+    for place, to in (("aaa", "bbb"), ("bbb", "aaa"), ("none", "others"), ("others", "none")):
+        with pytest.raises(NotFound, match=f"'{place}'"):
+            await ports.data_stores.move(ANN, (place, "k"), (to, "k"), NOW)
+
+
 async def test_of_moves_to_one_place_one_arrives(ports: Ports) -> None:
     store_id = await new_store(ports)
     for key in "abcde":

@@ -55,7 +55,7 @@ class RecordChanges:
         """Give a record another place, in one transaction."""
         async with self._mongo.asking() as database:
             for _ in range(ATTEMPTS):
-                for store_id in {place[0], to[0]}:
+                for store_id in dict.fromkeys((place[0], to[0])):  # in this order: one mistake has one answer
                     await reading.store(database, tenant, store_id)
                 before = reading.needed(await reading.document(database, *place), place[1])
                 there = await reading.document(database, *to)

@@ -146,7 +146,7 @@ class SqliteDataStores:
 
     async def move(self, tenant: str, place: tuple[str, str], to: tuple[str, str], now: datetime) -> Record:
         def work(connection: sqlite3.Connection) -> Record:
-            for store_id in {place[0], to[0]}:
+            for store_id in dict.fromkeys((place[0], to[0])):  # in this order: one mistake has one answer
                 _get(connection, tenant, store_id)
             before = _needed(connection, *place)
             if _find(connection, *to) is not None:
