@@ -19,7 +19,7 @@ from headrace_executor.stores.sqlite import SqliteExecutorStore
 from headrace_flow_manager.app import FlowManagerApp
 from headrace_flow_manager.configuration import FlowManagerSettings
 from headrace_flow_manager.stores.sqlite import open_stores as open_flow_stores
-from headrace_gateway.app import create_app
+from headrace_gateway.app import Gateway, create_app
 from headrace_gateway.clients import Channels
 from headrace_gateway.server import listen, serve_http
 from headrace_gateway.settings import GatewaySettings
@@ -43,9 +43,10 @@ from headrace_embedded.settings import EmbeddedSettings
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Where the platform answers, and the administrator when this start made one."""
+    """Where the platform answers, by URL and as the ASGI app, and the administrator when this start made one."""
 
     url: str
+    app: Gateway
     data_dir: str
     admin_email: str
     admin_password: str  # empty when there was one already
@@ -166,7 +167,7 @@ async def open_platform(
         listening = await stack.enter_async_context(
             serve_http(app, gateway.host, gateway.port, clock=clock, listener=listener)
         )
-        yield Serving(listening.url, str(folder), own.admin_email, password)
+        yield Serving(listening.url, app, str(folder), own.admin_email, password)
 
 
 async def _ensure_administrator(flow_app: FlowManagerApp, own: EmbeddedSettings) -> str:

@@ -44,4 +44,4 @@ async def open_people(folder: Path, **environ: str) -> AsyncIterator[People]:
         signed_in = await admin.post("/user/auth", json={"email": ADMIN, "password": PASSWORD})
         admin.headers["Authorization"] = f"Bearer {signed_in.json()['token']}"
         async with await sign_up(admin, "ann@example.com") as ann, await sign_up(admin, "bob@example.com") as bob:
-            yield People(admin, ann, bob)
+            yield People(serving.app, admin, ann, bob)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from starlette.types import ASGIApp
 
 ADMIN = "admin@example.com"
 PASSWORD = "correct horse"
@@ -17,8 +18,9 @@ FAILING = "fail"
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Clients that are signed in; Ann and Bob are tenants of their own."""
+    """Clients that are signed in; Ann and Bob are tenants of their own. `app` is what they call, without the socket."""
 
+    app: ASGIApp
     admin: httpx.AsyncClient
     ann: httpx.AsyncClient
     bob: httpx.AsyncClient

@@ -1,0 +1,194 @@
+"""Two tenants with twin data: whatever of Ann's Bob names, wherever he names it, he hears what an id of nobody gets.
+
+Every route of the live table is called as Bob with each of Ann's ids in the path, in the query and in each field of
+the body, and once more with an id of the same form that nobody has. The two answers must be alike, none may hold a
+word of Ann's, and what Ann has must be untouched afterwards.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from headrace_gateway.openapi import openapi_document
+from headrace_gateway.routes import ROUTES
+from headrace_gateway.routing import Policy, Route
+from starlette.types import ASGIApp
+
+from .conftest import open_people
+from .people import HOOK, echo_flow, failing_flow, make_running, until
+
+CANARY = "annscanary"
+TWIN = "bobstwin"
+# Names under which ids may come, besides those that a route's own schema has.
+ID_NAMES = ("flowId", "storeId", "userId", "componentId", "correlationId", "fileId", "chartId", "accountId", "runId")
+NOT_IDS = {"limit", "offset", "size", "from", "sort", "projection", "includes", "excludes", "trace", "allTenants"}
+# Who makes a flow may choose its id, and ids of flows are unique in the installation, as webhooks are found by them
+# alone: that an id is taken is told, whose it is and what it has is not.
+CHOOSING_IDS = {("POST", "/flows"), ("PUT", "/flows/{id}")}
+# Texts and times that two answers to one request may differ in.
+NUMBERS = itertools.count()
+FRESH = re.compile(r"name-\d{8}|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{24,32}|\d{4}-\d\d-\d\dT[0-9:.]+Z?|\b\d{13}\b")
+# These speak of the caller's own token and password; what they would end is what the test calls with.
+OF_THE_CALLER = {"/user/sign-out", "/user/sign-out-everywhere", "/user/change-password", "/user/auth", "/user"}
+CALLABLE = [route for route in ROUTES if route.policy is not Policy.PUBLIC and route.path not in OF_THE_CALLER]
+DOCUMENT: dict[str, Any] = openapi_document(ROUTES)
+
+
+async def furnish(client: httpx.AsyncClient, mark: str) -> dict[str, str]:
+    """Give a tenant one of everything, with the mark in each text. Returns the ids by what they are of."""
+    flow_id = await make_running(client, echo_flow(), f"Flow {mark}")
+    failing_id = await make_running(client, failing_flow(), f"Failing {mark}")
+    answered = await client.post(f"/flows/{flow_id}/components/{HOOK}", json={"name": mark})
+    await client.post(f"/flows/{failing_id}/components/{HOOK}", json={"list": 5, "mark": mark})
+    unprocessed = await until(lambda: client.get("/unprocessed-messages"), bool)
+    store_id = (await client.post("/stores", json={"name": f"Store {mark}"})).json()["storeId"]
+    await client.post(f"/store/{store_id}/key", json={"value": mark})
+    file_id = (await client.post("/files", files={"file": (f"{mark}.txt", mark.encode())})).json()["fileId"]
+    search = f"/logs?flowId={flow_id}&portType=in"
+    logged = await until(lambda: client.get(search), lambda said: bool(said["hits"]))
+    return {
+        "flow": flow_id,
+        "failing": failing_id,
+        "run": answered.headers["x-headrace-run-id"],
+        "message": unprocessed[0]["messageId"],
+        "store": store_id,
+        "file": file_id,
+        "record": logged["hits"][0]["_id"],
+        "index": logged["hits"][0]["_index"],
+        "user": (await client.get("/user")).json()["id"],
+    }
+
+
+def nobodys(found: str) -> str:
+    """An id of the same form that nobody has."""
+    return "".join(_turned(letter) for letter in found)
+
+
+def _turned(letter: str) -> str:
+    if letter.isdigit():
+        return str((int(letter) + 5) % 10)
+    return {"a": "b", "b": "c", "c": "d", "d": "e", "e": "f", "f": "a"}.get(letter, letter)
+
+
+def requests(route: Route, what: str, found: str, index: str) -> Iterator[dict[str, Any]]:
+    """Every request of a route that has an id in one place: the path, a parameter of the query, a field of the body."""
+    if route.names:
+        yield {"method": route.method, "url": path_with(route, found, index), "json": body_of(route)}
+    plain = path_with(route, "none", index)
+    for name in query_names(route):
+        value = f"{what}Id:{found}" if name == "filter" else found
+        yield {"method": route.method, "url": plain, "params": {name: value}, "json": body_of(route)}
+    for name in {*ID_NAMES, *properties_of(route)} if route.request is not None else ():
+        yield {"method": route.method, "url": plain, "json": {**(body_of(route) or {}), name: found}}
+    if route.request is not None and route.request.get("type") == "array":
+        yield {"method": route.method, "url": plain, "json": [dict.fromkeys((*ID_NAMES, "key"), found)]}
+
+
+def query_names(route: Route) -> list[str]:
+    """The parameters that take text, and those under which ids are known elsewhere; for routes that read."""
+    if route.method != "GET":
+        return []
+    declared = {each.name for each in route.parameters if each.place == "query" and each.name not in NOT_IDS}
+    return sorted(declared | set(ID_NAMES))
+
+
+def path_with(route: Route, found: str, index: str) -> str:
+    values = {"key": "key", "index": index, "pattern": "k", "version": "1"}
+    parts = [part[1:-1] if part.startswith("{") else "" for part in route.path.split("/")]
+    named = [values.get(name, found) if name else part for name, part in zip(parts, route.path.split("/"), strict=True)]
+    return "/".join(named)
+
+
+def properties_of(route: Route) -> Mapping[str, Any]:
+    """The fields of a route's body, as its schema has them."""
+    schema: Any = route.request or {}
+    if "$ref" in schema:
+        schema = DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    properties: Mapping[str, Any] = schema.get("properties", {})
+    return properties
+
+
+def body_of(route: Route) -> dict[str, Any] | None:
+    """The smallest body that fits the schema; none where the route takes none."""
+    if route.request is None:
+        return None
+    return {name: _example(properties_of(route).get(name, {})) for name in route.request.get("required", [])}  # type: ignore[union-attr] # a list of names
+
+
+def _example(schema: Mapping[str, Any]) -> Any:
+    kind = schema.get("type", "string")
+    if schema.get("enum"):
+        return schema["enum"][0]
+    return {"object": {}, "array": [], "boolean": False, "integer": 1, "number": 1}.get(
+        kind, f"name-{next(NUMBERS):08}"
+    )
+
+
+def told(answer: httpx.Response, names: Mapping[str, str]) -> tuple[int, str, dict[str, str]]:
+    """What an answer says, with the ids that were asked for and the times left out."""
+    text = answer.text.replace(answer.headers["x-request-id"], "<request>")
+    for found in names:
+        text = text.replace(found, "<fresh>")
+    text = FRESH.sub("<fresh>", text)
+    kept = {name: value for name, value in answer.headers.items() if name in {"content-type", "etag", "retry-after"}}
+    return answer.status_code, text, kept
+
+
+async def world_of(client: httpx.AsyncClient, ids: Mapping[str, str]) -> dict[str, Any]:
+    """What a tenant sees of its own."""
+    places = (
+        "/user",
+        "/flows?sort=flowId",
+        "/stores",
+        f"/store?storeId={ids['store']}",
+        "/files",
+        f"/files/{ids['file']}",
+        f"/flows/{ids['flow']}/versions",
+        f"/flows/{ids['failing']}",
+        f"/runs/{ids['run']}",
+        "/unprocessed-messages",
+        "/runs",
+    )
+    return {path: (await client.get(path)).text for path in places}
+
+
+def in_process(app: ASGIApp, client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """The same caller without the socket: thousands of requests are made."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://asgi.test", headers=client.headers)
+
+
+@pytest.mark.timeout(300)
+async def test_no_route_tells_a_tenant_anything_of_another(tmp_path: Path) -> None:
+    async with open_people(tmp_path) as people, in_process(people.app, people.bob) as bob:
+        ann = await furnish(people.ann, CANARY)
+        await furnish(people.bob, TWIN)
+        before = await world_of(people.ann, ann)
+        assert all(CANARY in before[path] for path in ("/flows?sort=flowId", "/stores", f"/files/{ann['file']}"))
+
+        for route in sorted(CALLABLE, key=lambda route: (route.method, route.path) in CHOOSING_IDS):
+            for what, found in ann.items():
+                if what == "index":
+                    continue
+                names = {found: what, nobodys(found): what}
+                theirs = requests(route, what, found, ann["index"])
+                nobody = requests(route, what, nobodys(found), ann["index"])
+                for asked, twin in zip(theirs, nobody, strict=True):
+                    answer, control = await bob.request(**asked), await bob.request(**twin)
+
+                    where = (what, asked, answer.text)
+                    assert CANARY not in answer.text, where
+                    if (route.method, route.path) in CHOOSING_IDS and control.status_code == 200:
+                        assert answer.status_code in {200, 404, 409}, where
+                    else:
+                        assert told(answer, names) == told(control, names), where
+                    assert answer.status_code < 500, where
+                    if route.names and found in asked["url"] and route.method != "PUT":
+                        assert answer.status_code >= 400, where
+
+        assert await world_of(people.ann, ann) == before
