@@ -10,6 +10,7 @@ from headrace_cli.main import app as cli
 from headrace_gateway.openapi import openapi_document, operation_id
 from headrace_gateway.routes import ROUTES
 from headrace_gateway.routing import Policy, Route
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 Document = dict[str, Any]
 STATUS = re.compile(r"[1-5]\d\d\Z|default\Z")
@@ -50,6 +51,10 @@ def test_the_document_has_the_structure_of_openapi(document: Document) -> None:
             assert all("description" in each or "$ref" in each for each in operation["responses"].values())
             for body in [operation.get("requestBody")]:
                 assert body is None or body["content"]
+
+
+def test_the_document_is_valid_openapi(document: Document) -> None:
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
 
 
 def test_every_reference_leads_somewhere(document: Document) -> None:
