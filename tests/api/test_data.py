@@ -86,3 +86,25 @@ async def test_the_log_is_searched_and_its_records_read(user: httpx.AsyncClient)
     assert set(found["buckets"][0]) >= {"key", "key_as_string", "doc_count"}
     assert set(by_post) >= {"hits", "aggregations"}
     assert old["_id"] == new["_id"] == record["_id"]
+
+
+async def test_the_log_is_aggregated_in_the_syntax_of_elasticsearch(user: httpx.AsyncClient) -> None:
+    flow_id = await make_running(user, echo_flow())
+    await user.post(f"/flows/{flow_id}/components/{HOOK}", json={"name": "ada"})
+    search = f"/logs?flowId={flow_id}&portType=in"
+    await until(lambda: user.get(search), lambda said: bool(said["hits"]))
+    asked = {
+        "days": {
+            "date_histogram": {"field": "gridTimestamp", "calendar_interval": "day"},
+            "aggs": {"components": {"terms": {"field": "componentId"}}},
+        },
+        "runs": {"cardinality": {"field": "correlationId"}},
+    }
+    said = (await user.post(search, json={"aggs": asked})).json()
+    refused = await user.post(search, json={"aggs": {"a": {"terms": {"field": "x", "script": "1"}}}})
+
+    buckets = said["aggregations"]["days"]["buckets"]
+    assert sum(bucket["doc_count"] for bucket in buckets) == said["total"]
+    assert {bucket["key"] for day in buckets for bucket in day["components"]["buckets"]} <= {HOOK, "reply"}
+    assert set(said["aggregations"]["runs"]) == {"value"}
+    assert (refused.status_code, refused.json()["problems"][0]["where"]) == (400, "aggs.a.terms.script")

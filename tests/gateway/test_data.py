@@ -178,14 +178,17 @@ async def test_the_log_is_searched_as_clients_do(user: httpx.AsyncClient, servic
     assert found["buckets"] == [{"key": 1767322800000, "key_as_string": "2026-01-02T03:00:00.000Z", "doc_count": 1}]
 
 
-async def test_aggregations_are_refused_in_words(user: httpx.AsyncClient) -> None:
-    answer = await user.post("/logs", json={"aggs": {"a": {}}})
-
-    assert (answer.status_code, answer.json()["code"]) == (400, "unsupported")
-    assert "aggs" in answer.json()["message"]
+async def test_log_records_are_read_by_their_id_whatever_index_is_named(user: httpx.AsyncClient) -> None:
     assert (await user.get("/logs", params={"portType": "up"})).status_code == 400
     assert (await user.get("/log/any/r1")).json()["msg"] == "hello"
     assert (await user.get("/logs/any/r2")).status_code == 404
+
+
+async def test_a_body_of_the_log_holds_aggregations_and_nothing_else(user: httpx.AsyncClient) -> None:
+    for body in ({"size": 0}, {"aggs": []}, {"aggs": {}, "query": {}}, {"aggs": {}, "aggregations": {}}):
+        answer = await user.post("/logs", json=body)
+
+        assert (answer.status_code, answer.json()["code"]) == (400, "validation_failed"), body
 
 
 async def test_a_run_shows_its_steps_and_why_it_waits(user: httpx.AsyncClient) -> None:

@@ -133,7 +133,7 @@ COMPONENTS: dict[str, Schema] = {
         }
     ),
     "LogPage": an_object(
-        {"hits": array_of(FREE_OBJECT), "buckets": array_of(FREE_OBJECT), "total": WHOLE},
+        {"hits": array_of(FREE_OBJECT), "buckets": array_of(FREE_OBJECT), "total": WHOLE, "aggregations": FREE_OBJECT},
     ),
     "Run": an_object(
         {

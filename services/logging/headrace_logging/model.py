@@ -122,11 +122,12 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page of records, how many there are in all, and when they happened."""
+    """A page of records, how many there are in all, when they happened, and what else was asked about them."""
 
     records: tuple[StoredRecord, ...]
     total: int
     bars: tuple[Bar, ...]
+    aggregations: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

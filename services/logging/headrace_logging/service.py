@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from headrace_core import Json
@@ -13,7 +13,7 @@ from headrace_runtime.metrics import Metrics
 
 from headrace_logging import indexing, model, tail
 from headrace_logging.model import Found, LogRecord, Scope, Search, SortKey, StoredRecord, Written
-from headrace_logging.query import parser
+from headrace_logging.query import aggregation_parser, parser
 from headrace_logging.settings import LoggingSettings
 from headrace_logging.store import LogStore, Trimmed
 
@@ -39,6 +39,7 @@ class Question:
     sort: tuple[SortKey, ...] = ()
     search_after: Json = None
     trace: bool = False
+    aggregations: Json = None
 
 
 class LogService:
@@ -76,8 +77,16 @@ class LogService:
         return Written(written.stored, written.known, (*refused, *written.refused_ids))
 
     async def search(self, question: Question) -> Found:
-        """The records that answer the question. Raises BadRequest that says what of it cannot be understood."""
-        return await self._store.search(self._understood(question), within=self._settings.query_timeout)
+        """The records that answer the question, and what it asks to be counted about all of them.
+
+        Raises BadRequest that says what of it cannot be understood.
+        """
+        search, within = self._understood(question), self._settings.query_timeout
+        asked = aggregation_parser.parse(question.aggregations or {}, self._clock.now())
+        found = await self._store.search(search, within=within)
+        if not asked:
+            return found
+        return replace(found, aggregations=await self._store.aggregate(search, asked, within=within))
 
     def _understood(self, question: Question) -> Search:
         if not 1 <= question.size <= model.MAX_SIZE:

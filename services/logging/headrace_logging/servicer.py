@@ -41,6 +41,7 @@ class LogServicer(grpc_pb.LogServiceServicer):
             records=[_encoded(stored, request.includes, request.excludes) for stored in found.records],
             buckets=[pb.Bucket(**{"from": _timestamp(bar.start)}, count=bar.count) for bar in found.bars],
             total=found.total,
+            aggregations=orjson.dumps(found.aggregations) if found.aggregations else b"",
         )
 
     async def GetRecord(self, request: pb.GetRecordRequest, context: object) -> pb.GetRecordResponse:
@@ -82,6 +83,7 @@ def _question(request: pb.QueryRecordsRequest) -> Question:
         sort=tuple(SortKey(key.field or "gridTimestamp", key.descending) for key in request.sort),
         search_after=_cursor(request.search_after),
         trace=request.trace,
+        aggregations=_aggregations(request.aggregations),
     )
 
 
@@ -93,6 +95,14 @@ def _cursor(written: bytes) -> Json:
     except ValueError as error:
         raise BadRequest("searchAfter is no JSON: send an array with a value for each sort key.") from error
     return value if value is not None else []
+
+
+def _aggregations(written: bytes) -> Json:
+    try:
+        value: Json = orjson.loads(written or b"{}")
+    except ValueError as error:
+        raise BadRequest("aggregations is no JSON: send an object of aggregations by name.") from error
+    return value
 
 
 def _scope(scope: scope_pb2.TenantScope) -> Scope:

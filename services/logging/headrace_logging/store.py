@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from headrace_core import Json
+
 from headrace_logging.model import Found, LogRecord, Scope, Search, StoredRecord, Written
+from headrace_logging.query.aggregation_tree import Aggregations
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,14 @@ class LogStore(Protocol):
 
         What is found is exactly what `query.matching.matches` is true of, once it shows. Total and histogram do not
         depend on the page. Raises DeadlineExceeded when it takes longer than `within`.
+        """
+        ...
+
+    async def aggregate(self, search: Search, asked: Aggregations, *, within: timedelta) -> dict[str, Json]:
+        """What `query.aggregating` makes of all that is asked for; its page and order do not matter.
+
+        Raises BadRequest when that is more than can be looked at, or would be too long an answer, and
+        DeadlineExceeded when it takes longer than `within`.
         """
         ...
 

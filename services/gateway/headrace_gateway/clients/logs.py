@@ -29,6 +29,7 @@ class LogQuery:
     excludes: Sequence[str] = ()
     search_after: Sequence[Json] = ()
     trace: bool = False
+    aggregations: Json = None
 
 
 class LogClient:
@@ -37,7 +38,7 @@ class LogClient:
         self._timeout = timeout_seconds
 
     async def find(self, scope: Scope, query: LogQuery) -> dict[str, Json]:
-        """Records, a histogram and how many match. Raises ValidationFailed for a query that does not parse."""
+        """Records, a histogram, how many match, aggregations. Raises ValidationFailed for what does not parse."""
         request = log_service_pb2.QueryRecordsRequest(
             scope=scope_to_proto(scope),
             query=query.query,
@@ -50,12 +51,14 @@ class LogClient:
             excludes=list(query.excludes),
             search_after=orjson.dumps(list(query.search_after)) if query.search_after else b"",
             trace=query.trace,
+            aggregations=orjson.dumps(query.aggregations) if query.aggregations else b"",
         )
         answer = await self._stub.QueryRecords(request, timeout=self._timeout)
         return {
             "hits": [_record_to_json(each) for each in answer.records],
             "buckets": [_bucket_to_json(each) for each in answer.buckets],
             "total": answer.total,
+            "aggregations": json_object(answer.aggregations or b"{}"),
         }
 
     async def get(self, scope: Scope, record_id: str) -> dict[str, Json]:

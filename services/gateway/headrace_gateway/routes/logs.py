@@ -1,6 +1,8 @@
 """The log, for people to search."""
 
-from headrace_core import Json, errors
+from dataclasses import replace
+
+from headrace_core import Json
 from starlette.responses import Response
 
 from headrace_gateway import queries
@@ -8,24 +10,24 @@ from headrace_gateway.call import Call, answer
 from headrace_gateway.clients.logs import LogQuery
 from headrace_gateway.errors import one_problem
 from headrace_gateway.queries import SortKey
-from headrace_gateway.routing import Answer, Parameter, Policy, Route
+from headrace_gateway.routing import Answer, Parameter, Policy, Route, Schema
 from headrace_gateway.schemas import ALL_TENANTS, FREE_OBJECT, TEXT, YES_NO, array_of, ref
 
 _MAX_LIST = 100
 
 
 async def find_records(call: Call) -> Response:
-    return answer(await call.clients.logs.find(call.reading_scope, _log_query(call)))
+    found = await call.clients.logs.find(call.reading_scope, _log_query(call))
+    found.pop("aggregations")
+    return answer(found)
 
 
 async def find_records_by_post(call: Call) -> Response:
     given = await call.object_or_empty()
-    if given.get("aggs"):
-        raise errors.Unsupported(
-            "The log has no aggregations beyond its histogram: leave `aggs` out and read `buckets`."
-        )
-    found = await call.clients.logs.find(call.reading_scope, _log_query(call))
-    return answer({**found, "aggregations": {}})
+    if len(given) > 1:
+        raise one_problem("aggregations", "It is there twice.", "Give either aggs or aggregations.")
+    asked = replace(_log_query(call), aggregations=given.get("aggs", given.get("aggregations")))
+    return answer(await call.clients.logs.find(call.reading_scope, asked))
 
 
 async def get_record(call: Call) -> Response:
@@ -84,6 +86,12 @@ _PARAMETERS = (
     ALL_TENANTS,
 )
 
+_AGGREGATIONS: Schema = {
+    "type": "object",
+    "properties": {"aggs": {"type": "object"}, "aggregations": {"type": "object"}},
+    "additionalProperties": False,
+}
+
 ROUTES = (
     Route(
         method="GET",
@@ -103,10 +111,12 @@ ROUTES = (
         policy=Policy.USER,
         tag="Logs",
         summary="Search the log, by POST",
-        description="As GET. A body with `aggs` is refused: the histogram is all there is.",
+        description="As GET, and aggregations of everything that matches, in Elasticsearch's syntax: terms, histogram, "
+        "date_histogram, range, filter and filters, each with others inside, and avg, sum, min, max, value_count, "
+        "cardinality and percentiles. They are exact, over at most 100,000 records.",
         parameters=_PARAMETERS,
-        request={"type": "object"},
-        answers=(Answer(200, "Records and a histogram.", ref("LogPage")),),
+        request=_AGGREGATIONS,
+        answers=(Answer(200, "Records, a histogram and what was aggregated.", ref("LogPage")),),
         errors=(400, 403),
     ),
     *(

@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 
 import orjson
 from elasticsearch import ApiError, AsyncElasticsearch, NotFoundError
+from headrace_core import Json
 from headrace_core.errors import Unavailable
 from headrace_runtime.elasticsearch import RETRY_HINT, open_elasticsearch, translated
 from headrace_runtime.metrics import Metrics
 
 from headrace_logging.model import Found, LogRecord, Scope, Search, StoredRecord, Written
+from headrace_logging.query.aggregation_tree import Aggregations
 from headrace_logging.store import Trimmed
 from headrace_logging.stores import elasticsearch_bulk as bulk
 from headrace_logging.stores.elasticsearch_bulk import Item, Outcome
@@ -85,6 +87,9 @@ class ElasticsearchLogStore:
 
     async def search(self, search: Search, *, within: timedelta) -> Found:
         return await self._searcher.search(search, within)
+
+    async def aggregate(self, search: Search, asked: Aggregations, *, within: timedelta) -> dict[str, Json]:
+        return await self._searcher.aggregate(search, asked, within)
 
     async def get(self, scope: Scope, record_id: str) -> StoredRecord | None:
         return await self._searcher.get(scope, record_id)

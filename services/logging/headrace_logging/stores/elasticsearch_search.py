@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from elasticsearch import ApiError, AsyncElasticsearch
+from headrace_core import Json
 from headrace_core.errors import BadRequest, DeadlineExceeded
 from headrace_runtime.elasticsearch import translated
 
 from headrace_logging import indexing, model
 from headrace_logging.model import Bar, Found, Scope, Search, SortKey, StoredRecord
-from headrace_logging.query import dates, matching
-from headrace_logging.query.tree import Node
+from headrace_logging.query import aggregating, dates, matching
+from headrace_logging.query.aggregation_tree import Aggregations
+from headrace_logging.query.tree import Everything, Node
 from headrace_logging.stores.elasticsearch_conditions import FIELD_OF, Condition, Query, condition, period
 from headrace_logging.stores.elasticsearch_documents import READ_BACK, stored_record
 
@@ -40,6 +42,18 @@ class Searcher:
                 if asked.is_exact:
                     return await self._found(search, filters, within)
                 return await self._scanned(search, filters, within)
+        except TimeoutError as error:
+            raise DeadlineExceeded(_TOO_LONG.format(within.total_seconds())) from error
+
+    async def aggregate(self, search: Search, asked: Aggregations, within: timedelta) -> dict[str, Json]:
+        """As the port says."""
+        found = condition(search.node)
+        tally = aggregating.Tally(asked, within)
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                async for hits in self._all(search, [*_structured(search), found.query], within):
+                    await asyncio.to_thread(_count, tally, None if found.is_exact else search.node, hits)
+                return await asyncio.to_thread(tally.result)
         except TimeoutError as error:
             raise DeadlineExceeded(_TOO_LONG.format(within.total_seconds())) from error
 
@@ -190,6 +204,11 @@ def _sort(keys: Sequence[SortKey]) -> list[dict[str, Any]]:
 def _that_match(node: Node, hits: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], StoredRecord]]:
     read = [(hit, stored_record(hit["_source"])) for hit in hits]
     return [(hit, stored) for hit, stored in read if matching.matches(node, matching.Document(stored))]
+
+
+def _count(tally: aggregating.Tally, node: Node | None, hits: Sequence[dict[str, Any]]) -> None:
+    for _, stored in _that_match(node or Everything(), hits):
+        tally.add(stored)
 
 
 def _is_after(search: Search, values: Sequence[int | str]) -> bool:

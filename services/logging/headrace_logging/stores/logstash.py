@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import orjson
+from headrace_core import Json
 from headrace_core.errors import Unavailable
 from headrace_runtime.bus.feed import Feed
 
 from headrace_logging.model import Found, LogRecord, Scope, Search, StoredRecord, Written
+from headrace_logging.query.aggregation_tree import Aggregations
 from headrace_logging.store import Trimmed
 from headrace_logging.stores import elasticsearch_bulk as bulk
 from headrace_logging.stores.elasticsearch import ElasticsearchLogStore, prepared
@@ -58,6 +60,9 @@ class LogstashLogStore:
 
     async def search(self, search: Search, *, within: timedelta) -> Found:
         return await self._keeper.search(search, within=within)
+
+    async def aggregate(self, search: Search, asked: Aggregations, *, within: timedelta) -> dict[str, Json]:
+        return await self._keeper.aggregate(search, asked, within=within)
 
     async def get(self, scope: Scope, record_id: str) -> StoredRecord | None:
         return await self._keeper.get(scope, record_id)

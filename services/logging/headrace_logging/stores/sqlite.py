@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import orjson
+from headrace_core import Json
 from headrace_core.errors import BadRequest, DeadlineExceeded
 from headrace_runtime.sqlite import Database
 
 from headrace_logging import indexing, model
 from headrace_logging.model import Bar, Found, LogRecord, Scope, Search, SortKey, StoredRecord, Written
-from headrace_logging.query import dates, matching
+from headrace_logging.query import aggregating, dates, matching
+from headrace_logging.query.aggregation_tree import Aggregations
 from headrace_logging.query.tree import Node
 from headrace_logging.store import Trimmed
 from headrace_logging.stores import conditions
@@ -81,6 +83,9 @@ class SqliteLogStore:
 
     async def search(self, search: Search, *, within: timedelta) -> Found:
         return await self._database.read(lambda connection: _search(connection, search, within))
+
+    async def aggregate(self, search: Search, asked: Aggregations, *, within: timedelta) -> dict[str, Json]:
+        return await self._database.read(lambda connection: _aggregate(connection, search, asked, within))
 
     async def get(self, scope: Scope, record_id: str) -> StoredRecord | None:
         return await self._database.read(lambda connection: _get(connection, scope, record_id))
@@ -209,6 +214,17 @@ def _search(connection: sqlite3.Connection, search: Search, within: timedelta) -
         total, bars = _histogram(connection, search, where)
         records = _page(connection, search, where) if total and search.size else ()
         return Found(records, total, bars)
+
+
+def _aggregate(
+    connection: sqlite3.Connection, search: Search, asked: Aggregations, within: timedelta
+) -> dict[str, Json]:
+    tally = aggregating.Tally(asked, within)
+    with _one_moment(connection), _time_limit(connection, within):
+        where = _where(connection, search)
+        for row in connection.execute(f"{_SELECT} WHERE {where.sql}", where.values):
+            tally.add(_stored(*row))
+    return tally.result()
 
 
 @contextmanager
