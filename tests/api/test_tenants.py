@@ -50,6 +50,7 @@ async def furnish(client: httpx.AsyncClient, mark: str) -> dict[str, str]:
     store_id = (await client.post("/stores", json={"name": f"Store {mark}"})).json()["storeId"]
     await client.post(f"/store/{store_id}/key", json={"value": mark})
     file_id = (await client.post("/files", files={"file": (f"{mark}.txt", mark.encode())})).json()["fileId"]
+    chart_id = (await client.post("/charts", json={"name": f"Chart {mark}", "type": "bar"})).json()["chartId"]
     search = f"/logs?flowId={flow_id}&portType=in"
     logged = await until(lambda: client.get(search), lambda said: bool(said["hits"]))
     return {
@@ -59,6 +60,7 @@ async def furnish(client: httpx.AsyncClient, mark: str) -> dict[str, str]:
         "message": unprocessed[0]["messageId"],
         "store": store_id,
         "file": file_id,
+        "chart": chart_id,
         "record": logged["hits"][0]["_id"],
         "index": logged["hits"][0]["_index"],
         "user": (await client.get("/user")).json()["id"],
@@ -146,6 +148,7 @@ async def world_of(client: httpx.AsyncClient, ids: Mapping[str, str]) -> dict[st
         "/user",
         "/flows?sort=flowId",
         "/stores",
+        "/charts",
         f"/store?storeId={ids['store']}",
         "/files",
         f"/files/{ids['file']}",

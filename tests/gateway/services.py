@@ -10,6 +10,8 @@ from headrace.alias.v1 import alias_service_pb2 as alias
 from headrace.alias.v1 import alias_service_pb2_grpc as alias_rpc
 from headrace.catalog.v1 import catalog_service_pb2 as catalog
 from headrace.catalog.v1 import catalog_service_pb2_grpc as catalog_rpc
+from headrace.chart.v1 import chart_service_pb2 as chart
+from headrace.chart.v1 import chart_service_pb2_grpc as chart_rpc
 from headrace.execution.v1 import execution_pb2 as execution
 from headrace.execution.v1 import execution_service_pb2 as executions
 from headrace.execution.v1 import execution_service_pb2_grpc as execution_rpc
@@ -743,6 +745,45 @@ class Aliases(alias_rpc.AliasServiceServicer):
 
 
 @dataclass
+class Charts(chart_rpc.ChartServiceServicer):
+    """Charts of all tenants by (tenant, id)."""
+
+    kept: dict[tuple[str, str], chart.Chart] = field(default_factory=dict)
+
+    def _get(self, request: Any) -> chart.Chart:
+        found = self.kept.get((request.scope.tenant_id, request.chart_id))
+        if found is None:
+            raise errors.NotFound("chart", request.chart_id)
+        return found
+
+    async def CreateChart(self, request: chart.CreateChartRequest, context: object) -> chart.CreateChartResponse:
+        tenant = request.scope.tenant_id
+        made = chart.Chart(chart_id=ids.new_id(), tenant_id=tenant, document=request.document, revision=1)
+        self.kept[tenant, made.chart_id] = made
+        return chart.CreateChartResponse(chart=made)
+
+    async def GetChart(self, request: chart.GetChartRequest, context: object) -> chart.GetChartResponse:
+        return chart.GetChartResponse(chart=self._get(request))
+
+    async def ListCharts(self, request: chart.ListChartsRequest, context: object) -> chart.ListChartsResponse:
+        own = [each for (tenant, _), each in self.kept.items() if tenant == request.scope.tenant_id]
+        return chart.ListChartsResponse(charts=own, total=len(own))
+
+    async def UpdateChart(self, request: chart.UpdateChartRequest, context: object) -> chart.UpdateChartResponse:
+        found = self._get(request)
+        if request.expected_revision not in (0, found.revision):
+            raise errors.RevisionConflict("Saved in between.")
+        found.document = orjson.dumps({**orjson.loads(found.document), **orjson.loads(request.changes)})
+        found.revision += 1
+        return chart.UpdateChartResponse(chart=found)
+
+    async def DeleteChart(self, request: chart.DeleteChartRequest, context: object) -> chart.DeleteChartResponse:
+        self._get(request)
+        del self.kept[request.scope.tenant_id, request.chart_id]
+        return chart.DeleteChartResponse()
+
+
+@dataclass
 class Services:
     """All of them, on one local server."""
 
@@ -769,3 +810,4 @@ class Services:
         setting_rpc.add_SettingServiceServicer_to_server(self.settings, self.server)
         catalog_rpc.add_CatalogServiceServicer_to_server(self.catalog, self.server)
         alias_rpc.add_AliasServiceServicer_to_server(self.aliases, self.server)
+        chart_rpc.add_ChartServiceServicer_to_server(Charts(), self.server)

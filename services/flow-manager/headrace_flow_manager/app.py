@@ -34,6 +34,8 @@ from headrace_flow_manager.flows.service import FlowResolver, FlowService
 from headrace_flow_manager.flows.servicer import FlowServicer, IntegrationServicer
 from headrace_flow_manager.flows.turns import Turns
 from headrace_flow_manager.guests import GuestBook
+from headrace_flow_manager.insights.service import ChartService
+from headrace_flow_manager.insights.servicer import ChartServicer
 from headrace_flow_manager.loops import Loop, Loops
 from headrace_flow_manager.people.model import PeopleRules
 from headrace_flow_manager.people.passwords import Passwords
@@ -105,6 +107,7 @@ class FlowManagerApp:
         self.authenticator = Authenticator(stores.tokens, clock)
         self.data_stores = DataStoreService(stores.data_stores, clock, records_changed, settings.request_memory)
         self.files = FileService(stores.files, clock, settings.max_file_bytes, settings.upload_lifetime)
+        self.charts = ChartService(stores.charts, clock)
         self.settings = SettingService(stores.documents, clock, default_modifiers)
         self.aliases = AliasService(stores.entries, stores.flows.get, clock)
         self.sealed = SealedSettings(stores.entries, neighbours.vault, clock)
@@ -151,6 +154,7 @@ class FlowManagerApp:
         FileServicer(self.files).register(server)
         AliasServicer(self.aliases).register(server)
         SettingServicer(self.settings, self.sealed).register(server)
+        ChartServicer(self.charts).register(server)
 
     async def start(self) -> None:
         """Begin with unfinished work: flows on their way, changes that nobody heard. Again, it changes nothing."""

@@ -32,6 +32,15 @@ PASSWORD: Schema = {"type": "string", "minLength": 1, "maxLength": 1024}
 NEW_PASSWORD: Schema = {"type": "string", "minLength": 8, "maxLength": 1024}
 NAME_LIST: Schema = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 100}, "maxItems": 100}
 
+CHART_FIELDS: dict[str, Schema] = {
+    "name": {"type": "string", "minLength": 1, "maxLength": 255},
+    "index": {"type": "number"},
+    "type": {"type": "string", "enum": ["bar", "line", "scatter", "area", "pie"]},
+    "options": FREE_OBJECT,
+    "query": FREE_OBJECT,
+    "traces": {"type": "object", "additionalProperties": {"type": "object"}, "maxProperties": 50},
+}
+
 COMPONENTS: dict[str, Schema] = {
     "Error": an_object(
         {
@@ -130,6 +139,16 @@ COMPONENTS: dict[str, Schema] = {
             "sha256": TEXT,
             "contentType": TEXT,
             "metadata": FREE_OBJECT,
+        }
+    ),
+    "Chart": an_object(
+        {
+            "chartId": TEXT,
+            "userId": TEXT,
+            **CHART_FIELDS,
+            "revision": WHOLE,
+            "created": MOMENT,
+            "mtime": MOMENT,
         }
     ),
     "LogPage": an_object(

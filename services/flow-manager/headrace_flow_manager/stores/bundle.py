@@ -8,6 +8,7 @@ from headrace_flow_manager.entries import EntryStore
 from headrace_flow_manager.files.store import FileStore
 from headrace_flow_manager.flows.store import FlowDirectory, FlowStore, TurnStore, WorkStore
 from headrace_flow_manager.people.store import DepartureStore, PeopleStore, TokenLookup
+from headrace_flow_manager.insights.store import ChartStore
 from headrace_flow_manager.settings.store import DocumentStore
 
 
@@ -27,6 +28,7 @@ class Stores:
     files: FileStore
     documents: DocumentStore
     entries: EntryStore
+    charts: ChartStore
     closing: Callable[[], Awaitable[None]]
 
     async def close(self) -> None:

@@ -11,6 +11,8 @@ from headrace_flow_manager.stores import (
     mongo_data_stores,
     mongo_departures,
     mongo_entries,
+    mongo_charts,
+    mongo_data_stores,
     mongo_files,
     mongo_flows,
     mongo_people,
@@ -18,6 +20,7 @@ from headrace_flow_manager.stores import (
     mongo_work,
 )
 from headrace_flow_manager.stores.bundle import Stores
+from headrace_flow_manager.stores.mongo_charts import MongoChartStore
 from headrace_flow_manager.stores.mongo_data_stores import MongoDataStores
 from headrace_flow_manager.stores.mongo_departures import MongoDepartures
 from headrace_flow_manager.stores.mongo_entries import MongoEntryStore
@@ -46,6 +49,7 @@ VERSIONS: Sequence[Mapping[str, Sequence[IndexModel]]] = (
     mongo_departures.INDEXES,
     mongo_people.RESET_INDEXES,
     mongo_entries.INDEXES,
+    {**mongo_charts.INDEXES},
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -75,5 +79,6 @@ def stores_of(mongo: Mongo) -> Stores:
         files=MongoFileStore(mongo),
         documents=MongoSettingsStore(mongo),
         entries=MongoEntryStore(mongo),
+        charts=MongoChartStore(mongo),
         closing=mongo.close,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from headrace_runtime.sqlite import Database
 
 from headrace_flow_manager.stores import (
+    sqlite_charts,
     sqlite_data_stores,
     sqlite_departures,
     sqlite_entries,
@@ -17,6 +18,7 @@ from headrace_flow_manager.stores import (
 )
 from headrace_flow_manager.stores.bundle import Stores
 from headrace_flow_manager.stores.process_turns import ProcessTurns
+from headrace_flow_manager.stores.sqlite_charts import SqliteChartStore
 from headrace_flow_manager.stores.sqlite_data_stores import SqliteDataStores, SqliteOutbox
 from headrace_flow_manager.stores.sqlite_departures import SqliteDepartures
 from headrace_flow_manager.stores.sqlite_entries import SqliteEntryStore
@@ -38,6 +40,7 @@ MIGRATIONS = (
     sqlite_departures.SCHEMA,
     sqlite_people.RESET_CODES,
     sqlite_entries.SCHEMA,
+    sqlite_charts.SCHEMA,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -58,5 +61,6 @@ async def open_stores(path: Path, *, on_broken: Callable[[BaseException], None] 
         files=SqliteFileStore(database),
         documents=SqliteDocumentStore(database),
         entries=SqliteEntryStore(database),
+        charts=SqliteChartStore(database),
         closing=database.close,
     )

@@ -9,6 +9,7 @@ from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.aliases import AliasClient
 from headrace_gateway.clients.catalog import CatalogClient
+from headrace_gateway.clients.charts import ChartClient
 from headrace_gateway.clients.executions import ExecutionClient
 from headrace_gateway.clients.files import FileClient
 from headrace_gateway.clients.flows import FlowClient
@@ -45,6 +46,7 @@ class Clients:
     settings: SettingClient
     executions: ExecutionClient
     logs: LogClient
+    charts: ChartClient
 
 
 def open_clients(channels: Channels, timeout_seconds: float) -> Clients:
@@ -61,4 +63,5 @@ def open_clients(channels: Channels, timeout_seconds: float) -> Clients:
         settings=SettingClient(channels.flow, timeout_seconds),
         executions=ExecutionClient(channels.execution, timeout_seconds),
         logs=LogClient(channels.log, timeout_seconds),
+        charts=ChartClient(channels.flow, timeout_seconds),
     )

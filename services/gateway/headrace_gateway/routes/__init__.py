@@ -4,6 +4,7 @@ from headrace_gateway.routes import (
     aliases,
     catalog,
     configuration,
+    charts,
     files,
     flow_versions,
     flows,
@@ -41,6 +42,7 @@ ROUTES: tuple[Route, ...] = (
     *files.ROUTES,
     *public_files.ROUTES,
     *logs.ROUTES,
+    *charts.ROUTES,
     *modifiers.ROUTES,
     *configuration.ROUTES,
 )

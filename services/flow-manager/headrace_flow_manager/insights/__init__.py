@@ -1,0 +1,1 @@
+"""Charts: what people want to see of their log."""
