@@ -7,8 +7,8 @@ from headrace_flow_manager.data_stores.store import DataStores, Outbox
 from headrace_flow_manager.entries import EntryStore
 from headrace_flow_manager.files.store import FileStore
 from headrace_flow_manager.flows.store import FlowDirectory, FlowStore, TurnStore, WorkStore
-from headrace_flow_manager.people.store import DepartureStore, PeopleStore, TokenLookup
 from headrace_flow_manager.insights.store import ChartStore
+from headrace_flow_manager.people.store import DepartureStore, PeopleStore, TokenLookup
 from headrace_flow_manager.settings.store import DocumentStore
 
 

@@ -8,11 +8,10 @@ from headrace_runtime.mongo import Mongo, open_mongo
 from pymongo import IndexModel
 
 from headrace_flow_manager.stores import (
+    mongo_charts,
     mongo_data_stores,
     mongo_departures,
     mongo_entries,
-    mongo_charts,
-    mongo_data_stores,
     mongo_files,
     mongo_flows,
     mongo_people,

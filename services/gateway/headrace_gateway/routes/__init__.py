@@ -3,8 +3,8 @@
 from headrace_gateway.routes import (
     aliases,
     catalog,
-    configuration,
     charts,
+    configuration,
     files,
     flow_versions,
     flows,
