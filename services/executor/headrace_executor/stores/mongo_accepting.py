@@ -19,7 +19,7 @@ from headrace_executor.stores import mongo_pieces
 from headrace_executor.stores.mongo_documents import new_document
 from headrace_executor.stores.mongo_doubts import Doubts
 
-DEADLINE = timedelta(milliseconds=1800)
+DEADLINE = timedelta(milliseconds=1600)
 """How long an event waits for its answer in all. Then its sender is told to come again."""
 
 
