@@ -379,6 +379,7 @@ class Settings(setting_rpc.SettingServiceServicer):
     """The modifiers document."""
 
     document: bytes = b'{"categories": {}, "modifiers": {}}'
+    rules: list[settings.AccessRule] = field(default_factory=list)
 
     async def GetModifiers(
         self, request: settings.GetModifiersRequest, context: object
@@ -396,6 +397,11 @@ class Settings(setting_rpc.SettingServiceServicer):
     ) -> settings.DeleteModifiersResponse:
         self.document = b"{}"
         return settings.DeleteModifiersResponse()
+
+    async def GetAccessRules(
+        self, request: settings.GetAccessRulesRequest, context: object
+    ) -> settings.GetAccessRulesResponse:
+        return settings.GetAccessRulesResponse(rules=self.rules)
 
     async def ListServiceConfigs(
         self, request: settings.ListServiceConfigsRequest, context: object

@@ -44,6 +44,7 @@ from headrace_flow_manager.people.service import Authenticator, PeopleService
 from headrace_flow_manager.people.servicer import PeopleServicer
 from headrace_flow_manager.people.store import Mail
 from headrace_flow_manager.removal import Removal
+from headrace_flow_manager.settings.access import AccessRules
 from headrace_flow_manager.settings.sealed import SealedSettings, Sealing
 from headrace_flow_manager.settings.service import SettingService
 from headrace_flow_manager.settings.servicer import SettingServicer
@@ -110,6 +111,7 @@ class FlowManagerApp:
         self.charts = ChartService(stores.charts, clock)
         self.settings = SettingService(stores.documents, clock, default_modifiers)
         self.aliases = AliasService(stores.entries, stores.flows.get, clock)
+        self.access = AccessRules(stores.documents, clock)
         self.sealed = SealedSettings(stores.entries, neighbours.vault, clock)
         log_client = LogClient(neighbours.log_channel, settings.execution_timeout)
         self.relay = Relay(stores.outbox, execution, log_client, clock)
@@ -153,8 +155,8 @@ class FlowManagerApp:
         StoreServicer(self.data_stores).register(server)
         FileServicer(self.files).register(server)
         AliasServicer(self.aliases).register(server)
-        SettingServicer(self.settings, self.sealed).register(server)
         ChartServicer(self.charts).register(server)
+        SettingServicer(self.settings, self.sealed, self.access).register(server)
 
     async def start(self) -> None:
         """Begin with unfinished work: flows on their way, changes that nobody heard. Again, it changes nothing."""

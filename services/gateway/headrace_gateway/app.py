@@ -23,6 +23,7 @@ from headrace_gateway.clients.health import watch_services
 from headrace_gateway.coalescer import Coalescer
 from headrace_gateway.cors import Cors
 from headrace_gateway.errors import answer_of
+from headrace_gateway.guarding import Guard
 from headrace_gateway.identity import Authenticator, Caller
 from headrace_gateway.live import LiveStreams
 from headrace_gateway.openapi import openapi_document
@@ -75,6 +76,7 @@ class Gateway:
         self.clients = open_clients(channels, settings.rpc_timeout.total_seconds())
         self.authenticator = Authenticator(self.clients.people.authenticate, clock)
         self.aliases = Aliases(self.clients.aliases.resolve, (route.path for route in routes), clock)
+        self.guard = Guard(self.clients.settings.rules, clock)
         self.live = LiveStreams(settings, clock)
         self.coalescer = Coalescer(
             self.clients.executions.accept,
@@ -188,6 +190,8 @@ class Gateway:
 
     async def _respond(self, match: Match, scope: Scope, receive: Receive) -> Response:
         caller = await self._caller(match.route.policy, scope)
+        if caller is not None:
+            await self.guard.check_route(caller, scope["method"], match.route.path)
         parameters = query_parameters(scope["query_string"])
         call = Call(Request(scope, receive), match, self, caller, parameters)
         return await match.route.handler(call)

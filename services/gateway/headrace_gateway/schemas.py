@@ -81,6 +81,10 @@ COMPONENTS: dict[str, Schema] = {
     "Alias": an_object(
         {"id": TEXT, "alias": TEXT, "flowId": TEXT, "componentId": TEXT, "userId": TEXT, "mtime": MOMENT}
     ),
+    "AccessRule": an_object(
+        {"role": TEXT, "resource": TEXT, "action": array_of(TEXT), "attributes": array_of(TEXT)},
+        required=("role", "resource", "action"),
+    ),
     "PersonalToken": an_object(
         {"id": TEXT, "name": TEXT, "scope": array_of(TEXT), "created": MOMENT, "expiresAt": MOMENT}
     ),

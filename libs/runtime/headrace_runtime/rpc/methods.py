@@ -66,7 +66,7 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.setting.v1.SettingService",
         "gateway",
-        again="ListServiceConfigs GetServiceConfig PutServiceConfig ListConfig PutConfig",
+        again="GetAccessRules PutAccessRules ListServiceConfigs GetServiceConfig PutServiceConfig ListConfig PutConfig",
         once="DeleteServiceConfig DeleteConfig",
     ),
     **_rows(

@@ -6,6 +6,7 @@ from headrace_runtime.rpc import Server
 
 from headrace_flow_manager import json_text
 from headrace_flow_manager.servicer import json_bytes, scope_of
+from headrace_flow_manager.settings.access import AccessRules, Rule
 from headrace_flow_manager.settings.sealed import SealedSettings
 from headrace_flow_manager.settings.service import SettingService
 
@@ -13,8 +14,9 @@ from headrace_flow_manager.settings.service import SettingService
 class SettingServicer(grpc_pb.SettingServiceServicer):
     """Answers headrace.setting.v1.SettingService."""
 
-    def __init__(self, settings: SettingService, sealed: SealedSettings) -> None:
+    def __init__(self, settings: SettingService, sealed: SealedSettings, access: AccessRules) -> None:
         self._settings = settings
+        self._access = access
         self._sealed = sealed
 
     def register(self, server: Server) -> None:
@@ -33,6 +35,19 @@ class SettingServicer(grpc_pb.SettingServiceServicer):
         scope_of(request.scope)
         await self._settings.delete_modifiers()
         return pb.DeleteModifiersResponse()
+
+    async def GetAccessRules(self, request: pb.GetAccessRulesRequest, context: object) -> pb.GetAccessRulesResponse:
+        rules = await self._access.get(request.type)
+        shown = [
+            pb.AccessRule(role=each.role, resource=each.resource, actions=each.actions, attributes=each.attributes)
+            for each in rules
+        ]
+        return pb.GetAccessRulesResponse(rules=shown)
+
+    async def PutAccessRules(self, request: pb.PutAccessRulesRequest, context: object) -> pb.PutAccessRulesResponse:
+        rules = [Rule(each.role, each.resource, tuple(each.actions), tuple(each.attributes)) for each in request.rules]
+        await self._access.put(scope_of(request.scope).actor_id, request.type, rules)
+        return pb.PutAccessRulesResponse()
 
     async def ListServiceConfigs(
         self, request: pb.ListServiceConfigsRequest, context: object

@@ -6,6 +6,7 @@ from headrace.setting.v1.setting_service_pb2_grpc import SettingServiceStub
 from headrace_core import Json
 from headrace_runtime.rpc import Channel
 
+from headrace_gateway.access import Rule
 from headrace_gateway.clients.wire import json_object, json_value, scope_to_proto
 from headrace_gateway.identity import Scope
 
@@ -14,6 +15,27 @@ class SettingClient:
     def __init__(self, channel: Channel, timeout_seconds: float) -> None:
         self._stub = SettingServiceStub(channel)
         self._timeout = timeout_seconds
+
+    async def rules(self, kind: str) -> list[Rule]:
+        """The rules of a type. Raises NotFound for a type that is none."""
+        answer = await self._stub.GetAccessRules(pb.GetAccessRulesRequest(type=kind), timeout=self._timeout)
+        return [
+            Rule(each.role, each.resource, frozenset(each.actions), frozenset(each.attributes)) for each in answer.rules
+        ]
+
+    async def put_rules(self, scope: Scope, kind: str, rules: list[Rule]) -> None:
+        """Replace the rules of a type. Raises NotFound and ValidationFailed."""
+        shown = [
+            pb.AccessRule(
+                role=each.role,
+                resource=each.resource,
+                actions=sorted(each.actions),
+                attributes=sorted(each.attributes),
+            )
+            for each in rules
+        ]
+        request = pb.PutAccessRulesRequest(scope=scope_to_proto(scope), type=kind, rules=shown)
+        await self._stub.PutAccessRules(request, timeout=self._timeout)
 
     async def services(self, scope: Scope) -> list[dict[str, Json]]:
         """The configurations of all services."""

@@ -1,6 +1,7 @@
 """Every endpoint, by noun. The order here is the order of the reference."""
 
 from headrace_gateway.routes import (
+    access,
     aliases,
     catalog,
     charts,
@@ -45,4 +46,5 @@ ROUTES: tuple[Route, ...] = (
     *charts.ROUTES,
     *modifiers.ROUTES,
     *configuration.ROUTES,
+    *access.ROUTES,
 )

@@ -10,9 +10,10 @@ from headrace_gateway.schemas import FREE_OBJECT, YES_NO, array_of
 
 
 async def list_components(call: Call) -> Response:
-    found = await call.clients.catalog.components(
+    everything = await call.clients.catalog.components(
         call.scope, call.text("selector"), include_private=call.flag("private", True)
     )
+    found = await call.gateway.guard.visible(call.caller, everything)
     if call.flag("manifest"):
         return answer([manifest for _, manifest in found])
     return answer([name for name, _ in found])
@@ -26,7 +27,8 @@ async def list_app_components(call: Call) -> Response:
     app = call.text("app")
     if not app:
         raise one_problem("app", "Say which app.", "Give its id, for instance app=headrace.utils.")
-    found = await call.clients.catalog.components(call.scope, app, include_private=False)
+    everything = await call.clients.catalog.components(call.scope, app, include_private=False)
+    found = await call.gateway.guard.visible(call.caller, everything)
     manifests: list[Json] = [manifest for _, manifest in found]
     return answer(manifests)
 

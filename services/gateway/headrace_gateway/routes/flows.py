@@ -47,6 +47,7 @@ async def get_flow(call: Call) -> Response:
 
 async def create_flow(call: Call) -> Response:
     record = await call.object()
+    await call.gateway.guard.check_flow(call.caller, record.get("flow"))
     flow_id = record.pop("flowId", "")
     flow = await call.clients.flows.create(call.scope, flow_id if isinstance(flow_id, str) else "", record)
     return answer({"flowId": flow["flowId"]}, headers=etag_of(flow))
@@ -55,6 +56,7 @@ async def create_flow(call: Call) -> Response:
 async def update_flow(call: Call) -> Response:
     flow_id = call.value("id")
     changes = await call.object()
+    await call.gateway.guard.check_flow(call.caller, changes.get("flow"))
     if changes.pop("flowId", flow_id) != flow_id:
         raise one_problem("flowId", "The flow in the body is not the one in the path.", "Leave it out.")
     flow, created = await call.clients.flows.update(
@@ -83,6 +85,8 @@ async def clone_flow(call: Call) -> Response:
 async def coordinate_flow(call: Call) -> Response:
     given = await call.object()
     flows = call.clients.flows
+    if given["command"] == "start" and not call.caller.is_admin:
+        await call.gateway.guard.check_flow(call.caller, (await flows.get(call.scope, call.value("id"))).get("flow"))
     order = flows.start if given["command"] == "start" else flows.stop
     background = call.flag("background")
     made = await order(call.scope, call.value("id"), background=background)

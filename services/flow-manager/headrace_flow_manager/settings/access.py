@@ -1,0 +1,86 @@
+"""Rules of who may do what: kept here, enforced at the gateway."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from headrace_core import Json
+from headrace_core.clock import Clock
+from headrace_core.errors import NotFound, Problem, ValidationFailed
+
+from headrace_flow_manager.settings.store import DocumentStore
+
+TYPES: Final = ("routes", "components")
+ACTIONS: Final = frozenset(f"{no}{verb}" for no in ("", "!") for verb in ("*", "read", "create", "update", "delete"))
+ATTRIBUTES: Final[Mapping[str, frozenset[str]]] = {"routes": frozenset(), "components": frozenset({"non-private"})}
+MAX_RULES: Final = 1_000
+MAX_NAME: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a role may do with a resource."""
+
+    role: str
+    resource: str
+    actions: tuple[str, ...]
+    attributes: tuple[str, ...] = ()
+
+
+class AccessRules:
+    """Keeps the rules of each type."""
+
+    def __init__(self, store: DocumentStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def get(self, kind: str) -> Sequence[Rule]:
+        """The rules in their order. Raises NotFound for a type that is none."""
+        kept = await self._store.get(_name(kind))
+        rules = kept.get("rules") if kept else None
+        return [_rule(each) for each in rules if isinstance(each, dict)] if isinstance(rules, list) else []
+
+    async def put(self, actor: str, kind: str, rules: Sequence[Rule]) -> None:
+        """Replace all rules of a type. Raises NotFound for a type that is none, ValidationFailed."""
+        name = _name(kind)
+        problems = [problem for number, rule in enumerate(rules) for problem in _problems(kind, number, rule)]
+        if len(rules) > MAX_RULES:
+            problems.append(Problem("rules", f"There are {len(rules)} rules, and {MAX_RULES} are allowed."))
+        if problems:
+            raise ValidationFailed(problems)
+        await self._store.put(actor, name, {"rules": [_kept(each) for each in rules]}, self._clock.now())
+
+
+def _name(kind: str) -> str:
+    if kind not in TYPES:
+        raise NotFound("type of rules", kind[:MAX_NAME])
+    return f"access {kind}"
+
+
+def _problems(kind: str, number: int, rule: Rule) -> Iterator[Problem]:
+    for field, value in (("role", rule.role), ("resource", rule.resource)):
+        if not 1 <= len(value) <= MAX_NAME:
+            yield Problem(f"{number}.{field}", f"It is a name of 1 to {MAX_NAME} characters.", field=field)
+    if not rule.actions or not set(rule.actions) <= ACTIONS:
+        fix = "Choose of *, read, create, update, delete, each with ! before it to forbid."
+        yield Problem(f"{number}.action", "It is no list of actions.", fix, field="action")
+    if not set(rule.attributes) <= ATTRIBUTES[kind]:
+        known = ", ".join(sorted(ATTRIBUTES[kind])) or "none"
+        yield Problem(f"{number}.attributes", "There is no such attribute.", f"Known: {known}.", field="attributes")
+
+
+def _kept(rule: Rule) -> dict[str, Json]:
+    return {
+        "role": rule.role,
+        "resource": rule.resource,
+        "action": list(rule.actions),
+        "attributes": list(rule.attributes),
+    }
+
+
+def _rule(kept: Mapping[str, Json]) -> Rule:
+    return Rule(str(kept["role"]), str(kept["resource"]), _texts(kept["action"]), _texts(kept["attributes"]))
+
+
+def _texts(value: Json) -> tuple[str, ...]:
+    return tuple(str(each) for each in value) if isinstance(value, list) else ()

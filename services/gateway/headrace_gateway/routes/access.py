@@ -1,0 +1,140 @@
+"""Rules of who may do what, by role."""
+
+from headrace_core import Json, errors
+from starlette.responses import Response
+
+from headrace_gateway import access
+from headrace_gateway.access import Rule
+from headrace_gateway.call import Call, answer
+from headrace_gateway.routing import Answer, Policy, Route, Schema
+from headrace_gateway.schemas import TEXT, array_of, ref
+
+_TYPES = ("routes", "components")
+_VERBS = (access.ANY, *dict.fromkeys(access.ACTIONS.values()))
+_ATTRIBUTES = {"routes": [], "components": [access.NON_PRIVATE]}
+
+
+async def list_types(call: Call) -> Response:
+    return answer([*_TYPES])
+
+
+async def list_rules(call: Call) -> Response:
+    return answer([_shown(each) for each in await call.clients.settings.rules(_type(call))])
+
+
+async def put_rules(call: Call) -> Response:
+    given = await call.json()
+    rules = [_rule(each) for each in given if isinstance(each, dict)] if isinstance(given, list) else []
+    await call.clients.settings.put_rules(call.scope, _type(call), rules)
+    call.gateway.guard.forget()
+    return answer([_shown(each) for each in rules])
+
+
+async def list_resources(call: Call) -> Response:
+    if _type(call) == "routes":
+        names = {access.resource_of(route.path) for route in call.gateway.table if route.policy is Policy.USER}
+    else:
+        found = await call.clients.catalog.components(call.scope, "", include_private=True)
+        names = {name for name, _ in found} | {".".join(name.split(".")[:2]) for name, _ in found}
+    return answer([access.ANY, *sorted(names - {access.ANY})])
+
+
+async def list_actions(call: Call) -> Response:
+    _type(call)
+    return answer([f"{no}{verb}" for verb in _VERBS for no in ("", "!")])
+
+
+async def list_attributes(call: Call) -> Response:
+    return answer([*_ATTRIBUTES[_type(call)]])
+
+
+def _type(call: Call) -> str:
+    kind = call.value("type")
+    if kind not in _TYPES:
+        raise errors.NotFound("type of rules", kind[:100])
+    return kind
+
+
+def _rule(given: dict[str, Json]) -> Rule:
+    return Rule(str(given["role"]), str(given["resource"]), _set(given["action"]), _set(given.get("attributes")))
+
+
+def _set(value: Json) -> frozenset[str]:
+    return frozenset(str(each) for each in value) if isinstance(value, list) else frozenset()
+
+
+def _shown(rule: Rule) -> dict[str, Json]:
+    action: list[Json] = [*sorted(rule.actions)]
+    attributes: list[Json] = [*sorted(rule.attributes)]
+    return {"role": rule.role, "resource": rule.resource, "action": action, "attributes": attributes}
+
+
+_RULES: Schema = {"type": "array", "items": ref("AccessRule"), "maxItems": 1000}
+_NAMES = array_of(TEXT)
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/acl-types",
+        handler=list_types,
+        policy=Policy.ADMIN,
+        tag="Access rules",
+        summary="List the types of rules",
+        answers=(Answer(200, "routes and components.", _NAMES),),
+    ),
+    Route(
+        method="GET",
+        path="/acl/{type}",
+        handler=list_rules,
+        policy=Policy.ADMIN,
+        tag="Access rules",
+        summary="List the rules of a type",
+        answers=(Answer(200, "In their order.", _RULES),),
+        errors=(404,),
+    ),
+    Route(
+        method="POST",
+        path="/acl/{type}",
+        handler=put_rules,
+        policy=Policy.ADMIN,
+        tag="Access rules",
+        summary="Replace the rules of a type",
+        description=(
+            "Rules take away from roles, and never add to what a route is for. One that forbids wins; where some are "
+            "about a resource and none allows an action, it is refused. Administrators are not bound by rules."
+        ),
+        request=_RULES,
+        answers=(Answer(200, "The rules as they are now.", _RULES),),
+        errors=(400, 404),
+    ),
+    Route(
+        method="GET",
+        path="/acl/{type}/resources",
+        handler=list_resources,
+        policy=Policy.ADMIN,
+        tag="Access rules",
+        summary="What rules of a type may be about",
+        answers=(Answer(200, "Names.", _NAMES),),
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path="/acl/{type}/actions",
+        handler=list_actions,
+        policy=Policy.ADMIN,
+        tag="Access rules",
+        summary="What rules of a type may allow or forbid",
+        answers=(Answer(200, "Actions.", _NAMES),),
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path="/acl/{type}/resource/{resource}/attributes",
+        handler=list_attributes,
+        policy=Policy.ADMIN,
+        tag="Access rules",
+        summary="What a rule about a resource may be narrowed to",
+        answers=(Answer(200, "Attributes.", _NAMES),),
+        errors=(404,),
+    ),
+)
