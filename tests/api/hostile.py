@@ -16,6 +16,9 @@ from headrace_gateway.routing import Route
 
 from .corpus import BYTES, DEPTH, HEADERS, METHODS, PARAMETERS, QUERIES, TEXTS, VALUES
 
+LARGE_BYTES = 2 * 2**20
+"""More than any body may have; twice of it teaches nothing more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shot:
@@ -117,7 +120,7 @@ class Gunner:
             value = orjson.loads(shot.body or b"{}")
         except orjson.JSONDecodeError:
             return replace(shot, body=b"{}")
-        return replace(shot, body=_dumped(self._bent(value, 0)))
+        return replace(shot, body=_dumped(self._bent(value, 0))[:LARGE_BYTES])
 
     def _bent(self, value: Json, depth: int) -> Json:
         random = self.random
@@ -132,7 +135,7 @@ class Gunner:
                 lambda: random.choice(VALUES),
                 lambda: random.choice(TEXTS),
                 lambda: random.choice(self.ids),
-                lambda: [value] * random.choice([2, 50, 1000]),
+                lambda: _many(value, random.choice([2, 50, 1000])),
                 lambda: {random.choice(TEXTS)[:200]: value},
                 lambda: _nested(value, random.choice([10, 60, 200])),
             ]
@@ -145,7 +148,7 @@ class Gunner:
             return replace(shot, body=random.choice(BYTES))
         place = random.randrange(len(body))
         broken = [body[:place], body[:place] + random.randbytes(3) + body[place + 1 :], body * 2, body + b"\x00"]
-        return replace(shot, body=random.choice(broken))
+        return replace(shot, body=random.choice(broken)[:LARGE_BYTES])
 
     def _parameter(self, shot: Shot) -> Shot:
         random = self.random
@@ -173,6 +176,11 @@ class Gunner:
 
     def _method(self, shot: Shot) -> Shot:
         return replace(shot, method=self.random.choice(METHODS))
+
+
+def _many(value: Json, times: int) -> Json:
+    """The value again and again, as long as it is still near what a body may have."""
+    return [value] * max(2, min(times, LARGE_BYTES // len(_dumped(value))))
 
 
 def _nested(value: Json, depth: int) -> Json:
