@@ -80,3 +80,14 @@ async def test_a_chart_is_deleted_once(charts: ChartStore) -> None:
         await charts.delete(ANN, "c1")
     with pytest.raises(NotFound):
         await charts.replace(CHART, 1)
+
+
+async def test_a_tenant_who_leaves_takes_every_chart_and_no_other(charts: ChartStore) -> None:
+    theirs = replace(CHART, chart_id="c2", tenant_id=BOB)
+    for chart in (CHART, replace(CHART, chart_id="c3"), theirs):
+        await charts.add(chart)
+
+    for _ in range(2):
+        await charts.delete_owned(ANN)
+
+    assert await charts.all(EVERY_TENANT) == [theirs]

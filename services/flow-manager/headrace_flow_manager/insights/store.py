@@ -29,3 +29,7 @@ class ChartStore(Protocol):
     async def delete(self, tenant: str, chart_id: str) -> None:
         """Take the chart away. Raises NotFound."""
         ...
+
+    async def delete_owned(self, tenant: str) -> None:
+        """Take away every chart of a tenant who leaves. Again, it changes nothing."""
+        ...

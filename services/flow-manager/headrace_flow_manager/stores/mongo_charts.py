@@ -56,6 +56,10 @@ class MongoChartStore:
         if not gone.deleted_count:
             raise NotFound("chart", chart_id)
 
+    async def delete_owned(self, tenant: str) -> None:
+        async with self._mongo.asking() as database:
+            await database[CHARTS].delete_many({"tenant_id": tenant})
+
 
 def _of(tenants: Tenants) -> dict[str, str]:
     return {} if isinstance(tenants, EveryTenant) else {"tenant_id": tenants}

@@ -85,6 +85,12 @@ class SqliteChartStore:
 
         await self._database.write(work)
 
+    async def delete_owned(self, tenant: str) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM charts WHERE tenant_id = ?", (tenant,))
+
+        await self._database.write(work)
+
 
 def _changing(chart: Chart) -> tuple[str, int, int]:
     return json_text.encode(dict(chart.document)), chart.revision, times.to_micros(chart.updated_at)
