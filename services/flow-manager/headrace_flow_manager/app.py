@@ -125,6 +125,7 @@ class FlowManagerApp:
             stores.data_stores,
             stores.files,
             stores.entries,
+            stores.charts,
             log_client,
             clock,
             leaving.set,

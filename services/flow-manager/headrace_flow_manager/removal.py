@@ -19,6 +19,7 @@ from headrace_flow_manager.entries import EntryStore
 from headrace_flow_manager.files.store import FileStore
 from headrace_flow_manager.flows.lifecycle import Lifecycle
 from headrace_flow_manager.flows.store import FlowDirectory, FlowStore
+from headrace_flow_manager.insights.store import ChartStore
 from headrace_flow_manager.people import departure as departures
 from headrace_flow_manager.people.departure import Departure
 from headrace_flow_manager.people.model import UserChange
@@ -52,6 +53,7 @@ class Removal:
         data_stores: DataStores,
         files: FileStore,
         entries: EntryStore,
+        charts: ChartStore,
         journals: Journals,
         clock: Clock,
         wake: Callable[[], None],
@@ -72,6 +74,7 @@ class Removal:
             self._remove_data_stores,
             self._remove_files,
             entries.delete_owned,
+            charts.delete_owned,
             journals.forget,
             self._remove_user,
         )

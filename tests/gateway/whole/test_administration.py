@@ -74,7 +74,7 @@ async def test_a_user_is_removed_with_everything_of_theirs(admin: httpx.AsyncCli
         while (status := (await admin.get(f"/users/{user_id}/delete-status/{ticket}")).json())["stepsDone"] < 7:
             assert status["status"] == "in-progress"
 
-    assert status == {"status": "completed", "stepsDone": 7, "stepsTotal": 7}
+    assert status == {"status": "completed", "stepsDone": 8, "stepsTotal": 8}
     assert (await admin.get(f"/users/{user_id}")).status_code == 404
     for path in ("/flows", "/stores"):
         assert (await admin.get(path, params=everywhere)).json() == [], path
