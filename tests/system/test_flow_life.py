@@ -123,3 +123,16 @@ def done(status: dict[str, Any]) -> dict[str, Any] | None:
 
 def ended(status: dict[str, Any]) -> dict[str, Any] | None:
     return status if status["status"] != "in-progress" else None
+
+
+def test_a_flow_that_was_never_started_is_tried_from_one_component_on(process: Process) -> None:
+    client = process.client()
+    put(client, "/flows/tried", {"name": "Tried", "flow": descriptor("x")})
+    message = {"variables": {"ADD": [{"type": "text", "name": "said", "text": "hello"}]}}
+
+    answer = client.post("/flows/tried/test", json={"componentId": "say", "inputData": message})
+
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert 'event: component:output\ndata: {"componentId":"say","port":"out","data":{"said":"hello"}}' in answer.text
+    assert 'event: test:done\ndata: {"status":"done"' in answer.text
+    assert client.get("/flows/tried").json()["stage"] == "stopped"
