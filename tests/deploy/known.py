@@ -12,10 +12,12 @@ from headrace_gateway.settings import Addresses, GatewaySettings
 from headrace_logging.settings import ElasticsearchSettings, LoggingSettings
 from headrace_logging.settings import ServerSettings as LoggingServer
 from headrace_runtime.bus.rabbitmq import RabbitSettings
+from headrace_runtime.mail import MailSettings
 from headrace_runtime.metrics_listener import MetricsSettings
 from headrace_runtime.mongo import MongoSettings
 from headrace_runtime.rpc import PeerSettings
 from headrace_runtime.settings import SettingDescription, describe
+from headrace_runtime.vault import VaultSettings
 from headrace_scheduler.settings import SchedulerSettings
 from headrace_scheduler.settings import ServerSettings as SchedulerServer
 
@@ -28,6 +30,8 @@ READS: dict[str, tuple[type, ...]] = {
         MongoSettings,
         RabbitSettings,
         MetricsSettings,
+        VaultSettings,
+        MailSettings,
     ),
     "scheduler": (SchedulerSettings, SchedulerServer, PeerSettings, MetricsSettings),
     "executor": (ExecutorSettings, ExecutorServer, PeerSettings, MongoSettings, RabbitSettings, MetricsSettings),

@@ -19,7 +19,7 @@ def test_every_variable_is_a_setting_or_one_of_compose() -> None:
 
 
 def test_every_file_it_names_is_there() -> None:
-    made = {"deploy/secrets", "deploy/secrets/tls", "deploy/secrets/admin_password"}
+    made = {"deploy/secrets", "deploy/secrets/tls", "deploy/secrets/admin_password", "deploy/secrets/vault_keys"}
     named = {path.rstrip("/.") for page in PAGES for path in re.findall(r"\bdeploy/[\w./-]+", page)}
 
     assert named

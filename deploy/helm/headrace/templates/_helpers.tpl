@@ -78,6 +78,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
   value: {{ $root.Values.admin.email | quote }}
 {{ include "headrace.secret" (dict "name" "HEADRACE_ADMIN_PASSWORD" "secret" $root.Values.admin.secret "key" $root.Values.admin.key) }}
 {{- end }}
+{{- if and (eq .service "flow-manager") $root.Values.vault.secret }}
+{{ include "headrace.secret" (dict "name" "HEADRACE_VAULT_KEYS" "secret" $root.Values.vault.secret "key" $root.Values.vault.key) }}
+{{- end }}
 {{- if eq .service "scheduler" }}
 {{ include "headrace.secret" (dict "name" "HEADRACE_REDIS_URL" "secret" $root.Values.redis.secret "key" $root.Values.redis.key) }}
 - name: HEADRACE_REDIS_NAMESPACE
