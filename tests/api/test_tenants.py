@@ -33,7 +33,9 @@ NOT_IDS = {"limit", "offset", "size", "from", "sort", "projection", "includes", 
 CHOOSING_IDS = {("POST", "/flows"), ("PUT", "/flows/{id}")}
 # Texts and times that two answers to one request may differ in.
 NUMBERS = itertools.count()
-FRESH = re.compile(r"name-\d{8}|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{24,32}|\d{4}-\d\d-\d\dT[0-9:.]+Z?|\b\d{13}\b")
+FRESH = re.compile(
+    r"name-\d{8}|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{24,32}|\d{4}-\d\d-\d\dT[0-9:.]+Z?|\b\d{13}\b|hr_pat_[\w-]+"
+)
 # These speak of the caller's own token and password; what they would end is what the test calls with.
 OF_THE_CALLER = {"/user/sign-out", "/user/sign-out-everywhere", "/user/change-password", "/user/auth", "/user"}
 CALLABLE = [route for route in ROUTES if route.policy is not Policy.PUBLIC and route.path not in OF_THE_CALLER]

@@ -8,6 +8,7 @@ or `HEADRACE_ELASTICSEARCH_URL` names is used instead of one of our own.
 from __future__ import annotations
 
 import argparse
+import base64
 import os
 import secrets
 import signal
@@ -50,7 +51,8 @@ def _run(folder: Path, replicas: int, stack: ExitStack, stopping: threading.Even
     folder.mkdir(parents=True, exist_ok=True)
     urls = _urls(folder, stack)
     email = os.environ.get("HEADRACE_ADMIN_EMAIL", ADMIN)
-    password = _password(folder)
+    password = _secret(folder, "HEADRACE_ADMIN_PASSWORD", "admin-password", secrets.token_urlsafe(12))
+    keys = _secret(folder, "HEADRACE_VAULT_KEYS", "vault-keys", base64.b64encode(secrets.token_bytes(32)).decode())
     services = cluster(
         folder / "services",
         settings_of(**urls, namespace=os.environ.get("HEADRACE_MONGO_NAMESPACE", "headrace")),
@@ -58,6 +60,7 @@ def _run(folder: Path, replicas: int, stack: ExitStack, stopping: threading.Even
         ports={"gateway": int(os.environ.get("HEADRACE_PORT", PORT))},
         HEADRACE_ADMIN_EMAIL=email,
         HEADRACE_ADMIN_PASSWORD=password,
+        HEADRACE_VAULT_KEYS=keys,
     )
     stack.callback(services.end)
     services.start()
@@ -82,14 +85,14 @@ def _urls(folder: Path, stack: ExitStack) -> dict[str, str]:
     return {name: url or made[name].url for name, url in given.items()}
 
 
-def _password(folder: Path) -> str:
+def _secret(folder: Path, variable: str, name: str, made: str) -> str:
     """Given, or made at the first start and kept beside the data that know it."""
-    kept = folder / "admin-password"
-    if given := os.environ.get("HEADRACE_ADMIN_PASSWORD"):
+    kept = folder / name
+    if given := os.environ.get(variable):
         return given
     if not kept.exists():
         kept.touch(mode=0o600)
-        kept.write_text(secrets.token_urlsafe(12))
+        kept.write_text(made)
     return kept.read_text()
 
 
