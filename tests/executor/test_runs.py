@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from headrace_core.errors import HeadraceError
+from headrace_core.errors import HeadraceError, Unavailable
 from headrace_executor.model import RunState
 from headrace_executor.ports import WebAnswer
+from headrace_sdk import Component, Context
 
 from tests.chaos.store import opened
 
-from .platform import CountingWeb, HandedFlows, node, platform, set_variables, webhook
+from .platform import TENANT, CountingWeb, HandedFlows, OwnComponent, node, platform, set_variables, webhook
 
 HOOK = "hook"
 
@@ -241,3 +243,28 @@ async def test_steps_of_one_node_that_are_under_way_together_share_what_it_remem
 
         [end] = [step for step in detail.steps if step.node_id == "end"]
         assert sorted(item["index"] for item in end.outputs[0][2]["all"]) == list(range(50))
+
+
+class Stuck(Component):
+    """Fails for now, when it is let go."""
+
+    def __init__(self) -> None:
+        self.is_called, self.may_go = asyncio.Event(), asyncio.Event()
+
+    async def receive(self, context: Context) -> None:
+        self.is_called.set()
+        await self.may_go.wait()
+        raise Unavailable("Not now.")
+
+
+async def test_a_run_that_is_cancelled_during_its_last_step_does_not_wait_for_the_next_try(tmp_path: Path) -> None:
+    flows, stuck = HandedFlows(), Stuck()
+    own = {"type": "appmixer.own.test.Own", "x": 0, "y": 0, "source": {"in": {HOOK: ["request"]}}, "config": {}}
+    flows.put("f", {HOOK: webhook(), "own": own})
+    async with platform(tmp_path, flows, own=[OwnComponent(lambda: stuck)], retry_first=timedelta(hours=1)) as made:
+        run, _ = await made.send("f", HOOK, event("ada"))
+        await stuck.is_called.wait()
+        await made.service.cancel_run(TENANT, run, "enough")
+        stuck.may_go.set()
+
+        assert (await made.rest(run)).run.state is RunState.CANCELLED

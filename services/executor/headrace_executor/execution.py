@@ -118,12 +118,23 @@ class Execution:
                 await self._run_flights()
             except BaseExceptionGroup as group:
                 raise group.exceptions[0] from None
-        return await self._settle()
+        self._heed_cancel()
+        state = await self._settle()
+        if self._heed_cancel():  # it came while the wait was written down
+            state = await self._settle()
+        return state
 
     def cancel(self, reason: str) -> None:
         """Start nothing new and end the run; steps that fly already come to their end."""
         self._cancelled = reason
         self._landed.set()
+
+    def _heed_cancel(self) -> bool:
+        """End what still waits if somebody asked for that; whether anything did."""
+        if not self._cancelled or not self._progress.pending:
+            return False
+        self._progress.cancel(self._cancelled)
+        return True
 
     async def _run_flights(self) -> None:
         async with asyncio.TaskGroup() as flights:
