@@ -572,6 +572,7 @@ class Executor(execution_rpc.ExecutionServiceServicer):
     called: asyncio.Event = field(default_factory=asyncio.Event)
     may_commit: asyncio.Event = field(default_factory=asyncio.Event)
     failure: errors.HeadraceError | None = None
+    trials: list[executions.TryFlowRequest] = field(default_factory=list)
     migrations: list[executions.MigrateRunsRequest] = field(default_factory=list)
     unprocessed: set[str] = field(default_factory=lambda: {"m1"})
     watching: asyncio.Event = field(default_factory=asyncio.Event)
@@ -692,6 +693,22 @@ class Executor(execution_rpc.ExecutionServiceServicer):
         self, request: executions.RetryUnprocessedRequest, context: object
     ) -> executions.RetryUnprocessedResponse:
         return executions.RetryUnprocessedResponse(retried=len(self.unprocessed & set(request.message_ids)))
+
+    async def TryFlow(
+        self, request: executions.TryFlowRequest, context: object
+    ) -> AsyncIterator[executions.TryFlowResponse]:
+        self.trials.append(request)
+        if request.node_id == "closed":
+            raise errors.BadRequest("Nothing can be sent there.")
+        output = {"port": "out", "content": {"a": 1}}
+        for happening in (
+            {"type": "begin", "runId": "run-1"},
+            {"type": "step", "componentId": "n1", "stepId": "s", "attempts": 1, "outputs": [output], "error": None},
+            {"type": "step", "componentId": "n2", "attempts": 1, "outputs": [], "error": "no", "outcome": "retry"},
+            {"type": "run", "state": "waiting"},
+            {"type": "end", "runId": "run-1", "state": "timeout"},
+        ):
+            yield executions.TryFlowResponse(happening=orjson.dumps(happening))
 
     async def Watch(self, request: executions.WatchRequest, context: object) -> AsyncIterator[executions.WatchResponse]:
         self.watching.set()

@@ -38,6 +38,7 @@ from headrace_executor.settings import ExecutorSettings
 from headrace_executor.shipping import Shipper
 from headrace_executor.store import ExecutorStore
 from headrace_executor.timing import Timing
+from headrace_executor.trying import Trials
 from headrace_executor.watching import Watching
 from headrace_executor.web import GuardedWeb
 
@@ -127,6 +128,7 @@ class ExecutorApp:
             self.service, self.timing, store, self.engine, self._plans, neighbours.schedules, clock, settings
         )
         self.migration = Migration(store, self._plans, clock)
+        self.trials = Trials(self.service, self._plans, self.watching, clock)
         Measuring(store, self.engine, clock, self.counters).show_in(metrics or Metrics())
         self._shipper = Shipper(store, self._plans, neighbours.logs, clock, self.counters)
 
@@ -152,7 +154,9 @@ class ExecutorApp:
 
     def register(self, server: Server) -> None:
         """Add the service to a gRPC or local server."""
-        ExecutionServicer(self.service, self.activation, self.timing, self.watching, self.migration).register(server)
+        ExecutionServicer(
+            self.service, self.activation, self.timing, self.watching, self.migration, self.trials
+        ).register(server)
 
     @contextlib.asynccontextmanager
     async def running(self, *, alone: bool) -> AsyncIterator[None]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -19,10 +20,12 @@ from headrace_executor.activation import Activation
 from headrace_executor.migration import Migration, Verdict
 from headrace_executor.model import Delivery, Parked, Run, RunState, StepRecord, Unprocessed
 from headrace_executor.store import RunFilter
+from headrace_executor.trying import Trials
 from headrace_executor.watching import Watching
 
 MAX_BATCH = 1_000
 MAX_MIGRATED = 200
+LONGEST_TRIAL = timedelta(minutes=5)
 DEFAULT_LIMIT = 100
 DEFAULT_STEPS = 1_000
 
@@ -39,7 +42,9 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         timing: timing.Timing,
         watching: Watching,
         migration: Migration,
+        trials: Trials,
     ) -> None:
+        self._trials = trials
         self._execution = execution
         self._migration = migration
         self._activation = activation
@@ -176,6 +181,18 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
             answer = rpc.WatchResponse(happenings=[orjson.dumps(each) for each in happenings], dropped=dropped)
             answer.sent_at.GetCurrentTime()
             yield answer
+
+    async def TryFlow(self, request: rpc.TryFlowRequest, context: Context) -> AsyncIterator[rpc.TryFlowResponse]:
+        within = request.within.ToTimedelta() if request.HasField("within") else LONGEST_TRIAL
+        if not timedelta() < within <= LONGEST_TRIAL:
+            raise BadRequest(f"A test lasts {LONGEST_TRIAL.seconds} seconds at most.")
+        content = orjson.loads(request.content) if request.content else None
+        trial = self._trials.run(
+            _tenant(request.scope), request.flow_id, request.version, request.node_id, content, within
+        )
+        async with contextlib.aclosing(trial) as happenings:
+            async for each in happenings:
+                yield rpc.TryFlowResponse(happening=orjson.dumps(each))
 
 
 def _tenant(scope: scope_pb2.TenantScope) -> str:

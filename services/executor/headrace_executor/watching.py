@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from headrace_core.clock import Clock
 from headrace_core.expressions import Json
@@ -82,7 +82,7 @@ class Watching:
     def _is_watched_elsewhere(self, flow_id: str) -> bool:
         return self._elsewhere.get(flow_id, 0.0) > self._clock.monotonic()
 
-    async def watch(self, flow_id: str) -> AsyncIterator[tuple[list[dict[str, Json]], int]]:
+    async def watch(self, flow_id: str) -> AsyncGenerator[tuple[list[dict[str, Json]], int], None]:
         """Yield (happenings, dropped) as they come, until the reader leaves or the process drains."""
         watcher = _Watcher()
         self._watchers.setdefault(flow_id, set()).add(watcher)

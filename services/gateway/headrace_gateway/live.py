@@ -53,6 +53,7 @@ class LiveStreams:
     def open(self, user_id: str, sources: Mapping[str, Source]) -> "LiveResponse":
         """An answer that streams the sources' items, each as an event of the source's name.
 
+        The items of a source without a name (\"\") bring their own, as `event`, and what it is about as `data`.
         Raises RateLimited when there is no room for another stream, Unavailable while draining.
         """
         if self._is_closed:
@@ -140,9 +141,10 @@ class _Feed:
                 async for items, dropped in source:
                     self._dropped += dropped
                     for item in items:
-                        self.put(event(name, item))
+                        self.put(event(name, item) if name else event(str(item["event"]), item["data"]))
         except errors.HeadraceError as error:
-            self.put(event("error", {"code": error.code, "message": error.message}))
+            said: dict[str, Json] = {"code": error.code, "message": error.message}
+            self.put(event("error" if name else "test:error", said))
         finally:
             self.end()
 

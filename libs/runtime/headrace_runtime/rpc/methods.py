@@ -83,7 +83,7 @@ METHODS: Mapping[str, Method] = {
         "headrace.execution.v1.ExecutionService",
         "gateway",
         again="GetRun MigrateRuns ListUnprocessed GetUnprocessed Watch",
-        once="DeleteUnprocessed RetryUnprocessed",
+        once="DeleteUnprocessed RetryUnprocessed TryFlow",
     ),
     **_rows(
         "headrace.schedule.v1.ScheduleService",

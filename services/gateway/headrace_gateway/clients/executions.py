@@ -189,6 +189,32 @@ class ExecutionClient:
         finally:
             stream.cancel()
 
+    async def trial(
+        self, scope: Scope, flow_id: str, version: int, node_id: str, content: bytes, within_seconds: float
+    ) -> AsyncGenerator[tuple[list[dict[str, Json]], int], None]:
+        """What happens while a version of a flow is tried from one component on; ends with the run.
+
+        Raises NotFound, or BadRequest when nothing can begin there. Leaving the stream cancels the run.
+        """
+        request = execution_service_pb2.TryFlowRequest(
+            scope=scope_to_proto(scope),
+            flow_id=flow_id,
+            version=version,
+            node_id=node_id,
+            content=content,
+            within=_duration(within_seconds),
+        )
+        stream = self._stub.TryFlow(request, timeout=within_seconds + self._timeout)
+        try:
+            async for answer in stream:
+                yield [json_object(answer.happening)], 0
+        finally:
+            stream.cancel()
+
+
+def _duration(seconds: float) -> Duration:
+    return Duration(seconds=int(seconds), nanos=int(seconds % 1 * 1e9))
+
 
 def _event_to_proto(index: int, event: Event) -> execution_pb2.Event:
     waits = event.answer_within_seconds
@@ -201,7 +227,7 @@ def _event_to_proto(index: int, event: Event) -> execution_pb2.Event:
         correlation_id=event.correlation_id,
         content=event.content,
         wants_answer=waits > 0,
-        answer_within=Duration(seconds=int(waits), nanos=int(waits % 1 * 1e9)) if waits > 0 else None,
+        answer_within=_duration(waits) if waits > 0 else None,
     )
 
 
