@@ -75,6 +75,12 @@ METHODS: Mapping[str, Method] = {
         again="UpdateAlias GetAlias ListAliases ResolveAlias",
         once="CreateAlias DeleteAlias",
     ),
+    **_rows(
+        "headrace.chart.v1.ChartService",
+        "gateway",
+        again="GetChart ListCharts",
+        once="CreateChart UpdateChart DeleteChart",
+    ),
     **_rows("headrace.execution.v1.ExecutionService", "gateway flow-manager", again="Accept"),
     **_rows("headrace.execution.v1.ExecutionService", "scheduler", again="FireTimers RestoreTimers"),
     **_rows("headrace.execution.v1.ExecutionService", "flow-manager", again="ActivateFlow DeactivateFlow ForgetFlow"),
