@@ -49,7 +49,7 @@ class Containers:
         there = {
             key: self._here(value)
             for key, value in compose.environment(name).items()
-            if not key.endswith("_URL_FILE") and not key.endswith("_PASSWORD_FILE")
+            if not key.endswith("_FILE")
         }
         outside = {key: value for key, value in os.environ.items() if not key.startswith("HEADRACE_")}
         port = {"HEADRACE_PORT": str(self.ports["gateway"])} if name == "gateway" else {}
