@@ -18,7 +18,7 @@ from headrace_core.errors import Conflict, Fenced, Unavailable
 from headrace_core.expressions import Json
 from headrace_executor.model import Commit, RunState, StateChange, StateVerb
 from headrace_executor.stores import mongo_pieces
-from headrace_executor.stores.mongo import MongoExecutorStore
+from headrace_executor.stores.mongo import MongoExecutorStore, latest
 from headrace_executor.stores.mongo_accepting import were_there
 from headrace_executor.stores.mongo_documents import VERSIONS
 from headrace_executor.stores.mongo_doubts import Doubts
@@ -55,6 +55,39 @@ def server(tmp_path: Path) -> Iterator[MongoServer]:
     """A server that the test may hurt."""
     with MongoServer(tmp_path / "mongo") as running:
         yield running
+
+
+# Claims.
+
+
+async def test_claims_of_owners_who_die_at_once_name_each_run_once(mongo_url: str, database: str) -> None:
+    """Between two searches of a claim a run is taken by another, who never says that it lives."""
+    stores = [await MongoExecutorStore.open(mongo_url, database, SystemClock()) for _ in range(2)]
+    claims: list[list[str]] = []
+
+    async def claiming(store: MongoExecutorStore, owner: str) -> None:
+        for _ in range(40):
+            claims.append([loaded.run.run_id for loaded in await store.claim(owner, 2.0, 50)])
+            await store.retire(owner, 2.0)
+
+    try:
+        await stores[0].accept([new_run(f"r{number}", owned=False) for number in range(10)], ME, 1.0)
+        await asyncio.gather(*(claiming(store, f"owner{at}") for at, store in enumerate(stores)))
+    finally:
+        for store in stores:
+            await store.close()
+
+    assert any(claims)
+    assert all(len(claim) == len(set(claim)) for claim in claims)
+
+
+def test_a_run_that_was_seen_twice_is_claimed_as_it_was_seen_last() -> None:
+    ready, dying = {"_id": "r", "epoch": 2, "state": 1}, {"_id": "r", "epoch": 3, "state": 2}
+
+    assert latest([ready, {"_id": "s", "epoch": 1, "state": 1}, dying]) == [
+        dying,
+        {"_id": "s", "epoch": 1, "state": 1},
+    ]
 
 
 # A server in trouble.

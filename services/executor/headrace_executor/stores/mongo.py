@@ -291,7 +291,7 @@ class MongoExecutorStore:
                 if room > 0 and (where is not left or dead):
                     oldest = database["runs"].find(where, shown).sort(order, ASCENDING).limit(room)
                     found += await oldest.to_list(room)
-        return found
+        return latest(found)
 
     async def _claim(
         self, candidates: Sequence[Document], fences: Mapping[str, int], owner: str, now: float
@@ -317,6 +317,14 @@ class MongoExecutorStore:
             )
             for document in documents
         ]
+
+
+def latest(found: Sequence[Document]) -> list[Document]:
+    """Each run once, as it was seen last.
+
+    A run that moves on between two searches (ready, then taken by another, who dies) is found by both.
+    """
+    return list({each["_id"]: each for each in found}.values())
 
 
 def _is_left(candidate: Document) -> bool:
