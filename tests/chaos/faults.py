@@ -18,6 +18,9 @@ STRIKE_WITHIN = 180
 
 STALL_SECONDS = 0.25
 
+RESERVED = 20
+"""Events that are held back for each fault that is still to come: one that strikes no load proves nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -59,7 +62,28 @@ def schedule(kinds: Mapping[str, int], events: int, chance: random.Random) -> li
     return faults
 
 
-def inflict(faults: Sequence[Fault], ledger: Ledger, blows: Mapping[str, Blow], within: float = STRIKE_WITHIN) -> None:
+class Reserve:
+    """How far the load may go before the faults that are still to come."""
+
+    def __init__(self, faults: Sequence[Fault], events: int) -> None:
+        self._events = events
+        self._each = min(RESERVED, events // (2 * (len(faults) + 1)))
+        self._to_come = max(len(faults) - 1, 0)  # the first may strike at any time
+
+    def room(self) -> int:
+        return self._events - self._each * self._to_come
+
+    def mended(self) -> None:
+        self._to_come = max(self._to_come - 1, 0)
+
+
+def inflict(
+    faults: Sequence[Fault],
+    ledger: Ledger,
+    blows: Mapping[str, Blow],
+    reserve: Reserve | None = None,
+    within: float = STRIKE_WITHIN,
+) -> None:
     """Let each fault strike in its turn and mend it. Raises AssertionError when the load does not come so far."""
     for fault in faults:
         blow = blows[fault.kind]
@@ -69,6 +93,8 @@ def inflict(faults: Sequence[Fault], ledger: Ledger, blows: Mapping[str, Blow], 
             time.sleep(fault.pause)
             blow.strike()
         blow.mend()
+        if reserve is not None:
+            reserve.mended()
 
 
 @dataclass(slots=True)

@@ -86,6 +86,11 @@ def path_of(flow_id: str, hook: str) -> str:
     return f"/flows/{flow_id}/components/{hook}?enqueueOnly=true"
 
 
+def ahead_of(done: Callable[[], int]) -> Callable[[], int]:
+    """The room of a load that is `OPEN_EVENTS` ahead of what is worked off, and no more."""
+    return lambda: done() + OPEN_EVENTS
+
+
 class Load:
     """Clients that send each event until it is acknowledged; a lost answer makes it ambiguous first.
 
@@ -103,17 +108,17 @@ class Load:
         posters: int = POSTERS,
         pace: float = 0.0,
         patience: float = ANSWER_SECONDS,
-        done: Callable[[], int] | None = None,
+        room: Callable[[], int] | None = None,
         body: Callable[[str], Any] = lambda name: {"id": name},
     ) -> None:
         """`doors`: the ports the clients knock at, asked anew for each call. `pace`: events a second; 0 sends the next
         as soon as one is acknowledged. `patience`: seconds that a client waits for an answer; after that it asks
-        again, under the same id. `done`: how many events are worked off; no more than `OPEN_EVENTS` are sent ahead of
-        it, so that a slow machine is not buried. `body`: what is posted for an event, the same at each try.
+        again, under the same id. `room`: how many events may be sent by now; `ahead_of` keeps a slow machine from
+        being buried. `body`: what is posted for an event, the same at each try.
         """
         self._body = body
         self._patience = patience
-        self._done = done
+        self._room = room
         self._doors = doors
         self._path = path
         self._names = deque(enumerate(names))
@@ -153,7 +158,7 @@ class Load:
 
     def _wait_for_room(self, number: int) -> None:
         deadline = time.monotonic() + ROOM_SECONDS  # what is lost leaves no room: it must not hold up the rest
-        while self._done is not None and number - self._done() >= OPEN_EVENTS and time.monotonic() < deadline:
+        while self._room is not None and number >= self._room() and time.monotonic() < deadline:
             if self._stopped.wait(0.05):
                 return
 

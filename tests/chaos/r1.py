@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.chaos import dump, oracle
 from tests.chaos.effects import Sink
-from tests.chaos.faults import Fault, Kill, StalledKill, inflict, schedule
+from tests.chaos.faults import Fault, Kill, Reserve, StalledKill, inflict, schedule
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import HOOK, Load, start_flow
 from tests.chaos.served import served_folder
@@ -78,8 +78,11 @@ def run(folder: Path, level: Level, seed: int, mutant: str = "") -> Verdict:
             client = process.client()
             flow_id = start_flow(client, sink.port, "R1")
             names = [f"e{number}" for number in range(level.events)]
-            with Load(lambda: [twin.door], f"/flows/{flow_id}/components/{HOOK}", names, ledger) as load:
-                inflict(faults_of(level, seed), ledger, {"kill": kill, "stall": stalled, "twin": twin})
+            faults = faults_of(level, seed)
+            reserve = Reserve(faults, level.events)
+            path = f"/flows/{flow_id}/components/{HOOK}"
+            with Load(lambda: [twin.door], path, names, ledger, room=reserve.room) as load:
+                inflict(faults, ledger, {"kill": kill, "stall": stalled, "twin": twin}, reserve)
                 load.join()
             wait_for_rest(client, flow_id)
             process.end(signal.SIGTERM)

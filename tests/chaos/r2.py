@@ -23,7 +23,7 @@ from tests.chaos.dump import Dump
 from tests.chaos.effects import Sink
 from tests.chaos.faults import Fault, inflict, schedule
 from tests.chaos.ledger import Ledger
-from tests.chaos.load import HOOK, IDEMPOTENT, Load, path_of, start_flow
+from tests.chaos.load import HOOK, IDEMPOTENT, Load, ahead_of, path_of, start_flow
 from tests.chaos.served import Served, served_folder
 from tests.chaos.verdict import Verdict, command, percentile, play
 from tests.system.cluster import TWO_OF_EACH
@@ -120,7 +120,7 @@ def load_of(served: Served, path: str, names: Sequence[str], ledger: Ledger, sin
     def done() -> int:
         return sink.count(IDEMPOTENT)
 
-    return Load(served.doors, path, names, ledger, posters=POSTERS, pace=pace, patience=PATIENCE, done=done)
+    return Load(served.doors, path, names, ledger, posters=POSTERS, pace=pace, patience=PATIENCE, room=ahead_of(done))
 
 
 def _killed(killed: Mapping[str, int]) -> dict[str, object]:
