@@ -136,7 +136,7 @@ class Mongo:
             raise self._away("does not answer")
         try:
             async with asyncio.timeout((within or self._patience).total_seconds()) as limit:
-                with self._silence.ends(limit) if prompt else contextlib.nullcontext():
+                with self._silence.ends(limit) if prompt else self._silence.watches():
                     yield self.database
         except TimeoutError:
             raise self._away("did not answer in time") from None

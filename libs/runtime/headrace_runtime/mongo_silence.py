@@ -1,10 +1,11 @@
 """Noticing that MongoDB says nothing: a frozen server, a lost link, a partition.
 
-While prompt calls wait and no command is answered, a ping over a connection of its own asks whether anybody is there.
-When nobody is, every prompt call that waits is ended, and new ones fail at once, until a ping is answered again. So
-their callers hear within two seconds what a socket would tell after its time limit only, while a server that is merely
-slow keeps its time: it answers other commands meanwhile, or the ping. Writes of work that is under way are not prompt:
-to end them would only mean to do the work again.
+While calls wait and no command is answered, a ping over a connection of its own asks whether anybody is there. When
+nobody is, every prompt call that waits is ended, and new ones fail at once, until a ping is answered again. So their
+callers hear within two seconds what a socket would tell after its time limit only, while a server that is merely slow
+keeps its time: it answers other commands meanwhile, or the ping. Writes of work that is under way are not prompt: to
+end them would only mean to do the work again. But they are watched, too: who has noticed by them that the server is
+away can refuse the next prompt call at once, which may have waited elsewhere before.
 """
 
 from __future__ import annotations
@@ -56,19 +57,31 @@ class Silence:
         self.is_away = False
         self._where = where
         self._ping = ping
-        self._waiting: dict[asyncio.Timeout, float] = {}
+        self._waiting: dict[object, float] = {}
+        self._limits: set[asyncio.Timeout] = set()
         self._watcher: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
-    def ends(self, limit: asyncio.Timeout) -> Iterator[None]:
-        """Let the limit run out as soon as the server is found to be away, while the block runs."""
-        self._waiting[limit] = time.monotonic()
+    def watches(self) -> Iterator[None]:
+        """Look whether the server is there, while the block waits for it."""
+        call = object()
+        self._waiting[call] = time.monotonic()
         if self._watcher is None:
             self._watcher = asyncio.get_running_loop().create_task(self._watch())
         try:
             yield
         finally:
-            del self._waiting[limit]
+            del self._waiting[call]
+
+    @contextlib.contextmanager
+    def ends(self, limit: asyncio.Timeout) -> Iterator[None]:
+        """Let the limit run out as soon as the server is found to be away, while the block runs."""
+        self._limits.add(limit)
+        try:
+            with self.watches():
+                yield
+        finally:
+            self._limits.discard(limit)
 
     async def close(self) -> None:
         """Watch no more. Closing again changes nothing."""
@@ -95,7 +108,7 @@ class Silence:
         self.is_away = True
         _log.warning("MongoDB at %s does not answer.", self._where)
         try:
-            for limit in self._waiting:
+            for limit in self._limits:
                 if not limit.expired():
                     limit.reschedule(asyncio.get_running_loop().time())
             while True:
