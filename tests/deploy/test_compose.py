@@ -47,9 +47,7 @@ class Containers:
     def environ(self, name: str) -> dict[str, str]:
         """As in the file, with hosts of this machine and files in place of servers."""
         there = {
-            key: self._here(value)
-            for key, value in compose.environment(name).items()
-            if not key.endswith("_FILE")
+            key: self._here(value) for key, value in compose.environment(name).items() if not key.endswith("_FILE")
         }
         outside = {key: value for key, value in os.environ.items() if not key.startswith("HEADRACE_")}
         port = {"HEADRACE_PORT": str(self.ports["gateway"])} if name == "gateway" else {}

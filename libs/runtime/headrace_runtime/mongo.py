@@ -132,11 +132,12 @@ class Mongo:
         """
         if prompt is None:
             prompt = self._prompt and within is None
+        self._silence.begin()
         if prompt and self._silence.is_away:
             raise self._away("does not answer")
         try:
             async with asyncio.timeout((within or self._patience).total_seconds()) as limit:
-                with self._silence.ends(limit) if prompt else self._silence.watches():
+                with self._silence.ends(limit) if prompt else contextlib.nullcontext():
                     yield self.database
         except TimeoutError:
             raise self._away("did not answer in time") from None
