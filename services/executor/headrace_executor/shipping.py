@@ -27,7 +27,8 @@ from headrace_executor.store import JournalEntry, RunStore
 logger = logging.getLogger(__name__)
 
 CHUNKS = 100
-RECORDS = 500
+RECORDS = 200
+"""Of one write. The log service holds each several times over on its way, and many times while its store is away."""
 IDLE_SECONDS = 0.3
 BUSY_SHARE = 0.25
 MAX_MESSAGE_CHARS = 51_200
