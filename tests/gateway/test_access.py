@@ -9,7 +9,7 @@ ADA = Caller("b" * 24, frozenset({"user", "admin"}), "")
 
 
 def rule(resource: str, *actions: str, role: str = "user", attributes: tuple[str, ...] = ()) -> Rule:
-    return Rule(role, resource, frozenset(actions), frozenset(attributes))
+    return Rule(role, resource, actions, attributes)
 
 
 @pytest.mark.parametrize(

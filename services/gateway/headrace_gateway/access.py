@@ -24,8 +24,8 @@ class Rule:
 
     role: str
     resource: str
-    actions: frozenset[str]
-    attributes: frozenset[str] = frozenset()
+    actions: tuple[str, ...]
+    attributes: tuple[str, ...] = ()
 
 
 def allows(rules: Iterable[Rule], caller: Caller, resource: str, action: str) -> bool:
@@ -37,9 +37,9 @@ def allows(rules: Iterable[Rule], caller: Caller, resource: str, action: str) ->
     if caller.is_admin:
         return True
     about = [rule for rule in rules if rule.role in (ANY, *caller.scopes) and rule.resource in (ANY, resource)]
-    if any({f"!{action}", f"!{ANY}"} & rule.actions for rule in about):
+    if any({f"!{action}", f"!{ANY}"}.intersection(rule.actions) for rule in about):
         return False
-    return not about or any({action, ANY} & rule.actions or _only_forbids(rule) for rule in about)
+    return not about or any({action, ANY}.intersection(rule.actions) or _only_forbids(rule) for rule in about)
 
 
 def allows_component(rules: Sequence[Rule], caller: Caller, name: str, *, is_private: bool) -> bool:

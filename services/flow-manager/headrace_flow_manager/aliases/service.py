@@ -34,9 +34,14 @@ class AliasService:
         return _alias(entry)
 
     async def update(self, tenant: str, alias_id: str, path: str, target: Target) -> Alias:
-        """Replace an alias. Raises as `create` does, and NotFound when the tenant has none of this id."""
+        """Replace an alias; one that says the same as before stays as it is.
+
+        Raises as `create` does, and NotFound when the tenant has none of this id.
+        """
         await self._check(tenant, path, target)
-        await self._store.get("alias", tenant, alias_id)
+        before = _alias(await self._store.get("alias", tenant, alias_id))
+        if (before.path, before.target) == (path, target):
+            return before
         entry = self._entry(tenant, alias_id, path, target)
         await self._store.put(entry)
         return _alias(entry)

@@ -8,6 +8,7 @@ from headrace_core.clock import Clock
 from headrace_core.errors import Conflict, RevisionConflict
 from headrace_core.ids import new_id
 
+from headrace_flow_manager import json_text
 from headrace_flow_manager.insights import model
 from headrace_flow_manager.insights.model import Chart
 from headrace_flow_manager.insights.store import ChartStore
@@ -43,12 +44,17 @@ class ChartService:
         return selection.page((chart, model.public(chart)) for chart in charts)
 
     async def update(self, tenant: str, chart_id: str, changes: Mapping[str, Json], expected_revision: int) -> Chart:
-        """Change the fields that are given. Raises as `create` does, NotFound, and RevisionConflict."""
+        """Change the fields that are given; what says the same as before is no save.
+
+        Raises as `create` does, NotFound, and RevisionConflict.
+        """
         before = await self._store.get(tenant, chart_id)
         if expected_revision not in (0, before.revision):
             raise RevisionConflict(f"Chart {chart_id!r} was saved in between. Read it again and save that.")
         document = {**before.document, **changes}
         model.check(document)
+        if json_text.encode_canonical(document) == json_text.encode_canonical(dict(before.document)):
+            return before
         after = replace(before, document=document, revision=before.revision + 1, updated_at=self._clock.now())
         await self._store.replace(after, before.revision)
         return after

@@ -19,19 +19,12 @@ class SettingClient:
     async def rules(self, kind: str) -> list[Rule]:
         """The rules of a type. Raises NotFound for a type that is none."""
         answer = await self._stub.GetAccessRules(pb.GetAccessRulesRequest(type=kind), timeout=self._timeout)
-        return [
-            Rule(each.role, each.resource, frozenset(each.actions), frozenset(each.attributes)) for each in answer.rules
-        ]
+        return [Rule(each.role, each.resource, tuple(each.actions), tuple(each.attributes)) for each in answer.rules]
 
     async def put_rules(self, scope: Scope, kind: str, rules: list[Rule]) -> None:
         """Replace the rules of a type. Raises NotFound and ValidationFailed."""
         shown = [
-            pb.AccessRule(
-                role=each.role,
-                resource=each.resource,
-                actions=sorted(each.actions),
-                attributes=sorted(each.attributes),
-            )
+            pb.AccessRule(role=each.role, resource=each.resource, actions=each.actions, attributes=each.attributes)
             for each in rules
         ]
         request = pb.PutAccessRulesRequest(scope=scope_to_proto(scope), type=kind, rules=shown)

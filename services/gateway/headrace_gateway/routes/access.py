@@ -56,17 +56,20 @@ def _type(call: Call) -> str:
 
 
 def _rule(given: dict[str, Json]) -> Rule:
-    return Rule(str(given["role"]), str(given["resource"]), _set(given["action"]), _set(given.get("attributes")))
+    return Rule(str(given["role"]), str(given["resource"]), _texts(given["action"]), _texts(given.get("attributes")))
 
 
-def _set(value: Json) -> frozenset[str]:
-    return frozenset(str(each) for each in value) if isinstance(value, list) else frozenset()
+def _texts(value: Json) -> tuple[str, ...]:
+    return tuple(str(each) for each in value) if isinstance(value, list) else ()
 
 
 def _shown(rule: Rule) -> dict[str, Json]:
-    action: list[Json] = [*sorted(rule.actions)]
-    attributes: list[Json] = [*sorted(rule.attributes)]
-    return {"role": rule.role, "resource": rule.resource, "action": action, "attributes": attributes}
+    return {
+        "role": rule.role,
+        "resource": rule.resource,
+        "action": [*rule.actions],
+        "attributes": [*rule.attributes],
+    }
 
 
 _RULES: Schema = {"type": "array", "items": ref("AccessRule"), "maxItems": 1000}
