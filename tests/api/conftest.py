@@ -30,17 +30,21 @@ async def admin(people: People) -> httpx.AsyncClient:
     return people.admin
 
 
-@asynccontextmanager
-async def open_people(folder: Path, **environ: str) -> AsyncIterator[People]:
-    given = {
+def environ(folder: Path, **more: str) -> dict[str, str]:
+    """The environment of a platform that keeps its data in the folder."""
+    return {
         "HEADRACE_DATA_DIR": str(folder),
         "HEADRACE_PORT": "0",
         "HEADRACE_DRAIN_DELAY": "0s",
         "HEADRACE_ADMIN_EMAIL": ADMIN,
         "HEADRACE_ADMIN_PASSWORD": PASSWORD,
-        **environ,
+        **more,
     }
-    async with open_platform(given) as serving, httpx.AsyncClient(base_url=serving.url) as admin:
+
+
+@asynccontextmanager
+async def open_people(folder: Path, **more: str) -> AsyncIterator[People]:
+    async with open_platform(environ(folder, **more)) as serving, httpx.AsyncClient(base_url=serving.url) as admin:
         signed_in = await admin.post("/user/auth", json={"email": ADMIN, "password": PASSWORD})
         admin.headers["Authorization"] = f"Bearer {signed_in.json()['token']}"
         async with await sign_up(admin, "ann@example.com") as ann, await sign_up(admin, "bob@example.com") as bob:

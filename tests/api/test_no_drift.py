@@ -66,7 +66,7 @@ async def a_user(client: httpx.AsyncClient) -> Mapping[str, str]:
 
 def named(name: str) -> Callable[[httpx.AsyncClient], Awaitable[Mapping[str, str]]]:
     async def make(client: httpx.AsyncClient) -> Mapping[str, str]:
-        return {"serviceId": name, "type": name, "key": name}
+        return {"serviceId": name, "type": name, "vendor": name}
 
     return make
 
@@ -118,6 +118,9 @@ RESOURCES: Mapping[Place, Resource] = {
         nothing,
         member=lambda found: next(each for each in found if each["key"] == "colour"),
         by_admin=True,
+    ),
+    ("PUT", "/origins/{vendor}"): Resource(
+        ({"origins": ["https://b.test", "http://a.test:8080"]}, {"origins": []}), named("acme"), by_admin=True
     ),
     ("POST", "/acl/{type}"): Resource((RULES, RULES[:1]), named("routes"), by_admin=True),
 }

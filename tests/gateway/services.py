@@ -380,6 +380,7 @@ class Settings(setting_rpc.SettingServiceServicer):
 
     document: bytes = b'{"categories": {}, "modifiers": {}}'
     rules: list[settings.AccessRule] = field(default_factory=list)
+    origins: dict[str, list[str]] | None = field(default_factory=dict)  # None: nobody can be asked
 
     async def GetModifiers(
         self, request: settings.GetModifiersRequest, context: object
@@ -425,6 +426,17 @@ class Settings(setting_rpc.SettingServiceServicer):
         self, request: settings.DeleteConfigRequest, context: object
     ) -> settings.DeleteConfigResponse:
         raise errors.NotFound("configuration", request.key)
+
+    async def ListOrigins(self, request: settings.ListOriginsRequest, context: object) -> settings.ListOriginsResponse:
+        if self.origins is None:
+            raise errors.Unavailable("The flow manager is away.")
+        listed = [settings.VendorOrigins(vendor=vendor, origins=each) for vendor, each in self.origins.items()]
+        return settings.ListOriginsResponse(vendors=listed)
+
+    async def DeleteOrigins(
+        self, request: settings.DeleteOriginsRequest, context: object
+    ) -> settings.DeleteOriginsResponse:
+        raise errors.NotFound("list of origins of vendor", request.vendor)
 
 
 @dataclass

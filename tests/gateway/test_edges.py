@@ -5,6 +5,7 @@ import asyncio
 import httpx
 import pytest
 from headrace_core import errors
+from headrace_core.clock import TestClock
 from headrace_gateway.app import Gateway
 from headrace_gateway.server import Listening, serve_http
 
@@ -75,6 +76,21 @@ async def test_only_listed_origins_may_read_answers(
     for each in (answer, preflight):
         assert "access-control-allow-credentials" not in each.headers
         assert len(each.headers.get_list("access-control-allow-origin")) <= 1
+
+
+async def test_while_nobody_tells_the_lists_of_vendors_only_the_installations_holds(
+    admin: httpx.AsyncClient, services: Services, clock: TestClock
+) -> None:
+    services.settings.origins = {"acme": ["https://acme.test"]}
+    assert "access-control-allow-origin" in (await admin.get("/flows", headers={"Origin": "https://acme.test"})).headers
+
+    services.settings.origins = None
+    clock.advance(6)
+    vendors = await admin.get("/flows", headers={"Origin": "https://acme.test"})
+    ours = await admin.get("/flows", headers={"Origin": "https://app.example.com"})
+
+    assert (vendors.status_code, vendors.headers.get("access-control-allow-origin")) == (200, None)
+    assert (ours.status_code, ours.headers["access-control-allow-origin"]) == (200, "https://app.example.com")
 
 
 async def test_options_tell_what_methods_there_are(nobody: httpx.AsyncClient) -> None:

@@ -45,6 +45,7 @@ from headrace_flow_manager.people.servicer import PeopleServicer
 from headrace_flow_manager.people.store import Mail
 from headrace_flow_manager.removal import Removal
 from headrace_flow_manager.settings.access import AccessRules
+from headrace_flow_manager.settings.origins import Origins
 from headrace_flow_manager.settings.sealed import SealedSettings, Sealing
 from headrace_flow_manager.settings.service import SettingService
 from headrace_flow_manager.settings.servicer import SettingServicer
@@ -113,6 +114,7 @@ class FlowManagerApp:
         self.aliases = AliasService(stores.entries, stores.flows.get, clock)
         self.access = AccessRules(stores.documents, clock)
         self.sealed = SealedSettings(stores.entries, neighbours.vault, clock)
+        self.origins = Origins(stores.entries, clock)
         log_client = LogClient(neighbours.log_channel, settings.execution_timeout)
         self.relay = Relay(stores.outbox, execution, log_client, clock)
         leaving = asyncio.Event()
@@ -157,7 +159,7 @@ class FlowManagerApp:
         FileServicer(self.files).register(server)
         AliasServicer(self.aliases).register(server)
         ChartServicer(self.charts).register(server)
-        SettingServicer(self.settings, self.sealed, self.access).register(server)
+        SettingServicer(self.settings, self.sealed, self.access, self.origins).register(server)
 
     async def start(self) -> None:
         """Begin with unfinished work: flows on their way, changes that nobody heard. Again, it changes nothing."""

@@ -13,7 +13,7 @@ from headrace_core import Json
 
 from headrace_flow_manager.scope import Tenants
 
-Kind = Literal["alias", "config", "service_config"]
+Kind = Literal["alias", "config", "service_config", "origins"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from time import perf_counter
 
 from headrace_core import errors
@@ -21,12 +21,13 @@ from headrace_gateway.checking import SchemaChecks
 from headrace_gateway.clients import Channels, open_clients
 from headrace_gateway.clients.health import watch_services
 from headrace_gateway.coalescer import Coalescer
-from headrace_gateway.cors import Cors
+from headrace_gateway.cors import Cors, admit, unlisted_origin
 from headrace_gateway.errors import answer_of
 from headrace_gateway.guarding import Guard
 from headrace_gateway.identity import Authenticator, Caller
 from headrace_gateway.live import LiveStreams
 from headrace_gateway.openapi import openapi_document
+from headrace_gateway.origins import VendorOrigins
 from headrace_gateway.routes import ROUTES
 from headrace_gateway.routing import Match, Policy, Route, RouteTable
 from headrace_gateway.schemas import COMPONENTS
@@ -77,6 +78,7 @@ class Gateway:
         self.authenticator = Authenticator(self.clients.people.authenticate, clock)
         self.aliases = Aliases(self.clients.aliases.resolve, (route.path for route in routes), clock)
         self.guard = Guard(self.clients.settings.rules, clock)
+        self.origins = VendorOrigins(self.clients.settings.origins, clock)
         self.live = LiveStreams(settings, clock)
         self.coalescer = Coalescer(
             self.clients.executions.accept,
@@ -152,7 +154,7 @@ class Gateway:
                 return
             match = self._match(scope)
             if match is None:
-                response = self._options(scope)
+                response = await self._options(scope)
             else:
                 place = match.route.path
                 response = await self._respond(match, scope, receive)
@@ -174,13 +176,14 @@ class Gateway:
             return None
         return self.table.match(scope["method"], scope["raw_path"])
 
-    def _options(self, scope: Scope) -> Response:
+    async def _options(self, scope: Scope) -> Response:
         """The answer to a preflight, or what methods there are."""
-        preflight = self._cors.preflight(scope)
-        if preflight is not None:
-            return _bare(204, preflight)
         if heads.header(scope, b"access-control-request-method") is not None:
-            raise errors.Forbidden("Pages of this origin may not call the API. An operator can list it.")
+            others = () if unlisted_origin(scope, self._cors) is None else await self.origins.of_any()
+            preflight = self._cors.preflight(scope, others)
+            if preflight is not None:
+                return _bare(204, preflight)
+            raise errors.Forbidden("Pages of this origin may not call the API. An administrator can list it.")
         if Webhooks.match(scope["raw_path"]) is not None:
             return _bare(204, [(b"allow", ", ".join((*Webhooks.methods, "OPTIONS")).encode())])
         methods = self.table.methods(scope["raw_path"])
@@ -202,9 +205,16 @@ class Gateway:
         if policy is Policy.PUBLIC:
             return None
         caller = await self.authenticator.caller(heads.text_header(scope, b"authorization"))
+        await self.admit_origin(scope, caller.vendors)
         if policy is not Policy.USER and not caller.is_admin:
             raise errors.Forbidden("This is for administrators.")
         return caller
+
+    async def admit_origin(self, scope: Scope, vendors: Iterable[str]) -> None:
+        """Let a page read the answer to this request where one of its caller's vendors lists the page's origin."""
+        origin = unlisted_origin(scope, self._cors)
+        if origin is not None and origin in await self.origins.of(vendors):
+            admit(scope)
 
 
 def effective(policy: Policy, settings: GatewaySettings) -> Policy:

@@ -29,6 +29,7 @@ class Caller:
     user_id: str
     scopes: frozenset[str]
     token: str
+    vendors: frozenset[str] = frozenset()
 
     @property
     def is_admin(self) -> bool:

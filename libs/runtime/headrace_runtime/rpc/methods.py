@@ -66,8 +66,9 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.setting.v1.SettingService",
         "gateway",
-        again="GetAccessRules PutAccessRules ListServiceConfigs GetServiceConfig PutServiceConfig ListConfig PutConfig",
-        once="DeleteServiceConfig DeleteConfig",
+        again="GetAccessRules PutAccessRules ListServiceConfigs GetServiceConfig PutServiceConfig ListConfig PutConfig"
+        " ListOrigins PutOrigins",
+        once="DeleteServiceConfig DeleteConfig DeleteOrigins",
     ),
     **_rows(
         "headrace.alias.v1.AliasService",

@@ -7,6 +7,7 @@ from headrace_runtime.rpc import Server
 from headrace_flow_manager import json_text
 from headrace_flow_manager.servicer import json_bytes, scope_of
 from headrace_flow_manager.settings.access import AccessRules, Rule
+from headrace_flow_manager.settings.origins import Origins
 from headrace_flow_manager.settings.sealed import SealedSettings
 from headrace_flow_manager.settings.service import SettingService
 
@@ -14,10 +15,11 @@ from headrace_flow_manager.settings.service import SettingService
 class SettingServicer(grpc_pb.SettingServiceServicer):
     """Answers headrace.setting.v1.SettingService."""
 
-    def __init__(self, settings: SettingService, sealed: SealedSettings, access: AccessRules) -> None:
+    def __init__(self, settings: SettingService, sealed: SealedSettings, access: AccessRules, origins: Origins) -> None:
         self._settings = settings
         self._access = access
         self._sealed = sealed
+        self._origins = origins
 
     def register(self, server: Server) -> None:
         """Answer at this server."""
@@ -89,3 +91,19 @@ class SettingServicer(grpc_pb.SettingServiceServicer):
         scope_of(request.scope)
         await self._sealed.delete(request.key)
         return pb.DeleteConfigResponse()
+
+    async def ListOrigins(self, request: pb.ListOriginsRequest, context: object) -> pb.ListOriginsResponse:
+        found = await self._origins.all()
+        return pb.ListOriginsResponse(
+            vendors=[pb.VendorOrigins(vendor=vendor, origins=origins) for vendor, origins in found.items()]
+        )
+
+    async def PutOrigins(self, request: pb.PutOriginsRequest, context: object) -> pb.PutOriginsResponse:
+        given = request.vendor
+        await self._origins.put(scope_of(request.scope).actor_id, given.vendor, list(given.origins))
+        return pb.PutOriginsResponse()
+
+    async def DeleteOrigins(self, request: pb.DeleteOriginsRequest, context: object) -> pb.DeleteOriginsResponse:
+        scope_of(request.scope)
+        await self._origins.delete(request.vendor)
+        return pb.DeleteOriginsResponse()

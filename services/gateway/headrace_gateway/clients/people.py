@@ -40,7 +40,7 @@ class PeopleClient:
         """Whose token this is. Raises Unauthenticated."""
         request = people_service_pb2.AuthenticateRequest(token=token)
         user = (await self._stub.Authenticate(request, timeout=self._timeout)).user
-        return Caller(user.user_id, frozenset(user.scopes), token)
+        return Caller(user.user_id, frozenset(user.scopes), token, frozenset(user.vendors))
 
     async def sign_up(
         self, *, username: str, email: str, password: str, metadata: dict[str, Json]

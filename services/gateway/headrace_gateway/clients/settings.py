@@ -67,3 +67,20 @@ class SettingClient:
         """Forget one key. Raises NotFound."""
         request = pb.DeleteConfigRequest(scope=scope_to_proto(scope), key=key)
         await self._stub.DeleteConfig(request, timeout=self._timeout)
+
+    async def origins(self) -> dict[str, list[str]]:
+        """The origins of every vendor that has some."""
+        answer = await self._stub.ListOrigins(pb.ListOriginsRequest(), timeout=self._timeout)
+        return {each.vendor: list(each.origins) for each in answer.vendors}
+
+    async def put_origins(self, scope: Scope, vendor: str, origins: list[str]) -> None:
+        """Replace the origins of a vendor. Raises ValidationFailed, or Conflict where there are too many vendors."""
+        request = pb.PutOriginsRequest(
+            scope=scope_to_proto(scope), vendor=pb.VendorOrigins(vendor=vendor, origins=origins)
+        )
+        await self._stub.PutOrigins(request, timeout=self._timeout)
+
+    async def delete_origins(self, scope: Scope, vendor: str) -> None:
+        """Forget the origins of a vendor. Raises NotFound."""
+        request = pb.DeleteOriginsRequest(scope=scope_to_proto(scope), vendor=vendor)
+        await self._stub.DeleteOrigins(request, timeout=self._timeout)

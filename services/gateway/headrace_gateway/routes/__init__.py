@@ -13,6 +13,7 @@ from headrace_gateway.routes import (
     live,
     logs,
     modifiers,
+    origins,
     public_files,
     records,
     runs,
@@ -49,4 +50,5 @@ ROUTES: tuple[Route, ...] = (
     *modifiers.ROUTES,
     *configuration.ROUTES,
     *access.ROUTES,
+    *origins.ROUTES,
 )

@@ -33,6 +33,7 @@ async def sign_in(call: Call) -> Response:
     except errors.Unauthenticated:
         # 403 and not 401, and the same for an unknown name and a wrong password: hosts sign up on 403.
         raise errors.Forbidden("The name and the password do not fit.") from None
+    await call.gateway.admit_origin(call.request.scope, _vendors(user.get("vendor")) or ())
     return answer({"user": user, "token": token})
 
 
@@ -139,16 +140,22 @@ def _login(given: dict[str, Json]) -> str:
 
 
 def _changes(given: dict[str, Json]) -> UserChanges:
-    vendor, scope, email = given.get("vendor"), given.get("scope"), given.get("email")
+    scope, email = given.get("scope"), given.get("email")
     metadata, active = given.get("metadata"), given.get("isActive")
-    vendors = [vendor] if isinstance(vendor, str) else vendor
     return UserChanges(
         email=email if isinstance(email, str) else None,
         scopes=[str(each) for each in scope] if isinstance(scope, list) else None,
-        vendors=[str(each) for each in vendors] if isinstance(vendors, list) else None,
+        vendors=_vendors(given.get("vendor")),
         metadata=metadata if isinstance(metadata, dict) else None,
         active=active if isinstance(active, bool) else None,
     )
+
+
+def _vendors(given: Json) -> list[str] | None:
+    """One vendor is a word and several are a list; None where nothing is said of them."""
+    if isinstance(given, str):
+        return [given]
+    return [str(each) for each in given] if isinstance(given, list) else None
 
 
 _SIGNED_IN = an_object({"user": ref("User"), "token": TEXT}, required=("token",))
