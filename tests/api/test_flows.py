@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from .people import FAILING, HOOK, echo_flow, failing_flow, make_running, until
+from .people import FAILING, HOOK, People, echo_flow, failing_flow, make_running, until
 
 RECORD = {"flowId", "userId", "name", "stage", "flow", "customFields", "btime", "mtime"}
 
@@ -28,6 +28,30 @@ async def test_flows_are_made_read_listed_counted_changed_and_deleted(user: http
     assert by_put["flowId"] == "another"
     assert gone == {"flowId": flow_id}
     assert (await user.get(f"/flows/{flow_id}")).status_code == 404
+
+
+async def test_flows_that_others_share_are_listed_filtered_and_counted(people: People) -> None:
+    read = {"sharedWith": [{"email": "bob@example.com", "permissions": ["read"]}]}
+    start = {"sharedWith": [{"domain": "example.com", "permissions": ["start"]}]}
+    shared = (await people.ann.post("/flows", json={"name": "To read", "flow": echo_flow(), **read})).json()["flowId"]
+    await people.ann.post("/flows", json={"name": "To start", "flow": echo_flow(), **start})
+    await people.bob.post("/flows", json={"name": "Own", "flow": echo_flow()})
+
+    async def names(permissions: str, **more: str) -> list[str]:
+        answer = await people.bob.get("/flows", params={"sharedWithPermissions": permissions, "sort": "name", **more})
+        assert answer.status_code == 200, answer.text
+        return [each["name"] for each in answer.json()]
+
+    listed = (await people.bob.get("/flows?sharedWithPermissions=start")).json()
+    assert await names("read") == ["To read"]
+    assert await names("read,start") == ["To read", "To start"]
+    assert await names("read,start", filter=f"flowId:{shared}") == ["To read"]
+    assert await names("read,start", pattern="START", limit="1") == ["To start"]
+    assert (await people.bob.get("/flows/count?sharedWithPermissions=start,stop,read")).json() == {"count": 2}
+    assert (listed[0]["name"], listed[0]["flow"], "sharedWith" in listed[0]) == ("To start", {}, False)
+    assert [each["name"] for each in (await people.bob.get("/flows")).json()] == ["Own"]
+    assert (await people.bob.get("/flows?sharedWithPermissions=write")).status_code == 400
+    assert (await people.admin.get("/flows?sharedWithPermissions=read&allTenants=true")).status_code == 400
 
 
 async def test_a_flow_is_started_cloned_checked_and_stopped(user: httpx.AsyncClient) -> None:

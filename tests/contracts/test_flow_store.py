@@ -13,7 +13,7 @@ from headrace_core.ids import new_id
 from headrace_flow_manager.flows import model
 from headrace_flow_manager.flows.logger import LogLevel
 from headrace_flow_manager.flows.model import Flow, Instance, Stage, Turn
-from headrace_flow_manager.flows.sharing import Guest
+from headrace_flow_manager.flows.sharing import Guest, Permission
 from headrace_flow_manager.flows.work import Order, Work, WorkState, ended, stepped
 from headrace_flow_manager.query import Condition, ListQuery, Selection, SortKey
 from headrace_flow_manager.scope import EVERY_TENANT
@@ -316,6 +316,75 @@ async def test_a_guest_finds_what_is_shared_with_them_and_nothing_else(stores: S
     for flow_id in ("own", "none"):
         with pytest.raises(NotFound):
             await stores.flows.shared(bob, flow_id)
+
+
+def shared(flow_id: str, *entries: Json, tenant: str = ANN, **record: Json) -> Flow:
+    return flow(flow_id, tenant, sharedWith=list(entries), **record)
+
+
+def entry(*permissions: str, **whom: Json) -> Json:
+    return {"permissions": list(permissions), **whom}
+
+
+ANY = ListQuery()
+BOBS = Guest("Bob@Partner.example", frozenset({"user", "beta"}))
+
+
+async def ids_of_shared(stores: Stores, *permissions: Permission, query: ListQuery = ANY) -> list[str]:
+    page = await stores.flows.page_shared(BOB, BOBS, permissions, query)
+    assert page.total == await stores.flows.count_shared(BOB, BOBS, permissions, query)
+    return [each.flow_id for each in page.items]
+
+
+async def test_shared_flows_are_those_of_others_that_grant_one_of_the_permissions(stores: Stores) -> None:
+    for each in (
+        shared("mail", entry("read", email="bob@partner.EXAMPLE")),
+        shared("domain", entry("read", "start", domain="PARTNER.example")),
+        shared("role", entry("stop", scope="beta")),
+        shared("two marks", entry("read", email="bob@partner.example", scope="gamma")),
+        shared("somebody else", entry("read", email="eve@partner.example"), entry("read", domain="example")),
+        shared("nobody"),
+        shared("no entry", entry("read")),
+        shared("own", entry("read", scope="user"), tenant=BOB),
+        flow("plain"),
+    ):
+        await stores.flows.add(each.tenant_id, replace(each, flow_id=each.flow_id.replace(" ", "-")))
+
+    assert await ids_of_shared(stores, "read") == ["domain", "mail"]
+    assert await ids_of_shared(stores, "start") == ["domain"]
+    assert await ids_of_shared(stores, "read", "stop") == ["domain", "mail", "role"]
+    assert await ids_of_shared(stores) == []
+
+
+async def test_a_list_of_shared_flows_follows_what_is_saved(stores: Stores) -> None:
+    before = shared("f", entry("read", scope="beta"))
+    await stores.flows.add(ANN, before)
+    assert await ids_of_shared(stores, "read") == ["f"]
+
+    after = await stores.flows.save(ANN, before, replace(before, record={"name": "f", "sharedWith": []}))
+    assert await ids_of_shared(stores, "read") == []
+    again = await stores.flows.save(ANN, after, replace(after, record=shared("f", entry("read", scope="user")).record))
+    assert await ids_of_shared(stores, "read") == ["f"]
+    gone = await stores.flows.save(ANN, again, model.removing(again, "id"))
+    assert await ids_of_shared(stores, "read") == []
+    await stores.flows.erase(ANN, gone.flow_id)
+    assert await ids_of_shared(stores, "read") == []
+
+
+async def test_queries_of_a_guest_see_only_what_the_guest_may_know(stores: Stores) -> None:
+    readable = shared("a", entry("read", scope="beta"), customFields={"kind": "x"})
+    runnable = shared("b", entry("start", scope="beta"), customFields={"kind": "x"})
+    for each in (replace(readable, created_at=NOW + timedelta(seconds=1)), runnable):
+        await stores.flows.add(ANN, each)
+
+    def where(field: str, value: str) -> ListQuery:
+        return ListQuery(conditions=(Condition(field, "equal", value),))
+
+    assert await ids_of_shared(stores, "read", "start") == ["b", "a"]
+    assert await ids_of_shared(stores, "read", "start", query=where("customFields.kind", "x")) == ["a"]
+    assert await ids_of_shared(stores, "read", "start", query=where("name", "b")) == ["b"]
+    assert await ids_of_shared(stores, "read", "start", query=ListQuery(sort=(SortKey("name"),), limit=1)) == ["a"]
+    assert await ids_of_shared(stores, "read", "start", query=ListQuery(offset=1)) == ["a"]
 
 
 async def test_instances_of_a_template_are_found_across_tenants_by_flow_id(stores: Stores) -> None:

@@ -4,7 +4,7 @@ import pytest
 from headrace.flow.v1 import flow_service_pb2 as pb
 from headrace.people.v1 import people_service_pb2 as people_pb
 from headrace_core import Json
-from headrace_core.errors import Forbidden, NotFound
+from headrace_core.errors import BadRequest, Forbidden, NotFound
 from headrace_flow_manager.flows.sharing import Guest, permits
 
 from .house import ANN, House, load, scope
@@ -125,3 +125,27 @@ async def test_a_share_ends_with_the_entry_with_the_user_and_with_the_flow(house
     await house.delete(flow.flow_id)
     with pytest.raises(NotFound):
         await house.get(flow.flow_id, bob)
+
+
+async def listed(house: House, user_id: str, *permissions: str) -> list[tuple[str, dict[str, Json]]]:
+    request = pb.ListFlowsRequest(scope=scope(user_id), shared_permissions=permissions)
+    answer = await house.flows.ListFlows(request)
+    counted = pb.ListFlowsRequest(scope=scope(user_id), shared_permissions=permissions, count_only=True)
+    assert (await house.flows.ListFlows(counted)).total == answer.total == len(answer.flows)
+    return [(flow.flow_id, load(flow.record)) for flow in answer.flows]
+
+
+async def test_a_guest_lists_what_is_shared_and_reads_only_what_is_shared_to_be_read(house: House) -> None:
+    bob, eve = await user(house, "bob"), await user(house, "eve")
+    read = await house.create("read", sharedWith=[{"email": "bob@partner.example", "permissions": ["read"]}])
+    start = await house.create("start", sharedWith=[{"domain": "partner.example", "permissions": ["start"]}])
+    own = await house.create("own", bob, sharedWith=[{"scope": "user", "permissions": ["read"]}])
+    await house.create("nobody's")
+
+    (found,) = await listed(house, bob, "read")
+    assert (found[0], found[1]["name"], "flow" in found[1]) == (read.flow_id, "read", True)
+    assert await listed(house, bob, "start") == [(start.flow_id, {"name": "start", "flow": {}})]
+    assert {each for each, _ in await listed(house, eve, "read", "start")} == {start.flow_id, own.flow_id}
+    assert await listed(house, "f" * 24, "read") == []
+    with pytest.raises(BadRequest, match="'write'"):
+        await listed(house, bob, "read", "write")

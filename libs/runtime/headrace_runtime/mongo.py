@@ -11,10 +11,10 @@ import contextlib
 import logging
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headrace_core.errors import Conflict, HeadraceError, Internal, TooLarge, Unavailable
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 """A BSON document. What is in it is the business of the store that wrote it."""
+
+Version: TypeAlias = "Mapping[str, Sequence[IndexModel]] | Callable[[AsyncIOMotorDatabase[Document]], Awaitable[None]]"
+"""A step of a schema: new indexes by collection, or work at documents that earlier releases wrote."""
 
 DUPLICATE_KEY = 11000
 
@@ -196,11 +199,11 @@ class Mongo:
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE, pause * 2)
 
-    async def grow(self, versions: Sequence[Mapping[str, Sequence[IndexModel]]]) -> None:
-        """Bring the schema up to `len(versions)`: each names new indexes by collection.
+    async def grow(self, versions: Sequence[Version]) -> None:
+        """Bring the schema up to `len(versions)`.
 
-        Doing it again, also by several processes at once, changes nothing. Raises Conflict when the database was
-        written by a newer release.
+        Doing it again, also by several processes at once, changes nothing: work at documents must bear that. Raises
+        Conflict when the database was written by a newer release.
         """
         async with self.asking(timedelta(minutes=10)) as database:
             kept = await database["schema"].find_one({"_id": "version"})
@@ -210,8 +213,11 @@ class Mongo:
                     f"The database {self._name} has schema {version}, this release knows {len(versions)}:"
                     " start the newer release."
                 )
-            for indexes in versions[version:]:
-                for collection, models in indexes.items():
+            for step in versions[version:]:
+                if callable(step):
+                    await step(database)
+                    continue
+                for collection, models in step.items():
                     await database[collection].create_indexes(list(models))
             if version < len(versions):
                 await database["schema"].update_one(
@@ -254,7 +260,7 @@ class Mongo:
 async def open_mongo(
     url: str,
     database: str,
-    versions: Sequence[Mapping[str, Sequence[IndexModel]]],
+    versions: Sequence[Version],
     *,
     patience: timedelta = PATIENCE,
     prompt: bool = False,

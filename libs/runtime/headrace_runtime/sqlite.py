@@ -235,6 +235,8 @@ def _heals(error: sqlite3.Error) -> bool:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     connection.row_factory = sqlite3.Row
+    # SQLite's own lower() knows ASCII alone; migrations compare names as the services do.
+    connection.create_function("casefold", 1, str.casefold, deterministic=True)
     connection.executescript(
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000; PRAGMA foreign_keys=ON;"
         "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8000; PRAGMA wal_autocheckpoint=4000;"

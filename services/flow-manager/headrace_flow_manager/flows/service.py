@@ -13,7 +13,7 @@ from headrace_core.ids import new_id
 from headrace_flow_manager.flows import cloning, model, record
 from headrace_flow_manager.flows.lifecycle import Lifecycle, persistently
 from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
-from headrace_flow_manager.flows.sharing import Permission, permits
+from headrace_flow_manager.flows.sharing import Guest, Permission, permits
 from headrace_flow_manager.flows.store import FlowDirectory, FlowNews, FlowStore, Guests
 from headrace_flow_manager.query import ListQuery, Page
 from headrace_flow_manager.scope import Tenants
@@ -73,6 +73,22 @@ class FlowService:
     async def count(self, tenants: Tenants, query: ListQuery) -> int:
         """How many flows the query finds."""
         return await self._store.count(tenants, query)
+
+    async def page_shared(self, user_id: str, permissions: Sequence[Permission], query: ListQuery) -> Page[Flow]:
+        """A page of others' flows that are shared with the user for one of these; none for a user there is not.
+
+        Of a flow that may be started or stopped and not read only its name and stage are told.
+        """
+        guest = await self._guests.guest(user_id)
+        if guest is None:
+            return Page((), 0)
+        page = await self._store.page_shared(user_id, guest, permissions, query)
+        return replace(page, items=tuple(_outside(flow, guest) for flow in page.items))
+
+    async def count_shared(self, user_id: str, permissions: Sequence[Permission], query: ListQuery) -> int:
+        """How many of those the query finds."""
+        guest = await self._guests.guest(user_id)
+        return 0 if guest is None else await self._store.count_shared(user_id, guest, permissions, query)
 
     async def update(
         self,
@@ -254,6 +270,13 @@ class FlowService:
         problems = [each for each in self.validate_descriptor(flow.descriptor) if each.severity == "error"]
         if problems:
             raise ValidationFailed(problems)
+
+
+def _outside(flow: Flow, guest: Guest) -> Flow:
+    """The flow as the guest may see it."""
+    if permits(flow.record, guest, "read"):
+        return flow
+    return replace(flow, record={"name": flow.name}, descriptor={}, stage_error="")
 
 
 @dataclass(frozen=True, slots=True)

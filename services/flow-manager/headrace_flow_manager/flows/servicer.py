@@ -15,6 +15,7 @@ from headrace_flow_manager.flows.integrations import IntegrationService
 from headrace_flow_manager.flows.logger import LogLevel
 from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
 from headrace_flow_manager.flows.service import CloneOptions, FlowResolver, FlowService
+from headrace_flow_manager.flows.sharing import PERMISSIONS
 from headrace_flow_manager.flows.work import Work, WorkState
 from headrace_flow_manager.servicer import json_bytes, query_of, scope_of, tenant_of, timestamp
 
@@ -58,6 +59,8 @@ class FlowServicer(grpc_pb.FlowServiceServicer):
         return pb.GetFlowResponse(flow=_flow(await self._flows.get(scope_of(request.scope).readable, request.flow_id)))
 
     async def ListFlows(self, request: pb.ListFlowsRequest, context: object) -> pb.ListFlowsResponse:
+        if request.shared_permissions:
+            return await self._shared(request)
         tenants, query = scope_of(request.scope).readable, query_of(request.query)
         if request.count_only:
             return pb.ListFlowsResponse(total=await self._flows.count(tenants, query))
@@ -154,6 +157,16 @@ class FlowServicer(grpc_pb.FlowServiceServicer):
         return pb.ListActiveFlowsResponse(
             flows=map(_version, await self._resolver.active(request.after_flow_id, request.limit))
         )
+
+    async def _shared(self, request: pb.ListFlowsRequest) -> pb.ListFlowsResponse:
+        tenant, query = tenant_of(request.scope), query_of(request.query)
+        permissions = [each for each in PERMISSIONS if each in request.shared_permissions]
+        if unknown := set(request.shared_permissions).difference(permissions):
+            raise BadRequest(f"There is no permission {min(unknown)[:100]!r}, only {', '.join(PERMISSIONS)}.")
+        if request.count_only:
+            return pb.ListFlowsResponse(total=await self._flows.count_shared(tenant, permissions, query))
+        page = await self._flows.page_shared(tenant, permissions, query)
+        return pb.ListFlowsResponse(flows=map(_flow, page.items), total=page.total)
 
     async def _problems(self, request: pb.ValidateFlowRequest) -> Sequence[Problem]:
         scope = scope_of(request.scope)

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from headrace_core import Json
 
 Permission = Literal["read", "start", "stop"]
 PERMISSIONS: tuple[Permission, ...] = ("read", "start", "stop")
+
+_MARKS: Final = ("email", "domain", "scope")
+_OUTSIDE: Final = ("flowId", "userId", "name", "stage", "btime", "mtime", "started", "stopped")
+"""What is told of a flow to those who may start or stop it and not read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,12 @@ class Guest:
         """What stands behind the last @ of the mail address; "" without one."""
         name, at, domain = self.email.rpartition("@")
         return domain.casefold() if name and at else ""
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """What entries call this guest, in the form of `marks_of`."""
+        named = [("email", self.email), ("domain", self.domain), *(("scope", each) for each in self.scopes)]
+        return frozenset(_mark(name, value) for name, value in named if value)
 
 
 def permits(record: Mapping[str, Json], guest: Guest, permission: Permission) -> bool:
@@ -40,7 +50,27 @@ def _allows(entry: Mapping[str, Json], guest: Guest, permission: Permission) -> 
     return bool(marks) and all(value and _fits(name, value, guest) for name, value in marks)
 
 
-_MARKS = ("email", "domain", "scope")
+def marks_of(record: Mapping[str, Json]) -> frozenset[str]:
+    """Whom a flow is shared with, as texts to look up. Who has none of these marks is allowed nothing by any entry."""
+    entries = record.get("sharedWith")
+    return frozenset(
+        _mark(name, value)
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict)
+        for name in _MARKS
+        if isinstance(value := entry.get(name), str) and value
+    )
+
+
+def visible(record: Mapping[str, Json], guest: Guest) -> Mapping[str, Json]:
+    """Of a flow's public record what the guest may know: all of it to read, else its name and whether it runs."""
+    if permits(record, guest, "read"):
+        return record
+    return {name: record[name] for name in _OUTSIDE if name in record}
+
+
+def _mark(name: str, value: str) -> str:
+    return f"{name}:{value if name == 'scope' else value.casefold()}"
 
 
 def _fits(name: str, value: Json, guest: Guest) -> bool:

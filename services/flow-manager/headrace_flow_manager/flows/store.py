@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Instance, Turn
-from headrace_flow_manager.flows.sharing import Guest
+from headrace_flow_manager.flows.sharing import Guest, Permission
 from headrace_flow_manager.flows.work import Work
 from headrace_flow_manager.query import ListQuery, Page
 from headrace_flow_manager.scope import Tenants
@@ -32,6 +32,19 @@ class FlowStore(Protocol):
 
     async def count(self, tenants: Tenants, query: ListQuery) -> int:
         """How many flows the query finds in all."""
+        ...
+
+    async def page_shared(
+        self, tenant: str, guest: Guest, permissions: Sequence[Permission], query: ListQuery
+    ) -> Page[Flow]:
+        """A page of other tenants' flows that grant the guest one of these permissions, ordered as in `page`.
+
+        The query sees of each flow what `sharing.visible` leaves of it.
+        """
+        ...
+
+    async def count_shared(self, tenant: str, guest: Guest, permissions: Sequence[Permission], query: ListQuery) -> int:
+        """How many of those the query finds in all."""
         ...
 
     async def save(self, tenant: str, before: Flow, after: Flow) -> Flow:

@@ -1,11 +1,10 @@
 """One database of MongoDB with everything the flow manager keeps; any number of flow managers share it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from headrace_runtime.metrics import Metrics
-from headrace_runtime.mongo import Mongo, open_mongo
-from pymongo import IndexModel
+from headrace_runtime.mongo import Mongo, Version, open_mongo
 
 from headrace_flow_manager.stores import (
     mongo_charts,
@@ -35,7 +34,7 @@ from headrace_flow_manager.stores.mongo_work import MongoWorkStore
 PATIENCE = timedelta(seconds=2)
 """How long a call waits for MongoDB: who asked hears within two seconds that it is away, and comes again."""
 
-VERSIONS: Sequence[Mapping[str, Sequence[IndexModel]]] = (
+VERSIONS: Sequence[Version] = (
     {
         **mongo_flows.INDEXES,
         **mongo_people.INDEXES,
@@ -49,6 +48,8 @@ VERSIONS: Sequence[Mapping[str, Sequence[IndexModel]]] = (
     mongo_people.RESET_INDEXES,
     mongo_entries.INDEXES,
     {**mongo_charts.INDEXES},
+    mongo_flows.SHARES_INDEXES,
+    mongo_flows.fill_in,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 

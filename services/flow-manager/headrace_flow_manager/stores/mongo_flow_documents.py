@@ -15,6 +15,7 @@ from headrace_runtime.mongo import Document
 from headrace_flow_manager import times
 from headrace_flow_manager.flows.logger import LogLevel
 from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
+from headrace_flow_manager.flows.sharing import marks_of
 from headrace_flow_manager.query import Record
 from headrace_flow_manager.stores.mongo_values import packed, unpacked
 from headrace_flow_manager.stores.values import instant, micros
@@ -66,8 +67,13 @@ def record_of(flow: Flow) -> Document:
         "record": packed(flow.record),
         "custom_fields": packed(_custom_fields(flow.record)),
         "log_level": str(flow.log_level),
-        "template_id": flow.template_id,
+        **looked_up_of(flow.record),
     }
+
+
+def looked_up_of(record: Mapping[str, Json]) -> Document:
+    """What flows are found by that stands in their records."""
+    return {"template_id": str(record.get("templateId", "")), "shares": sorted(marks_of(record))}
 
 
 def version_of(flow: Flow) -> Document:

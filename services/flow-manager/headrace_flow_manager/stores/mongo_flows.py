@@ -13,12 +13,13 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from headrace_flow_manager.flows.model import Flow, FlowVersion
-from headrace_flow_manager.flows.sharing import PERMISSIONS, Guest, permits
-from headrace_flow_manager.query import ListQuery, Page, Selection
+from headrace_flow_manager.flows.sharing import PERMISSIONS, Guest, Permission, permits, visible
+from headrace_flow_manager.query import ListQuery, Page, Record, Selection
 from headrace_flow_manager.scope import Tenants
 from headrace_flow_manager.stores import mongo_flow_documents as documents
 from headrace_flow_manager.stores.mongo_flow_documents import FLOWS, PAST_VERSIONS
 from headrace_flow_manager.stores.mongo_selection import count_of, of_tenants, page_of
+from headrace_flow_manager.stores.mongo_values import unpacked
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorCursor, AsyncIOMotorDatabase
@@ -40,6 +41,25 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
 TEMPLATE_INDEXES: Mapping[str, Sequence[IndexModel]] = {
     FLOWS: [IndexModel([("template_id", ASCENDING), ("_id", ASCENDING)])],
 }
+
+SHARES_INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    FLOWS: [IndexModel([("shares", ASCENDING), ("created_at", ASCENDING), ("_id", ASCENDING)])],
+}
+
+_AT_ONCE: Final = 100
+
+
+async def fill_in(database: "AsyncIOMotorDatabase[Document]") -> None:
+    """Give flows that an earlier release kept what is looked up now: their template, and whom they are shared with.
+
+    Each is written only as it was read; one that is changed meanwhile comes again. Doing it again changes nothing.
+    """
+    missing = {"shares": {"$exists": False}}
+    while batch := await database[FLOWS].find(missing, {"record": 1, "revision": 1}).limit(_AT_ONCE).to_list(_AT_ONCE):
+        for kept in batch:
+            here = {"_id": kept["_id"], "revision": kept["revision"], **missing}
+            await database[FLOWS].update_one(here, {"$set": documents.looked_up_of(unpacked(kept["record"]))})
+
 
 LISTENERS: Final = "store_listeners"
 """Where data stores keep who listens; a trigger of a flow that is erased listens no more."""
@@ -105,6 +125,23 @@ class MongoFlowsStore:
         candidates = _candidates(self._mongo.database, tenants, query)
         return await count_of(self._mongo, candidates, selection, documents.shown)
 
+    async def page_shared(
+        self, tenant: str, guest: Guest, permissions: Sequence[Permission], query: ListQuery
+    ) -> Page[Flow]:
+        selection, show = Selection(query), _Shown(guest, permissions)
+        page = await page_of(self._mongo, _shared(self._mongo.database, tenant, guest), selection, show)
+        async with self._mongo.asking() as database:
+            here = {"_id": {"$in": list(page.items)}, "removed": False}
+            kept = await database[FLOWS].find(here).to_list(len(page.items)) if page.items else []
+        flows = await asyncio.to_thread(lambda: [*map(documents.flow, kept)])
+        # Read once more, so asked once more: a share may have ended in between.
+        found = {each.flow_id: each for each in flows if show.grants(each.record)}
+        return Page(tuple(found[flow_id] for flow_id in page.items if flow_id in found), page.total)
+
+    async def count_shared(self, tenant: str, guest: Guest, permissions: Sequence[Permission], query: ListQuery) -> int:
+        shared = _shared(self._mongo.database, tenant, guest)
+        return await count_of(self._mongo, shared, Selection(query), _Shown(guest, permissions))
+
     async def save(self, tenant: str, before: Flow, after: Flow) -> Flow:
         """As the port says. The version that is replaced is put away first: a death in between leaves it there twice,
         which nobody sees, since a flow's document says which versions are past."""
@@ -163,6 +200,22 @@ class MongoFlowsStore:
             await database[FLOWS].delete_one({"_id": flow_id, **its})
 
 
+class _Shown:
+    """What queries of a guest see of a flow; nothing of one that grants none of the permissions."""
+
+    def __init__(self, guest: Guest, permissions: Sequence[Permission]) -> None:
+        self._guest = guest
+        self._permissions = permissions
+
+    def __call__(self, kept: Document) -> tuple[str, Record] | None:
+        flow_id, record = documents.shown(kept)
+        return (flow_id, visible(record, self._guest)) if self.grants(record) else None
+
+    def grants(self, record: Record) -> bool:
+        """Whether the flow of this record grants the guest one of the permissions."""
+        return any(permits(record, self._guest, each) for each in self._permissions)
+
+
 class _Change:
     """What a save writes, and under which condition."""
 
@@ -208,6 +261,12 @@ async def _put_away(database: "AsyncIOMotorDatabase[Document]", place: Document)
     if kept is not None:
         with suppress(DuplicateKeyError):
             await database[PAST_VERSIONS].insert_one(documents.past_version_of(kept))
+
+
+def _shared(database: "AsyncIOMotorDatabase[Document]", tenant: str, guest: Guest) -> "AsyncIOMotorCursor[Document]":
+    """The flows of others that name a mark of the guest's, oldest first."""
+    here = {"shares": {"$in": sorted(guest.marks)}, "removed": False, "tenant_id": {"$ne": tenant}}
+    return database[FLOWS].find(here, {"custom_fields": 0}).sort([("created_at", ASCENDING), ("_id", ASCENDING)])
 
 
 def _candidates(

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     Cursor = AsyncIOMotorCursor[Document]
 
 Key = TypeVar("Key")
-Show = Callable[[Document], tuple[Key, Record]]
-"""What a document is kept as, and its public form, which queries see."""
+Show = Callable[[Document], tuple[Key, Record] | None]
+"""What a document is kept as, and its public form, which queries see; None for one that is not to be seen."""
 
 _BATCH: Final = 64
 
@@ -61,7 +61,8 @@ async def _batches(mongo: Mongo, documents: "Cursor") -> AsyncIterator[Sequence[
 
 def _found(batch: Iterable[Document], selection: Selection, show: Show[Key]) -> list[tuple[Key, Record]]:
     shown = map(show, batch)
-    return [(key, _needed(record, selection)) for key, record in shown if selection.holds(record)]
+    seen = (each for each in shown if each is not None)
+    return [(key, _needed(record, selection)) for key, record in seen if selection.holds(record)]
 
 
 def _needed(record: Record, selection: Selection) -> Record:

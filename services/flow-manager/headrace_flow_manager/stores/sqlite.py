@@ -41,6 +41,7 @@ MIGRATIONS = (
     sqlite_people.RESET_CODES,
     sqlite_entries.SCHEMA,
     sqlite_charts.SCHEMA,
+    sqlite_flows.SHARES_SCHEMA,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 

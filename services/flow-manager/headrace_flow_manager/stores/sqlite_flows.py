@@ -12,7 +12,7 @@ from headrace_runtime.sqlite import Database
 from headrace_flow_manager import json_text, times
 from headrace_flow_manager.flows.logger import log_level_of
 from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Instance, Stage
-from headrace_flow_manager.flows.sharing import PERMISSIONS, Guest, permits
+from headrace_flow_manager.flows.sharing import PERMISSIONS, Guest, Permission, marks_of, permits, visible
 from headrace_flow_manager.query import ListQuery, Page, Record, Selection
 from headrace_flow_manager.scope import Tenants
 from headrace_flow_manager.stores.values import instant, micros, of_tenants, parsed_object, shown
@@ -57,6 +57,21 @@ UPDATE flows SET template_id = coalesce(json_extract(record, '$.templateId'), ''
 CREATE INDEX flows_of_template ON flows (template_id, flow_id) WHERE template_id <> ''
 """
 
+SHARES_SCHEMA = """
+CREATE TABLE flow_shares (
+    flow_id TEXT NOT NULL REFERENCES flows (flow_id) ON DELETE CASCADE,
+    mark TEXT NOT NULL,
+    PRIMARY KEY (mark, flow_id)
+) WITHOUT ROWID;
+CREATE INDEX flow_shares_of_flow ON flow_shares (flow_id);
+INSERT OR IGNORE INTO flow_shares (flow_id, mark)
+SELECT f.flow_id, mark.key || ':' || CASE mark.key WHEN 'scope' THEN mark.value ELSE casefold(mark.value) END
+FROM flows f, json_each(f.record, '$.sharedWith') entry,
+    json_each(CASE entry.type WHEN 'object' THEN entry.value ELSE '{}' END) mark
+WHERE mark.key IN ('email', 'domain', 'scope') AND mark.type = 'text' AND mark.value <> ''
+"""
+"""Whom flows are shared with, as `sharing.marks_of` writes it, for those who ask what is shared with them."""
+
 _COLUMNS = (
     "f.flow_id, f.tenant_id, f.name, f.stage, f.version, f.running_version, f.revision,"
     " f.created_at, f.modified_at, f.started_at, f.stopped_at, f.stage_error"
@@ -99,6 +114,7 @@ class SqliteFlowStore:
                 hint = "It is being removed; try again in a moment." if taken["removed"] else "Choose another one."
                 raise AlreadyExists(f"There is a flow {flow.flow_id!r} already. {hint}")
             _insert(connection, tenant, flow)
+            _put_marks(connection, flow)
             _insert_version(connection, flow)
 
         await self._database.write(work)
@@ -136,6 +152,29 @@ class SqliteFlowStore:
 
         return await self._database.read(work)
 
+    async def page_shared(
+        self, tenant: str, guest: Guest, permissions: Sequence[Permission], query: ListQuery
+    ) -> Page[Flow]:
+        selection = Selection(query)
+
+        def work(connection: sqlite3.Connection) -> Page[Flow]:
+            candidates = ((flow.flow_id, shown) for flow, shown in _shared(connection, tenant, guest, permissions))
+            page = selection.page(candidates)
+            rows = (connection.execute(f"{_SELECT} WHERE f.flow_id = ?", (each,)).fetchone() for each in page.items)
+            flows = (_flow(row) for row in rows if row is not None)
+            # Read once more, so asked once more: a share may have ended in between.
+            return Page(tuple(each for each in flows if _grants(each, guest, permissions)), page.total)
+
+        return await self._database.read(work)
+
+    async def count_shared(self, tenant: str, guest: Guest, permissions: Sequence[Permission], query: ListQuery) -> int:
+        selection = Selection(query)
+
+        def work(connection: sqlite3.Connection) -> int:
+            return sum(selection.holds(each) for _, each in _shared(connection, tenant, guest, permissions))
+
+        return await self._database.read(work)
+
     async def save(self, tenant: str, before: Flow, after: Flow) -> Flow:
         saved = replace(after, revision=before.revision + 1)
 
@@ -148,6 +187,8 @@ class SqliteFlowStore:
             if kept["revision"] != before.revision:
                 raise RevisionConflict(f"Flow {before.flow_id!r} was saved in between. Read it again and save that.")
             _update(connection, tenant, saved)
+            if marks_of(saved.record) != marks_of(before.record):
+                _put_marks(connection, saved)
             if saved.version > before.version:
                 _insert_version(connection, saved)
 
@@ -287,6 +328,27 @@ def _candidates(connection: sqlite3.Connection, tenants: Tenants, query: ListQue
         yield row["flow_id"], _public(row, whole=whole)
 
 
+def _shared(
+    connection: sqlite3.Connection, tenant: str, guest: Guest, permissions: Sequence[Permission]
+) -> Iterator[tuple[Flow, Record]]:
+    """The flows of others that the guest has one of the permissions for, oldest first, each as the guest sees it."""
+    marks = sorted(guest.marks)
+    found = f"SELECT flow_id FROM flow_shares WHERE mark IN ({', '.join('?' * len(marks))})"
+    rows = connection.execute(
+        f"{_SELECT} WHERE f.flow_id IN ({found}) AND f.tenant_id <> ? AND f.removed = 0"
+        " ORDER BY f.created_at, f.flow_id",
+        (*marks, tenant),
+    )
+    for row in rows:
+        flow = _flow(row)
+        if _grants(flow, guest, permissions):
+            yield flow, visible(_public(row, whole=True), guest)
+
+
+def _grants(flow: Flow, guest: Guest, permissions: Sequence[Permission]) -> bool:
+    return not flow.removed and any(permits(flow.record, guest, each) for each in permissions)
+
+
 def _public(row: sqlite3.Row, *, whole: bool) -> Record:
     record: dict[str, Json] = parsed_object(row["record"]) if whole else {}
     if whole:
@@ -340,6 +402,13 @@ def _update(connection: sqlite3.Connection, tenant: str, flow: Flow) -> None:
     values = {"tenant_id": tenant} | _values(flow)
     settings = ", ".join(f"{name} = :{name}" for name in values if name not in ("tenant_id", "flow_id", "created_at"))
     connection.execute(f"UPDATE flows SET {settings} WHERE tenant_id = :tenant_id AND flow_id = :flow_id", values)
+
+
+def _put_marks(connection: sqlite3.Connection, flow: Flow) -> None:
+    """Note whom the flow is shared with now."""
+    connection.execute("DELETE FROM flow_shares WHERE flow_id = ?", (flow.flow_id,))
+    marks = [(flow.flow_id, mark) for mark in sorted(marks_of(flow.record))]
+    connection.executemany("INSERT INTO flow_shares (flow_id, mark) VALUES (?, ?)", marks)
 
 
 def _insert_version(connection: sqlite3.Connection, flow: Flow) -> None:

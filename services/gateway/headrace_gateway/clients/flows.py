@@ -66,16 +66,18 @@ class FlowClient:
         request = flow_service_pb2.GetFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id)
         return flow_to_json((await self._stub.GetFlow(request, timeout=self._timeout)).flow)
 
-    async def page(self, scope: Scope, query: ListQuery) -> list[dict[str, Json]]:
-        """A page of flows."""
-        request = flow_service_pb2.ListFlowsRequest(scope=scope_to_proto(scope), query=query_to_proto(query))
+    async def page(self, scope: Scope, query: ListQuery, shared_for: Sequence[str] = ()) -> list[dict[str, Json]]:
+        """A page of flows; of others' that are shared for one of the permissions, where some are named."""
+        request = flow_service_pb2.ListFlowsRequest(
+            scope=scope_to_proto(scope), query=query_to_proto(query), shared_permissions=shared_for
+        )
         answer = await self._stub.ListFlows(request, timeout=self._timeout)
         return [flow_to_json(flow) for flow in answer.flows]
 
-    async def count(self, scope: Scope, query: ListQuery) -> int:
-        """How many flows match."""
+    async def count(self, scope: Scope, query: ListQuery, shared_for: Sequence[str] = ()) -> int:
+        """How many flows match; of others', as in `page`."""
         request = flow_service_pb2.ListFlowsRequest(
-            scope=scope_to_proto(scope), query=query_to_proto(query), count_only=True
+            scope=scope_to_proto(scope), query=query_to_proto(query), shared_permissions=shared_for, count_only=True
         )
         return (await self._stub.ListFlows(request, timeout=self._timeout)).total
 

@@ -30,13 +30,15 @@ from headrace_gateway.schemas import (
 
 
 async def list_flows(call: Call) -> Response:
-    flows = await call.clients.flows.page(call.reading_scope, queries.list_query(call.parameters))
+    query = queries.list_query(call.parameters)
+    flows = await call.clients.flows.page(call.reading_scope, query, _shared_for(call))
     shown = queries.projection(call.parameters)
     return answer([shown.apply(flow) for flow in flows])
 
 
 async def count_flows(call: Call) -> Response:
-    total = await call.clients.flows.count(call.reading_scope, queries.list_query(call.parameters))
+    query = queries.list_query(call.parameters)
+    total = await call.clients.flows.count(call.reading_scope, query, _shared_for(call))
     return answer({"count": total})
 
 
@@ -156,6 +158,17 @@ async def webhook_url(call: Call) -> Response:
     return answer({"url": base + place, "flowId": flows[0]["flowId"]})
 
 
+def _shared_for(call: Call) -> list[str]:
+    """The permissions that flows of others are asked for by; none where one's own are. Raises ValidationFailed."""
+    named = [each.strip() for text in call.parameters.get(SHARED, ()) for each in text.split(",")]
+    permissions = list(dict.fromkeys(each for each in named if each))
+    if unknown := next((each for each in permissions if each not in PERMISSIONS), ""):
+        raise one_problem(SHARED, f"{unknown[:40]!r} is no permission.", f"Name some of {','.join(PERMISSIONS)}.")
+    if permissions and call.flag("allTenants"):
+        raise one_problem(SHARED, "What is shared with you and what everybody has are two lists.", "Leave one out.")
+    return permissions
+
+
 def _clone_options(given: dict[str, Json]) -> CloneOptions:
     hidden = queries.projection({"projection": [str(given.get("projection", ""))]})
     if hidden.names and not hidden.without:
@@ -172,6 +185,13 @@ def _clone_options(given: dict[str, Json]) -> CloneOptions:
     )
 
 
+SHARED = "sharedWithPermissions"
+PERMISSIONS = ("read", "start", "stop")
+_SHARED_PARAMETER = Parameter(
+    SHARED,
+    "Some of read, start, stop, by commas: the flows of others that are shared with you for one of them, in place of "
+    "your own. What is not shared to be read comes with its name and stage alone.",
+)
 _FLOW_ID = an_object({"flowId": TEXT}, required=("flowId",))
 _MESSAGE = an_object(
     {
@@ -192,7 +212,7 @@ ROUTES = (
         policy=Policy.USER,
         tag="Flows",
         summary="List flows",
-        parameters=(*LIST_PARAMETERS, PROJECTION, ALL_TENANTS),
+        parameters=(*LIST_PARAMETERS, PROJECTION, _SHARED_PARAMETER, ALL_TENANTS),
         answers=(Answer(200, "A page.", array_of(ref("Flow"))),),
         errors=(400, 403),
     ),
@@ -215,7 +235,7 @@ ROUTES = (
         policy=Policy.USER,
         tag="Flows",
         summary="Count flows",
-        parameters=(*LIST_PARAMETERS[:2], ALL_TENANTS),
+        parameters=(*LIST_PARAMETERS[:2], _SHARED_PARAMETER, ALL_TENANTS),
         answers=(Answer(200, "How many.", ref("Count")),),
         errors=(400, 403),
     ),
