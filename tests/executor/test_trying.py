@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from headrace_core.errors import NotFound
+from headrace_core.errors import BadRequest, NotFound
 from headrace_executor.model import RunState
+from headrace_executor.service import Event
 from headrace_executor.store import RunFilter
 
 from .platform import TENANT, HandedFlows, OwnComponent, Platform, platform, set_variables
@@ -69,3 +71,16 @@ async def test_a_trial_begins_only_where_something_can_enter_and_with_ones_own(m
         [each async for each in made.app.trials.run("b" * 24, "f", 1, HOOK, None, SOON)]
 
     assert await made.store.list_runs(RunFilter(TENANT), 0, 10) == ([], 0)
+
+
+async def test_no_event_from_outside_passes_for_a_trial(tmp_path: Path) -> None:
+    flows = HandedFlows()
+    flows.put("f", gated())
+    async with platform(tmp_path, flows, own=[OwnComponent(Gate)], retry_first=HOUR, retry_longest=HOUR) as made:
+        kept = Event(0, "f", HOOK, "webhook", "test:1", "", b"{}", False, 0.0)
+        other = replace(kept, index=1, event_id="webhook-id:test:1")
+
+        outcomes, _ = await made.service.accept([kept, other])
+
+    refusals = {each.index: each.refusal for each in outcomes}
+    assert isinstance(refusals[0], BadRequest) and refusals[1] is None

@@ -180,6 +180,17 @@ async def test_without_an_event_id_every_call_is_a_run(nobody: httpx.AsyncClient
     assert ids[0] != ids[1]
 
 
+@pytest.mark.parametrize("header", ["Idempotency-Key", "webhook-id", "X-Headrace-Event-Id"])
+async def test_an_event_id_of_tests_is_refused(header: str, nobody: httpx.AsyncClient, services: Services) -> None:
+    refused = await nobody.post(ECHO, headers={header: "test:1"})
+    fine = await nobody.post(ECHO, headers={header: "testing:1"})
+
+    said = refused.json()
+    assert (refused.status_code, fine.status_code) == (400, 200)
+    assert said["problems"][0]["where"] == header.lower() and "tests of flows" in said["problems"][0]["message"]
+    assert len(services.executor.events) == 1
+
+
 async def test_event_and_correlation_ids_have_a_length(nobody: httpx.AsyncClient, services: Services) -> None:
     long_id = await nobody.post(ECHO, headers={"Idempotency-Key": "x" * 256})
     long_correlation = await nobody.post(ECHO, params={"correlationId": "x" * 256})

@@ -45,6 +45,8 @@ from headrace_executor.store import Accepted, ExecutorStore, RunFilter
 MAX_EVENT_ID = 512
 MAX_CONTENT_BYTES = 15 * 1024 * 1024
 ANSWER_POLL_SECONDS = 0.5
+TRIAL = "test:"
+"""How the event ids of trials begin, and of nothing else."""
 OVERLOAD_RETRY = timedelta(seconds=2)
 
 
@@ -127,6 +129,7 @@ class ExecutionService:
         candidates: list[_Candidate] = []
         for event in events:
             try:
+                _check_event_id(event.event_id)
                 plan = self._plans.fresh(event.flow_id) or await self._active_plan(event.flow_id)
                 candidates.append(self._candidate(event, plan))
             except HeadraceError as error:
@@ -387,6 +390,12 @@ class ExecutionService:
         retried = await self._store.retry_unprocessed(tenant_id, message_ids, self._clock.now().timestamp())
         self._engine.nudge()
         return retried
+
+
+def _check_event_id(event_id: str) -> None:
+    """Raise BadRequest for the id of an event from outside that would pass for a trial."""
+    if event_id.startswith(TRIAL):
+        raise BadRequest(f"Event ids that begin with {TRIAL!r} are kept for tests of flows. Choose another id.")
 
 
 def _shown(run: Run) -> Run:

@@ -17,11 +17,8 @@ from headrace_core.ids import new_id
 
 from headrace_executor.plan import Plan, PlannedNode, schedule_of
 from headrace_executor.plans import Plans
-from headrace_executor.service import ExecutionService, own_event
+from headrace_executor.service import TRIAL, ExecutionService, own_event
 from headrace_executor.watching import Watching
-
-TRIAL = "test:"
-"""How the event ids of trials begin."""
 
 _OVER = frozenset({"done", "failed", "cancelled", "quarantined"})
 

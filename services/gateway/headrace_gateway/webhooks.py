@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from headrace_gateway import heads
 from headrace_gateway.bodies import Parsed, parse_body, parse_form, read_body
-from headrace_gateway.clients.executions import Answer, Event
+from headrace_gateway.clients.executions import RESERVED, TRIAL, Answer, Event
 from headrace_gateway.coalescer import Coalescer, Outcome
 from headrace_gateway.cors import Cors
 from headrace_gateway.errors import Headers, MethodNotAllowed, answer_of, one_problem
@@ -160,6 +160,8 @@ def _event_id(scope: Scope) -> str:
             text = given.decode("latin-1").strip()
             if len(text) > MAX_EVENT_ID:
                 raise one_problem(name.decode(), f"An event id takes at most {MAX_EVENT_ID} characters.")
+            if text.startswith(TRIAL):
+                raise one_problem(name.decode(), *RESERVED)
             return f"{name.decode()}:{text}"
     return ""
 

@@ -67,6 +67,13 @@ class Accepted:
     answers: Sequence[Answer]
 
 
+TRIAL = "test:"
+"""How the event ids of tests of flows begin, and of nothing else."""
+
+RESERVED = (f"Event ids that begin with {TRIAL!r} are kept for tests of flows.", "Choose another id.")
+"""What is wrong with such an id that comes from outside, and what to do."""
+
+
 class ExecutionClient:
     def __init__(self, channel: Channel, timeout_seconds: float) -> None:
         self._stub = ExecutionServiceStub(channel)
