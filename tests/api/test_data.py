@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from .people import HOOK, echo_flow, make_running, until
+from .people import HOOK, People, echo_flow, make_running, until
 
 FILE_HEADERS = {"uploader-file-id": "f1", "uploader-file-name": "x.bin", "uploader-chunk-size": "4"}
 
@@ -108,3 +108,17 @@ async def test_the_log_is_aggregated_in_the_syntax_of_elasticsearch(user: httpx.
     assert {bucket["key"] for day in buckets for bucket in day["components"]["buckets"]} <= {HOOK, "reply"}
     assert set(said["aggregations"]["runs"]) == {"value"}
     assert (refused.status_code, refused.json()["problems"][0]["where"]) == (400, "aggs.a.terms.script")
+
+
+async def test_files_that_a_filter_finds_are_removed_and_only_ones_own(people: People) -> None:
+    for client in (people.ann, people.bob):
+        for name in ("a.txt", "b.txt", "c.csv"):
+            await client.post("/files", files={"file": (name, b"x")})
+
+    gone = (await people.ann.delete("/files", params={"filter": "filename:~txt$"})).json()
+    again = (await people.ann.delete("/files", params={"filter": "filename:~txt$"})).json()
+
+    assert (gone["deletedCount"], again["deletedCount"]) == (2, 0)
+    assert [each["filename"] for each in (await people.ann.get("/files")).json()] == ["c.csv"]
+    assert (await people.bob.get("/files/count")).json() == {"count": 3}
+    assert (await people.ann.delete("/files")).status_code == 400

@@ -54,6 +54,24 @@ async def test_flows_that_others_share_are_listed_filtered_and_counted(people: P
     assert (await people.admin.get("/flows?sharedWithPermissions=read&allTenants=true")).status_code == 400
 
 
+async def test_a_copy_has_the_fields_that_were_chosen_and_two_versions_are_compared(user: httpx.AsyncClient) -> None:
+    record = {"name": "One", "flow": echo_flow(), "description": "d", "customFields": {"kind": "a"}}
+    flow_id = (await user.post("/flows", json=record)).json()["flowId"]
+
+    async def copied(projection: str) -> tuple[set[str], int]:
+        answer = await user.post(f"/flows/{flow_id}/clone", json={"projection": projection, "setComponentIdMap": False})
+        copy = (await user.get(f"/flows/{answer.json()['cloneId']}")).json()
+        return {"description", "customFields", "componentIdMap"} & set(copy), len(copy["flow"])
+
+    assert await copied("name,flow") == (set(), 2)
+    assert await copied("description") == ({"description"}, 0)
+    assert await copied("-customFields") == ({"description"}, 2)
+    assert await copied("-flow,-description") == ({"customFields"}, 0)
+    await user.put(f"/flows/{flow_id}", json={"flow": {}})
+    difference = (await user.get(f"/flows/{flow_id}/versions/diff?from=1&to=2")).json()
+    assert (difference["from"], difference["to"], len(difference["components"]["removed"])) == (1, 2, 2)
+
+
 async def test_a_flow_is_started_cloned_checked_and_stopped(user: httpx.AsyncClient) -> None:
     flow_id = await make_running(user, echo_flow())
     refused = await user.put(f"/flows/{flow_id}", json={"flow": {}})

@@ -14,7 +14,7 @@ from headrace_flow_manager.configuration import FlowManagerSettings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .house import ANN, House, dump, load, open_house, scope, where
+from .house import ANN, BOB, House, dump, load, open_house, scope, where
 
 MEBIBYTE = 1024 * 1024
 
@@ -231,3 +231,20 @@ async def test_files_saved_at_once_do_not_mix(house: House) -> None:
     await asyncio.gather(*(save(house, content, file_id, chunk=1000) for file_id, content in contents.items()))
 
     assert {file_id: await read(house, file_id=file_id) for file_id in contents} == contents
+
+
+async def test_files_that_a_filter_finds_go_some_at_a_time_and_nobody_elses(house: House) -> None:
+    for number in range(103):
+        await save(house, b"x", f"f{number}")
+    theirs = await house.files.OpenFile(pb.OpenFileRequest(scope=scope(BOB), file_id="f1", filename="a.txt"))
+    await house.files.FinishFile(pb.FinishFileRequest(scope=scope(BOB), upload_id=theirs.upload_id))
+    query = where("filename", query_pb2.OPERATOR_EQUAL, "a.txt")
+
+    first = await house.files.DeleteFiles(pb.DeleteFilesRequest(scope=scope(ANN), query=query))
+    second = await house.files.DeleteFiles(pb.DeleteFilesRequest(scope=scope(ANN), query=query))
+    with pytest.raises(BadRequest, match="No filter"):
+        await house.files.DeleteFiles(pb.DeleteFilesRequest(scope=scope(BOB)))
+
+    assert [(each.deleted, each.remaining) for each in (first, second)] == [(100, 3), (3, 0)]
+    assert (await house.files.ListFiles(pb.ListFilesRequest(scope=scope(ANN)))).total == 0
+    assert (await house.files.ListFiles(pb.ListFilesRequest(scope=scope(BOB)))).total == 1

@@ -192,7 +192,7 @@ class Flows(flow_rpc.FlowServiceServicer):
         versions = self.versions[self._get(request).flow_id]
         if request.version > len(versions):
             raise errors.NotFound("flow version", str(request.version))
-        return versions[request.version - 1]
+        return versions[(request.version or len(versions)) - 1]
 
     async def CreateFlow(self, request: flows.CreateFlowRequest, context: object) -> flows.CreateFlowResponse:
         made = flow.Flow(
@@ -253,6 +253,7 @@ class Flows(flow_rpc.FlowServiceServicer):
         record = orjson.loads(found.record)
         record["name"] = request.prefix + record.get("name", "")
         kept = {name: value for name, value in record.items() if name not in request.without}
+        kept = {name: value for name, value in kept.items() if not request.only or name in request.only}
         create = flows.CreateFlowRequest(scope=request.scope, record=orjson.dumps(kept))
         return flows.CloneFlowResponse(flow=(await self.CreateFlow(create, context)).flow)
 
@@ -573,6 +574,13 @@ class Files(file_rpc.FileServiceServicer):
         self._file(request)
         del self.kept[request.file_id]
         return files.DeleteFileResponse()
+
+    async def DeleteFiles(self, request: files.DeleteFilesRequest, context: object) -> files.DeleteFilesResponse:
+        """One of them a call, whatever the filter says."""
+        mine = [each.file_id for each in self.kept.values() if each.tenant_id == request.scope.tenant_id]
+        for file_id in mine[:1]:
+            del self.kept[file_id]
+        return files.DeleteFilesResponse(deleted=len(mine[:1]), remaining=len(mine[1:]))
 
 
 @dataclass

@@ -229,3 +229,13 @@ async def test_administrators_replace_the_modifiers(user: httpx.AsyncClient, adm
     assert (await user.get("/modifiers")).json() == document
     assert (await admin.delete("/modifiers")).json() == {}
     assert (await admin.put("/modifiers", json={"categories": {}})).status_code == 400
+
+
+async def test_files_are_removed_by_a_filter_and_never_by_saying_nothing(user: httpx.AsyncClient) -> None:
+    for number in range(3):
+        await user.post("/files", files={"file": (f"{number}.txt", b"x")})
+
+    for nothing in ("/files", "/files?filter=", "/files?pattern=txt", "/files?filter[]="):
+        assert (await user.delete(nothing)).status_code == 400
+    assert (await user.get("/files/count")).json() == {"count": 3}
+    assert (await user.delete("/files?filter=filename:~txt")).json() == {"deletedCount": 3, "remaining": 0}

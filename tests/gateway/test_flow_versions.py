@@ -105,6 +105,19 @@ async def test_two_versions_are_compared_by_component_field_and_link(user: httpx
     assert (same["isSame"], same["onlyMoves"]) == (True, True)
 
 
+async def test_versions_are_compared_by_query_too_and_up_to_the_newest(user: httpx.AsyncClient) -> None:
+    flow_id = await make(user)
+    await user.put(f"/flows/{flow_id}", json={"flow": {}})
+    place = f"/flows/{flow_id}/versions"
+    by_path = (await user.get(f"{place}/1/diff/2")).json()
+
+    assert (await user.get(f"{place}/diff?from=1&to=2")).json() == {**by_path, "to": 2}
+    assert (await user.get(f"{place}/diff?from=1")).json()["links"] == by_path["links"]
+    assert (await user.get(f"{place}/diff?from=9&to=1")).status_code == 404
+    for wrong in ("", "?to=1", "?from=0", "?from=x", "?from=1&to=x"):
+        assert (await user.get(f"{place}/diff{wrong}")).status_code == 400
+
+
 async def test_versions_of_others_are_not_there(user: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
     flow_id = await make(user)
     place = f"/flows/{flow_id}/versions"

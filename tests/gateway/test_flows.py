@@ -149,7 +149,19 @@ async def test_a_copy_leaves_fields_out_and_has_a_prefix(user: httpx.AsyncClient
     assert copy["name"] == "Copy of Greet"
     assert "sharedWith" not in copy
     assert (await user.post(f"/flows/{flow_id}/clone")).status_code == 200
-    assert (await user.post(f"/flows/{flow_id}/clone", json={"projection": "name"})).status_code == 400
+
+
+async def test_a_copy_takes_chosen_fields_whole(user: httpx.AsyncClient, services: Services) -> None:
+    flow_id = await make(user, description="d", customFields={"kind": "x"})
+    place = f"/flows/{flow_id}/clone"
+
+    answer = await user.post(place, json={"projection": "name, flow"})
+    copy = (await user.get(f"/flows/{answer.json()['cloneId']}")).json()
+
+    assert (copy["name"], "flow" in copy, "description" in copy) == ("Greet", True, False)
+    assert (list(services.flows.clones[0].only), list(services.flows.clones[0].without)) == (["name", "flow"], [])
+    for wrong in ("name,-flow", "customFields.kind", "-customFields.kind"):
+        assert (await user.post(place, json={"projection": wrong})).status_code == 400
 
 
 async def test_what_a_copy_is_to_have_is_passed_on_and_the_id_map_is_the_rule(
@@ -195,6 +207,16 @@ async def test_lists_are_asked_for_as_clients_do(user: httpx.AsyncClient, servic
     assert (query.sort[0].field, query.sort[0].descending, query.limit) == ("mtime", True, 1)
     assert "flow" not in answer.json()[0]
     assert (await user.get("/flows/count")).json() == {"count": 1}
+
+
+async def test_a_message_cannot_pass_for_a_test(user: httpx.AsyncClient, services: Services) -> None:
+    flow_id = await make(user)
+    node_id = next(iter((await user.get(f"/flows/{flow_id}")).json()["flow"]))
+
+    refused = await user.post(f"/flows/{flow_id}", json={"componentId": node_id, "eventId": "test:1"})
+
+    assert (refused.status_code, refused.json()["problems"][0]["where"]) == (400, "eventId")
+    assert services.executor.events == []
 
 
 async def test_a_message_goes_into_ones_own_flow_only(

@@ -62,6 +62,7 @@ METHODS: Mapping[str, Method] = {
         again="WriteFile GetFile ReadFile ListFiles",
         once="OpenFile FinishFile DeleteFile",
     ),
+    **_rows("headrace.file.v1.FileService", "gateway", once="DeleteFiles"),
     **_rows("headrace.setting.v1.SettingService", "gateway", again="GetModifiers PutModifiers DeleteModifiers"),
     **_rows(
         "headrace.setting.v1.SettingService",

@@ -1,11 +1,13 @@
 """What can be done with files."""
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 from headrace_core import Json
 from headrace_core.clock import Clock
-from headrace_core.errors import BadRequest, RevisionConflict, TooLarge
+from headrace_core.errors import BadRequest, NotFound, RevisionConflict, TooLarge
 from headrace_core.ids import new_id
 
 from headrace_flow_manager.files import model
@@ -14,6 +16,7 @@ from headrace_flow_manager.files.store import FileStore
 from headrace_flow_manager.query import ListQuery, Page
 from headrace_flow_manager.scope import Tenants
 
+AT_ONCE = 100
 _FINISH_ATTEMPTS = 3
 
 
@@ -74,6 +77,21 @@ class FileService:
     async def delete(self, tenant: str, file_id: str) -> None:
         """Remove a file. Raises NotFound."""
         await self._store.delete(tenant, file_id)
+
+    async def delete_found(self, tenant: str, query: ListQuery) -> tuple[int, int]:
+        """Remove up to 100 of the files that the query finds; how many, and how many it still finds.
+
+        Raises BadRequest for a query that finds everything.
+        """
+        if not query.conditions and not query.pattern:
+            raise BadRequest("No filter says which files. Give one: all files are never removed by saying nothing.")
+        page = await self._store.page(tenant, replace(query, sort=(), offset=0, limit=AT_ONCE))
+        deleted = 0
+        for file in page.items:
+            with suppress(NotFound):  # somebody else removed it
+                await self._store.delete(tenant, file.file_id)
+                deleted += 1
+        return deleted, page.total - len(page.items)
 
     async def prune(self) -> bool:
         """Take away uploads that nobody finishes."""

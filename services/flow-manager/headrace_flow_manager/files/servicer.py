@@ -54,6 +54,10 @@ class FileServicer(grpc_pb.FileServiceServicer):
         await self._files.delete(tenant_of(request.scope), request.file_id)
         return pb.DeleteFileResponse()
 
+    async def DeleteFiles(self, request: pb.DeleteFilesRequest, context: object) -> pb.DeleteFilesResponse:
+        deleted, remaining = await self._files.delete_found(tenant_of(request.scope), query_of(request.query))
+        return pb.DeleteFilesResponse(deleted=deleted, remaining=remaining)
+
 
 def _file(file: File) -> pb.File:
     return pb.File(

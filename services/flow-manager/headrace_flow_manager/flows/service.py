@@ -32,11 +32,16 @@ class CloneOptions:
 
     prefix: str = ""
     without: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
     additional: Mapping[str, Json] | None = None
     set_origin_flow_id: bool = False
     set_component_id_map: bool = False
     is_template_instance: bool = False
     connect_accounts: bool = False
+
+    def takes(self, name: str) -> bool:
+        """Whether this field of the origin is copied."""
+        return name not in self.without and (not self.only or name in self.only)
 
 
 class FlowService:
@@ -134,11 +139,12 @@ class FlowService:
     async def clone(self, tenant: str, flow_id: str, options: CloneOptions) -> Flow:
         """Copy a flow, of the tenant or shared to be read, under new component ids. The copy is stopped."""
         origin = await self._reach(tenant, flow_id, "read")
-        ids = cloning.fresh_ids(origin.descriptor)
+        nodes = origin.descriptor if options.takes("flow") else {}
+        ids = cloning.fresh_ids(nodes)
         fields = {
             name: value
             for name, value in origin.record.items()
-            if name not in options.without
+            if options.takes(name)
             and name not in ("originFlowId", "componentIdMap", "templateId", "templateVersion")
             and not (name == "sharedWith" and origin.tenant_id != tenant)
         }
@@ -154,7 +160,7 @@ class FlowService:
                 "type": "integration-instance",
             }
         keeps_accounts = options.connect_accounts and origin.tenant_id == tenant
-        descriptor = origin.descriptor if keeps_accounts else cloning.without_accounts(origin.descriptor)
+        descriptor = nodes if keeps_accounts else cloning.without_accounts(nodes)
         fields["flow"] = cloning.with_ids(descriptor, ids)
         fields |= dict(options.additional or {})
         if "wizard" in fields:

@@ -86,6 +86,7 @@ class FlowServicer(grpc_pb.FlowServiceServicer):
         options = CloneOptions(
             prefix=request.prefix,
             without=tuple(request.without),
+            only=tuple(request.only),
             additional=json_text.decode_object(request.additional, "additional fields"),
             set_origin_flow_id=request.set_origin_flow_id,
             set_component_id_map=request.set_component_id_map,

@@ -83,6 +83,12 @@ class FileClient:
         request = file_service_pb2.DeleteFileRequest(scope=scope_to_proto(scope), file_id=file_id)
         await self._stub.DeleteFile(request, timeout=self._timeout)
 
+    async def delete_some(self, scope: Scope, query: ListQuery) -> tuple[int, int]:
+        """Remove some of the files that the query finds; how many, and how many are left. Raises BadRequest."""
+        request = file_service_pb2.DeleteFilesRequest(scope=scope_to_proto(scope), query=query_to_proto(query))
+        answer = await self._stub.DeleteFiles(request, timeout=self._timeout)
+        return answer.deleted, answer.remaining
+
 
 def _file_to_json(file: file_service_pb2.File) -> dict[str, Json]:
     return {

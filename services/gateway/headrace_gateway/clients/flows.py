@@ -27,6 +27,7 @@ class CloneOptions:
 
     prefix: str = ""
     without: Sequence[str] = ()
+    only: Sequence[str] = ()
     additional: dict[str, Json] = field(default_factory=dict)
     set_origin_flow_id: bool = False
     set_component_id_map: bool = False
@@ -120,6 +121,7 @@ class FlowClient:
             flow_id=flow_id,
             prefix=options.prefix,
             without=list(options.without),
+            only=list(options.only),
             additional=orjson.dumps(options.additional),
             set_origin_flow_id=options.set_origin_flow_id,
             set_component_id_map=options.set_component_id_map,

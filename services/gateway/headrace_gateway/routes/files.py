@@ -1,7 +1,7 @@
 """Files: upload in one request or in chunks, download whole or a range."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote
 
 from headrace_core import Json, errors
@@ -20,6 +20,7 @@ from headrace_gateway.routing import Answer, Limit, Parameter, Policy, Route
 from headrace_gateway.schemas import LIST_PARAMETERS, TEXT, WHOLE, an_object, array_of, ref
 
 MAX_CHUNKS = 100_000
+MAX_ROUNDS = 100
 _FILE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})\Z", re.ASCII)
 # A file is shown by nobody on the API's origin: it is saved, and scripts in it run nowhere.
@@ -102,6 +103,19 @@ async def sent_file(call: Call, scope: Scope, file_id: str) -> Response:
 async def delete_file(call: Call) -> Response:
     await call.clients.files.delete(call.scope, call.value("id"))
     return answer({"fileId": call.value("id")})
+
+
+async def delete_files(call: Call) -> Response:
+    query = queries.list_query(call.parameters)
+    if not query.filter:
+        raise one_problem("filter", "No filter says which files.", "Write name:value, for instance filename:a.txt.")
+    deleted, remaining = 0, 1
+    for _ in range(MAX_ROUNDS):
+        if not remaining:
+            break
+        gone, remaining = await call.clients.files.delete_some(call.scope, query)
+        deleted += gone
+    return answer({"deletedCount": deleted, "remaining": remaining})
 
 
 def byte_range(header: str, size: int) -> tuple[int, int] | None:
@@ -223,6 +237,27 @@ ROUTES = (
         summary="List files",
         parameters=LIST_PARAMETERS,
         answers=(Answer(200, "A page.", array_of(ref("File"))),),
+        errors=(400,),
+    ),
+    Route(
+        method="DELETE",
+        path="/files",
+        handler=delete_files,
+        policy=Policy.USER,
+        tag="Files",
+        summary="Remove the files that a filter finds",
+        description=(
+            "Only one's own, and only with a filter. Of very many some `remaining` are left for another call; one that "
+            "is interrupted has removed some."
+        ),
+        parameters=(replace(LIST_PARAMETERS[0], required=True), LIST_PARAMETERS[1]),
+        answers=(
+            Answer(
+                200,
+                "How many were removed.",
+                an_object({"deletedCount": WHOLE, "remaining": WHOLE}, required=("deletedCount",)),
+            ),
+        ),
         errors=(400,),
     ),
     Route(

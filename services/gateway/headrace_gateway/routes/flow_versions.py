@@ -64,12 +64,22 @@ async def restore_version(call: Call) -> Response:
 
 
 async def compare_versions(call: Call) -> Response:
-    flow_id, numbers = call.value("id"), (_number(call, "version"), _number(call, "other"))
-    flows = call.clients.flows
-    before, after = [(await flows.version(call.reading_scope, flow_id, each))["flow"] for each in numbers]
+    return await _compared(call, _number(call, "version"), _number(call, "other"))
+
+
+async def compare_named_versions(call: Call) -> Response:
+    to = call.text("to")
+    return await _compared(call, _whole("from", call.text("from")), _whole("to", to) if to else NEWEST)
+
+
+async def _compared(call: Call, *numbers: int) -> Response:
+    flows, flow_id = call.clients.flows, call.value("id")
+    before, after = [await flows.version(call.reading_scope, flow_id, each) for each in numbers]
     # Descriptors may be large: they are read beside the event loop.
-    found = await asyncio.to_thread(lambda: difference(parse_descriptor(before), parse_descriptor(after)))
-    return answer({"flowId": flow_id, "from": numbers[0], "to": numbers[1], **_difference(found)})
+    found = await asyncio.to_thread(
+        lambda: difference(parse_descriptor(before["flow"]), parse_descriptor(after["flow"]))
+    )
+    return answer({"flowId": flow_id, "from": before["version"], "to": after["version"], **_difference(found)})
 
 
 async def migrate_runs(call: Call) -> Response:
@@ -92,7 +102,10 @@ async def migrate_runs(call: Call) -> Response:
 
 def _number(call: Call, name: str) -> int:
     """The number of a version in the path. Raises ValidationFailed."""
-    text = call.value(name)
+    return _whole(name, call.value(name))
+
+
+def _whole(name: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 0 < len(text) <= 15 and int(text) > 0):
         raise one_problem(name, f"{text[:40]!r} is no version of a flow.", "Versions are counted from 1.")
     return int(text)
@@ -152,6 +165,8 @@ def _place(x: float, y: float) -> dict[str, Json]:
 
 
 MAX_MIGRATED = 200
+NEWEST = 0
+"""What stands for the newest version where one is asked for by number."""
 
 _LABEL = an_object({"label": {"type": "string", "maxLength": 200}}, required=("label",))
 _NEW_LABEL = an_object({"label": {"type": "string", "minLength": 1, "maxLength": 200}}, required=("label",))
@@ -315,6 +330,22 @@ ROUTES = (
             "run. A field that is missing on one side has no `from` or no `to`."
         ),
         parameters=(ALL_TENANTS,),
+        answers=(Answer(200, "The difference.", _DIFFERENCE),),
+        errors=(400, 403, 404),
+    ),
+    Route(
+        method="GET",
+        path="/flows/{id}/versions/diff",
+        handler=compare_named_versions,
+        policy=Policy.USER,
+        tag="Flow versions",
+        summary="What lies between two versions, by query",
+        description="The same as GET /flows/{id}/versions/{version}/diff/{other}; without `to` up to the newest.",
+        parameters=(
+            Parameter("from", "The older version.", {"type": "integer", "minimum": 1}, required=True),
+            Parameter("to", "The newer version; the newest where it is left out.", {"type": "integer", "minimum": 1}),
+            ALL_TENANTS,
+        ),
         answers=(Answer(200, "The difference.", _DIFFERENCE),),
         errors=(400, 403, 404),
     ),

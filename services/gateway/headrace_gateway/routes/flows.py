@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from headrace_gateway import queries
 from headrace_gateway.call import Call, answer, json_text
-from headrace_gateway.clients.executions import Event
+from headrace_gateway.clients.executions import RESERVED, TRIAL, Event
 from headrace_gateway.clients.flows import CloneOptions
 from headrace_gateway.errors import one_problem
 from headrace_gateway.queries import Condition, ListQuery
@@ -126,6 +126,8 @@ async def inject_message(call: Call) -> Response:
     if not isinstance(nodes, dict) or node_id not in nodes:
         raise errors.NotFound("component", node_id[:100])
     event_id = given.get("eventId")
+    if str(event_id or "").startswith(TRIAL):
+        raise one_problem("eventId", *RESERVED)
     event = Event(
         flow_id=flow_id,
         node_id=node_id,
@@ -170,13 +172,14 @@ def _shared_for(call: Call) -> list[str]:
 
 
 def _clone_options(given: dict[str, Json]) -> CloneOptions:
-    hidden = queries.projection({"projection": [str(given.get("projection", ""))]})
-    if hidden.names and not hidden.without:
-        raise one_problem("projection", "A copy can leave fields out, not choose them.", "Write -a,-b.")
+    projection = queries.projection({"projection": [str(given.get("projection", ""))]})
+    if any("." in name for name in projection.names):
+        raise one_problem("projection", "A copy takes fields whole.", "Write name,flow or -sharedWith, without dots.")
     additional = given.get("additional")
     return CloneOptions(
         prefix=str(given.get("prefix", "")),
-        without=hidden.names,
+        without=projection.names if projection.without else (),
+        only=() if projection.without else projection.names,
         additional=additional if isinstance(additional, dict) else {},
         set_origin_flow_id=given.get("setOriginFlowId") is True,
         set_component_id_map=given.get("setComponentIdMap", True) is True,
@@ -330,8 +333,8 @@ ROUTES = (
         description=(
             "The copy has component ids of its own, everywhere in the descriptor and the wizard; its componentIdMap "
             "maps the old to the new ones, unless setComponentIdMap is false. It uses the accounts chosen in the "
-            "origin with connectAccounts only, and those of somebody else's flow never. `additional` fields replace "
-            "copied ones."
+            "origin with connectAccounts only, and those of somebody else's flow never. `projection` names the fields "
+            "to copy (name,flow) or to leave out (-sharedWith); `additional` fields replace copied ones."
         ),
         request=an_object(
             {
