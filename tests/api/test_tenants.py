@@ -25,8 +25,20 @@ from .people import HOOK, echo_flow, failing_flow, make_running, until
 
 CANARY = "annscanary"
 TWIN = "bobstwin"
+TASKS = "/plugins/appmixer/utils/tasks"
 # Names under which ids may come, besides those that a route's own schema has.
-ID_NAMES = ("flowId", "storeId", "userId", "componentId", "correlationId", "fileId", "chartId", "accountId", "runId")
+ID_NAMES = (
+    "flowId",
+    "storeId",
+    "userId",
+    "componentId",
+    "correlationId",
+    "fileId",
+    "chartId",
+    "accountId",
+    "runId",
+    "taskId",
+)
 NOT_IDS = {"limit", "offset", "size", "from", "sort", "projection", "includes", "excludes", "trace", "allTenants"}
 # Who makes a flow may choose its id, and ids of flows are unique in the installation, as webhooks are found by them
 # alone: that an id is taken is told, whose it is and what it has is not.
@@ -53,6 +65,10 @@ async def furnish(client: httpx.AsyncClient, mark: str) -> dict[str, str]:
     await client.post(f"/store/{store_id}/key", json={"value": mark})
     file_id = (await client.post("/files", files={"file": (f"{mark}.txt", mark.encode())})).json()["fileId"]
     chart_id = (await client.post("/charts", json={"name": f"Chart {mark}", "type": "bar"})).json()["chartId"]
+    asked = {"title": f"Task {mark}", "requester": f"{mark}@example.com", "approver": f"{mark}@example.org"}
+    task_id = (await client.post(f"{TASKS}/tasks", json=asked)).json()["taskId"]
+    url = f"{client.base_url}/flows/{flow_id}/components/{HOOK}"
+    hook_id = (await client.post(f"{TASKS}/webhooks", json={"taskId": task_id, "url": url})).json()["webhookId"]
     search = f"/logs?flowId={flow_id}&portType=in"
     logged = await until(lambda: client.get(search), lambda said: bool(said["hits"]))
     return {
@@ -63,6 +79,8 @@ async def furnish(client: httpx.AsyncClient, mark: str) -> dict[str, str]:
         "store": store_id,
         "file": file_id,
         "chart": chart_id,
+        "task": task_id,
+        "hook": hook_id,
         "record": logged["hits"][0]["_id"],
         "index": logged["hits"][0]["_index"],
         "user": (await client.get("/user")).json()["id"],
@@ -151,6 +169,7 @@ async def world_of(client: httpx.AsyncClient, ids: Mapping[str, str]) -> dict[st
         "/flows?sort=flowId",
         "/stores",
         "/charts",
+        f"{TASKS}/tasks",
         f"/store?storeId={ids['store']}",
         "/files",
         f"/files/{ids['file']}",

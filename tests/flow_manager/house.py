@@ -23,6 +23,7 @@ from headrace.query.v1 import query_pb2
 from headrace.scope.v1 import scope_pb2
 from headrace.setting.v1.setting_service_pb2_grpc import SettingServiceStub
 from headrace.store.v1.store_service_pb2_grpc import StoreServiceStub
+from headrace.task.v1.task_service_pb2_grpc import TaskServiceStub
 from headrace_core import Json
 from headrace_core.clock import TestClock
 from headrace_core.errors import HeadraceError, Unavailable
@@ -193,6 +194,7 @@ class House:
         self.stores: Any = StoreServiceStub(self.channel)
         self.files: Any = FileServiceStub(self.channel)
         self.settings: Any = SettingServiceStub(self.channel)
+        self.tasks: Any = TaskServiceStub(self.channel)
 
     async def create(self, name: str = "one", tenant: str = ANN, **fields: Json) -> flow_pb2.Flow:
         """A new flow; it is fit to start where `flow` is not given."""

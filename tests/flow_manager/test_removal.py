@@ -1,5 +1,7 @@
 """A user leaves: everything of theirs goes, nothing of anybody else, whatever dies on the way."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from headrace.store.v1 import store_service_pb2 as store_pb
 from headrace_core.errors import BadRequest, Conflict, NotFound, Unauthenticated, Unavailable
 from headrace_flow_manager.query import ListQuery
 from headrace_flow_manager.stores.bundle import Stores
+from headrace_flow_manager.tasks.model import Viewer
 
 from tests.contracts.flow_manager import OpenStores
 
@@ -34,13 +37,15 @@ async def furnish(house: House, tenant: str) -> str:
     await house.stores.CreateStore(store_pb.CreateStoreRequest(scope=scope(tenant), name="s"))
     opened = await house.files.OpenFile(file_pb.OpenFileRequest(scope=scope(tenant), filename="a.txt"))
     await house.files.FinishFile(file_pb.FinishFileRequest(scope=scope(tenant), upload_id=opened.upload_id))
+    await house.app.tasks.create(tenant, {"title": "t", "approver": "eve@x.example", "requester": "ron@x.example"})
     return flow.flow_id
 
 
 async def kept(stores: Stores, tenant: str) -> list[int]:
 
     pages = (stores.flows, stores.data_stores, stores.files)
-    return [(await each.page(tenant, ListQuery())).total for each in pages]
+    tasks = await stores.tasks.page(Viewer(tenant), None, ListQuery(), datetime.now(UTC))
+    return [*[(await each.page(tenant, ListQuery())).total for each in pages], tasks.total]
 
 
 async def test_everything_of_a_user_goes_and_nothing_of_another(open_stores: OpenStores, tmp_path: Any) -> None:
@@ -58,8 +63,8 @@ async def test_everything_of_a_user_goes_and_nothing_of_another(open_stores: Ope
         assert again.ticket == begun.ticket
         assert ended.status == people_pb2.DEPARTURE_STATUS_COMPLETED
         assert ended.steps_done == ended.steps_total > 4
-        assert await kept(stores, ann.user.user_id) == [0, 0, 0]
-        assert await kept(stores, bob.user.user_id) == [2, 1, 1]
+        assert await kept(stores, ann.user.user_id) == [0, 0, 0, 0]
+        assert await kept(stores, bob.user.user_id) == [2, 1, 1, 1]
         heard = [call[0] for call in house.execution.calls if call[1] == running[0]]
         assert heard == ["activate", "deactivate", "forget"]
         assert running[1] not in [call[1] for call in house.execution.calls if call[0] != "activate"]
@@ -86,7 +91,7 @@ async def test_a_removal_goes_on_where_another_process_died(open_stores: OpenSto
             await house.app.removal.round()
 
             assert (await state(house, begun)).status == people_pb2.DEPARTURE_STATUS_COMPLETED
-            assert await kept(stores, ann.user.user_id) == [0, 0, 0]
+            assert await kept(stores, ann.user.user_id) == [0, 0, 0, 0]
 
 
 async def test_a_step_that_is_refused_for_good_fails_the_removal_and_it_can_be_asked_for_again(house: House) -> None:
@@ -111,3 +116,18 @@ async def test_the_last_administrator_cannot_be_removed(house: House) -> None:
     with pytest.raises(Conflict):
         await delete(house, admin.user_id)
     assert (await house.app.people.get(admin.user_id)).active
+
+
+async def test_a_removal_that_a_release_with_fewer_steps_began_is_done_to_the_end(house: House) -> None:
+    ann = await sign_up(house)
+    begun = await delete(house, ann.user.user_id)
+    kept = await house.app.removal.get(ann.user.user_id, begun.ticket)
+    await house.app.removal._departures.save(replace(kept, steps_total=3, steps_done=2))
+
+    await house.app.removal.round()
+
+    ended = await state(house, begun)
+    assert ended.status == people_pb2.DEPARTURE_STATUS_COMPLETED
+    assert ended.steps_done == ended.steps_total == begun.steps_total
+    with pytest.raises(NotFound):
+        await house.people.GetUser(pb.GetUserRequest(user_id=ann.user.user_id))

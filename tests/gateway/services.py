@@ -32,6 +32,8 @@ from headrace.setting.v1 import setting_service_pb2 as settings
 from headrace.setting.v1 import setting_service_pb2_grpc as setting_rpc
 from headrace.store.v1 import store_service_pb2 as stores
 from headrace.store.v1 import store_service_pb2_grpc as store_rpc
+from headrace.task.v1 import task_service_pb2 as task
+from headrace.task.v1 import task_service_pb2_grpc as task_rpc
 from headrace_core import errors, ids
 from headrace_runtime.rpc import LocalServer
 
@@ -827,6 +829,74 @@ class Charts(chart_rpc.ChartServiceServicer):
 
 
 @dataclass
+class Tasks(task_rpc.TaskServiceServicer):
+    """Tasks by id; everybody who is somebody is the approver of their own."""
+
+    kept: dict[str, tuple[str, task.Task]] = field(default_factory=dict)
+    asked: list[Any] = field(default_factory=list)
+
+    def _get(self, request: Any) -> task.Task:
+        self.asked.append(request)
+        viewer = request.viewer
+        if not viewer.HasField("scope") and not viewer.secret:
+            raise errors.Unauthenticated()
+        tenant, found = self.kept.get(request.task_id, ("", None))
+        if found is None or (viewer.secret != "s" and tenant != viewer.scope.tenant_id):
+            raise errors.NotFound("task", request.task_id)
+        return found
+
+    async def CreateTask(self, request: task.CreateTaskRequest, context: object) -> task.CreateTaskResponse:
+        given = orjson.loads(request.document)
+        made = task.Task(
+            task_id=ids.new_id(),
+            title=given["title"],
+            approver=given["approver"],
+            requester=given["requester"],
+            status=task.TASK_STATUS_PENDING,
+            revision=1,
+        )
+        self.kept[made.task_id] = (request.scope.tenant_id, made)
+        return task.CreateTaskResponse(task=made, secrets=task.TaskSecrets(approver="s", requester="r"))
+
+    async def GetTask(self, request: task.GetTaskRequest, context: object) -> task.GetTaskResponse:
+        return task.GetTaskResponse(task=self._get(request))
+
+    async def ListTasks(self, request: task.ListTasksRequest, context: object) -> task.ListTasksResponse:
+        self.asked.append(request)
+        viewer = request.viewer
+        if not viewer.HasField("scope") and not viewer.secret:
+            raise errors.Unauthenticated()
+        own = [each for tenant, each in self.kept.values() if tenant == viewer.scope.tenant_id]
+        return task.ListTasksResponse(tasks=own, total=len(own))
+
+    async def UpdateTask(self, request: task.UpdateTaskRequest, context: object) -> task.UpdateTaskResponse:
+        found = self._get(request)
+        found.title = orjson.loads(request.changes).get("title", found.title)
+        return task.UpdateTaskResponse(task=found)
+
+    async def DecideTask(self, request: task.DecideTaskRequest, context: object) -> task.DecideTaskResponse:
+        found = self._get(request)
+        if found.status != task.TASK_STATUS_PENDING:
+            raise errors.Conflict("A task is decided once.")
+        found.status = task.TASK_STATUS_APPROVED if request.approves else task.TASK_STATUS_REJECTED
+        return task.DecideTaskResponse(task=found)
+
+    async def DeleteTask(self, request: task.DeleteTaskRequest, context: object) -> task.DeleteTaskResponse:
+        if self.kept.get(request.task_id, ("",))[0] != request.scope.tenant_id:
+            raise errors.NotFound("task", request.task_id)
+        del self.kept[request.task_id]
+        return task.DeleteTaskResponse()
+
+    async def AddTaskHook(self, request: task.AddTaskHookRequest, context: object) -> task.AddTaskHookResponse:
+        self.asked.append(request)
+        hook = task.TaskHook(hook_id="h", task_id=request.task_id, url=request.url, state=task.TASK_HOOK_STATE_PENDING)
+        return task.AddTaskHookResponse(hook=hook)
+
+    async def RemoveTaskHook(self, request: task.RemoveTaskHookRequest, context: object) -> task.RemoveTaskHookResponse:
+        return task.RemoveTaskHookResponse()
+
+
+@dataclass
 class Services:
     """All of them, on one local server."""
 
@@ -840,6 +910,7 @@ class Services:
     settings: Settings = field(default_factory=Settings)
     catalog: Catalog = field(default_factory=Catalog)
     aliases: Aliases = field(default_factory=Aliases)  # type: ignore[abstract]  # what no test asks is not acted
+    tasks: Tasks = field(default_factory=Tasks)
     server: LocalServer = field(default_factory=LocalServer)
 
     def __post_init__(self) -> None:
@@ -854,3 +925,4 @@ class Services:
         catalog_rpc.add_CatalogServiceServicer_to_server(self.catalog, self.server)
         alias_rpc.add_AliasServiceServicer_to_server(self.aliases, self.server)
         chart_rpc.add_ChartServiceServicer_to_server(Charts(), self.server)
+        task_rpc.add_TaskServiceServicer_to_server(self.tasks, self.server)

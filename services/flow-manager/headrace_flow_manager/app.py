@@ -51,6 +51,9 @@ from headrace_flow_manager.settings.service import SettingService
 from headrace_flow_manager.settings.servicer import SettingServicer
 from headrace_flow_manager.stores.bundle import Stores
 from headrace_flow_manager.stores.sqlite import open_stores
+from headrace_flow_manager.tasks.service import TaskService
+from headrace_flow_manager.tasks.servicer import TaskServicer
+from headrace_flow_manager.tasks.telling import Telling
 
 PRUNE_EVERY = timedelta(minutes=10)
 
@@ -98,7 +101,8 @@ class FlowManagerApp:
             validate_flow, manifest_of=catalog.manifest, strict=True, known_types=catalog.types
         )
         self.catalog = catalog
-        self.flows = FlowService(stores.flows, GuestBook(stores.people), self.lifecycle, validate, news, clock)
+        guests = GuestBook(stores.people)
+        self.flows = FlowService(stores.flows, guests, self.lifecycle, validate, news, clock)
         self.resolver = FlowResolver(stores.directory)
         ordered = asyncio.Event()
         self.integrations = IntegrationService(
@@ -110,6 +114,9 @@ class FlowManagerApp:
         self.data_stores = DataStoreService(stores.data_stores, clock, records_changed, settings.request_memory)
         self.files = FileService(stores.files, clock, settings.max_file_bytes, settings.upload_lifetime)
         self.charts = ChartService(stores.charts, clock)
+        ended = asyncio.Event()
+        self.tasks = TaskService(stores.tasks, guests, stores.flows.get, clock, ended.set)
+        self.telling = Telling(stores.task_agenda, stores.tasks, execution, clock)
         self.settings = SettingService(stores.documents, clock, default_modifiers)
         self.aliases = AliasService(stores.entries, stores.flows.get, clock)
         self.access = AccessRules(stores.documents, clock)
@@ -128,6 +135,7 @@ class FlowManagerApp:
             stores.files,
             stores.entries,
             stores.charts,
+            stores.tasks,
             log_client,
             clock,
             leaving.set,
@@ -140,6 +148,7 @@ class FlowManagerApp:
                 Loop("work at integrations", self.integrations.round, settings.reconcile_every, ordered),
                 Loop("pruning of work at integrations", self.integrations.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("store relay", self.relay.round, settings.relay_every, records_changed),
+                Loop("ends of tasks", self.telling.round, settings.relay_every, ended),
                 Loop("removal of users", self.removal.round, settings.reconcile_every, leaving),
                 Loop("pruning of removals", self.removal.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("pruning of people", self.people.prune, PRUNE_EVERY, asyncio.Event()),
@@ -150,7 +159,7 @@ class FlowManagerApp:
         )
 
     def register(self, server: Server) -> None:
-        """Answer the seven services of the flow manager at this server."""
+        """Answer the services of the flow manager at this server."""
         FlowServicer(self.flows, self.resolver).register(server)
         IntegrationServicer(self.integrations).register(server)
         PeopleServicer(self.people, self.authenticator, self.recovery, self.removal).register(server)
@@ -159,6 +168,7 @@ class FlowManagerApp:
         FileServicer(self.files).register(server)
         AliasServicer(self.aliases).register(server)
         ChartServicer(self.charts).register(server)
+        TaskServicer(self.tasks).register(server)
         SettingServicer(self.settings, self.sealed, self.access, self.origins).register(server)
 
     async def start(self) -> None:

@@ -1,7 +1,7 @@
 """What the flow manager asks of others: the executor, the log, the bus."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from headrace.execution.v1 import execution_pb2
@@ -10,6 +10,7 @@ from headrace.execution.v1 import execution_service_pb2_grpc as execution_rpc
 from headrace.log.v1 import log_service_pb2 as log_pb
 from headrace.log.v1 import log_service_pb2_grpc as log_rpc
 from headrace.scope.v1 import scope_pb2
+from headrace_core import Json
 from headrace_core.errors import HeadraceError, Unavailable, from_dict
 from headrace_core.ids import derive_id
 from headrace_core.ports import Bus
@@ -19,18 +20,22 @@ from headrace_flow_manager import json_text, times
 from headrace_flow_manager.data_stores.model import Delivery
 from headrace_flow_manager.data_stores.store import Refused
 from headrace_flow_manager.flows.model import Flow
+from headrace_flow_manager.tasks import model as task_model
+from headrace_flow_manager.tasks.model import Hook, Task
+from headrace_flow_manager.tasks.store import Unheard
 
 log = logging.getLogger(__name__)
 
 FLOW_CHANGED = "flow.changed"
 STORE_PORT = "store"
+WEBHOOK_PORT = "webhook"
 RUNS = 100
 
 _OPEN = (execution_pb2.RUN_STATE_READY, execution_pb2.RUN_STATE_RUNNING, execution_pb2.RUN_STATE_WAITING)
 
 
 class ExecutionClient:
-    """Keeps `flows.store.FlowExecution` and `data_stores.store.Triggers`."""
+    """Keeps `flows.store.FlowExecution`, `data_stores.store.Triggers` and `tasks.store.Listeners`."""
 
     def __init__(self, channel: Channel, timeout: timedelta, hooks_timeout: timedelta) -> None:
         self._stub = execution_rpc.ExecutionServiceStub(channel)
@@ -82,11 +87,19 @@ class ExecutionClient:
                 return found
 
     async def accept(self, deliveries: Sequence[Delivery]) -> Sequence[Refused]:
-        events = [_event(index, delivery) for index, delivery in enumerate(deliveries)]
+        errors = await self._refused([_event(index, delivery) for index, delivery in enumerate(deliveries)])
+        return [Refused(deliveries[index], error) for index, error in errors.items()]
+
+    async def tell(self, task: Task, hooks: Sequence[Hook]) -> Sequence[Unheard]:
+        errors = await self._refused([_news(index, task, hook) for index, hook in enumerate(hooks)])
+        return [Unheard(hooks[index], error) for index, error in errors.items()]
+
+    async def _refused(self, events: Sequence[execution_pb2.Event]) -> Mapping[int, HeadraceError]:
+        """By index those that were refused, and those that were not spoken of: they may be tried again."""
         answers = self._stub.Accept(execution_pb.AcceptRequest(events=events), timeout=self._timeout)
         async for answer in answers:  # the first answer has every acceptance; nobody waits for more
             answers.cancel()
-            return _refusals(deliveries, answer.acceptances)
+            return _refusals(events, answer.acceptances)
         raise Unavailable("The executor ended the call without an answer.")
 
 
@@ -144,17 +157,38 @@ def _event(index: int, delivery: Delivery) -> execution_pb2.Event:
     )
 
 
-def _refusals(deliveries: Sequence[Delivery], acceptances: Sequence[execution_pb2.Acceptance]) -> Sequence[Refused]:
-    """Those that were refused, and those that were not spoken of: they are tried again."""
+def _news(index: int, task: Task, hook: Hook) -> execution_pb2.Event:
+    """How a task ended, as a webhook brings it to a component."""
+    content: dict[str, Json] = {
+        "method": "POST",
+        "data": task_model.public(task),
+        "hostname": "",
+        "headers": {"content-type": "application/json"},
+        "query": {},
+        "path": f"/flows/{hook.flow_id}/components/{hook.node_id}",
+    }
+    return execution_pb2.Event(
+        index=index,
+        flow_id=hook.flow_id,
+        node_id=hook.node_id,
+        port=WEBHOOK_PORT,
+        event_id=f"task:{hook.hook_id}",
+        content=json_text.encode(content).encode(),
+    )
+
+
+def _refusals(
+    events: Sequence[execution_pb2.Event], acceptances: Sequence[execution_pb2.Acceptance]
+) -> Mapping[int, HeadraceError]:
     answers = {each.index: each for each in acceptances}
-    refused = []
-    for index, delivery in enumerate(deliveries):
+    refused: dict[int, HeadraceError] = {}
+    for index in range(len(events)):
         answer = answers.get(index)
         if answer is None:
-            refused.append(Refused(delivery, Unavailable("The executor did not say what became of it.")))
+            refused[index] = Unavailable("The executor did not say what became of it.")
         elif answer.HasField("refusal"):
             said = {"code": answer.refusal.code, "message": answer.refusal.message}
-            refused.append(Refused(delivery, from_dict(dict(said))))
+            refused[index] = from_dict(dict(said))
     return refused
 
 

@@ -7,7 +7,7 @@ from headrace_flow_manager.people.store import PeopleStore
 
 
 class GuestBook:
-    """Keeps `flows.store.Guests` from the users there are now, so that a user who is put out loses every share."""
+    """Keeps `flows.store.Guests` and `tasks.store.Addresses` from the users there are: who is put out has no share."""
 
     def __init__(self, people: PeopleStore) -> None:
         self._people = people
@@ -18,3 +18,7 @@ class GuestBook:
         except NotFound:
             return None
         return Guest(user.email, frozenset(user.scopes)) if user.active else None
+
+    async def address(self, user_id: str) -> str:
+        guest = await self.guest(user_id)
+        return "" if guest is None else guest.email

@@ -8,6 +8,7 @@ user, there is somebody to remove the rest of.
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Protocol
 
 from headrace_core.clock import Clock
@@ -25,6 +26,7 @@ from headrace_flow_manager.people.departure import Departure
 from headrace_flow_manager.people.model import UserChange
 from headrace_flow_manager.people.store import DepartureStore, PeopleStore
 from headrace_flow_manager.query import ListQuery
+from headrace_flow_manager.tasks.store import TaskStore
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ class Journals(Protocol):
 
 
 class Removal:
-    """Removes users with flows, runs, states, timers, data stores, files and logs."""
+    """Removes users with flows, runs, states, timers, data stores, files, tasks and logs."""
 
     def __init__(
         self,
@@ -54,6 +56,7 @@ class Removal:
         files: FileStore,
         entries: EntryStore,
         charts: ChartStore,
+        tasks: TaskStore,
         journals: Journals,
         clock: Clock,
         wake: Callable[[], None],
@@ -75,6 +78,7 @@ class Removal:
             self._remove_files,
             entries.delete_owned,
             charts.delete_owned,
+            tasks.delete_owned,
             journals.forget,
             self._remove_user,
         )
@@ -105,6 +109,8 @@ class Removal:
         return False
 
     async def _go_on(self, departure: Departure) -> None:
+        # A release in between may have more steps than the one that began it: it has ended when all of ours are done.
+        departure = replace(departure, steps_total=len(self._steps))
         for step in self._steps[departure.steps_done :]:
             try:
                 await step(departure.user_id)

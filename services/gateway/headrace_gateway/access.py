@@ -8,6 +8,10 @@ from headrace_gateway.identity import Caller
 
 ANY: Final = "*"
 NON_PRIVATE: Final = "non-private"
+TASKS: Final = "people-task"
+TASK_PREFIXES: Final = ("/plugins/appmixer/utils/tasks", "/plugins/headrace/utils/tasks", "/people-task")
+"""Where people tasks are: clients know them by these paths."""
+
 ACTIONS: Final[Mapping[str, str]] = {
     "GET": "read",
     "HEAD": "read",
@@ -49,7 +53,12 @@ def allows_component(rules: Sequence[Rule], caller: Caller, name: str, *, is_pri
 
 
 def resource_of(path: str) -> str:
-    """What a route is about, as rules name it: the first part of its path."""
+    """What a route is about, as rules name it: the first part of its path.
+
+    What can be reached by several paths is one thing, so that no rule is walked around.
+    """
+    if path.startswith(TASK_PREFIXES):
+        return TASKS
     return path.removeprefix("/").partition("/")[0] or ANY
 
 

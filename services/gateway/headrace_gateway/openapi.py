@@ -34,7 +34,10 @@ def openapi_document(routes: Iterable[Route]) -> dict[str, Json]:
         "paths": dict(paths),
         "components": {
             "schemas": dict(COMPONENTS),
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "secret": {"type": "apiKey", "in": "query", "name": "secret"},
+            },
             "responses": {"Error": _error_response()},
         },
     }
@@ -54,11 +57,17 @@ def _operation(route: Route) -> dict[str, Json]:
         "description": f"{route.description}\n\nFor: {route.policy.value}".strip(),
         "parameters": [*map(_path_parameter, route.names), *map(_parameter, route.parameters)],
         "responses": _responses(route),
-        "security": [] if route.policy is Policy.PUBLIC else [{"token": []}],
+        "security": _security(route.policy),
     }
     if route.request is not None:
         operation["requestBody"] = _content_of(route.request, route.request_media_type)
     return operation
+
+
+def _security(policy: Policy) -> Json:
+    """What a caller may come with: one of these; nothing is needed where there are none."""
+    ways: dict[Policy, list[Json]] = {Policy.PUBLIC: [], Policy.SECRET: [{"token": []}, {"secret": []}]}
+    return ways.get(policy, [{"token": []}])
 
 
 def _responses(route: Route) -> dict[str, Json]:

@@ -29,6 +29,7 @@ class Policy(Enum):
 
     PUBLIC = "Anybody."
     USER = "Whoever is signed in."
+    SECRET = "Whoever is signed in, or holds a secret of what is asked for."
     ADMIN = "Administrators."
     SIGN_UP = "Anybody where sign-up is open, else administrators."
     METRICS = "Anybody where metrics are public, else administrators."

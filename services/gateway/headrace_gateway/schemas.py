@@ -155,6 +155,23 @@ COMPONENTS: dict[str, Schema] = {
             "mtime": MOMENT,
         }
     ),
+    "Task": an_object(
+        {
+            "taskId": TEXT,
+            "title": TEXT,
+            "description": TEXT,
+            "status": {"type": "string", "enum": ["pending", "approved", "rejected", "due"]},
+            "approver": TEXT,
+            "requester": TEXT,
+            "decisionBy": MOMENT,
+            "decisionMade": MOMENT,
+            "created": MOMENT,
+            "mtime": MOMENT,
+            "revision": WHOLE,
+            "isApprover": YES_NO,
+        },
+        required=("taskId", "title", "status", "approver", "requester", "revision"),
+    ),
     "LogPage": an_object(
         {"hits": array_of(FREE_OBJECT), "buckets": array_of(FREE_OBJECT), "total": WHOLE, "aggregations": FREE_OBJECT},
     ),

@@ -83,6 +83,12 @@ METHODS: Mapping[str, Method] = {
         again="GetChart ListCharts",
         once="CreateChart UpdateChart DeleteChart",
     ),
+    **_rows(
+        "headrace.task.v1.TaskService",
+        "gateway",
+        again="GetTask ListTasks",
+        once="CreateTask UpdateTask DecideTask DeleteTask AddTaskHook RemoveTaskHook",
+    ),
     **_rows("headrace.execution.v1.ExecutionService", "gateway flow-manager", again="Accept"),
     **_rows("headrace.execution.v1.ExecutionService", "scheduler", again="FireTimers RestoreTimers"),
     **_rows("headrace.execution.v1.ExecutionService", "flow-manager", again="ActivateFlow DeactivateFlow ForgetFlow"),

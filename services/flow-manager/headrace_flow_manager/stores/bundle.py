@@ -10,6 +10,7 @@ from headrace_flow_manager.flows.store import FlowDirectory, FlowStore, TurnStor
 from headrace_flow_manager.insights.store import ChartStore
 from headrace_flow_manager.people.store import DepartureStore, PeopleStore, TokenLookup
 from headrace_flow_manager.settings.store import DocumentStore
+from headrace_flow_manager.tasks.store import TaskAgenda, TaskStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,8 @@ class Stores:
     documents: DocumentStore
     entries: EntryStore
     charts: ChartStore
+    tasks: TaskStore
+    task_agenda: TaskAgenda
     closing: Callable[[], Awaitable[None]]
 
     async def close(self) -> None:

@@ -15,6 +15,7 @@ from headrace_flow_manager.stores import (
     mongo_flows,
     mongo_people,
     mongo_settings,
+    mongo_tasks,
     mongo_work,
 )
 from headrace_flow_manager.stores.bundle import Stores
@@ -28,6 +29,7 @@ from headrace_flow_manager.stores.mongo_flows import MongoFlowsStore
 from headrace_flow_manager.stores.mongo_outbox import MongoOutbox
 from headrace_flow_manager.stores.mongo_people import MongoPeopleStore, MongoTokenLookup
 from headrace_flow_manager.stores.mongo_settings import MongoSettingsStore
+from headrace_flow_manager.stores.mongo_tasks import MongoTaskAgenda, MongoTaskStore
 from headrace_flow_manager.stores.mongo_turns import MongoTurns
 from headrace_flow_manager.stores.mongo_work import MongoWorkStore
 
@@ -50,6 +52,7 @@ VERSIONS: Sequence[Version] = (
     {**mongo_charts.INDEXES},
     mongo_flows.SHARES_INDEXES,
     mongo_flows.fill_in,
+    mongo_tasks.INDEXES,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -80,5 +83,7 @@ def stores_of(mongo: Mongo) -> Stores:
         documents=MongoSettingsStore(mongo),
         entries=MongoEntryStore(mongo),
         charts=MongoChartStore(mongo),
+        tasks=MongoTaskStore(mongo),
+        task_agenda=MongoTaskAgenda(mongo),
         closing=mongo.close,
     )

@@ -14,6 +14,7 @@ from headrace_flow_manager.stores import (
     sqlite_flows,
     sqlite_people,
     sqlite_settings,
+    sqlite_tasks,
     sqlite_work,
 )
 from headrace_flow_manager.stores.bundle import Stores
@@ -26,6 +27,7 @@ from headrace_flow_manager.stores.sqlite_files import SqliteFileStore
 from headrace_flow_manager.stores.sqlite_flows import SqliteFlowDirectory, SqliteFlowStore
 from headrace_flow_manager.stores.sqlite_people import SqlitePeopleStore, SqliteTokenLookup
 from headrace_flow_manager.stores.sqlite_settings import SqliteDocumentStore
+from headrace_flow_manager.stores.sqlite_tasks import SqliteTaskAgenda, SqliteTaskStore
 from headrace_flow_manager.stores.sqlite_work import SqliteWorkStore
 
 MIGRATIONS = (
@@ -42,6 +44,7 @@ MIGRATIONS = (
     sqlite_entries.SCHEMA,
     sqlite_charts.SCHEMA,
     sqlite_flows.SHARES_SCHEMA,
+    sqlite_tasks.SCHEMA,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -63,5 +66,7 @@ async def open_stores(path: Path, *, on_broken: Callable[[BaseException], None] 
         documents=SqliteDocumentStore(database),
         entries=SqliteEntryStore(database),
         charts=SqliteChartStore(database),
+        tasks=SqliteTaskStore(database),
+        task_agenda=SqliteTaskAgenda(database),
         closing=database.close,
     )

@@ -19,6 +19,7 @@ from headrace_gateway.clients.modifiers import ModifierClient
 from headrace_gateway.clients.people import PeopleClient
 from headrace_gateway.clients.settings import SettingClient
 from headrace_gateway.clients.stores import StoreClient
+from headrace_gateway.clients.tasks import TaskClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Clients:
     executions: ExecutionClient
     logs: LogClient
     charts: ChartClient
+    tasks: TaskClient
 
 
 def open_clients(channels: Channels, timeout_seconds: float) -> Clients:
@@ -64,4 +66,5 @@ def open_clients(channels: Channels, timeout_seconds: float) -> Clients:
         executions=ExecutionClient(channels.execution, timeout_seconds),
         logs=LogClient(channels.log, timeout_seconds),
         charts=ChartClient(channels.flow, timeout_seconds),
+        tasks=TaskClient(channels.flow, timeout_seconds),
     )

@@ -32,7 +32,8 @@ async def put_rules(call: Call) -> Response:
 
 async def list_resources(call: Call) -> Response:
     if _type(call) == "routes":
-        names = {access.resource_of(route.path) for route in call.gateway.table if route.policy is Policy.USER}
+        ruled = [route for route in call.gateway.table if route.policy in (Policy.USER, Policy.SECRET)]
+        names = {access.resource_of(route.path) for route in ruled}
     else:
         found = await call.clients.catalog.components(call.scope, "", include_private=True)
         names = {name for name, _ in found} | {".".join(name.split(".")[:2]) for name, _ in found}

@@ -1,0 +1,1 @@
+"""People tasks: somebody is asked to decide, once, until a time."""
