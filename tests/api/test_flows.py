@@ -137,3 +137,35 @@ async def test_what_could_not_be_processed_is_listed_retried_and_dropped(user: h
     last = await until(lambda: user.get(listing), bool)
     assert (await user.delete(f"/unprocessed-messages/{last[0]['messageId']}")).status_code == 200
     assert (await user.get(f"/unprocessed-messages/{last[0]['messageId']}")).status_code == 404
+
+
+async def test_a_draft_is_published_and_its_instances_follow(people: People) -> None:
+    shared = [{"domain": "example.com", "permissions": ["read"]}]
+    draft = {"name": "Offer", "type": "integration-draft", "flow": echo_flow()}
+    draft_id = (await people.ann.post("/flows", json=draft)).json()["flowId"]
+
+    first = (await people.ann.post(f"/drafts/{draft_id}/publish", json={"sharedWith": shared})).json()
+    again = (await people.ann.post(f"/drafts/{draft_id}/publish")).json()
+    template_id = first["templateId"]
+    clone = {"isTemplateInstance": True, "projection": "-sharedWith"}
+    instance_id = (await people.bob.post(f"/flows/{template_id}/clone", json=clone)).json()["cloneId"]
+    await people.ann.put(f"/flows/{draft_id}", json={"flow": {**echo_flow(), "more": echo_flow()[HOOK]}})
+    second = (await people.ann.post(f"/drafts/{draft_id}/publish", json={})).json()
+    ordered = await people.ann.post(f"/integrations/{template_id}/update-integration-instances")
+    ticket = ordered.json()["ticket"]
+    await until(lambda: people.ann.get(f"/integrations/status/{ticket}"), lambda said: said["status"] == "completed")
+
+    assert first == {"templateId": template_id, "flowId": draft_id, "version": 1, "result": "created"}
+    assert again == {**first, "result": "unchanged"}
+    assert second == {**first, "version": 2, "result": "updated"}
+    template = (await people.bob.get(f"/flows/{template_id}")).json()
+    assert (template["type"], template["originFlowId"], template["sharedWith"]) == (
+        "integration-template",
+        draft_id,
+        shared,
+    )
+    assert len((await people.bob.get(f"/flows/{instance_id}")).json()["flow"]) == 3
+    query = {"filter": "type:integration-template", "sharedWithPermissions": "read", "projection": "flowId"}
+    assert (await people.bob.get("/flows", params=query)).json() == [{"flowId": template_id}]
+    assert (await people.bob.post(f"/drafts/{draft_id}/publish")).status_code == 404
+    assert (await people.ann.post(f"/drafts/{template_id}/publish")).status_code == 409

@@ -38,6 +38,7 @@ NAMED: dict[str, Callable[[dict[str, str]], Any]] = {
     "integrations.DeleteIntegration": lambda ids: integration_pb.DeleteIntegrationRequest(
         scope=THEIRS, flow_id=ids["flow"]
     ),
+    "integrations.PublishDraft": lambda ids: integration_pb.PublishDraftRequest(scope=THEIRS, flow_id=ids["flow"]),
     "integrations.GetIntegrationWork": lambda ids: integration_pb.GetIntegrationWorkRequest(
         scope=THEIRS, ticket=ids["ticket"]
     ),

@@ -335,6 +335,16 @@ class Integrations(integration_rpc.IntegrationServiceServicer):
         self.ordered.append(request)
         return integrations.DeleteIntegrationResponse(work=integrations.IntegrationWork(ticket="ticket"))
 
+    async def PublishDraft(
+        self, request: integrations.PublishDraftRequest, context: object
+    ) -> integrations.PublishDraftResponse:
+        if request.flow_id != "draft":
+            raise errors.NotFound("flow", request.flow_id)
+        is_first = not any(isinstance(each, integrations.PublishDraftRequest) for each in self.ordered)
+        self.ordered.append(request)
+        template = flow.Flow(flow_id="template", version=1, revision=1, record=b"{}")
+        return integrations.PublishDraftResponse(template=template, created=is_first, changed=is_first)
+
     async def GetIntegrationWork(
         self, request: integrations.GetIntegrationWorkRequest, context: object
     ) -> integrations.GetIntegrationWorkResponse:

@@ -1,6 +1,7 @@
 """Templates and their instances over REST: an order gives a ticket, and the ticket a status."""
 
 import httpx
+import orjson
 import pytest
 
 from .services import Services
@@ -47,3 +48,17 @@ async def test_an_integration_is_removed_under_a_ticket(user: httpx.AsyncClient,
 
     assert answer.json() == {"ticket": "ticket"}
     assert services.integrations.ordered[0].flow_id == "f"
+
+
+async def test_a_draft_is_published_with_what_the_body_says(user: httpx.AsyncClient, services: Services) -> None:
+    shared = [{"scope": "user", "permissions": ["read"]}]
+    first = await user.post("/drafts/draft/publish", json={"sharedWith": shared})
+    second = await user.post("/drafts/draft/publish?forceUpdate=true")
+
+    assert first.json() == {"templateId": "template", "flowId": "draft", "version": 1, "result": "created"}
+    assert (second.json()["result"], second.headers["etag"]) == ("unchanged", '"1"')
+    asked, plain = services.integrations.ordered
+    assert (orjson.loads(asked.shared_with), asked.force) == (shared, False)
+    assert (plain.HasField("shared_with"), plain.force) == (False, True)
+    assert (await user.post("/drafts/none/publish")).status_code == 404
+    assert (await user.post("/drafts/draft/publish", json={"sharedWith": 5})).status_code == 400

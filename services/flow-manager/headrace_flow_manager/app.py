@@ -30,6 +30,7 @@ from headrace_flow_manager.files.service import FileService
 from headrace_flow_manager.files.servicer import FileServicer
 from headrace_flow_manager.flows.integrations import IntegrationService
 from headrace_flow_manager.flows.lifecycle import Lifecycle
+from headrace_flow_manager.flows.publishing import Publisher
 from headrace_flow_manager.flows.service import FlowResolver, FlowService
 from headrace_flow_manager.flows.servicer import FlowServicer, IntegrationServicer
 from headrace_flow_manager.flows.turns import Turns
@@ -108,6 +109,7 @@ class FlowManagerApp:
         self.integrations = IntegrationService(
             self.flows, stores.flows, stores.directory, stores.work, turns, execution, clock, ordered
         )
+        self.publisher = Publisher(self.flows, stores.flows)
         self.people = PeopleService(stores.people, passwords, _people_rules(settings), clock)
         self.recovery = Recovery(stores.people, passwords, neighbours.mail, _people_rules(settings), clock)
         self.authenticator = Authenticator(stores.tokens, clock)
@@ -161,7 +163,7 @@ class FlowManagerApp:
     def register(self, server: Server) -> None:
         """Answer the services of the flow manager at this server."""
         FlowServicer(self.flows, self.resolver).register(server)
-        IntegrationServicer(self.integrations).register(server)
+        IntegrationServicer(self.integrations, self.publisher).register(server)
         PeopleServicer(self.people, self.authenticator, self.recovery, self.removal).register(server)
         CatalogServicer(self.catalog).register(server)
         StoreServicer(self.data_stores).register(server)

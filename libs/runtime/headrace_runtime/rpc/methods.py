@@ -38,7 +38,7 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.integration.v1.IntegrationService",
         "gateway",
-        again="GetIntegrationWork",
+        again="GetIntegrationWork PublishDraft",
         once="UpdateInstances DeleteIntegration",
     ),
     **_rows(

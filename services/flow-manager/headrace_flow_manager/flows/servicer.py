@@ -14,6 +14,7 @@ from headrace_flow_manager import json_text
 from headrace_flow_manager.flows.integrations import IntegrationService
 from headrace_flow_manager.flows.logger import LogLevel
 from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
+from headrace_flow_manager.flows.publishing import Publisher
 from headrace_flow_manager.flows.service import CloneOptions, FlowResolver, FlowService
 from headrace_flow_manager.flows.sharing import PERMISSIONS
 from headrace_flow_manager.flows.work import Work, WorkState
@@ -181,8 +182,9 @@ class FlowServicer(grpc_pb.FlowServiceServicer):
 class IntegrationServicer(integration_grpc.IntegrationServiceServicer):
     """Answers headrace.integration.v1.IntegrationService."""
 
-    def __init__(self, integrations: IntegrationService) -> None:
+    def __init__(self, integrations: IntegrationService, publisher: Publisher) -> None:
         self._integrations = integrations
+        self._publisher = publisher
 
     def register(self, server: Server) -> None:
         """Answer at this server."""
@@ -200,6 +202,19 @@ class IntegrationServicer(integration_grpc.IntegrationServiceServicer):
     ) -> integration_pb.DeleteIntegrationResponse:
         made = await self._integrations.delete(tenant_of(request.scope), request.flow_id)
         return integration_pb.DeleteIntegrationResponse(work=_work(made))
+
+    async def PublishDraft(
+        self, request: integration_pb.PublishDraftRequest, context: object
+    ) -> integration_pb.PublishDraftResponse:
+        shared = json_text.decode(request.shared_with, "sharedWith") if request.HasField("shared_with") else None
+        if shared is not None and not isinstance(shared, list):
+            raise BadRequest("sharedWith is no list. Send a list of entries.")
+        done = await self._publisher.publish(
+            tenant_of(request.scope), request.flow_id, shared_with=shared, force=request.force
+        )
+        return integration_pb.PublishDraftResponse(
+            template=_flow(done.template), created=done.created, changed=done.changed
+        )
 
     async def GetIntegrationWork(
         self, request: integration_pb.GetIntegrationWorkRequest, context: object

@@ -1,10 +1,12 @@
 """Work at templates and their instances."""
 
+import orjson
 from headrace.integration.v1 import integration_service_pb2 as pb
 from headrace.integration.v1.integration_service_pb2_grpc import IntegrationServiceStub
 from headrace_core import Json
 from headrace_runtime.rpc import Channel
 
+from headrace_gateway.clients.flows import flow_to_json
 from headrace_gateway.clients.wire import scope_to_proto
 from headrace_gateway.identity import Scope
 
@@ -26,6 +28,23 @@ class IntegrationClient:
             scope=scope_to_proto(scope), template_id=template_id, cancel_runs=cancel_runs
         )
         return (await self._stub.UpdateInstances(request, timeout=self._timeout)).work.ticket
+
+    async def publish(
+        self, scope: Scope, draft_id: str, shared_with: Json, *, force: bool
+    ) -> tuple[dict[str, Json], str]:
+        """The template of a draft after it was published, and whether that `created`, `updated` or left it `unchanged`.
+
+        `shared_with` None leaves it shared as it is. Raises NotFound, Conflict, ValidationFailed.
+        """
+        request = pb.PublishDraftRequest(
+            scope=scope_to_proto(scope),
+            flow_id=draft_id,
+            shared_with=None if shared_with is None else orjson.dumps(shared_with),
+            force=force,
+        )
+        answer = await self._stub.PublishDraft(request, timeout=self._timeout)
+        result = "created" if answer.created else "updated" if answer.changed else "unchanged"
+        return flow_to_json(answer.template), result
 
     async def delete(self, scope: Scope, flow_id: str) -> str:
         """The ticket of removing the flow with all instances that were made of it. Raises NotFound."""

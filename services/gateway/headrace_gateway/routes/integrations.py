@@ -4,8 +4,9 @@ from headrace_core import Json
 from starlette.responses import Response
 
 from headrace_gateway.call import Call, answer
-from headrace_gateway.routing import Answer, Policy, Route, Schema
-from headrace_gateway.schemas import TEXT, WHOLE, an_object
+from headrace_gateway.revisions import etag_of
+from headrace_gateway.routing import Answer, Parameter, Policy, Route, Schema
+from headrace_gateway.schemas import TEXT, WHOLE, YES_NO, an_object
 
 
 async def update_instances(call: Call) -> Response:
@@ -25,6 +26,21 @@ async def delete_integration(call: Call) -> Response:
     return answer(_ticket(await call.clients.integrations.delete(call.scope, call.value("flowId"))))
 
 
+async def publish_draft(call: Call) -> Response:
+    given = await call.object_or_empty()
+    draft_id = call.value("id")
+    template, result = await call.clients.integrations.publish(
+        call.scope, draft_id, given.get("sharedWith"), force=call.flag("forceUpdate")
+    )
+    said: dict[str, Json] = {
+        "templateId": template["flowId"],
+        "flowId": draft_id,
+        "version": template["version"],
+        "result": result,
+    }
+    return answer(said, headers=etag_of(template))
+
+
 def _ticket(ticket: str) -> dict[str, Json]:
     return {"ticket": ticket}
 
@@ -32,6 +48,38 @@ def _ticket(ticket: str) -> dict[str, Json]:
 _TICKET: Schema = an_object({"ticket": TEXT}, required=("ticket",))
 
 ROUTES = (
+    Route(
+        method="POST",
+        path="/drafts/{id}/publish",
+        handler=publish_draft,
+        policy=Policy.USER,
+        tag="Integrations",
+        summary="Make a draft's template say what the draft says",
+        description=(
+            "The first time it makes the template; later the template takes a new version, and components keep their "
+            "ids, by which instances follow. Accounts never come along. Publishing again changes nothing. The template "
+            "is shared as given, else as it was, and at first as the draft is. Its instances are updated by a call of "
+            "their own."
+        ),
+        parameters=(Parameter("forceUpdate", "true changes a template that runs.", YES_NO),),
+        request=an_object({"sharedWith": {"type": "array"}}),
+        answers=(
+            Answer(
+                200,
+                "Published; the ETag is the template's revision.",
+                an_object(
+                    {
+                        "templateId": TEXT,
+                        "flowId": TEXT,
+                        "version": WHOLE,
+                        "result": {"type": "string", "enum": ["created", "updated", "unchanged"]},
+                    },
+                    required=("templateId", "flowId", "version", "result"),
+                ),
+            ),
+        ),
+        errors=(400, 404, 409),
+    ),
     Route(
         method="POST",
         path="/integrations/{templateId}/update-integration-instances",
