@@ -15,6 +15,7 @@ from headrace.file.v1.file_service_pb2_grpc import FileServiceStub
 from headrace.flow.v1 import flow_pb2
 from headrace.flow.v1 import flow_service_pb2 as flow_pb
 from headrace.flow.v1.flow_service_pb2_grpc import FlowServiceStub
+from headrace.group.v1.group_service_pb2_grpc import GroupServiceStub
 from headrace.integration.v1.integration_service_pb2_grpc import IntegrationServiceStub
 from headrace.log.v1 import log_service_pb2 as log_pb
 from headrace.log.v1 import log_service_pb2_grpc as log_rpc
@@ -190,6 +191,7 @@ class House:
         self.flows: Any = FlowServiceStub(self.channel)
         self.integrations: Any = IntegrationServiceStub(self.channel)
         self.people: Any = PeopleServiceStub(self.channel)
+        self.groups: Any = GroupServiceStub(self.channel)
         self.catalog: Any = CatalogServiceStub(self.channel)
         self.stores: Any = StoreServiceStub(self.channel)
         self.files: Any = FileServiceStub(self.channel)

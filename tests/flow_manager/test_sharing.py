@@ -9,7 +9,7 @@ from headrace_flow_manager.flows.sharing import Guest, permits
 
 from .house import ANN, House, load, scope
 
-GUEST = Guest("Bob@Partner.example", frozenset({"user", "beta"}))
+GUEST = Guest("Bob@Partner.example", frozenset({"user", "beta"}), frozenset({"sales"}))
 
 
 def entry(**more: Json) -> dict[str, Json]:
@@ -31,6 +31,11 @@ def entry(**more: Json) -> dict[str, Json]:
         ([entry(domain="sub.partner.example")], False),
         ([entry(domain="bob@partner.example")], False),
         ([entry(scope="BETA")], False),
+        ([entry(group="sales")], True),
+        ([entry(group="SALES")], False),
+        ([entry(group="beta")], False),
+        ([entry(scope="sales")], False),
+        ([entry(group="sales", scope="gamma")], False),
         ([entry(email="")], False),
         ([entry(email=None)], False),
         ([entry()], False),

@@ -20,6 +20,8 @@ from headrace.file.v1 import file_service_pb2_grpc as file_rpc
 from headrace.flow.v1 import flow_pb2 as flow
 from headrace.flow.v1 import flow_service_pb2 as flows
 from headrace.flow.v1 import flow_service_pb2_grpc as flow_rpc
+from headrace.group.v1 import group_service_pb2 as group
+from headrace.group.v1 import group_service_pb2_grpc as group_rpc
 from headrace.integration.v1 import integration_service_pb2 as integrations
 from headrace.integration.v1 import integration_service_pb2_grpc as integration_rpc
 from headrace.log.v1 import log_service_pb2 as log
@@ -839,6 +841,53 @@ class Charts(chart_rpc.ChartServiceServicer):
 
 
 @dataclass
+class Groups(group_rpc.GroupServiceServicer):
+    """Groups by id."""
+
+    kept: dict[str, group.Group] = field(default_factory=dict)
+
+    def _get(self, group_id: str) -> group.Group:
+        if group_id not in self.kept:
+            raise errors.NotFound("group", group_id)
+        return self.kept[group_id]
+
+    async def CreateGroup(self, request: group.CreateGroupRequest, context: object) -> group.CreateGroupResponse:
+        made = group.Group(
+            group_id=request.group_id or ids.new_id(), name=request.name, members=request.members, revision=1
+        )
+        self.kept[made.group_id] = made
+        return group.CreateGroupResponse(group=made)
+
+    async def GetGroup(self, request: group.GetGroupRequest, context: object) -> group.GetGroupResponse:
+        return group.GetGroupResponse(group=self._get(request.group_id))
+
+    async def ListGroups(self, request: group.ListGroupsRequest, context: object) -> group.ListGroupsResponse:
+        return group.ListGroupsResponse(groups=self.kept.values(), total=len(self.kept))
+
+    async def UpdateGroup(self, request: group.UpdateGroupRequest, context: object) -> group.UpdateGroupResponse:
+        found = self._get(request.group_id)
+        found.name = request.name or found.name
+        found.revision += 1
+        return group.UpdateGroupResponse(group=found)
+
+    async def DeleteGroup(self, request: group.DeleteGroupRequest, context: object) -> group.DeleteGroupResponse:
+        self._get(request.group_id)
+        del self.kept[request.group_id]
+        return group.DeleteGroupResponse()
+
+    async def JoinGroup(self, request: group.JoinGroupRequest, context: object) -> group.JoinGroupResponse:
+        self._get(request.group_id).members.append(request.user_id)
+        return group.JoinGroupResponse(group=self._get(request.group_id))
+
+    async def LeaveGroup(self, request: group.LeaveGroupRequest, context: object) -> group.LeaveGroupResponse:
+        found = self._get(request.group_id)
+        rest = [each for each in found.members if each != request.user_id]
+        del found.members[:]
+        found.members.extend(rest)
+        return group.LeaveGroupResponse(group=found)
+
+
+@dataclass
 class Tasks(task_rpc.TaskServiceServicer):
     """Tasks by id; everybody who is somebody is the approver of their own."""
 
@@ -920,6 +969,7 @@ class Services:
     settings: Settings = field(default_factory=Settings)
     catalog: Catalog = field(default_factory=Catalog)
     aliases: Aliases = field(default_factory=Aliases)  # type: ignore[abstract]  # what no test asks is not acted
+    groups: Groups = field(default_factory=Groups)
     tasks: Tasks = field(default_factory=Tasks)
     server: LocalServer = field(default_factory=LocalServer)
 
@@ -935,4 +985,5 @@ class Services:
         catalog_rpc.add_CatalogServiceServicer_to_server(self.catalog, self.server)
         alias_rpc.add_AliasServiceServicer_to_server(self.aliases, self.server)
         chart_rpc.add_ChartServiceServicer_to_server(Charts(), self.server)
+        group_rpc.add_GroupServiceServicer_to_server(self.groups, self.server)
         task_rpc.add_TaskServiceServicer_to_server(self.tasks, self.server)

@@ -34,6 +34,8 @@ from headrace_flow_manager.flows.publishing import Publisher
 from headrace_flow_manager.flows.service import FlowResolver, FlowService
 from headrace_flow_manager.flows.servicer import FlowServicer, IntegrationServicer
 from headrace_flow_manager.flows.turns import Turns
+from headrace_flow_manager.groups.service import GroupService
+from headrace_flow_manager.groups.servicer import GroupServicer
 from headrace_flow_manager.guests import GuestBook
 from headrace_flow_manager.insights.service import ChartService
 from headrace_flow_manager.insights.servicer import ChartServicer
@@ -102,7 +104,7 @@ class FlowManagerApp:
             validate_flow, manifest_of=catalog.manifest, strict=True, known_types=catalog.types
         )
         self.catalog = catalog
-        guests = GuestBook(stores.people)
+        guests = GuestBook(stores.people, stores.groups)
         self.flows = FlowService(stores.flows, guests, self.lifecycle, validate, news, clock)
         self.resolver = FlowResolver(stores.directory)
         ordered = asyncio.Event()
@@ -112,6 +114,7 @@ class FlowManagerApp:
         self.publisher = Publisher(self.flows, stores.flows)
         self.people = PeopleService(stores.people, passwords, _people_rules(settings), clock)
         self.recovery = Recovery(stores.people, passwords, neighbours.mail, _people_rules(settings), clock)
+        self.groups = GroupService(stores.groups, stores.people.get, clock)
         self.authenticator = Authenticator(stores.tokens, clock)
         self.data_stores = DataStoreService(stores.data_stores, clock, records_changed, settings.request_memory)
         self.files = FileService(stores.files, clock, settings.max_file_bytes, settings.upload_lifetime)
@@ -138,6 +141,7 @@ class FlowManagerApp:
             stores.entries,
             stores.charts,
             stores.tasks,
+            stores.groups,
             log_client,
             clock,
             leaving.set,
@@ -164,7 +168,8 @@ class FlowManagerApp:
         """Answer the services of the flow manager at this server."""
         FlowServicer(self.flows, self.resolver).register(server)
         IntegrationServicer(self.integrations, self.publisher).register(server)
-        PeopleServicer(self.people, self.authenticator, self.recovery, self.removal).register(server)
+        PeopleServicer(self.people, self.authenticator, self.recovery, self.removal, self.groups).register(server)
+        GroupServicer(self.groups).register(server)
         CatalogServicer(self.catalog).register(server)
         StoreServicer(self.data_stores).register(server)
         FileServicer(self.files).register(server)

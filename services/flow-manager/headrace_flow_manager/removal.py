@@ -20,6 +20,7 @@ from headrace_flow_manager.entries import EntryStore
 from headrace_flow_manager.files.store import FileStore
 from headrace_flow_manager.flows.lifecycle import Lifecycle
 from headrace_flow_manager.flows.store import FlowDirectory, FlowStore
+from headrace_flow_manager.groups.store import GroupStore
 from headrace_flow_manager.insights.store import ChartStore
 from headrace_flow_manager.people import departure as departures
 from headrace_flow_manager.people.departure import Departure
@@ -57,6 +58,7 @@ class Removal:
         entries: EntryStore,
         charts: ChartStore,
         tasks: TaskStore,
+        groups: GroupStore,
         journals: Journals,
         clock: Clock,
         wake: Callable[[], None],
@@ -68,6 +70,7 @@ class Removal:
         self._lifecycle = lifecycle
         self._data_stores = data_stores
         self._files = files
+        self._groups = groups
         self._journals = journals
         self._clock = clock
         self._wake = wake
@@ -79,6 +82,7 @@ class Removal:
             entries.delete_owned,
             charts.delete_owned,
             tasks.delete_owned,
+            self._leave_groups,
             journals.forget,
             self._remove_user,
         )
@@ -150,6 +154,9 @@ class Removal:
             for file in found:
                 with suppress(NotFound):
                     await self._files.delete(tenant, file.file_id)
+
+    async def _leave_groups(self, tenant: str) -> None:
+        await self._groups.forget_user(tenant, self._clock.now())
 
     async def _remove_user(self, tenant: str) -> None:
         """The user, after all that a request brought that was under way when the user was signed out."""

@@ -40,7 +40,7 @@ def allows(rules: Iterable[Rule], caller: Caller, resource: str, action: str) ->
     """
     if caller.is_admin:
         return True
-    about = [rule for rule in rules if rule.role in (ANY, *caller.scopes) and rule.resource in (ANY, resource)]
+    about = [rule for rule in rules if rule.role in (ANY, *caller.roles) and rule.resource in (ANY, resource)]
     if any({f"!{action}", f"!{ANY}"}.intersection(rule.actions) for rule in about):
         return False
     return not about or any({action, ANY}.intersection(rule.actions) or _only_forbids(rule) for rule in about)

@@ -30,10 +30,16 @@ class Caller:
     scopes: frozenset[str]
     token: str
     vendors: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
 
     @property
     def is_admin(self) -> bool:
         return ADMIN in self.scopes
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """What rules call the caller: scopes, and `group:` with the id of each group."""
+        return self.scopes | {f"group:{each}" for each in self.groups}
 
     @property
     def scope(self) -> Scope:

@@ -88,6 +88,18 @@ COMPONENTS: dict[str, Schema] = {
     "PersonalToken": an_object(
         {"id": TEXT, "name": TEXT, "scope": array_of(TEXT), "created": MOMENT, "expiresAt": MOMENT}
     ),
+    "Group": an_object(
+        {
+            "groupId": TEXT,
+            "name": TEXT,
+            "description": TEXT,
+            "members": array_of(TEXT),
+            "created": MOMENT,
+            "mtime": MOMENT,
+            "revision": WHOLE,
+        },
+        required=("groupId", "name", "members", "revision"),
+    ),
     "Flow": an_object(
         {
             "flowId": TEXT,

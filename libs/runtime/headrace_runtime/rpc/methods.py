@@ -84,6 +84,12 @@ METHODS: Mapping[str, Method] = {
         once="CreateChart UpdateChart DeleteChart",
     ),
     **_rows(
+        "headrace.group.v1.GroupService",
+        "gateway",
+        again="GetGroup ListGroups JoinGroup LeaveGroup",
+        once="CreateGroup UpdateGroup DeleteGroup",
+    ),
+    **_rows(
         "headrace.task.v1.TaskService",
         "gateway",
         again="GetTask ListTasks",

@@ -19,7 +19,7 @@ MAX_NAME = 512
 MAX_TEXT = 100_000
 
 TYPES = ("automation", "integration-draft", "integration-template", "integration-instance")
-SHARED_WITH = ("email", "domain", "scope")
+SHARED_WITH = ("email", "domain", "scope", "group")
 
 READ_ONLY: Final = frozenset(
     {

@@ -9,7 +9,8 @@ from headrace_core import Json
 Permission = Literal["read", "start", "stop"]
 PERMISSIONS: tuple[Permission, ...] = ("read", "start", "stop")
 
-_MARKS: Final = ("email", "domain", "scope")
+_MARKS: Final = ("email", "domain", "scope", "group")
+_AS_WRITTEN: Final = ("scope", "group")
 _OUTSIDE: Final = ("flowId", "userId", "name", "stage", "btime", "mtime", "started", "stopped")
 """What is told of a flow to those who may start or stop it and not read it."""
 
@@ -20,6 +21,7 @@ class Guest:
 
     email: str
     scopes: frozenset[str]
+    groups: frozenset[str] = frozenset()
 
     @property
     def domain(self) -> str:
@@ -30,7 +32,8 @@ class Guest:
     @property
     def marks(self) -> frozenset[str]:
         """What entries call this guest, in the form of `marks_of`."""
-        named = [("email", self.email), ("domain", self.domain), *(("scope", each) for each in self.scopes)]
+        named = [("email", self.email), ("domain", self.domain)]
+        named += [("scope", each) for each in self.scopes] + [("group", each) for each in self.groups]
         return frozenset(_mark(name, value) for name, value in named if value)
 
 
@@ -70,12 +73,12 @@ def visible(record: Mapping[str, Json], guest: Guest) -> Mapping[str, Json]:
 
 
 def _mark(name: str, value: str) -> str:
-    return f"{name}:{value if name == 'scope' else value.casefold()}"
+    return f"{name}:{value if name in _AS_WRITTEN else value.casefold()}"
 
 
 def _fits(name: str, value: Json, guest: Guest) -> bool:
     if not isinstance(value, str):
         return False
-    if name == "scope":
-        return value in guest.scopes
+    if name in _AS_WRITTEN:
+        return value in (guest.scopes if name == "scope" else guest.groups)
     return value.casefold() == (guest.email.casefold() if name == "email" else guest.domain)

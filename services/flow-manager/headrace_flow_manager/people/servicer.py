@@ -35,16 +35,30 @@ class Departures(Protocol):
         ...
 
 
+class Memberships(Protocol):
+    """Knows who is in which group."""
+
+    async def of_user(self, user_id: str) -> frozenset[str]:
+        """The ids of the groups that the user is in."""
+        ...
+
+
 class PeopleServicer(grpc_pb.PeopleServiceServicer):
     """Answers headrace.people.v1.PeopleService."""
 
     def __init__(
-        self, people: PeopleService, authenticator: Authenticator, recovery: Recovery, departures: Departures
+        self,
+        people: PeopleService,
+        authenticator: Authenticator,
+        recovery: Recovery,
+        departures: Departures,
+        memberships: Memberships,
     ) -> None:
         self._people = people
         self._authenticator = authenticator
         self._recovery = recovery
         self._departures = departures
+        self._memberships = memberships
 
     def register(self, server: Server) -> None:
         """Answer at this server."""
@@ -70,7 +84,8 @@ class PeopleServicer(grpc_pb.PeopleServiceServicer):
 
     async def Authenticate(self, request: pb.AuthenticateRequest, context: object) -> pb.AuthenticateResponse:
         user, expires_at = await self._authenticator.authenticate(request.token)
-        return pb.AuthenticateResponse(user=_user(user), expires_at=timestamp(expires_at))
+        groups = sorted(await self._memberships.of_user(user.user_id))
+        return pb.AuthenticateResponse(user=_user(user), expires_at=timestamp(expires_at), groups=groups)
 
     async def GetUser(self, request: pb.GetUserRequest, context: object) -> pb.GetUserResponse:
         return pb.GetUserResponse(user=_user(await self._people.get(request.user_id)))

@@ -7,6 +7,7 @@ from headrace_flow_manager.data_stores.store import DataStores, Outbox
 from headrace_flow_manager.entries import EntryStore
 from headrace_flow_manager.files.store import FileStore
 from headrace_flow_manager.flows.store import FlowDirectory, FlowStore, TurnStore, WorkStore
+from headrace_flow_manager.groups.store import GroupStore
 from headrace_flow_manager.insights.store import ChartStore
 from headrace_flow_manager.people.store import DepartureStore, PeopleStore, TokenLookup
 from headrace_flow_manager.settings.store import DocumentStore
@@ -30,6 +31,7 @@ class Stores:
     documents: DocumentStore
     entries: EntryStore
     charts: ChartStore
+    groups: GroupStore
     tasks: TaskStore
     task_agenda: TaskAgenda
     closing: Callable[[], Awaitable[None]]

@@ -13,6 +13,7 @@ from headrace_flow_manager.stores import (
     mongo_entries,
     mongo_files,
     mongo_flows,
+    mongo_groups,
     mongo_people,
     mongo_settings,
     mongo_tasks,
@@ -26,6 +27,7 @@ from headrace_flow_manager.stores.mongo_entries import MongoEntryStore
 from headrace_flow_manager.stores.mongo_files import MongoFileStore
 from headrace_flow_manager.stores.mongo_flow_directory import MongoFlowDirectory
 from headrace_flow_manager.stores.mongo_flows import MongoFlowsStore
+from headrace_flow_manager.stores.mongo_groups import MongoGroupStore
 from headrace_flow_manager.stores.mongo_outbox import MongoOutbox
 from headrace_flow_manager.stores.mongo_people import MongoPeopleStore, MongoTokenLookup
 from headrace_flow_manager.stores.mongo_settings import MongoSettingsStore
@@ -53,6 +55,7 @@ VERSIONS: Sequence[Version] = (
     mongo_flows.SHARES_INDEXES,
     mongo_flows.fill_in,
     mongo_tasks.INDEXES,
+    mongo_groups.INDEXES,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -83,6 +86,7 @@ def stores_of(mongo: Mongo) -> Stores:
         documents=MongoSettingsStore(mongo),
         entries=MongoEntryStore(mongo),
         charts=MongoChartStore(mongo),
+        groups=MongoGroupStore(mongo),
         tasks=MongoTaskStore(mongo),
         task_agenda=MongoTaskAgenda(mongo),
         closing=mongo.close,

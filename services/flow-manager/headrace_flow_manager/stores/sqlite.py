@@ -12,6 +12,7 @@ from headrace_flow_manager.stores import (
     sqlite_entries,
     sqlite_files,
     sqlite_flows,
+    sqlite_groups,
     sqlite_people,
     sqlite_settings,
     sqlite_tasks,
@@ -25,6 +26,7 @@ from headrace_flow_manager.stores.sqlite_departures import SqliteDepartures
 from headrace_flow_manager.stores.sqlite_entries import SqliteEntryStore
 from headrace_flow_manager.stores.sqlite_files import SqliteFileStore
 from headrace_flow_manager.stores.sqlite_flows import SqliteFlowDirectory, SqliteFlowStore
+from headrace_flow_manager.stores.sqlite_groups import SqliteGroupStore
 from headrace_flow_manager.stores.sqlite_people import SqlitePeopleStore, SqliteTokenLookup
 from headrace_flow_manager.stores.sqlite_settings import SqliteDocumentStore
 from headrace_flow_manager.stores.sqlite_tasks import SqliteTaskAgenda, SqliteTaskStore
@@ -45,6 +47,7 @@ MIGRATIONS = (
     sqlite_charts.SCHEMA,
     sqlite_flows.SHARES_SCHEMA,
     sqlite_tasks.SCHEMA,
+    sqlite_groups.SCHEMA,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -66,6 +69,7 @@ async def open_stores(path: Path, *, on_broken: Callable[[BaseException], None] 
         documents=SqliteDocumentStore(database),
         entries=SqliteEntryStore(database),
         charts=SqliteChartStore(database),
+        groups=SqliteGroupStore(database),
         tasks=SqliteTaskStore(database),
         task_agenda=SqliteTaskAgenda(database),
         closing=database.close,

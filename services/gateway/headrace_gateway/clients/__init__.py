@@ -13,6 +13,7 @@ from headrace_gateway.clients.charts import ChartClient
 from headrace_gateway.clients.executions import ExecutionClient
 from headrace_gateway.clients.files import FileClient
 from headrace_gateway.clients.flows import FlowClient
+from headrace_gateway.clients.groups import GroupClient
 from headrace_gateway.clients.integrations import IntegrationClient
 from headrace_gateway.clients.logs import LogClient
 from headrace_gateway.clients.modifiers import ModifierClient
@@ -37,6 +38,7 @@ class Clients:
     """Everybody the gateway asks."""
 
     people: PeopleClient
+    groups: GroupClient
     flows: FlowClient
     integrations: IntegrationClient
     catalog: CatalogClient
@@ -55,6 +57,7 @@ def open_clients(channels: Channels, timeout_seconds: float) -> Clients:
     """Clients over the channels; a call that takes longer than `timeout_seconds` raises DeadlineExceeded."""
     return Clients(
         people=PeopleClient(channels.flow, timeout_seconds),
+        groups=GroupClient(channels.flow, timeout_seconds),
         flows=FlowClient(channels.flow, timeout_seconds),
         integrations=IntegrationClient(channels.flow, timeout_seconds),
         catalog=CatalogClient(channels.flow, timeout_seconds),

@@ -39,8 +39,11 @@ class PeopleClient:
     async def authenticate(self, token: str) -> Caller:
         """Whose token this is. Raises Unauthenticated."""
         request = people_service_pb2.AuthenticateRequest(token=token)
-        user = (await self._stub.Authenticate(request, timeout=self._timeout)).user
-        return Caller(user.user_id, frozenset(user.scopes), token, frozenset(user.vendors))
+        answer = await self._stub.Authenticate(request, timeout=self._timeout)
+        user = answer.user
+        return Caller(
+            user.user_id, frozenset(user.scopes), token, frozenset(user.vendors), groups=frozenset(answer.groups)
+        )
 
     async def sign_up(
         self, *, username: str, email: str, password: str, metadata: dict[str, Json]

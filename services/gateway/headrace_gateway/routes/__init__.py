@@ -9,6 +9,7 @@ from headrace_gateway.routes import (
     files,
     flow_versions,
     flows,
+    groups,
     integrations,
     live,
     logs,
@@ -31,6 +32,7 @@ from headrace_gateway.routing import Route
 ROUTES: tuple[Route, ...] = (
     *system.ROUTES,
     *users.ROUTES,
+    *groups.ROUTES,
     *tokens.ROUTES,
     *flows.ROUTES,
     *flow_versions.ROUTES,
