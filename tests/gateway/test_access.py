@@ -35,7 +35,7 @@ def test_what_a_role_may_do_follows_from_the_rules_about_it(rules: list[Rule], i
 
 
 def test_a_rule_may_name_a_group_as_it_names_a_role() -> None:
-    kim = Caller("c" * 24, frozenset({"user"}), "", frozenset({"sales"}))
+    kim = Caller("c" * 24, frozenset({"user"}), "", groups=frozenset({"sales"}))
     rules = [rule("flows", "!create", role="group:sales")]
 
     assert not allows(rules, kim, "flows", "create")

@@ -104,8 +104,8 @@ ROUTES = (
         tag="Access rules",
         summary="Replace the rules of a type",
         description=(
-            "Rules take away from roles, a group's by the role `group:{groupId}`, and never add to what a route is for. "
-            "One that forbids wins; where some are about a resource and none allows an action, it is refused. "
+            "Rules take away from roles, a group's by the role `group:{groupId}`, and never add to what a route is "
+            "for. One that forbids wins; where some are about a resource and none allows an action, it is refused. "
             "Administrators are not bound by rules."
         ),
         request=_RULES,
