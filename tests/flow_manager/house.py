@@ -119,6 +119,12 @@ class ActedExecution(execution_rpc.ExecutionServiceServicer):
         self._do("forget", request.flow_id)
         return execution_pb.ForgetFlowResponse()
 
+    async def ForgetTenant(
+        self, request: execution_pb.ForgetTenantRequest, context: object
+    ) -> execution_pb.ForgetTenantResponse:
+        self._do("forget tenant", request.scope.tenant_id)
+        return execution_pb.ForgetTenantResponse()
+
     async def Accept(
         self, request: execution_pb.AcceptRequest, context: object
     ) -> AsyncIterator[execution_pb.AcceptResponse]:

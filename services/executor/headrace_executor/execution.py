@@ -509,6 +509,7 @@ class Execution:
             changes=tuple(change for effects in due.effects for change in effects.changes),
             cancelled_timeouts=tuple(name for effects in due.effects for name in effects.cancelled_timeouts),
             handled_inbox=tuple(handled),
+            messages=progress.take_messages(),
         )
         run.seq += 1
         failpoint("run.before_commit")

@@ -24,9 +24,10 @@ from headrace_core.expressions import MISSING, Json
 from headrace_core.graph import Link
 from headrace_core.ids import delivery_id, derive_id, message_id
 
+from headrace_executor.counting import DayCount, Tally
 from headrace_executor.firing import Join, JoinRules, is_met
 from headrace_executor.memory import Memories, Operation
-from headrace_executor.model import TIMEOUT_PORT, Delivery, Message, Parked, StepRecord, WaitKind
+from headrace_executor.model import HOOK_PORTS, TIMEOUT_PORT, Delivery, Message, Parked, StepRecord, WaitKind
 
 Record = dict[str, Any]
 
@@ -76,6 +77,7 @@ class Progress:
         self._touched: list[tuple[str, str]] = []
         self._joined: dict[str, tuple[Delivery, ...]] = {}
         self._records: list[Record] = []
+        self._tally = Tally()
         self._replaying = False
         self._add(entry)
 
@@ -102,6 +104,8 @@ class Progress:
         _put(record, "m", list(result.memory))
         _put(record, "r", result.response)
         self._records.append(record)
+        if result.attempts and delivery.port not in HOOK_PORTS:  # a timeout that was called off has none
+            self._tally.add(result.finished, result.input)
         return self._apply_step(record)
 
     def checkpoint(self, delivery: Delivery, outputs: Sequence[tuple[str, Json]]) -> list[Delivery]:
@@ -172,6 +176,10 @@ class Progress:
         records, self._records = self._records, []
         self.unsettled = False
         return orjson.dumps(records, default=_jsonable)
+
+    def take_messages(self) -> tuple[DayCount, ...]:
+        """What the records since the last call count for; to be written with them."""
+        return self._tally.take()
 
     @property
     def has_records(self) -> bool:

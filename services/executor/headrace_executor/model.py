@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from headrace_core.expressions import MISSING, Json, Missing
 
+from headrace_executor.counting import DayCount
+
 START_HOOK = "@start"
 STOP_HOOK = "@stop"
 HOOK_PORTS = frozenset({START_HOOK, STOP_HOOK})
@@ -241,6 +243,7 @@ class Commit:
     changes: tuple[StateChange, ...] = ()
     cancelled_timeouts: tuple[str, ...] = ()
     handled_inbox: tuple[int, ...] = ()
+    messages: tuple[DayCount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from headrace_runtime.failpoints import failpoint
 
 from headrace_executor.answers import AnswerBox, FlowAnswer, Waiters, implicit, to_answer
 from headrace_executor.counters import Counters
+from headrace_executor.counting import CountQuery, DayCount
 from headrace_executor.engine import Engine, cancel_order, entry_of
 from headrace_executor.journal import Progress, read_steps
 from headrace_executor.model import (
@@ -360,6 +361,16 @@ class ExecutionService:
                 self._engine.nudge()
                 self._engine.fleet.cancelled(name, words)
         return (await self.get_run(tenant_id, name)).run
+
+    # Counts of messages.
+
+    async def count_messages(self, query: CountQuery) -> list[DayCount]:
+        """The days of the query that have messages, earliest first."""
+        return await self._store.count_messages(query)
+
+    async def forget_tenant(self, tenant_id: str) -> None:
+        """Forget what was counted for a tenant who leaves."""
+        await self._store.forget_counts(tenant_id)
 
     # Unprocessed messages.
 

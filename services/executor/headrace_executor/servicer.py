@@ -15,7 +15,7 @@ from headrace.scope.v1 import scope_pb2
 from headrace_core.errors import BadRequest
 from headrace_runtime.rpc import Server
 
-from headrace_executor import service, timing
+from headrace_executor import counting, service, timing
 from headrace_executor.activation import Activation
 from headrace_executor.migration import Migration, Verdict
 from headrace_executor.model import Delivery, Parked, Run, RunState, StepRecord, Unprocessed
@@ -176,6 +176,17 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         retried = await self._execution.retry_unprocessed(_tenant(request.scope), request.message_ids)
         return rpc.RetryUnprocessedResponse(retried=retried)
 
+    async def CountMessages(self, request: rpc.CountMessagesRequest, context: Context) -> rpc.CountMessagesResponse:
+        first = _day(getattr(request, "from")) if request.HasField("from") else counting.FIRST_DAY
+        last = _day(request.to) if request.HasField("to") else counting.LAST_DAY
+        query = counting.CountQuery(_readable(request.scope), request.flow_id, first, last)
+        days = await self._execution.count_messages(query)
+        return rpc.CountMessagesResponse(days=[_day_count(each) for each in days])
+
+    async def ForgetTenant(self, request: rpc.ForgetTenantRequest, context: Context) -> rpc.ForgetTenantResponse:
+        await self._execution.forget_tenant(_tenant(request.scope))
+        return rpc.ForgetTenantResponse()
+
     async def Watch(self, request: rpc.WatchRequest, context: Context) -> AsyncIterator[rpc.WatchResponse]:
         async for happenings, dropped in self._watching.watch(request.flow_id):
             answer = rpc.WatchResponse(happenings=[orjson.dumps(each) for each in happenings], dropped=dropped)
@@ -304,6 +315,16 @@ def _unprocessed(message: Unprocessed) -> pb.UnprocessedMessage:
         attempts=message.attempts,
     )
     answer.created_at.FromDatetime(datetime.fromtimestamp(message.created, UTC))
+    return answer
+
+
+def _day(stamp: Any) -> int:
+    return int(stamp.seconds // counting.DAY_SECONDS)
+
+
+def _day_count(counted: counting.DayCount) -> rpc.DayCount:
+    answer = rpc.DayCount(count=counted.count, size_bytes=counted.size)
+    answer.day.FromSeconds(counted.day * counting.DAY_SECONDS)
     return answer
 
 

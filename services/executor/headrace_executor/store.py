@@ -8,6 +8,7 @@ from typing import Protocol
 
 from headrace_core.expressions import Json
 
+from headrace_executor.counting import CountQuery, DayCount
 from headrace_executor.model import Commit, Inbound, Loaded, NewRun, Run, RunState, StateChange, StateVerb, Unprocessed
 
 
@@ -138,7 +139,7 @@ class RunStore(Protocol):
         ...
 
     async def forget_flow(self, tenant_id: str, flow_id: str) -> None:
-        """Remove the runs, unprocessed messages and state of a deleted flow."""
+        """Remove the runs, unprocessed messages and state of a deleted flow. What was counted of it stays."""
         ...
 
 
@@ -187,7 +188,22 @@ class StateStore(Protocol):
         ...
 
 
-class ExecutorStore(RunStore, UnprocessedStore, StateStore, Protocol):
+class CountStore(Protocol):
+    """How many messages there were, by day. They are counted by the commits that record them, each once.
+
+    Counts outlive the runs and the flows they are of: they go with their tenant.
+    """
+
+    async def count_messages(self, query: CountQuery) -> list[DayCount]:
+        """The days of the query that have messages, earliest first; exact as of some moment of the call."""
+        ...
+
+    async def forget_counts(self, tenant_id: str) -> None:
+        """Forget what was counted for a tenant who leaves. Doing it again changes nothing."""
+        ...
+
+
+class ExecutorStore(RunStore, UnprocessedStore, StateStore, CountStore, Protocol):
     """All the executor keeps."""
 
     async def close(self) -> None:

@@ -143,6 +143,7 @@ class FlowManagerApp:
             stores.tasks,
             stores.groups,
             log_client,
+            execution,
             clock,
             leaving.set,
         )

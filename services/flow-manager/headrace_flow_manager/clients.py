@@ -35,7 +35,7 @@ _OPEN = (execution_pb2.RUN_STATE_READY, execution_pb2.RUN_STATE_RUNNING, executi
 
 
 class ExecutionClient:
-    """Keeps `flows.store.FlowExecution`, `data_stores.store.Triggers` and `tasks.store.Listeners`."""
+    """Keeps `flows.store.FlowExecution`, `data_stores.store.Triggers`, `tasks.store.Listeners`, `removal.Counts`."""
 
     def __init__(self, channel: Channel, timeout: timedelta, hooks_timeout: timedelta) -> None:
         self._stub = execution_rpc.ExecutionServiceStub(channel)
@@ -63,6 +63,10 @@ class ExecutionClient:
     async def forget(self, flow: Flow) -> None:
         request = execution_pb.ForgetFlowRequest(scope=_scope(flow.tenant_id), flow_id=flow.flow_id)
         await self._stub.ForgetFlow(request, timeout=self._timeout)
+
+    async def forget_tenant(self, tenant: str) -> None:
+        request = execution_pb.ForgetTenantRequest(scope=_scope(tenant))
+        await self._stub.ForgetTenant(request, timeout=self._timeout)
 
     async def cancel_older(self, flow: Flow) -> None:
         older = [run for state in _OPEN for run in await self._runs(flow, state) if run.flow_version < flow.version]

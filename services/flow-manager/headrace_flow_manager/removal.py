@@ -43,8 +43,16 @@ class Journals(Protocol):
         ...
 
 
+class Counts(Protocol):
+    """Where it is counted what tenants' flows do."""
+
+    async def forget_tenant(self, tenant: str) -> None:
+        """Forget what was counted for a tenant. Raises Unavailable."""
+        ...
+
+
 class Removal:
-    """Removes users with flows, runs, states, timers, data stores, files, tasks and logs."""
+    """Removes users with flows, runs, states, timers, counts, data stores, files, tasks and logs."""
 
     def __init__(
         self,
@@ -60,6 +68,7 @@ class Removal:
         tasks: TaskStore,
         groups: GroupStore,
         journals: Journals,
+        counts: Counts,
         clock: Clock,
         wake: Callable[[], None],
     ) -> None:
@@ -84,6 +93,7 @@ class Removal:
             tasks.delete_owned,
             self._leave_groups,
             journals.forget,
+            counts.forget_tenant,
             self._remove_user,
         )
 

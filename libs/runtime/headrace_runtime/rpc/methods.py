@@ -97,12 +97,16 @@ METHODS: Mapping[str, Method] = {
     ),
     **_rows("headrace.execution.v1.ExecutionService", "gateway flow-manager", again="Accept"),
     **_rows("headrace.execution.v1.ExecutionService", "scheduler", again="FireTimers RestoreTimers"),
-    **_rows("headrace.execution.v1.ExecutionService", "flow-manager", again="ActivateFlow DeactivateFlow ForgetFlow"),
+    **_rows(
+        "headrace.execution.v1.ExecutionService",
+        "flow-manager",
+        again="ActivateFlow DeactivateFlow ForgetFlow ForgetTenant",
+    ),
     **_rows("headrace.execution.v1.ExecutionService", "gateway flow-manager", again="ListRuns CancelRun"),
     **_rows(
         "headrace.execution.v1.ExecutionService",
         "gateway",
-        again="GetRun MigrateRuns ListUnprocessed GetUnprocessed Watch",
+        again="GetRun MigrateRuns ListUnprocessed GetUnprocessed CountMessages Watch",
         once="DeleteUnprocessed RetryUnprocessed TryFlow",
     ),
     **_rows(

@@ -14,11 +14,13 @@ from headrace_core.expressions import Json
 from headrace_runtime.mongo import Document, Mongo, open_mongo
 from pymongo import ASCENDING, DESCENDING, UpdateOne
 
+from headrace_executor.counting import CountQuery, DayCount
 from headrace_executor.model import Commit, Inbound, Loaded, NewRun, Run, RunState, StateChange, StateVerb, Unprocessed
 from headrace_executor.store import Accepted, JournalEntry, RunFilter
 from headrace_executor.stores import mongo_inbox, mongo_pieces, mongo_removal, mongo_unprocessed
 from headrace_executor.stores.mongo_accepting import Accepting
 from headrace_executor.stores.mongo_commits import Commits
+from headrace_executor.stores.mongo_counts import COUNTED_ALREADY, Counts
 from headrace_executor.stores.mongo_documents import OPEN, VERSIONS, inbox_of, run_of, runs_where
 from headrace_executor.stores.mongo_doubts import Doubts
 from headrace_executor.stores.mongo_outbox import Outbox
@@ -46,6 +48,7 @@ class MongoExecutorStore:
         self._spool = Spool(mongo, clock)
         self._commits = Commits(mongo, self._outbox, self._spool, fenced=fenced)
         self._verbs = Verbs(mongo, self._outbox, clock, fenced=fenced)
+        self._counts = Counts(mongo, clock)
         self._doubts = Doubts(mongo)
         self._accepting = Accepting(mongo, self._doubts)
         self._known_owners: set[str] = set()
@@ -197,7 +200,8 @@ class MongoExecutorStore:
     async def purge(self, before: float, limit: int) -> int:
         await mongo_removal.finish(self.mongo)
         await self._state.forget()
-        over = {"state": {"$gte": OPEN}, "updated": {"$lt": before}}
+        await self._counts.fold({"state": {"$gte": OPEN}})
+        over = {"state": {"$gte": OPEN}, "updated": {"$lt": before}, **COUNTED_ALREADY}
         async with self.mongo.asking() as database:
             found = database["runs"].find(over, {"_id": 1}).limit(limit)
             names = [document["_id"] async for document in found]
@@ -208,15 +212,24 @@ class MongoExecutorStore:
     async def forget_flow(self, tenant_id: str, flow_id: str) -> None:
         mine = {"flow_id": flow_id, "tenant_id": tenant_id}
         while True:
+            await self._counts.fold(mine)
             async with self.mongo.asking() as database:
                 found = database["runs"].find(mine, {"_id": 1}).limit(REMOVED_AT_ONCE)
                 names = [document["_id"] async for document in found]
             if not names:
                 break
-            await mongo_removal.remove(self.mongo, names, mine)
+            await mongo_removal.remove(self.mongo, names, {**mine, **COUNTED_ALREADY})
         async with self.mongo.asking() as database:
             await database["unprocessed"].delete_many(mine)
         await self._state.clear(f"{tenant_id}/flow/{flow_id}/")
+
+    # Counts of messages.
+
+    async def count_messages(self, query: CountQuery) -> list[DayCount]:
+        return await self._counts.messages(query)
+
+    async def forget_counts(self, tenant_id: str) -> None:
+        await self._counts.forget(tenant_id)
 
     # Unprocessed messages.
 

@@ -19,7 +19,7 @@ from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
 from headrace_executor.model import Commit, RunState
-from headrace_executor.stores import mongo_pages, mongo_pieces
+from headrace_executor.stores import mongo_counts, mongo_pages, mongo_pieces
 from headrace_executor.stores.mongo_documents import OPEN
 from headrace_executor.stores.mongo_outbox import EMPTY, Errands, Outbox, entry
 from headrace_executor.stores.mongo_pages import PAGE_BYTES
@@ -176,6 +176,9 @@ class _Order:
         if self.errands is not None and self._owed is not None:
             push["outbox"] = entry(self.errands, self._owed)
         change: dict[str, Any] = {"$set": values, "$inc": {"seq": 1, "turn": 1, "size": size}}
+        if commit.messages:
+            values["counted"] = True
+            change["$inc"] |= mongo_counts.more(commit.messages)
         if push:
             change["$push"] = push
         if commit.handled_inbox:

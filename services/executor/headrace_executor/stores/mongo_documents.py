@@ -3,7 +3,8 @@
 `runs` has one document for each run, and everything that must change at once is in it: the fence (`epoch`, `seq`,
 `turn`), the newest part of the journal, what others left for the run (`inbox`), and what a commit or a verb still has
 to do elsewhere (`outbox`). Older parts of the journal are in `pages`, large bytes in `pieces`; both are written before
-the run points at them and never change.
+the run points at them and never change. What a run's commits counted (`counts`) is with it until `mongo_counts` adds it
+to the days.
 """
 
 from __future__ import annotations
@@ -42,7 +43,15 @@ VERSIONS: Sequence[Mapping[str, Sequence[IndexModel]]] = [
         ],
         "state_changes": [IndexModel([("run_id", ASCENDING)], name="of_run")],
         "spool": [IndexModel([("writer", ASCENDING)], name="of_writer")],
-    }
+    },
+    {
+        "runs": [IndexModel([("tenant_id", ASCENDING)], name="counting", partialFilterExpression={"counted": True})],
+        "message_counts": [
+            IndexModel([("tenant_id", ASCENDING), ("day", ASCENDING)], name="of_tenant"),
+            IndexModel([("flow_id", ASCENDING), ("day", ASCENDING)], name="of_flow"),
+        ],
+        "folds": [IndexModel([("done", ASCENDING), ("at", ASCENDING)], name="by_age")],
+    },
 ]
 
 _PLAIN = tuple(field.name for field in fields(Run) if field.name not in ("run_id", "content", "state"))

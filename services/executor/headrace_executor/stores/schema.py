@@ -89,4 +89,14 @@ MIGRATIONS = [
         number INTEGER NOT NULL
     ) WITHOUT ROWID
     """,
+    """
+    CREATE TABLE message_counts (
+        tenant_id TEXT NOT NULL,
+        flow_id TEXT NOT NULL,
+        day INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        PRIMARY KEY (tenant_id, flow_id, day)
+    ) WITHOUT ROWID
+    """,
 ]

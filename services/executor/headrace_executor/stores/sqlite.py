@@ -16,6 +16,7 @@ from headrace_core.errors import Fenced
 from headrace_core.expressions import Json
 from headrace_runtime.sqlite import Database
 
+from headrace_executor.counting import CountQuery, DayCount
 from headrace_executor.model import Commit, Inbound, Loaded, NewRun, Run, RunState, StateChange, StateVerb, Unprocessed
 from headrace_executor.store import Accepted, JournalEntry, RunFilter
 from headrace_executor.stores import sqlite_state
@@ -221,6 +222,26 @@ class SqliteExecutorStore:
 
         await self._database.write(work)
 
+    # Counts of messages.
+
+    async def count_messages(self, query: CountQuery) -> list[DayCount]:
+        where, values = _conditions({"tenant_id": query.tenant_id, "flow_id": query.flow_id})
+
+        def work(connection: sqlite3.Connection) -> list[DayCount]:
+            rows = connection.execute(
+                f"SELECT day, SUM(count), SUM(size) FROM message_counts{where or ' WHERE TRUE'}"
+                " AND day BETWEEN ? AND ? GROUP BY day ORDER BY day",
+                (*values, query.first_day, query.last_day),
+            )
+            return [DayCount(*row) for row in rows]
+
+        return await self._database.read(work)
+
+    async def forget_counts(self, tenant_id: str) -> None:
+        await self._database.write(
+            lambda connection: connection.execute("DELETE FROM message_counts WHERE tenant_id = ?", (tenant_id,))
+        )
+
     # Unprocessed messages.
 
     async def list_unprocessed(
@@ -351,7 +372,19 @@ def _commit(connection: sqlite3.Connection, commit: Commit, fenced: bool) -> boo
         connection.execute("DELETE FROM inbox WHERE number = ? AND run_id = ?", (number, commit.run_id))
     if commit.state in (RunState.WAITING, RunState.DONE, RunState.FAILED):
         _stay_due_for_inbox(connection, commit)
+    for each in commit.messages:
+        _count(connection, commit.run_id, each)
     return True
+
+
+def _count(connection: sqlite3.Connection, run_id: str, more: DayCount) -> None:
+    connection.execute(
+        "INSERT INTO message_counts (tenant_id, flow_id, day, count, size)"
+        " SELECT tenant_id, flow_id, ?, ?, ? FROM runs WHERE run_id = ?"
+        " ON CONFLICT (tenant_id, flow_id, day)"
+        " DO UPDATE SET count = count + excluded.count, size = size + excluded.size",
+        (more.day, more.count, more.size, run_id),
+    )
 
 
 def _is_at(connection: sqlite3.Connection, run_id: str, epoch: int) -> bool:
