@@ -30,6 +30,8 @@ from headrace.people.v1 import people_pb2 as people
 from headrace.people.v1 import people_service_pb2 as peoples
 from headrace.people.v1 import people_service_pb2_grpc as people_rpc
 from headrace.query.v1 import query_pb2
+from headrace.schedule.v1 import schedule_service_pb2 as schedule
+from headrace.schedule.v1 import schedule_service_pb2_grpc as schedule_rpc
 from headrace.setting.v1 import setting_service_pb2 as settings
 from headrace.setting.v1 import setting_service_pb2_grpc as setting_rpc
 from headrace.store.v1 import store_service_pb2 as stores
@@ -214,6 +216,11 @@ class Flows(flow_rpc.FlowServiceServicer):
 
     async def GetFlow(self, request: flows.GetFlowRequest, context: object) -> flows.GetFlowResponse:
         return flows.GetFlowResponse(flow=self._get(request))
+
+    async def GetFlowUse(self, request: flows.GetFlowUseRequest, context: object) -> flows.GetFlowUseResponse:
+        return flows.GetFlowUseResponse(
+            running_flows=1, running_apps=["headrace.utils.http"], used_apps=["acme.crm", "headrace.utils.http"]
+        )
 
     async def ListFlows(self, request: flows.ListFlowsRequest, context: object) -> flows.ListFlowsResponse:
         self.queries.append(request.query)
@@ -607,6 +614,7 @@ class Executor(execution_rpc.ExecutionServiceServicer):
     may_commit: asyncio.Event = field(default_factory=asyncio.Event)
     failure: errors.HeadraceError | None = None
     trials: list[executions.TryFlowRequest] = field(default_factory=list)
+    counts: list[executions.CountMessagesRequest] = field(default_factory=list)
     migrations: list[executions.MigrateRunsRequest] = field(default_factory=list)
     unprocessed: set[str] = field(default_factory=lambda: {"m1"})
     watching: asyncio.Event = field(default_factory=asyncio.Event)
@@ -728,6 +736,14 @@ class Executor(execution_rpc.ExecutionServiceServicer):
     ) -> executions.RetryUnprocessedResponse:
         return executions.RetryUnprocessedResponse(retried=len(self.unprocessed & set(request.message_ids)))
 
+    async def CountMessages(
+        self, request: executions.CountMessagesRequest, context: object
+    ) -> executions.CountMessagesResponse:
+        self.counts.append(request)
+        day = executions.DayCount(count=3, size_bytes=120)
+        day.day.FromJsonString("2026-01-31T00:00:00Z")
+        return executions.CountMessagesResponse(days=[day])
+
     async def TryFlow(
         self, request: executions.TryFlowRequest, context: object
     ) -> AsyncIterator[executions.TryFlowResponse]:
@@ -838,6 +854,19 @@ class Charts(chart_rpc.ChartServiceServicer):
         self._get(request)
         del self.kept[request.scope.tenant_id, request.chart_id]
         return chart.DeleteChartResponse()
+
+
+class Schedules(schedule_rpc.ScheduleServiceServicer):
+    """One timer of each kind."""
+
+    async def ListTimers(self, request: schedule.ListTimersRequest, context: object) -> schedule.ListTimersResponse:
+        tick = schedule.Timer(
+            timer_id="t1", tenant_id=USER.user_id, flow_id="f", node_id="n", port="tick", schedule=b'{"every": 60}'
+        )
+        tick.next_at.FromJsonString("2026-01-31T00:00:00Z")
+        wake = schedule.Timer(timer_id="t2", tenant_id=USER.user_id, run_id="run-1", schedule=b"{}")
+        later = [each for each in (tick, wake) if each.timer_id > request.after_timer_id]
+        return schedule.ListTimersResponse(timers=later[: request.limit])
 
 
 @dataclass
@@ -987,3 +1016,4 @@ class Services:
         chart_rpc.add_ChartServiceServicer_to_server(Charts(), self.server)
         group_rpc.add_GroupServiceServicer_to_server(self.groups, self.server)
         task_rpc.add_TaskServiceServicer_to_server(self.tasks, self.server)
+        schedule_rpc.add_ScheduleServiceServicer_to_server(Schedules(), self.server)

@@ -34,6 +34,7 @@ from headrace_flow_manager.flows.publishing import Publisher
 from headrace_flow_manager.flows.service import FlowResolver, FlowService
 from headrace_flow_manager.flows.servicer import FlowServicer, IntegrationServicer
 from headrace_flow_manager.flows.turns import Turns
+from headrace_flow_manager.flows.use import FlowUse
 from headrace_flow_manager.groups.service import GroupService
 from headrace_flow_manager.groups.servicer import GroupServicer
 from headrace_flow_manager.guests import GuestBook
@@ -107,6 +108,7 @@ class FlowManagerApp:
         guests = GuestBook(stores.people, stores.groups)
         self.flows = FlowService(stores.flows, guests, self.lifecycle, validate, news, clock)
         self.resolver = FlowResolver(stores.directory)
+        self.use = FlowUse(stores.flows, [each.app_id for each in catalog.apps])
         ordered = asyncio.Event()
         self.integrations = IntegrationService(
             self.flows, stores.flows, stores.directory, stores.work, turns, execution, clock, ordered
@@ -167,7 +169,7 @@ class FlowManagerApp:
 
     def register(self, server: Server) -> None:
         """Answer the services of the flow manager at this server."""
-        FlowServicer(self.flows, self.resolver).register(server)
+        FlowServicer(self.flows, self.resolver, self.use).register(server)
         IntegrationServicer(self.integrations, self.publisher).register(server)
         PeopleServicer(self.people, self.authenticator, self.recovery, self.removal, self.groups).register(server)
         GroupServicer(self.groups).register(server)

@@ -8,6 +8,7 @@ A filter is `name:value`; the value may begin with `!` (not; alone: missing or e
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import orjson
@@ -22,6 +23,10 @@ MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
 MAX_OFFSET = 2**31 - 1
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+_MILLISECONDS = re.compile(r"\d{9,14}\Z", re.ASCII)
 _FIELD = re.compile(r"[^\x00-\x1f:]{1,256}\Z")
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d{1,17})?\Z", re.ASCII)
 _WORDS: Mapping[str, Json] = {"true": True, "false": False, "null": None}
@@ -123,6 +128,29 @@ def whole_number(parameters: Parameters, name: str, default: int, *, minimum: in
     if not re.fullmatch(r"-?\d{1,12}", text, re.ASCII) or not minimum <= int(text) <= maximum:
         raise one_problem(name, f"{text[:40]!r} is not allowed.", f"Give a whole number from {minimum} to {maximum}.")
     return int(text)
+
+
+def moment(parameters: Parameters, name: str) -> datetime | None:
+    """The moment in a parameter, an ISO date or time (in UTC where it says nothing else) or milliseconds since 1970.
+
+    None where there is none. Raises ValidationFailed when it cannot be read.
+    """
+    text = last(parameters, name)
+    if not text:
+        return None
+    try:
+        found = EPOCH + timedelta(milliseconds=int(text)) if _MILLISECONDS.match(text) else datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        found = None
+    if found is not None:
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
+        if EPOCH <= found < LATEST:
+            return found.astimezone(UTC)
+    raise one_problem(
+        name,
+        f"{text[:40]!r} is no moment.",
+        "Give a date, a time or milliseconds since 1970: 2026-01-31, 2026-01-31T12:00:00Z or 1769860800000.",
+    )
 
 
 def flag(parameters: Parameters, name: str, default: bool = False) -> bool:

@@ -30,7 +30,7 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.flow.v1.FlowService",
         "gateway",
-        again="GetFlow ListFlows StartFlow ValidateFlow ListFlowVersions GetFlowVersion LabelFlowVersion",
+        again="GetFlow GetFlowUse ListFlows StartFlow ValidateFlow ListFlowVersions GetFlowVersion LabelFlowVersion",
         once="CreateFlow UpdateFlow DeleteFlow CloneFlow RestoreFlowVersion",
     ),
     **_rows("headrace.flow.v1.FlowService", "gateway executor", again="StopFlow"),
@@ -112,8 +112,9 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.schedule.v1.ScheduleService",
         "executor",
-        again="PutTimers RemoveTimers ListTimers AcquireLock ExtendLock ReleaseLock AcquireQuota",
+        again="PutTimers RemoveTimers AcquireLock ExtendLock ReleaseLock AcquireQuota",
     ),
+    **_rows("headrace.schedule.v1.ScheduleService", "executor gateway", again="ListTimers"),
     **_rows("headrace.log.v1.LogService", "executor flow-manager", again="WriteRecords"),
     **_rows("headrace.log.v1.LogService", "flow-manager", again="ForgetTenant"),
     **_rows("headrace.log.v1.LogService", "gateway", again="QueryRecords GetRecord Tail"),

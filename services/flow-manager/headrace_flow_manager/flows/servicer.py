@@ -17,6 +17,7 @@ from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
 from headrace_flow_manager.flows.publishing import Publisher
 from headrace_flow_manager.flows.service import CloneOptions, FlowResolver, FlowService
 from headrace_flow_manager.flows.sharing import PERMISSIONS
+from headrace_flow_manager.flows.use import FlowUse
 from headrace_flow_manager.flows.work import Work, WorkState
 from headrace_flow_manager.servicer import json_bytes, query_of, scope_of, tenant_of, timestamp
 
@@ -44,8 +45,9 @@ _WORK_STATES = {
 class FlowServicer(grpc_pb.FlowServiceServicer):
     """Answers headrace.flow.v1.FlowService."""
 
-    def __init__(self, flows: FlowService, resolver: FlowResolver) -> None:
+    def __init__(self, flows: FlowService, resolver: FlowResolver, use: FlowUse) -> None:
         self._flows = flows
+        self._use = use
         self._resolver = resolver
 
     def register(self, server: Server) -> None:
@@ -58,6 +60,12 @@ class FlowServicer(grpc_pb.FlowServiceServicer):
 
     async def GetFlow(self, request: pb.GetFlowRequest, context: object) -> pb.GetFlowResponse:
         return pb.GetFlowResponse(flow=_flow(await self._flows.get(scope_of(request.scope).readable, request.flow_id)))
+
+    async def GetFlowUse(self, request: pb.GetFlowUseRequest, context: object) -> pb.GetFlowUseResponse:
+        use = await self._use.of(tenant_of(request.scope))
+        return pb.GetFlowUseResponse(
+            running_flows=use.running_flows, running_apps=use.running_apps, used_apps=use.used_apps
+        )
 
     async def ListFlows(self, request: pb.ListFlowsRequest, context: object) -> pb.ListFlowsResponse:
         if request.shared_permissions:

@@ -18,6 +18,7 @@ from headrace_gateway.clients.integrations import IntegrationClient
 from headrace_gateway.clients.logs import LogClient
 from headrace_gateway.clients.modifiers import ModifierClient
 from headrace_gateway.clients.people import PeopleClient
+from headrace_gateway.clients.schedules import ScheduleClient
 from headrace_gateway.clients.settings import SettingClient
 from headrace_gateway.clients.stores import StoreClient
 from headrace_gateway.clients.tasks import TaskClient
@@ -50,6 +51,7 @@ class Clients:
     executions: ExecutionClient
     logs: LogClient
     charts: ChartClient
+    schedules: ScheduleClient
     tasks: TaskClient
 
 
@@ -69,5 +71,6 @@ def open_clients(channels: Channels, timeout_seconds: float) -> Clients:
         executions=ExecutionClient(channels.execution, timeout_seconds),
         logs=LogClient(channels.log, timeout_seconds),
         charts=ChartClient(channels.flow, timeout_seconds),
+        schedules=ScheduleClient(channels.schedule, timeout_seconds),
         tasks=TaskClient(channels.flow, timeout_seconds),
     )

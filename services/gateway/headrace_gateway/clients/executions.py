@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from google.protobuf.duration_pb2 import Duration
 from headrace.execution.v1 import execution_pb2, execution_service_pb2
@@ -72,6 +73,15 @@ TRIAL = "test:"
 
 RESERVED = (f"Event ids that begin with {TRIAL!r} are kept for tests of flows.", "Choose another id.")
 """What is wrong with such an id that comes from outside, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """Messages of one day in UTC, and the bytes of their contents."""
+
+    day: date
+    count: int
+    size: int
 
 
 class ExecutionClient:
@@ -185,6 +195,18 @@ class ExecutionClient:
             scope=scope_to_proto(scope), message_ids=list(message_ids)
         )
         return (await self._stub.RetryUnprocessed(request, timeout=self._timeout)).retried
+
+    async def message_counts(
+        self, scope: Scope, *, flow_id: str = "", first: datetime | None = None, last: datetime | None = None
+    ) -> list[DayCount]:
+        """The days between that have messages, earliest first; whole days in UTC, all of them where none is named."""
+        request = execution_service_pb2.CountMessagesRequest(scope=scope_to_proto(scope), flow_id=flow_id)
+        if first is not None:
+            getattr(request, "from").FromDatetime(first)
+        if last is not None:
+            request.to.FromDatetime(last)
+        answer = await self._stub.CountMessages(request, timeout=self._timeout)
+        return [DayCount(each.day.ToDatetime(UTC).date(), each.count, each.size_bytes) for each in answer.days]
 
     async def watch(self, scope: Scope, flow_id: str) -> AsyncGenerator[tuple[list[dict[str, Json]], int], None]:
         """What happens in a flow from now on, and how much was dropped on the way. Has no end of its own."""

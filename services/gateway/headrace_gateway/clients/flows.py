@@ -50,6 +50,15 @@ class Transition:
         return self.stage in {"running", "stopped"}
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How many flows run, and which apps those and all flows use."""
+
+    running_flows: int
+    running_apps: Sequence[str]
+    used_apps: Sequence[str]
+
+
 class FlowClient:
     def __init__(self, channel: Channel, timeout_seconds: float) -> None:
         self._stub = FlowServiceStub(channel)
@@ -66,6 +75,12 @@ class FlowClient:
         """One flow. Raises NotFound."""
         request = flow_service_pb2.GetFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id)
         return flow_to_json((await self._stub.GetFlow(request, timeout=self._timeout)).flow)
+
+    async def use(self, scope: Scope) -> Use:
+        """What the caller's flows are made of."""
+        request = flow_service_pb2.GetFlowUseRequest(scope=scope_to_proto(scope))
+        answer = await self._stub.GetFlowUse(request, timeout=self._timeout)
+        return Use(answer.running_flows, list(answer.running_apps), list(answer.used_apps))
 
     async def page(self, scope: Scope, query: ListQuery, shared_for: Sequence[str] = ()) -> list[dict[str, Json]]:
         """A page of flows; of others' that are shared for one of the permissions, where some are named."""
