@@ -81,3 +81,26 @@ async def test_all_of_an_owner_goes_at_once_and_nothing_of_the_installation(stor
 
     assert list(await stores.entries.all("alias", EVERY_TENANT)) == [entry("b", BOB)]
     assert len(await stores.entries.all("config", "")) == 1
+
+
+async def test_an_entry_is_replaced_where_it_is_still_what_was_read(stores: Stores) -> None:
+    first = entry("1")
+    second, third = replace(first, value={"x": 2}), replace(first, value={"x": 3})
+
+    assert not await stores.entries.replace(first, second)
+    assert await stores.entries.replace(None, first)
+    assert not await stores.entries.replace(None, second)
+    assert await stores.entries.replace(first, second)
+    assert not await stores.entries.replace(first, third)
+    assert await stores.entries.get("alias", ANN, "1") == second
+
+
+async def test_of_many_who_replace_one_entry_at_once_one_does(stores: Stores) -> None:
+    first = entry("1")
+    await stores.entries.add(first)
+    wanted = [replace(first, value={"x": number}) for number in range(6)]
+
+    replaced = await asyncio.gather(*(stores.entries.replace(first, each) for each in wanted))
+
+    assert sum(replaced) == 1
+    assert await stores.entries.get("alias", ANN, "1") == wanted[replaced.index(True)]

@@ -54,7 +54,15 @@ CATALOG = (
             "outPorts": ["out"],
         },
     ),
-    CatalogEntry("acme.mail.core.Send", {"name": "acme.mail.core.Send", "inPorts": ["in"], "outPorts": ["out"]}),
+    CatalogEntry(
+        "acme.mail.core.Send",
+        {
+            "name": "acme.mail.core.Send",
+            "inPorts": ["in"],
+            "outPorts": ["out"],
+            "quota": {"manager": "acme:mail", "resources": "requests"},
+        },
+    ),
 )
 
 STARTABLE: dict[str, Json] = {"go": {"type": START, "source": {}, "x": 1, "y": 2}}
@@ -62,6 +70,10 @@ STARTABLE: dict[str, Json] = {"go": {"type": START, "source": {}, "x": 1, "y": 2
 
 UNKNOWN: dict[str, Json] = {"go": {"type": "acme.no.such.Thing", "source": {}}}
 """A descriptor that may be saved and not started."""
+
+
+QUOTA = "module.exports = { rules: [{ limit: 10, window: 1000, resource: 'requests' }] };"
+"""What a connector brings."""
 
 
 @dataclass
@@ -259,6 +271,7 @@ async def open_house(
         mail=mail,
         apps={"headrace.utils": {"name": "headrace.utils", "label": "Utilities"}},
         bundles={"headrace.utils.controls": {"version": "1.0.0"}},
+        quotas={"acme:crm": QUOTA},
     ) as app:
         app.register(own)
         yield House(app, clock, execution, log, news, own.channel())

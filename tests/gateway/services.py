@@ -426,6 +426,12 @@ class Settings(setting_rpc.SettingServiceServicer):
     ) -> settings.GetAccessRulesResponse:
         return settings.GetAccessRulesResponse(rules=self.rules)
 
+    async def ListQuotas(self, request: settings.ListQuotasRequest, context: object) -> settings.ListQuotasResponse:
+        return settings.ListQuotasResponse(quotas=[settings.Quota(name="acme:crm", revision=1)])
+
+    async def ResetQuota(self, request: settings.ResetQuotaRequest, context: object) -> settings.ResetQuotaResponse:
+        raise errors.NotFound("quota", request.name)
+
     async def ListServiceConfigs(
         self, request: settings.ListServiceConfigsRequest, context: object
     ) -> settings.ListServiceConfigsResponse:

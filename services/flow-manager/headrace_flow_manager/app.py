@@ -50,6 +50,7 @@ from headrace_flow_manager.people.store import Mail
 from headrace_flow_manager.removal import Removal
 from headrace_flow_manager.settings.access import AccessRules
 from headrace_flow_manager.settings.origins import Origins
+from headrace_flow_manager.settings.quotas import Quotas
 from headrace_flow_manager.settings.sealed import SealedSettings, Sealing
 from headrace_flow_manager.settings.service import SettingService
 from headrace_flow_manager.settings.servicer import SettingServicer
@@ -90,6 +91,7 @@ class FlowManagerApp:
         self,
         stores: Stores,
         catalog: CatalogService,
+        quotas: Mapping[str, str],
         neighbours: Neighbours,
         passwords: Passwords,
         clock: Clock,
@@ -129,6 +131,7 @@ class FlowManagerApp:
         self.access = AccessRules(stores.documents, clock)
         self.sealed = SealedSettings(stores.entries, neighbours.vault, clock)
         self.origins = Origins(stores.entries, clock)
+        self.quotas = Quotas(stores.entries, clock, quotas, catalog.quotas)
         log_client = LogClient(neighbours.log_channel, settings.execution_timeout)
         self.relay = Relay(stores.outbox, execution, log_client, clock)
         leaving = asyncio.Event()
@@ -179,7 +182,7 @@ class FlowManagerApp:
         AliasServicer(self.aliases).register(server)
         ChartServicer(self.charts).register(server)
         TaskServicer(self.tasks).register(server)
-        SettingServicer(self.settings, self.sealed, self.access, self.origins).register(server)
+        SettingServicer(self.settings, self.sealed, self.access, self.origins, self.quotas).register(server)
 
     async def start(self) -> None:
         """Begin with unfinished work: flows on their way, changes that nobody heard. Again, it changes nothing."""
@@ -208,12 +211,13 @@ async def open_app(
     vault: Sealing | None = None,
     apps: Mapping[str, Mapping[str, Json]] | None = None,
     bundles: Mapping[str, Mapping[str, Json]] | None = None,
+    quotas: Mapping[str, str] | None = None,
 ) -> AsyncIterator[FlowManagerApp]:
     """A flow manager for the length of the block, over a SQLite file or over stores that stay the caller's to close.
 
     Without mail nobody can ask for a new password, without a vault no secret is kept. Without a bus others learn of
     changes when they look again; without a log, changes of data stores that nobody takes stand in the service's own
-    log only.
+    log only. `quotas` are the sources that connectors bring, by name.
     """
     stores = await open_stores(database) if isinstance(database, Path) else database
     passwords = await asyncio.to_thread(Passwords)
@@ -222,6 +226,7 @@ async def open_app(
             app = FlowManagerApp(
                 stores,
                 CatalogService([_entry(each) for each in catalog], apps or {}, bundles or {}),
+                quotas or {},
                 Neighbours(execution_channel, log_channel, bus, mail, vault),
                 passwords,
                 clock,

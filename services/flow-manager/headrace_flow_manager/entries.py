@@ -13,7 +13,7 @@ from headrace_core import Json
 
 from headrace_flow_manager.scope import Tenants
 
-Kind = Literal["alias", "config", "service_config", "origins"]
+Kind = Literal["alias", "config", "origins", "quota", "service_config"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,13 @@ class EntryStore(Protocol):
         """Keep the entry in place of the one of its id, or as a new one.
 
         Raises AlreadyExists when another has its key, NotFound when the one of its id belongs to somebody else.
+        """
+        ...
+
+    async def replace(self, before: Entry | None, after: Entry) -> bool:
+        """Keep the entry in place of `before` of the same id, or as a new one where that is None.
+
+        False, and nothing is kept, when something else is there by now.
         """
         ...
 

@@ -71,6 +71,8 @@ METHODS: Mapping[str, Method] = {
         " ListOrigins PutOrigins",
         once="DeleteServiceConfig DeleteConfig DeleteOrigins",
     ),
+    **_rows("headrace.setting.v1.SettingService", "gateway", again="ListQuotas", once="PutQuota ResetQuota"),
+    **_rows("headrace.setting.v1.SettingService", "gateway executor", again="GetQuota"),
     **_rows(
         "headrace.alias.v1.AliasService",
         "gateway",

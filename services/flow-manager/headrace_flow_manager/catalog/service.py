@@ -1,6 +1,6 @@
 """What can be asked of the catalog. It is handed in once and stays as it is."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from headrace_core import Json
 from headrace_core.errors import AlreadyExists, NotFound
@@ -45,6 +45,13 @@ class CatalogService:
     def types(self) -> Sequence[str]:
         """Every canonical type there is."""
         return [entry.type for entry in self._entries]
+
+    @property
+    def quotas(self) -> Collection[str]:
+        """The names of the quotas that components ask for."""
+        asked = (entry.manifest.get("quota") for entry in self._entries)
+        names = {each.get("manager") for each in asked if isinstance(each, dict)}
+        return [name for name in names if isinstance(name, str) and name]
 
     @property
     def apps(self) -> Sequence[App]:

@@ -2,12 +2,14 @@
 
 from headrace.setting.v1 import setting_service_pb2 as pb
 from headrace.setting.v1 import setting_service_pb2_grpc as grpc_pb
+from headrace_core.quotas import QuotaRule
 from headrace_runtime.rpc import Server
 
 from headrace_flow_manager import json_text
-from headrace_flow_manager.servicer import json_bytes, scope_of
+from headrace_flow_manager.servicer import json_bytes, scope_of, timestamp
 from headrace_flow_manager.settings.access import AccessRules, Rule
 from headrace_flow_manager.settings.origins import Origins
+from headrace_flow_manager.settings.quotas import Quota, Quotas
 from headrace_flow_manager.settings.sealed import SealedSettings
 from headrace_flow_manager.settings.service import SettingService
 
@@ -15,8 +17,11 @@ from headrace_flow_manager.settings.service import SettingService
 class SettingServicer(grpc_pb.SettingServiceServicer):
     """Answers headrace.setting.v1.SettingService."""
 
-    def __init__(self, settings: SettingService, sealed: SealedSettings, access: AccessRules, origins: Origins) -> None:
+    def __init__(
+        self, settings: SettingService, sealed: SealedSettings, access: AccessRules, origins: Origins, quotas: Quotas
+    ) -> None:
         self._settings = settings
+        self._quotas = quotas
         self._access = access
         self._sealed = sealed
         self._origins = origins
@@ -50,6 +55,24 @@ class SettingServicer(grpc_pb.SettingServiceServicer):
         rules = [Rule(each.role, each.resource, tuple(each.actions), tuple(each.attributes)) for each in request.rules]
         await self._access.put(scope_of(request.scope).actor_id, request.type, rules)
         return pb.PutAccessRulesResponse()
+
+    async def ListQuotas(self, request: pb.ListQuotasRequest, context: object) -> pb.ListQuotasResponse:
+        scope_of(request.scope)
+        return pb.ListQuotasResponse(quotas=map(_quota, await self._quotas.all()))
+
+    async def GetQuota(self, request: pb.GetQuotaRequest, context: object) -> pb.GetQuotaResponse:
+        return pb.GetQuotaResponse(quota=_quota(await self._quotas.get(request.name)))
+
+    async def PutQuota(self, request: pb.PutQuotaRequest, context: object) -> pb.PutQuotaResponse:
+        actor = scope_of(request.scope).actor_id
+        quota = await self._quotas.put(actor, request.name, request.source, request.expected_revision)
+        return pb.PutQuotaResponse(quota=_quota(quota))
+
+    async def ResetQuota(self, request: pb.ResetQuotaRequest, context: object) -> pb.ResetQuotaResponse:
+        actor = scope_of(request.scope).actor_id
+        return pb.ResetQuotaResponse(
+            quota=_quota(await self._quotas.reset(actor, request.name, request.expected_revision))
+        )
 
     async def ListServiceConfigs(
         self, request: pb.ListServiceConfigsRequest, context: object
@@ -107,3 +130,20 @@ class SettingServicer(grpc_pb.SettingServiceServicer):
         scope_of(request.scope)
         await self._origins.delete(request.vendor)
         return pb.DeleteOriginsResponse()
+
+
+def _quota(quota: Quota) -> pb.Quota:
+    return pb.Quota(
+        name=quota.name,
+        source=quota.source,
+        default_source=quota.default_source,
+        is_custom=quota.custom_source is not None,
+        revision=quota.revision,
+        changed_by=quota.changed_by,
+        changed_at=timestamp(quota.changed_at),
+        rules=map(_rule, quota.rules),
+    )
+
+
+def _rule(rule: QuotaRule) -> pb.QuotaRule:
+    return pb.QuotaRule(limit=rule.limit, window=rule.window or None, resources=rule.resources, scope=rule.scope)

@@ -51,6 +51,19 @@ class MongoEntryStore:
                     raise NotFound(entry.kind, entry.entry_id) from None
                 raise _taken(entry) from None
 
+    async def replace(self, before: Entry | None, after: Entry) -> bool:
+        document = _document(after)
+        async with self._mongo.asking() as database:
+            if before is not None:
+                kept = await database[ENTRIES].replace_one(_document(before), document)
+                return kept.matched_count > 0
+            try:
+                await database[ENTRIES].insert_one(document)
+                return True
+            except DuplicateKeyError:
+                found = await database[ENTRIES].find_one({"_id": document["_id"]})
+                return bool(found == document)  # else the first answer was lost on the way
+
     async def get(self, kind: Kind, tenants: Tenants, entry_id: str) -> Entry:
         async with self._mongo.asking() as database:
             kept = await database[ENTRIES].find_one({"_id": _id(kind, entry_id), **_of(tenants)})

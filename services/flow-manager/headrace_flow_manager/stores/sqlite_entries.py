@@ -53,6 +53,18 @@ class SqliteEntryStore:
 
         await self._database.write(work)
 
+    async def replace(self, before: Entry | None, after: Entry) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            place = (after.kind, after.entry_id)
+            row = connection.execute("SELECT * FROM entries WHERE kind = ? AND entry_id = ?", place).fetchone()
+            if (None if row is None else _entry(row)) != before:
+                return False
+            connection.execute("DELETE FROM entries WHERE kind = ? AND entry_id = ?", place)
+            _write(connection, _INSERT, after)
+            return True
+
+        return await self._database.write(work)
+
     async def get(self, kind: Kind, tenants: Tenants, entry_id: str) -> Entry:
         allowed, values = of_tenants(tenants, "owner")
 

@@ -7,7 +7,7 @@ from headrace_core import Json
 from headrace_runtime.rpc import Channel
 
 from headrace_gateway.access import Rule
-from headrace_gateway.clients.wire import json_object, json_value, scope_to_proto
+from headrace_gateway.clients.wire import json_object, json_value, moment, scope_to_proto
 from headrace_gateway.identity import Scope
 
 
@@ -29,6 +29,23 @@ class SettingClient:
         ]
         request = pb.PutAccessRulesRequest(scope=scope_to_proto(scope), type=kind, rules=shown)
         await self._stub.PutAccessRules(request, timeout=self._timeout)
+
+    async def quotas(self, scope: Scope) -> list[dict[str, Json]]:
+        """Every quota that is known, by name."""
+        answer = await self._stub.ListQuotas(pb.ListQuotasRequest(scope=scope_to_proto(scope)), timeout=self._timeout)
+        return [_quota(each) for each in answer.quotas]
+
+    async def put_quota(self, scope: Scope, name: str, source: str, expected_revision: int) -> dict[str, Json]:
+        """Let a source hold; the quota as it is now. Raises ValidationFailed, RevisionConflict."""
+        request = pb.PutQuotaRequest(
+            scope=scope_to_proto(scope), name=name, source=source, expected_revision=expected_revision
+        )
+        return _quota((await self._stub.PutQuota(request, timeout=self._timeout)).quota)
+
+    async def reset_quota(self, scope: Scope, name: str, expected_revision: int) -> dict[str, Json]:
+        """Go back to the default; the quota as it is now. Raises NotFound, RevisionConflict."""
+        request = pb.ResetQuotaRequest(scope=scope_to_proto(scope), name=name, expected_revision=expected_revision)
+        return _quota((await self._stub.ResetQuota(request, timeout=self._timeout)).quota)
 
     async def services(self, scope: Scope) -> list[dict[str, Json]]:
         """The configurations of all services."""
@@ -84,3 +101,16 @@ class SettingClient:
         """Forget the origins of a vendor. Raises NotFound."""
         request = pb.DeleteOriginsRequest(scope=scope_to_proto(scope), vendor=vendor)
         await self._stub.DeleteOrigins(request, timeout=self._timeout)
+
+
+def _quota(quota: pb.Quota) -> dict[str, Json]:
+    return {
+        "id": quota.name,
+        "name": quota.name,
+        "source": quota.source,
+        "defaultSource": quota.default_source,
+        "isCustom": quota.is_custom,
+        "revision": quota.revision,
+        "changedBy": quota.changed_by or None,
+        "mtime": moment(quota, "changed_at"),
+    }

@@ -17,6 +17,7 @@ from headrace_gateway.routes import (
     modifiers,
     origins,
     public_files,
+    quotas,
     records,
     runs,
     stores,
@@ -61,5 +62,6 @@ ROUTES: tuple[Route, ...] = (
     *modifiers.ROUTES,
     *configuration.ROUTES,
     *access.ROUTES,
+    *quotas.ROUTES,
     *component_jobs.ROUTES,
 )

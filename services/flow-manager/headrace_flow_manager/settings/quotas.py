@@ -1,0 +1,118 @@
+"""How often other people's APIs may be called: the rules that connectors bring, and those put in their place."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from headrace_core.clock import Clock
+from headrace_core.errors import NotFound, Problem, RevisionConflict, ValidationFailed
+from headrace_core.quotas import QuotaRule, parse_quota
+
+from headrace_flow_manager.entries import Entry, EntryStore
+
+INSTALLATION: Final = ""
+FIRST_REVISION: Final = 1
+MAX_NAME: Final = 255
+_NAME: Final = re.compile(r"[\w-]+:[\w-]+(:[\w-]+)?\Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A quota by its name, `vendor:service` or `vendor:service:module`, and who changed it last."""
+
+    name: str
+    default_source: str
+    custom_source: str | None = None
+    revision: int = FIRST_REVISION
+    changed_by: str = ""
+    changed_at: datetime | None = None
+
+    @property
+    def source(self) -> str:
+        return self.default_source if self.custom_source is None else self.custom_source
+
+    @property
+    def rules(self) -> Sequence[QuotaRule]:
+        """What holds; nothing where there is no source."""
+        return parse_quota(self.source) if self.source else ()
+
+
+class Quotas:
+    """Keeps the rules that administrators put. What they replace stays known, and the revision never falls.
+
+    `defaults` are sources by name, `named` the quotas that components ask for, with or without rules.
+    """
+
+    def __init__(self, store: EntryStore, clock: Clock, defaults: Mapping[str, str], named: Collection[str]) -> None:
+        self._store = store
+        self._clock = clock
+        self._defaults = defaults
+        self._known = frozenset({*defaults, *named})
+
+    async def all(self) -> Sequence[Quota]:
+        """Every quota that a connector brings, that a component names or that somebody put, by name."""
+        kept = {entry.entry_id: self._read(entry) for entry in await self._store.all("quota", INSTALLATION)}
+        put = {name for name, quota in kept.items() if quota.custom_source is not None}
+        return [kept.get(name) or self._default(name) for name in sorted(self._known | put)]
+
+    async def get(self, name: str) -> Quota:
+        """The quota. Raises NotFound when nobody knows it."""
+        quota, _ = await self._find(name)
+        if quota.custom_source is None and name not in self._known:
+            raise NotFound("quota", name[:MAX_NAME])
+        return quota
+
+    async def put(self, actor: str, name: str, source: str, expected_revision: int) -> Quota:
+        """Let this source hold from now on. What holds already is not saved again.
+
+        Raises ValidationFailed that names what is wrong with it, RevisionConflict.
+        """
+        if not _NAME.match(name) or len(name) > MAX_NAME:
+            fix = "Name it vendor:service or vendor:service:module."
+            raise ValidationFailed([Problem("name", "It is no name of a quota.", fix, field="name")])
+        parse_quota(source)
+        return await self._save(actor, name, source, expected_revision)
+
+    async def reset(self, actor: str, name: str, expected_revision: int) -> Quota:
+        """Go back to what the connector brings. Doing it again changes nothing. Raises NotFound, RevisionConflict."""
+        await self.get(name)
+        return await self._save(actor, name, None, expected_revision)
+
+    async def _save(self, actor: str, name: str, source: str | None, expected_revision: int) -> Quota:
+        quota, before = await self._find(name)
+        if expected_revision not in (0, quota.revision):
+            raise _conflict(name)
+        if quota.custom_source == source:
+            return quota
+        value = {"source": source, "revision": quota.revision + 1}
+        after = Entry("quota", name, name, INSTALLATION, value, actor, self._clock.now())
+        if not await self._store.replace(before, after):
+            raise _conflict(name)
+        return self._read(after)
+
+    async def _find(self, name: str) -> tuple[Quota, Entry | None]:
+        try:
+            entry = await self._store.get("quota", INSTALLATION, name)
+        except NotFound:
+            return self._default(name), None
+        return self._read(entry), entry
+
+    def _default(self, name: str) -> Quota:
+        return Quota(name, self._defaults.get(name, ""))
+
+    def _read(self, entry: Entry) -> Quota:
+        source, revision = entry.value["source"], entry.value["revision"]
+        return Quota(
+            entry.entry_id,
+            self._defaults.get(entry.entry_id, ""),
+            source if isinstance(source, str) else None,
+            revision if isinstance(revision, int) else FIRST_REVISION,
+            entry.changed_by,
+            entry.changed_at,
+        )
+
+
+def _conflict(name: str) -> RevisionConflict:
+    return RevisionConflict(f"The quota {name!r} was saved in between. Read it again and decide on that.")
