@@ -48,6 +48,7 @@ from headrace_flow_manager.people.service import Authenticator, PeopleService
 from headrace_flow_manager.people.servicer import PeopleServicer
 from headrace_flow_manager.people.store import Mail
 from headrace_flow_manager.removal import Removal
+from headrace_flow_manager.rights import LOOK_AGAIN, ComponentRights, Withdrawal
 from headrace_flow_manager.settings.access import AccessRules
 from headrace_flow_manager.settings.origins import Origins
 from headrace_flow_manager.settings.quotas import Quotas
@@ -107,8 +108,12 @@ class FlowManagerApp:
             validate_flow, manifest_of=catalog.manifest, strict=True, known_types=catalog.types
         )
         self.catalog = catalog
+        rights_changed = asyncio.Event()
+        self.access = AccessRules(stores.documents, clock, rights_changed.set)
+        rights = ComponentRights(self.access, stores.people, stores.groups, catalog.is_private)
+        self.withdrawal = Withdrawal(rights, stores.directory, self.lifecycle)
         guests = GuestBook(stores.people, stores.groups)
-        self.flows = FlowService(stores.flows, guests, self.lifecycle, validate, news, clock)
+        self.flows = FlowService(stores.flows, guests, self.lifecycle, validate, rights, news, clock)
         self.resolver = FlowResolver(stores.directory)
         self.use = FlowUse(stores.flows, [each.app_id for each in catalog.apps])
         ordered = asyncio.Event()
@@ -116,7 +121,7 @@ class FlowManagerApp:
             self.flows, stores.flows, stores.directory, stores.work, turns, execution, clock, ordered
         )
         self.publisher = Publisher(self.flows, stores.flows)
-        self.people = PeopleService(stores.people, passwords, _people_rules(settings), clock)
+        self.people = PeopleService(stores.people, passwords, _people_rules(settings), clock, rights_changed.set)
         self.recovery = Recovery(stores.people, passwords, neighbours.mail, _people_rules(settings), clock)
         self.groups = GroupService(stores.groups, stores.people.get, clock)
         self.authenticator = Authenticator(stores.tokens, clock)
@@ -128,7 +133,6 @@ class FlowManagerApp:
         self.telling = Telling(stores.task_agenda, stores.tasks, execution, clock)
         self.settings = SettingService(stores.documents, clock, default_modifiers)
         self.aliases = AliasService(stores.entries, stores.flows.get, clock)
-        self.access = AccessRules(stores.documents, clock)
         self.sealed = SealedSettings(stores.entries, neighbours.vault, clock)
         self.origins = Origins(stores.entries, clock)
         self.quotas = Quotas(stores.entries, clock, quotas, catalog.quotas)
@@ -159,6 +163,7 @@ class FlowManagerApp:
                 Loop("flow reconciler", self.lifecycle.reconcile, settings.reconcile_every, self.lifecycle.unfinished),
                 Loop("work at integrations", self.integrations.round, settings.reconcile_every, ordered),
                 Loop("pruning of work at integrations", self.integrations.prune, PRUNE_EVERY, asyncio.Event()),
+                Loop("withdrawal of components", self.withdrawal.round, LOOK_AGAIN, rights_changed),
                 Loop("store relay", self.relay.round, settings.relay_every, records_changed),
                 Loop("ends of tasks", self.telling.round, settings.relay_every, ended),
                 Loop("removal of users", self.removal.round, settings.reconcile_every, leaving),
@@ -182,7 +187,9 @@ class FlowManagerApp:
         AliasServicer(self.aliases).register(server)
         ChartServicer(self.charts).register(server)
         TaskServicer(self.tasks).register(server)
-        SettingServicer(self.settings, self.sealed, self.access, self.origins, self.quotas).register(server)
+        SettingServicer(
+            self.settings, self.sealed, self.access, self.origins, self.quotas, self.withdrawal.preview
+        ).register(server)
 
     async def start(self) -> None:
         """Begin with unfinished work: flows on their way, changes that nobody heard. Again, it changes nothing."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from headrace_core import errors
+from headrace_core.access import group_role
 from headrace_core.clock import Clock
 
 ADMIN = "admin"
@@ -39,7 +40,7 @@ class Caller:
     @property
     def roles(self) -> frozenset[str]:
         """What rules call the caller: scopes, and `group:` with the id of each group."""
-        return self.scopes | {f"group:{each}" for each in self.groups}
+        return self.scopes | set(map(group_role, self.groups))
 
     @property
     def scope(self) -> Scope:

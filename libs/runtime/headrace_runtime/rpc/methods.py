@@ -68,7 +68,7 @@ METHODS: Mapping[str, Method] = {
         "headrace.setting.v1.SettingService",
         "gateway",
         again="GetAccessRules PutAccessRules ListServiceConfigs GetServiceConfig PutServiceConfig ListConfig PutConfig"
-        " ListOrigins PutOrigins",
+        " ListOrigins PutOrigins PreviewAccessRules",
         once="DeleteServiceConfig DeleteConfig DeleteOrigins",
     ),
     **_rows("headrace.setting.v1.SettingService", "gateway", again="ListQuotas", once="PutQuota ResetQuota"),

@@ -41,6 +41,11 @@ class CatalogService:
         entry = self._by_name.get(component_type)
         return None if entry is None else entry.parsed
 
+    def is_private(self, component_type: str) -> bool:
+        """Whether the component by any of its names is hidden from the designer; one there is not is not hidden."""
+        entry = self._by_name.get(component_type)
+        return entry is not None and entry.is_private
+
     @property
     def types(self) -> Sequence[str]:
         """Every canonical type there is."""

@@ -86,16 +86,17 @@ class Lifecycle:
         async with self._alone(flow_id):
             return await persistently(attempt)
 
-    async def stop(self, flow_id: str, find: Find, *, background: bool = False) -> Flow:
+    async def stop(self, flow_id: str, find: Find, *, background: bool = False, error: str = "") -> Flow:
         """Make the flow that is found take no more events; a stopped flow stays as it is.
 
         Returns it while still stopping when the executor is away, or in the background: the reconciler stops it then.
+        The error says at the flow why it was stopped, where its people did not ask for it.
         """
 
         async def attempt() -> Flow:
             flow = await find()
             if flow.is_active:
-                flow = await self.save(flow, model.stopping(flow, new_id()))
+                flow = await self.save(flow, model.stopping(flow, new_id(), error))
             return self._left_over(flow) if background else await self._finish(flow)
 
         async with self._alone(flow_id):

@@ -14,11 +14,12 @@ from headrace_flow_manager.flows import cloning, model, record
 from headrace_flow_manager.flows.lifecycle import Lifecycle, persistently
 from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
 from headrace_flow_manager.flows.sharing import Guest, Permission, permits
-from headrace_flow_manager.flows.store import FlowDirectory, FlowNews, FlowStore, Guests
+from headrace_flow_manager.flows.store import FlowDirectory, FlowNews, FlowStore, Guests, Rights
 from headrace_flow_manager.query import ListQuery, Page
 from headrace_flow_manager.scope import Tenants
 
 MAX_PAGE = 1_000
+_MOST_NAMED = 5
 DEFAULT_PAGE = 100
 MAX_LABEL = 200
 
@@ -53,6 +54,7 @@ class FlowService:
         guests: Guests,
         lifecycle: Lifecycle,
         validate: Validate,
+        rights: Rights,
         news: FlowNews,
         clock: Clock,
     ) -> None:
@@ -60,6 +62,7 @@ class FlowService:
         self._guests = guests
         self._lifecycle = lifecycle
         self._validate = validate
+        self._rights = rights
         self._news = news
         self._clock = clock
 
@@ -124,6 +127,8 @@ class FlowService:
             after = self._changed(before, changes, force=force)
             if after is before:
                 return before, False
+            if after.running_version != before.running_version:
+                await self._check_rights(after)
             saved = await self._lifecycle.save(before, after)
             if saved.running_version != before.running_version:
                 saved = await self._lifecycle.carry_on(saved)
@@ -170,9 +175,16 @@ class FlowService:
     async def start(self, tenant: str, flow_id: str, *, background: bool = False) -> Flow:
         """Make the flow run, of the tenant or shared to be started; in the background it is only on its way then.
 
-        Raises ValidationFailed with everything that keeps it from starting, NotFound, Forbidden.
+        Raises ValidationFailed with everything that keeps it from starting, NotFound, and Forbidden, also when its
+        owner may not use a component of it.
         """
-        find = functools.partial(self._reach, tenant, flow_id, "start")
+
+        async def find() -> Flow:
+            flow = await self._reach(tenant, flow_id, "start")
+            if not flow.is_active:
+                await self._check_rights(flow)
+            return flow
+
         return await self._lifecycle.start(flow_id, find, self._check_start, background=background)
 
     async def stop(self, tenant: str, flow_id: str, *, background: bool = False) -> Flow:
@@ -182,7 +194,9 @@ class FlowService:
 
     async def validate(self, tenants: Tenants, flow_id: str) -> Sequence[Problem]:
         """Everything found in the newest version, errors before warnings. Raises NotFound, Forbidden."""
-        return self.validate_descriptor((await self._reach(tenants, flow_id, "read")).descriptor)
+        flow = await self._reach(tenants, flow_id, "read")
+        withheld = await self._rights.problems(flow.tenant_id, flow.descriptor)
+        return [*withheld, *self.validate_descriptor(flow.descriptor)]
 
     def validate_descriptor(self, descriptor: Mapping[str, Json]) -> Sequence[Problem]:
         """Everything found in a descriptor as it stands, errors before warnings."""
@@ -271,6 +285,12 @@ class FlowService:
             )
         self._check_start(after)
         return replace(after, running_version=after.version, stage_error="")
+
+    async def _check_rights(self, flow: Flow) -> None:
+        """Raise Forbidden when the owner of the flow may not use a component of it."""
+        withheld = await self._rights.problems(flow.tenant_id, flow.descriptor)
+        if withheld:
+            raise Forbidden(" ".join(map(str, withheld[:_MOST_NAMED])))
 
     def _check_start(self, flow: Flow) -> None:
         problems = [each for each in self.validate_descriptor(flow.descriptor) if each.severity == "error"]

@@ -1,8 +1,11 @@
 """Where flows are kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
+
+from headrace_core import Json
+from headrace_core.errors import Problem
 
 from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Instance, Turn
 from headrace_flow_manager.flows.sharing import Guest, Permission
@@ -150,6 +153,14 @@ class Guests(Protocol):
 
     async def guest(self, user_id: str) -> Guest | None:
         """The user as `sharedWith` names users; None when there is no such active user."""
+        ...
+
+
+class Rights(Protocol):
+    """What administrators let the owners of flows use."""
+
+    async def problems(self, tenant: str, descriptor: Mapping[str, Json]) -> Sequence[Problem]:
+        """What in a flow of this tenant its owner may not use; none for an administrator."""
         ...
 
 

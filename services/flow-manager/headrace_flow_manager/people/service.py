@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from headrace_core import Json
@@ -22,9 +22,17 @@ _WRONG = "This sign-in name and password do not fit together."
 
 
 class PeopleService:
-    """Keeps users, their passwords and their tokens."""
+    """Keeps users, their passwords and their tokens. `roles_changed` hears when somebody got other roles."""
 
-    def __init__(self, store: PeopleStore, passwords: Passwords, rules: PeopleRules, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: PeopleStore,
+        passwords: Passwords,
+        rules: PeopleRules,
+        clock: Clock,
+        roles_changed: Callable[[], None],
+    ) -> None:
+        self._roles_changed = roles_changed
         self._store = store
         self._passwords = passwords
         self._rules = rules
@@ -117,7 +125,10 @@ class PeopleService:
         problems += model.check_list("vendors", change.vendors or ())
         model.refuse(problems)
         model.check_metadata(change.metadata or {})
-        return await self._store.update(user_id, change)
+        user = await self._store.update(user_id, change)
+        if change.scopes is not None:
+            self._roles_changed()
+        return user
 
     async def change_password(self, user_id: str, old: str, new: str, keep_token: str) -> None:
         """Replace one's own password and end all other tokens. Raises Forbidden when the old one is wrong."""

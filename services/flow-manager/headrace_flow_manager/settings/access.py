@@ -1,10 +1,11 @@
 """Rules of who may do what: kept here, enforced at the gateway."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from headrace_core import Json
+from headrace_core.access import Rule
 from headrace_core.clock import Clock
 from headrace_core.errors import NotFound, Problem, ValidationFailed
 
@@ -18,21 +19,26 @@ MAX_NAME: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """What a role may do with a resource."""
+class Withheld:
+    """A flow that runs, and the components in it that its owner may not use."""
 
-    role: str
-    resource: str
-    actions: tuple[str, ...]
-    attributes: tuple[str, ...] = ()
+    flow_id: str
+    tenant_id: str
+    name: str
+    components: Sequence[str]
+
+
+Preview = Callable[[Sequence[Rule]], Awaitable[tuple[Sequence[Withheld], bool]]]
+"""The running flows that rules about components would stop, some at most, and whether there are more."""
 
 
 class AccessRules:
-    """Keeps the rules of each type."""
+    """Keeps the rules of each type. `changed` hears of every change."""
 
-    def __init__(self, store: DocumentStore, clock: Clock) -> None:
+    def __init__(self, store: DocumentStore, clock: Clock, changed: Callable[[], None]) -> None:
         self._store = store
         self._clock = clock
+        self._changed = changed
 
     async def get(self, kind: str) -> Sequence[Rule]:
         """The rules in their order. Raises NotFound for a type that is none."""
@@ -43,12 +49,18 @@ class AccessRules:
     async def put(self, actor: str, kind: str, rules: Sequence[Rule]) -> None:
         """Replace all rules of a type. Raises NotFound for a type that is none, ValidationFailed."""
         name = _name(kind)
-        problems = [problem for number, rule in enumerate(rules) for problem in _problems(kind, number, rule)]
-        if len(rules) > MAX_RULES:
-            problems.append(Problem("rules", f"There are {len(rules)} rules, and {MAX_RULES} are allowed."))
-        if problems:
-            raise ValidationFailed(problems)
+        check_rules(kind, rules)
         await self._store.put(actor, name, {"rules": [_kept(each) for each in rules]}, self._clock.now())
+        self._changed()
+
+
+def check_rules(kind: str, rules: Sequence[Rule]) -> None:
+    """Raises ValidationFailed with every problem of the rules."""
+    problems = [problem for number, rule in enumerate(rules) for problem in _problems(kind, number, rule)]
+    if len(rules) > MAX_RULES:
+        problems.append(Problem("rules", f"There are {len(rules)} rules, and {MAX_RULES} are allowed."))
+    if problems:
+        raise ValidationFailed(problems)
 
 
 def _name(kind: str) -> str:

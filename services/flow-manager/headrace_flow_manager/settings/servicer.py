@@ -2,12 +2,13 @@
 
 from headrace.setting.v1 import setting_service_pb2 as pb
 from headrace.setting.v1 import setting_service_pb2_grpc as grpc_pb
+from headrace_core.access import Rule
 from headrace_core.quotas import QuotaRule
 from headrace_runtime.rpc import Server
 
 from headrace_flow_manager import json_text
 from headrace_flow_manager.servicer import json_bytes, scope_of, timestamp
-from headrace_flow_manager.settings.access import AccessRules, Rule
+from headrace_flow_manager.settings.access import AccessRules, Preview
 from headrace_flow_manager.settings.origins import Origins
 from headrace_flow_manager.settings.quotas import Quota, Quotas
 from headrace_flow_manager.settings.sealed import SealedSettings
@@ -18,13 +19,20 @@ class SettingServicer(grpc_pb.SettingServiceServicer):
     """Answers headrace.setting.v1.SettingService."""
 
     def __init__(
-        self, settings: SettingService, sealed: SealedSettings, access: AccessRules, origins: Origins, quotas: Quotas
+        self,
+        settings: SettingService,
+        sealed: SealedSettings,
+        access: AccessRules,
+        origins: Origins,
+        quotas: Quotas,
+        preview: Preview,
     ) -> None:
         self._settings = settings
         self._quotas = quotas
         self._access = access
         self._sealed = sealed
         self._origins = origins
+        self._preview = preview
 
     def register(self, server: Server) -> None:
         """Answer at this server."""
@@ -52,8 +60,7 @@ class SettingServicer(grpc_pb.SettingServiceServicer):
         return pb.GetAccessRulesResponse(rules=shown)
 
     async def PutAccessRules(self, request: pb.PutAccessRulesRequest, context: object) -> pb.PutAccessRulesResponse:
-        rules = [Rule(each.role, each.resource, tuple(each.actions), tuple(each.attributes)) for each in request.rules]
-        await self._access.put(scope_of(request.scope).actor_id, request.type, rules)
+        await self._access.put(scope_of(request.scope).actor_id, request.type, list(map(_rule, request.rules)))
         return pb.PutAccessRulesResponse()
 
     async def ListQuotas(self, request: pb.ListQuotasRequest, context: object) -> pb.ListQuotasResponse:
@@ -73,6 +80,17 @@ class SettingServicer(grpc_pb.SettingServiceServicer):
         return pb.ResetQuotaResponse(
             quota=_quota(await self._quotas.reset(actor, request.name, request.expected_revision))
         )
+
+    async def PreviewAccessRules(
+        self, request: pb.PreviewAccessRulesRequest, context: object
+    ) -> pb.PreviewAccessRulesResponse:
+        scope_of(request.scope)
+        found, more = await self._preview(list(map(_rule, request.rules)))
+        flows = [
+            pb.WithheldFlow(flow_id=each.flow_id, tenant_id=each.tenant_id, name=each.name, components=each.components)
+            for each in found
+        ]
+        return pb.PreviewAccessRulesResponse(flows=flows, more=more)
 
     async def ListServiceConfigs(
         self, request: pb.ListServiceConfigsRequest, context: object
@@ -141,9 +159,13 @@ def _quota(quota: Quota) -> pb.Quota:
         revision=quota.revision,
         changed_by=quota.changed_by,
         changed_at=timestamp(quota.changed_at),
-        rules=map(_rule, quota.rules),
+        rules=map(_quota_rule, quota.rules),
     )
 
 
-def _rule(rule: QuotaRule) -> pb.QuotaRule:
+def _quota_rule(rule: QuotaRule) -> pb.QuotaRule:
     return pb.QuotaRule(limit=rule.limit, window=rule.window or None, resources=rule.resources, scope=rule.scope)
+
+
+def _rule(given: pb.AccessRule) -> Rule:
+    return Rule(given.role, given.resource, tuple(given.actions), tuple(given.attributes))

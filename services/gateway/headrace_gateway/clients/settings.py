@@ -23,11 +23,7 @@ class SettingClient:
 
     async def put_rules(self, scope: Scope, kind: str, rules: list[Rule]) -> None:
         """Replace the rules of a type. Raises NotFound and ValidationFailed."""
-        shown = [
-            pb.AccessRule(role=each.role, resource=each.resource, actions=each.actions, attributes=each.attributes)
-            for each in rules
-        ]
-        request = pb.PutAccessRulesRequest(scope=scope_to_proto(scope), type=kind, rules=shown)
+        request = pb.PutAccessRulesRequest(scope=scope_to_proto(scope), type=kind, rules=map(_rule, rules))
         await self._stub.PutAccessRules(request, timeout=self._timeout)
 
     async def quotas(self, scope: Scope) -> list[dict[str, Json]]:
@@ -46,6 +42,24 @@ class SettingClient:
         """Go back to the default; the quota as it is now. Raises NotFound, RevisionConflict."""
         request = pb.ResetQuotaRequest(scope=scope_to_proto(scope), name=name, expected_revision=expected_revision)
         return _quota((await self._stub.ResetQuota(request, timeout=self._timeout)).quota)
+
+    async def preview_rules(self, scope: Scope, rules: list[Rule]) -> tuple[list[dict[str, Json]], bool]:
+        """The running flows that these rules about components would stop, some at most; whether there are more.
+
+        Raises ValidationFailed.
+        """
+        request = pb.PreviewAccessRulesRequest(scope=scope_to_proto(scope), rules=map(_rule, rules))
+        answer = await self._stub.PreviewAccessRules(request, timeout=self._timeout)
+        flows: list[dict[str, Json]] = [
+            {
+                "flowId": each.flow_id,
+                "userId": each.tenant_id,
+                "name": each.name,
+                "components": list[Json](each.components),
+            }
+            for each in answer.flows
+        ]
+        return flows, answer.more
 
     async def services(self, scope: Scope) -> list[dict[str, Json]]:
         """The configurations of all services."""
@@ -114,3 +128,7 @@ def _quota(quota: pb.Quota) -> dict[str, Json]:
         "changedBy": quota.changed_by or None,
         "mtime": moment(quota, "changed_at"),
     }
+
+
+def _rule(rule: Rule) -> pb.AccessRule:
+    return pb.AccessRule(role=rule.role, resource=rule.resource, actions=rule.actions, attributes=rule.attributes)

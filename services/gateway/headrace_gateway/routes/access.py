@@ -6,8 +6,8 @@ from starlette.responses import Response
 from headrace_gateway import access
 from headrace_gateway.access import Rule
 from headrace_gateway.call import Call, answer
-from headrace_gateway.routing import Answer, Policy, Route, Schema
-from headrace_gateway.schemas import TEXT, array_of, ref
+from headrace_gateway.routing import Answer, Parameter, Policy, Route, Schema
+from headrace_gateway.schemas import TEXT, YES_NO, an_object, array_of, ref
 
 _TYPES = ("routes", "components")
 _VERBS = (access.ANY, *dict.fromkeys(access.ACTIONS.values()))
@@ -25,9 +25,19 @@ async def list_rules(call: Call) -> Response:
 async def put_rules(call: Call) -> Response:
     given = await call.json()
     rules = [_rule(each) for each in given if isinstance(each, dict)] if isinstance(given, list) else []
+    if call.flag("dryRun"):
+        return await _preview(call, rules)
     await call.clients.settings.put_rules(call.scope, _type(call), rules)
     call.gateway.guard.forget()
     return answer([_shown(each) for each in rules])
+
+
+async def _preview(call: Call, rules: list[Rule]) -> Response:
+    """What would come of the rules: nothing is saved."""
+    stops, more = (
+        ([], False) if _type(call) == "routes" else await call.clients.settings.preview_rules(call.scope, rules)
+    )
+    return answer({"rules": [_shown(each) for each in rules], "stops": [*stops], "more": more})
 
 
 async def list_resources(call: Call) -> Response:
@@ -75,6 +85,8 @@ def _shown(rule: Rule) -> dict[str, Json]:
 
 _RULES: Schema = {"type": "array", "items": ref("AccessRule"), "maxItems": 1000}
 _NAMES = array_of(TEXT)
+_STOPS = array_of(an_object({"flowId": TEXT, "userId": TEXT, "name": TEXT, "components": _NAMES}))
+_PREVIEW: Schema = an_object({"rules": _RULES, "stops": _STOPS, "more": YES_NO}, required=("rules", "stops", "more"))
 
 ROUTES = (
     Route(
@@ -106,10 +118,15 @@ ROUTES = (
         description=(
             "Rules take away from roles, a group's by the role `group:{groupId}`, and never add to what a route is "
             "for. One that forbids wins; where some are about a resource and none allows an action, it is refused. "
-            "Administrators are not bound by rules."
+            "Administrators are not bound by rules. Flows that run with a component which their owner may not use any "
+            "more are stopped within about a minute; with dryRun nothing changes, and `stops` says which those would "
+            "be, up to a thousand."
         ),
+        parameters=(Parameter("dryRun", "true saves nothing and tells what would come of it.", YES_NO),),
         request=_RULES,
-        answers=(Answer(200, "The rules as they are now.", _RULES),),
+        answers=(
+            Answer(200, "The rules as they are now; with dryRun, what they would do.", {"anyOf": [_RULES, _PREVIEW]}),
+        ),
         errors=(400, 404),
     ),
     Route(

@@ -1,0 +1,64 @@
+"""Administrators take components from roles: what runs with them stops, what is stopped does not start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from .people import HOOK, People, echo_flow, make_running, until
+
+WEBHOOK = "appmixer.utils.http.WebhookTrigger"
+RULE: dict[str, Any] = {"role": "user", "resource": WEBHOOK, "action": ["!*"], "attributes": []}
+
+
+async def stage(client: httpx.AsyncClient, flow_id: str) -> str:
+    return str((await client.get(f"/flows/{flow_id}")).json()["stage"])
+
+
+async def test_flows_stop_where_their_owner_loses_a_component(people: People) -> None:
+    anns = await make_running(people.ann, echo_flow(), "Ann's")
+    admins = await make_running(people.admin, echo_flow(), "The administrator's")
+    ann = (await people.ann.get("/user")).json()["id"]
+
+    rehearsed = await people.admin.post("/acl/components?dryRun=true", json=[RULE])
+    assert rehearsed.json() == {
+        "rules": [RULE],
+        "stops": [{"flowId": anns, "userId": ann, "name": "Ann's", "components": [WEBHOOK]}],
+        "more": False,
+    }
+    assert (await people.admin.get("/acl/components")).json() == []
+    assert (await people.admin.post("/acl/routes?dryRun=true", json=[])).json() == {
+        "rules": [],
+        "stops": [],
+        "more": False,
+    }
+    assert await stage(people.ann, anns) == "running"
+
+    assert (await people.admin.post("/acl/components", json=[RULE])).json() == [RULE]
+    stopped = await until(lambda: people.ann.get(f"/flows/{anns}"), lambda flow: bool(flow["stage"] == "stopped"))
+    called = await people.ann.post(f"/flows/{anns}/components/{HOOK}", json={"name": "x"})
+    started = await people.ann.post(f"/flows/{anns}/coordinator", json={"command": "start"})
+    by_admin = await people.admin.post(f"/flows/{admins}/components/{HOOK}", json={"name": "x"})
+    validated = (await people.ann.get(f"/flows/{anns}/validate")).json()
+
+    assert WEBHOOK in stopped["stageError"]
+    assert called.status_code == 404
+    assert (started.status_code, WEBHOOK in started.json()["message"]) == (403, True)
+    assert [(each["node"], WEBHOOK in each["message"]) for each in validated["errors"]] == [(HOOK, True)]
+    assert by_admin.status_code == 200
+
+    await people.admin.post("/acl/components", json=[])
+    again = await people.ann.post(f"/flows/{anns}/coordinator", json={"command": "start"})
+    assert (again.status_code, again.json()["stage"]) == (200, "running")
+    assert "stageError" not in (await people.ann.get(f"/flows/{anns}")).json()
+
+
+async def test_the_other_spelling_of_a_component_is_withheld_too(people: People) -> None:
+    flow = echo_flow()
+    flow[HOOK]["type"] = WEBHOOK.replace("appmixer.", "headrace.")
+    await people.admin.post("/acl/components", json=[RULE])
+
+    refused = await people.ann.post("/flows", json={"name": "F", "flow": flow})
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
