@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from headrace_core.errors import NotFound, RevisionConflict
+from headrace_core.errors import AlreadyExists, NotFound, RevisionConflict
 from headrace_flow_manager.insights.model import Chart
 from headrace_flow_manager.insights.store import ChartStore
 from headrace_flow_manager.scope import EVERY_TENANT
@@ -36,6 +36,16 @@ async def test_a_chart_comes_back_as_it_was_kept_and_once(charts: ChartStore) ->
 
     assert await charts.get(ANN, "c1") == CHART
     assert await charts.all(ANN) == [CHART]
+
+
+async def test_an_id_is_one_charts_whoever_has_it(charts: ChartStore) -> None:
+    await charts.add(CHART)
+
+    for other in (replace(CHART, tenant_id=BOB), replace(CHART, document={"name": "Two", "type": "bar"})):
+        with pytest.raises(AlreadyExists):
+            await charts.add(other)
+
+    assert await charts.all(EVERY_TENANT) == [CHART]
 
 
 async def test_charts_come_by_when_they_were_made(charts: ChartStore) -> None:

@@ -47,6 +47,17 @@ async def news(ports: Ports, at: datetime = NOW) -> list[tuple[Json, ...]]:
     return [(each["type"], each["key"], each["value"], each["oldValue"]) for each in contents]
 
 
+async def test_an_id_is_one_stores_whoever_has_it(ports: Ports) -> None:
+    store = Store("s" * 24, ANN, "Ann's", NOW)
+    await ports.data_stores.add(ANN, store)
+
+    for tenant in (ANN, BOB):
+        with pytest.raises(AlreadyExists):
+            await ports.data_stores.add(tenant, Store(store.store_id, tenant, "Another", NOW))
+
+    assert await ports.data_stores.get(EVERY_TENANT, store.store_id) == store
+
+
 async def test_a_write_and_its_deliveries_are_one(ports: Ports) -> None:
     store_id = await new_store(ports)
     await ports.data_stores.listen(ANN, store_id, Listener("flow", "node", ("insert",)))

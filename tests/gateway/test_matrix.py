@@ -6,6 +6,7 @@ method is wrong): no spelling gets past a policy, and none tells a caller more t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -138,8 +139,12 @@ class Callers:
         }
         sent: list[Message] = []
 
+        arriving: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
         async def receive() -> Message:
-            return {"type": "http.request", "body": b"", "more_body": False}
+            if not arriving:  # nobody hangs up
+                await asyncio.Event().wait()
+            return arriving.pop()
 
         async def send(message: Message) -> None:
             sent.append(message)

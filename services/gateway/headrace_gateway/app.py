@@ -16,6 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from headrace_gateway import heads
 from headrace_gateway.aliases import Aliases
+from headrace_gateway.archives.desk import Desk
 from headrace_gateway.call import Call, query_parameters
 from headrace_gateway.checking import SchemaChecks
 from headrace_gateway.clients import Channels, open_clients
@@ -79,6 +80,7 @@ class Gateway:
         self.aliases = Aliases(self.clients.aliases.resolve, (route.path for route in routes), clock)
         self.guard = Guard(self.clients.settings.rules, clock)
         self.origins = VendorOrigins(self.clients.settings.origins, clock)
+        self.archives = Desk()
         self.live = LiveStreams(settings, clock)
         self.coalescer = Coalescer(
             self.clients.executions.accept,

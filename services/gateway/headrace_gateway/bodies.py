@@ -71,12 +71,13 @@ def parse_json(body: bytes, *, depth: int = JSON_DEPTH) -> Json:
     except orjson.JSONDecodeError as error:
         raise errors.BadRequest(f"The body is not valid JSON: {error}.") from None
     # Counting brackets is cheap; only a body that could be too deep is walked.
-    if body.count(b"[") + body.count(b"{") > depth and _deeper_than(value, depth):
+    if body.count(b"[") + body.count(b"{") > depth and deeper_than(value, depth):
         raise errors.BadRequest(f"JSON may nest {depth} levels; this body nests deeper.")
     return value
 
 
-def _deeper_than(value: Json, depth: int) -> bool:
+def deeper_than(value: Json, depth: int) -> bool:
+    """Whether a value nests deeper than so many levels."""
     level: list[Json] = [value]
     for _ in range(depth):
         deeper: list[Json] = []

@@ -16,7 +16,7 @@ _ALLOWED_METHODS = b"GET, POST, PUT, PATCH, DELETE, HEAD"
 _ALLOWED_HEADERS = (
     b"authorization, content-type, if-match, range, last-event-id, idempotency-key, webhook-id, x-headrace-event-id, "
     b"x-request-id, uploader-file-id, uploader-file-name, uploader-chunk-size, uploader-chunk-number, "
-    b"uploader-chunks-total"
+    b"uploader-chunks-total, pass-phrase"
 )
 _EXPOSED_HEADERS = b"etag, retry-after, content-range, content-disposition, x-request-id, x-headrace-run-id"
 _REMEMBER_SECONDS = b"600"

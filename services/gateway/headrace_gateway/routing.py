@@ -42,6 +42,7 @@ class Limit(Enum):
     FLOW = "flow_bytes"
     WEBHOOK = "webhook_bytes"
     UPLOAD = "upload_bytes"
+    IMPORT = "import_bytes"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,13 @@ class GatewaySettings:
     upload_bytes: int = setting(
         16_777_216, env="HEADRACE_LIMIT_UPLOAD_BYTES", help="Longest upload request, in bytes.", minimum=1024
     )
+    import_bytes: int = setting(
+        268_435_456,
+        env="HEADRACE_LIMIT_IMPORT_BYTES",
+        help="Longest archive that may be imported, in bytes; it waits in the directory for temporary files.",
+        minimum=1024,
+        maximum=4_294_967_295,
+    )
     live_streams: int = setting(
         500, env="HEADRACE_LIVE_STREAMS", help="Live streams that one gateway serves at a time.", minimum=1
     )

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from headrace_core.errors import Problem
+from headrace_core.errors import Problem, ValidationFailed
 
 MAX_PATH: Final = 200
 MAX_PARTS: Final = 5
 MAX_ID: Final = 200
 MAX_ALIASES: Final = 1_000
+_ALIAS_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PART: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\Z")
 
 
@@ -31,6 +32,14 @@ class Alias:
     target: Target
     tenant_id: str
     changed_at: datetime
+
+
+def check_alias_id(alias_id: str) -> str:
+    """The id itself. Raises ValidationFailed when a caller chose one that is not allowed."""
+    if not _ALIAS_ID.fullmatch(alias_id):
+        said = "An alias's id has 1 to 64 letters, digits, hyphens and underscores."
+        raise ValidationFailed([Problem("id", said, "Use a UUID.", field="id")])
+    return alias_id
 
 
 def check(path: str, target: Target) -> list[Problem]:

@@ -24,12 +24,15 @@ class AliasService:
         self._owns_flow = owns_flow
         self._clock = clock
 
-    async def create(self, tenant: str, path: str, target: Target) -> Alias:
-        """Keep a new alias. Raises ValidationFailed, NotFound for somebody else's flow, AlreadyExists, Conflict."""
+    async def create(self, tenant: str, path: str, target: Target, alias_id: str = "") -> Alias:
+        """Keep a new alias, under a fresh id or the one given.
+
+        Raises ValidationFailed, NotFound for somebody else's flow, AlreadyExists, Conflict.
+        """
         await self._check(tenant, path, target)
         if len(await self._store.all("alias", tenant)) >= model.MAX_ALIASES:
             raise Conflict(f"There are {model.MAX_ALIASES} aliases already. Delete one that is not used.")
-        entry = self._entry(tenant, new_id(), path, target)
+        entry = self._entry(tenant, model.check_alias_id(alias_id) if alias_id else new_id(), path, target)
         await self._store.add(entry)
         return _alias(entry)
 

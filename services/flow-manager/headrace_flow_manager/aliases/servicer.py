@@ -20,7 +20,8 @@ class AliasServicer(grpc_pb.AliasServiceServicer):
         grpc_pb.add_AliasServiceServicer_to_server(self, server)
 
     async def CreateAlias(self, request: pb.CreateAliasRequest, context: object) -> pb.CreateAliasResponse:
-        made = await self._aliases.create(tenant_of(request.scope), request.alias.path, _target(request.alias))
+        given = request.alias
+        made = await self._aliases.create(tenant_of(request.scope), given.path, _target(given), given.alias_id)
         return pb.CreateAliasResponse(alias=_shown(made))
 
     async def UpdateAlias(self, request: pb.UpdateAliasRequest, context: object) -> pb.UpdateAliasResponse:

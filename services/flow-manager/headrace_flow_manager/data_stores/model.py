@@ -1,5 +1,6 @@
 """What stores, records and their changes are."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -16,6 +17,7 @@ MAX_NAME = 255
 MAX_KEY = 1024
 MAX_VALUE_BYTES = 1024 * 1024
 MAX_REQUEST_ID = 256
+_STORE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,15 @@ def check_name(name: str) -> str:
     if not 1 <= len(name) <= MAX_NAME or not name.strip():
         raise ValidationFailed([Problem("name", f"The name of a store has 1 to {MAX_NAME} characters.", field="name")])
     return name
+
+
+def check_store_id(store_id: str) -> str:
+    """The id itself. Raises ValidationFailed when a caller chose one that is not allowed."""
+    if not _STORE_ID.fullmatch(store_id):
+        fix = "Use 24 hexadecimal digits."
+        said = "A store id has 1 to 64 letters, digits, hyphens and underscores."
+        raise ValidationFailed([Problem("storeId", said, fix, field="storeId")])
+    return store_id
 
 
 def check_key(key: str) -> str:

@@ -26,9 +26,10 @@ class DataStoreService:
         self._changed = changed
         self._request_memory = request_memory
 
-    async def create(self, tenant: str, name: str) -> Store:
-        """Make a store. Raises AlreadyExists when the name is taken."""
-        store = Store(secrets.token_hex(12), tenant, model.check_name(name), self._clock.now())
+    async def create(self, tenant: str, name: str, store_id: str = "") -> Store:
+        """Make a store, under a fresh id or the one given. Raises AlreadyExists when the name or the id is taken."""
+        store_id = model.check_store_id(store_id) if store_id else secrets.token_hex(12)
+        store = Store(store_id, tenant, model.check_name(name), self._clock.now())
         await self._store.add(tenant, store)
         return store
 

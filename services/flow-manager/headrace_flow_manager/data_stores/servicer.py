@@ -21,7 +21,8 @@ class StoreServicer(grpc_pb.StoreServiceServicer):
         grpc_pb.add_StoreServiceServicer_to_server(self, server)
 
     async def CreateStore(self, request: pb.CreateStoreRequest, context: object) -> pb.CreateStoreResponse:
-        return pb.CreateStoreResponse(store=_store(await self._stores.create(tenant_of(request.scope), request.name)))
+        made = await self._stores.create(tenant_of(request.scope), request.name, request.store_id)
+        return pb.CreateStoreResponse(store=_store(made))
 
     async def GetStore(self, request: pb.GetStoreRequest, context: object) -> pb.GetStoreResponse:
         found = await self._stores.get(scope_of(request.scope).readable, request.store_id)

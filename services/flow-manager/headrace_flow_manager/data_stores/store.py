@@ -20,7 +20,7 @@ class DataStores(Protocol):
     """
 
     async def add(self, tenant: str, store: Store) -> None:
-        """Keep a new store. Raises AlreadyExists when the tenant has one of that name."""
+        """Keep a new store. Raises AlreadyExists when the tenant has one of that name, or anybody one of that id."""
         ...
 
     async def get(self, tenants: Tenants, store_id: str) -> Store:

@@ -1,5 +1,6 @@
 """A chart, and what it may hold."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ MAX_DOCUMENT_BYTES: Final = 256 * 1024
 MAX_NAME: Final = 255
 MAX_TRACES: Final = 50
 _FIELDS: Final = ("name", "index", "type", "options", "query", "traces")
+_CHART_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TRACE_OBJECTS: Final = ("agg", "options", "source")
 
 
@@ -30,6 +32,13 @@ class Chart:
     revision: int
     created_at: datetime
     updated_at: datetime
+
+
+def check_chart_id(chart_id: str) -> None:
+    """Raises ValidationFailed when a caller chose an id that is not allowed."""
+    if not _CHART_ID.fullmatch(chart_id):
+        said = "A chart id has 1 to 64 letters, digits, hyphens and underscores."
+        raise ValidationFailed([Problem("chartId", said, "Use a UUID.", field="chartId")])
 
 
 def public(chart: Chart) -> dict[str, Json]:

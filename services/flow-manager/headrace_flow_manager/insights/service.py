@@ -23,13 +23,19 @@ class ChartService:
         self._store = store
         self._clock = clock
 
-    async def create(self, tenant: str, document: Mapping[str, Json]) -> Chart:
-        """Keep a new chart. Raises ValidationFailed, TooLarge, or Conflict when the tenant has too many."""
+    async def create(self, tenant: str, document: Mapping[str, Json], chart_id: str = "") -> Chart:
+        """Keep a new chart, under a fresh id or the one given.
+
+        Raises ValidationFailed, TooLarge, Conflict when the tenant has too many, or AlreadyExists for an id that is
+        taken.
+        """
+        if chart_id:
+            model.check_chart_id(chart_id)
         model.check(document)
         if len(await self._store.all(tenant)) >= model.MAX_CHARTS:
             raise Conflict(f"There are {model.MAX_CHARTS} charts already: delete one first.")
         now = self._clock.now()
-        chart = Chart(new_id(), tenant, document, 1, now, now)
+        chart = Chart(chart_id or new_id(), tenant, document, 1, now, now)
         await self._store.add(chart)
         return chart
 

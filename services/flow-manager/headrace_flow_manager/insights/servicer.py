@@ -22,7 +22,8 @@ class ChartServicer(grpc_pb.ChartServiceServicer):
 
     async def CreateChart(self, request: pb.CreateChartRequest, context: object) -> pb.CreateChartResponse:
         document = json_text.decode_object(request.document, "chart")
-        return pb.CreateChartResponse(chart=_encoded(await self._charts.create(tenant_of(request.scope), document)))
+        made = await self._charts.create(tenant_of(request.scope), document, request.chart_id)
+        return pb.CreateChartResponse(chart=_encoded(made))
 
     async def GetChart(self, request: pb.GetChartRequest, context: object) -> pb.GetChartResponse:
         chart = await self._charts.get(scope_of(request.scope).readable, request.chart_id)

@@ -11,7 +11,7 @@ class ChartStore(Protocol):
     """Charts by tenant and id. What another tenant has is not there."""
 
     async def add(self, chart: Chart) -> None:
-        """Keep a new chart. Adding the same one again changes nothing."""
+        """Keep a new chart. Adding the same one again changes nothing. Raises AlreadyExists for another of its id."""
         ...
 
     async def get(self, tenants: Tenants, chart_id: str) -> Chart:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from headrace_core.errors import NotFound, RevisionConflict
+from headrace_core.errors import AlreadyExists, NotFound, RevisionConflict
 from headrace_runtime.mongo import Mongo
 from pymongo import IndexModel
 
@@ -25,7 +25,10 @@ class MongoChartStore:
     async def add(self, chart: Chart) -> None:
         made = {"tenant_id": chart.tenant_id, "created_at": times.to_micros(chart.created_at), **_changing(chart)}
         async with self._mongo.asking() as database:
-            await database[CHARTS].update_one({"_id": chart.chart_id}, {"$setOnInsert": made}, upsert=True)
+            done = await database[CHARTS].update_one({"_id": chart.chart_id}, {"$setOnInsert": made}, upsert=True)
+            kept = None if done.upserted_id is not None else await database[CHARTS].find_one({"_id": chart.chart_id})
+        if kept is not None and _chart(kept) != chart:
+            raise AlreadyExists(f"There is a chart {chart.chart_id!r} already.")
 
     async def get(self, tenants: Tenants, chart_id: str) -> Chart:
         async with self._mongo.asking() as database:

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
-from headrace_core.errors import NotFound, RevisionConflict
+from headrace_core.errors import AlreadyExists, NotFound, RevisionConflict
 from headrace_runtime.sqlite import Database
 
 from headrace_flow_manager import json_text, times
@@ -34,11 +34,15 @@ class SqliteChartStore:
         values = (*_changing(chart), chart.chart_id, chart.tenant_id, times.to_micros(chart.created_at))
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(
+            made = connection.execute(
                 "INSERT OR IGNORE INTO charts (document, revision, updated_at, chart_id, tenant_id, created_at) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
                 values,
             )
+            if not changed_rows(made):
+                row = connection.execute("SELECT * FROM charts WHERE chart_id = ?", (chart.chart_id,)).fetchone()
+                if _needed(row, chart.chart_id) != chart:
+                    raise AlreadyExists(f"There is a chart {chart.chart_id!r} already.")
 
         await self._database.write(work)
 

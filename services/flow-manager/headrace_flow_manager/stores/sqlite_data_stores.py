@@ -13,7 +13,7 @@ from headrace_flow_manager import json_text, query, times
 from headrace_flow_manager.data_stores.model import Change, Delivery, Listener, Put, Record, Store, Written
 from headrace_flow_manager.query import ListQuery, Page, Selection
 from headrace_flow_manager.scope import Tenants
-from headrace_flow_manager.stores.values import micros, of_tenants, parsed, parsed_texts, shown
+from headrace_flow_manager.stores.values import changed_rows, micros, of_tenants, parsed, parsed_texts, shown
 
 SCHEMA = """
 CREATE TABLE stores (
@@ -77,10 +77,12 @@ class SqliteDataStores:
     async def add(self, tenant: str, store: Store) -> None:
         def work(connection: sqlite3.Connection) -> None:
             _check_free(connection, tenant, store.name)
-            connection.execute(
-                "INSERT INTO stores (store_id, tenant_id, name, created_at) VALUES (?, ?, ?, ?)",
+            added = connection.execute(
+                "INSERT OR IGNORE INTO stores (store_id, tenant_id, name, created_at) VALUES (?, ?, ?, ?)",
                 (store.store_id, tenant, store.name, micros(store.created_at)),
             )
+            if not changed_rows(added):
+                raise AlreadyExists(f"There is a store of the id {store.store_id!r} already.")
 
         await self._database.write(work)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.aliases import AliasClient
+from headrace_gateway.clients.belongings import BelongingsClient
 from headrace_gateway.clients.catalog import CatalogClient
 from headrace_gateway.clients.charts import ChartClient
 from headrace_gateway.clients.executions import ExecutionClient
@@ -53,6 +54,7 @@ class Clients:
     charts: ChartClient
     schedules: ScheduleClient
     tasks: TaskClient
+    belongings: BelongingsClient
 
 
 def open_clients(channels: Channels, timeout_seconds: float) -> Clients:
@@ -73,4 +75,5 @@ def open_clients(channels: Channels, timeout_seconds: float) -> Clients:
         charts=ChartClient(channels.flow, timeout_seconds),
         schedules=ScheduleClient(channels.schedule, timeout_seconds),
         tasks=TaskClient(channels.flow, timeout_seconds),
+        belongings=BelongingsClient(channels.flow, timeout_seconds),
     )

@@ -14,9 +14,14 @@ class AliasClient:
         self._stub = AliasServiceStub(channel)
         self._timeout = timeout_seconds
 
-    async def create(self, scope: Scope, path: str, flow_id: str, component_id: str) -> dict[str, Json]:
-        """A new alias. Raises ValidationFailed, NotFound for somebody else's flow, AlreadyExists."""
-        alias = pb.Alias(path=path, flow_id=flow_id, component_id=component_id)
+    async def create(
+        self, scope: Scope, path: str, flow_id: str, component_id: str, alias_id: str = ""
+    ) -> dict[str, Json]:
+        """A new alias, under a fresh id or the one given.
+
+        Raises ValidationFailed, NotFound for somebody else's flow, AlreadyExists.
+        """
+        alias = pb.Alias(alias_id=alias_id, path=path, flow_id=flow_id, component_id=component_id)
         request = pb.CreateAliasRequest(scope=scope_to_proto(scope), alias=alias)
         return _shown((await self._stub.CreateAlias(request, timeout=self._timeout)).alias)
 

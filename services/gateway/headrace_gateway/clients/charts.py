@@ -16,9 +16,11 @@ class ChartClient:
         self._stub = ChartServiceStub(channel)
         self._timeout = timeout_seconds
 
-    async def create(self, scope: Scope, document: dict[str, Json]) -> dict[str, Json]:
-        """Keep a new chart. Raises ValidationFailed and TooLarge."""
-        request = chart_service_pb2.CreateChartRequest(scope=scope_to_proto(scope), document=orjson.dumps(document))
+    async def create(self, scope: Scope, document: dict[str, Json], chart_id: str = "") -> dict[str, Json]:
+        """Keep a new chart, under a fresh id or the one given. Raises ValidationFailed, TooLarge, AlreadyExists."""
+        request = chart_service_pb2.CreateChartRequest(
+            scope=scope_to_proto(scope), document=orjson.dumps(document), chart_id=chart_id
+        )
         return _chart_to_json((await self._stub.CreateChart(request, timeout=self._timeout)).chart)
 
     async def get(self, scope: Scope, chart_id: str) -> dict[str, Json]:

@@ -19,9 +19,9 @@ class StoreClient:
         self._stub = StoreServiceStub(channel)
         self._timeout = timeout_seconds
 
-    async def create(self, scope: Scope, name: str) -> dict[str, Json]:
-        """A new store. Raises AlreadyExists when the name is taken."""
-        request = store_service_pb2.CreateStoreRequest(scope=scope_to_proto(scope), name=name)
+    async def create(self, scope: Scope, name: str, store_id: str = "") -> dict[str, Json]:
+        """A new store, under a fresh id or the one given. Raises AlreadyExists when the name or the id is taken."""
+        request = store_service_pb2.CreateStoreRequest(scope=scope_to_proto(scope), name=name, store_id=store_id)
         return _store_to_json((await self._stub.CreateStore(request, timeout=self._timeout)).store)
 
     async def get(self, scope: Scope, store_id: str) -> dict[str, Json]:

@@ -3,6 +3,7 @@
 from headrace_gateway.routes import (
     access,
     aliases,
+    archives,
     catalog,
     charts,
     component_jobs,
@@ -54,6 +55,7 @@ ROUTES: tuple[Route, ...] = (
     *logs.ROUTES,
     *charts.ROUTES,
     *tasks.ROUTES,
+    *archives.ROUTES,
     *modifiers.ROUTES,
     *configuration.ROUTES,
     *access.ROUTES,
