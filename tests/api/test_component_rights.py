@@ -39,6 +39,7 @@ async def test_flows_stop_where_their_owner_loses_a_component(people: People) ->
     stopped = await until(lambda: people.ann.get(f"/flows/{anns}"), lambda flow: bool(flow["stage"] == "stopped"))
     called = await people.ann.post(f"/flows/{anns}/components/{HOOK}", json={"name": "x"})
     started = await people.ann.post(f"/flows/{anns}/coordinator", json={"command": "start"})
+    tried = await people.ann.post(f"/flows/{anns}/test", json={"componentId": HOOK})
     by_admin = await people.admin.post(f"/flows/{admins}/components/{HOOK}", json={"name": "x"})
     validated = (await people.ann.get(f"/flows/{anns}/validate")).json()
 
@@ -46,6 +47,7 @@ async def test_flows_stop_where_their_owner_loses_a_component(people: People) ->
     assert called.status_code == 404
     assert (started.status_code, WEBHOOK in started.json()["message"]) == (403, True)
     assert [(each["node"], WEBHOOK in each["message"]) for each in validated["errors"]] == [(HOOK, True)]
+    assert (tried.status_code, WEBHOOK in tried.json()["message"]) == (403, True)
     assert by_admin.status_code == 200
 
     await people.admin.post("/acl/components", json=[])

@@ -20,6 +20,7 @@ async def try_flow(call: Call) -> Response:
     node_id, nodes = str(given["componentId"]), flow.get("flow")
     if not isinstance(nodes, dict) or node_id not in nodes:
         raise errors.NotFound("component", node_id[:100])
+    await call.gateway.guard.check_flow(call.caller, nodes)
     options = given.get("options")
     timeout = options.get("timeout", DEFAULT_SECONDS * 1000) if isinstance(options, dict) else DEFAULT_SECONDS * 1000
     content = given.get("inputData") if "inputData" in given else _event(given.get("payload"))
