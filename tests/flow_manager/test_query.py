@@ -146,6 +146,14 @@ def test_what_an_url_cannot_tell_apart_is_found_either_way() -> None:
     assert ids(found, ListQuery((Condition("a", "equal", "5"),))) == (0,)
 
 
+def test_a_number_finds_the_text_it_is_written_as_digit_by_digit() -> None:
+    found: list[dict[str, Json]] = [{"a": "1.10"}, {"a": "1.1"}, {"a": 1.1}, {"a": ["1.10"]}, {"a": "1.100"}]
+
+    assert ids(found, ListQuery((Condition("a", "equal", 1.1, "1.10"),))) == (0, 2, 3)
+    assert ids(found, ListQuery((Condition("a", "not_equal", 1.1, "1.10"),))) == (1, 4)
+    assert ids(found, ListQuery((Condition("a", "equal", 1.1),))) == (1, 2)
+
+
 def test_a_pattern_is_a_part_of_the_name_without_regard_to_case() -> None:
     found: list[dict[str, Json]] = [{"name": "Straße"}, {"name": "100%"}, {"name": None}, {}]
 

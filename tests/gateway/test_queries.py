@@ -1,8 +1,10 @@
 """How lists are asked for by URL."""
 
+import orjson
 import pytest
 from headrace_core import Json, errors
 from headrace_gateway import queries
+from headrace_gateway.clients import wire
 from headrace_gateway.queries import Condition, ListQuery, Projection, SortKey
 from headrace_gateway.routes.files import attachment, byte_range
 from hypothesis import given, settings
@@ -28,6 +30,27 @@ from hypothesis import strategies as st
 )
 def test_a_filter_is_a_name_an_operator_and_a_value(text: str, expected: object) -> None:
     assert queries.condition(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1.10", 1.1),
+        ("1e3", 1000.0),
+        ("-0", 0),
+        ("18446744073709551615", 2**64 - 1),
+        ("18446744073709551616", float(2**64)),
+        ("1e309", "1e309"),
+        ("9" * 400, "9" * 400),
+        ("true", True),
+        ("0x10", "0x10"),
+        ("٣", "٣"),
+    ],
+)
+def test_a_word_of_a_url_is_a_value_and_goes_on_as_it_was_written(text: str, value: Json) -> None:
+    sent = wire.query_to_proto(ListQuery(filter=(queries.condition(f"a:{text}"),))).filter[0]
+
+    assert (orjson.loads(sent.value), sent.written) == (value, "" if value == text else text)
 
 
 @pytest.mark.parametrize("text", ["nocolon", ":x", "a\n:x"])

@@ -5,7 +5,7 @@ list stands for each of its elements. What a condition means:
 
     equal      a value at the field is the same JSON value (1 is 1.0, but neither true nor "1"), or is a list that
                holds it. A number, true, false or null also finds the text it is written as, because a URL cannot
-               tell 5 from "5".
+               tell 5 from "5", nor the number 1.10 from the version "1.10".
     not_equal  not equal; a missing field differs from everything
     match      a text at the field, or in a list at the field, holds a match of the RE2 pattern
     greater    a number above the number, or a text above the text by code points; also inside a list
@@ -46,6 +46,7 @@ class Condition:
     field: str
     operator: Operator
     value: Json = None
+    written: str = ""  # how the value stood in the URL, where that differs from its shortest text
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +187,14 @@ def _problems_of_bounds(query: ListQuery) -> Iterator[Problem]:
 
 def _test_of(condition: Condition) -> _Test | str:
     """The test that a condition stands for, or what is wrong with it."""
-    field, value = condition.field, condition.value
+    field, value, written = condition.field, condition.value, condition.written
     if not 1 <= len(field) <= MAX_NAME:
         return f"The name of a field has 1 to {MAX_NAME} characters."
     match condition.operator:
         case "equal":
-            return lambda record: _equals(record, field, value)
+            return lambda record: _equals(record, field, value, written)
         case "not_equal":
-            return lambda record: not _equals(record, field, value)
+            return lambda record: not _equals(record, field, value, written)
         case "empty":
             return lambda record: all(each is None or each in ("", [], {}) for each in at(record, field))
         case "match":
@@ -202,9 +203,11 @@ def _test_of(condition: Condition) -> _Test | str:
             return _order_test(field, value, greater=condition.operator == "greater")
 
 
-def _equals(record: Record, field: str, value: Json) -> bool:
-    written = json_text.encode(value) if value is None or isinstance(value, bool | int | float) else None
-    return any(is_same(each, value) or (written is not None and each == written) for each in _one_by_one(record, field))
+def _equals(record: Record, field: str, value: Json, written: str) -> bool:
+    if isinstance(value, str | list | dict):
+        return any(is_same(each, value) for each in _one_by_one(record, field))
+    text = written or json_text.encode(value)
+    return any(is_same(each, value) or each == text for each in _one_by_one(record, field))
 
 
 def _one_by_one(record: Record, field: str) -> Iterator[Json]:

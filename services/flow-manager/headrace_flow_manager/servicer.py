@@ -57,7 +57,8 @@ def _condition(number: int, condition: query_pb2.Condition) -> Condition:
         raise ValidationFailed([Problem(f"filter.{number}", "The condition has no operator.", "Choose one.")])
     if operator == "empty":
         return Condition(condition.field, operator)
-    return Condition(condition.field, operator, json_text.decode(condition.value, f"value of filter {number}"))
+    value = json_text.decode(condition.value, f"value of filter {number}")
+    return Condition(condition.field, operator, value, condition.written)
 
 
 def timestamp(instant: datetime | None) -> Timestamp | None:

@@ -7,7 +7,7 @@ A filter is `name:value`; the value may begin with `!` (not; alone: missing or e
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -28,7 +28,7 @@ LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 _MILLISECONDS = re.compile(r"\d{9,14}\Z", re.ASCII)
 _FIELD = re.compile(r"[^\x00-\x1f:]{1,256}\Z")
-_NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d{1,17})?\Z", re.ASCII)
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z", re.ASCII)
 _WORDS: Mapping[str, Json] = {"true": True, "false": False, "null": None}
 _PREFIXES: Mapping[str, Operator] = {"!": "not_equal", "~": "match", ">": "greater", "<": "less"}
 
@@ -40,6 +40,8 @@ class Condition:
     field: str
     operator: Operator
     value: Json = None
+    written: str = field(default="", compare=False)
+    """How the value stood in the URL: 1.10 may be a number or a version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +80,30 @@ def list_query(parameters: Parameters) -> ListQuery:
 
 def condition(text: str) -> Condition:
     """The condition that `name:value` stands for. Raises ValidationFailed."""
-    field, colon, value = text.partition(":")
-    if not colon or not _FIELD.match(field):
+    name, colon, value = text.partition(":")
+    if not colon or not _FIELD.match(name):
         raise one_problem("filter", f"{text[:100]!r} is no filter.", "Write name:value, for instance stage:running.")
     if value == "!":
-        return Condition(field, "empty")
+        return Condition(name, "empty")
     operator = _PREFIXES.get(value[:1])
     if operator is None:
-        return Condition(field, "equal", literal(value))
+        return Condition(name, "equal", literal(value), value)
     rest = value[1:]
-    return Condition(field, operator, rest if operator == "match" else literal(rest))
+    return Condition(name, operator, rest if operator == "match" else literal(rest), rest)
 
 
 def literal(text: str) -> Json:
-    """The value that a word of a URL stands for: a number, true, false, null, else the text itself."""
+    """The value that a word of a URL stands for: a number, true, false, null, else the text itself.
+
+    Whole numbers are exact as far as 64 bits reach, as in bodies; what no number is large enough for stays text.
+    """
     if text in _WORDS:
         return _WORDS[text]
     if _NUMBER.match(text):
-        number: Json = orjson.loads(text)
+        try:
+            number: Json = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return text
         return number
     return text
 

@@ -215,7 +215,7 @@ def _public_store(document: Document) -> tuple[Store, query.Record]:
             "storeId": store.store_id,
             "userId": store.tenant_id,
             "name": store.name,
-            "createdAt": shown(document["created_at"]),
+            "registered": shown(document["created_at"]),
         },
     )
 

@@ -17,7 +17,7 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from headrace_flow_manager import json_text, times
-from headrace_flow_manager.files.model import Description, Digest, File, Upload
+from headrace_flow_manager.files.model import MAX_CHUNK_BYTES, Description, Digest, File, Upload
 from headrace_flow_manager.query import ListQuery, Page, Record, Selection
 from headrace_flow_manager.scope import EveryTenant, Tenants
 from headrace_flow_manager.stores.mongo_contents import CONTENT_INDEXES, Content, Contents, content_of, upload_document
@@ -284,9 +284,9 @@ def _public(document: Document) -> tuple[File, Record]:
             "filename": file.description.filename,
             "contentType": file.description.content_type,
             "length": file.size_bytes,
+            "chunkSize": MAX_CHUNK_BYTES,
             "sha256": file.sha256,
             "uploadDate": shown(document["uploaded_at"]),
-            "userId": file.tenant_id,
             "metadata": metadata,
         },
     )

@@ -146,13 +146,13 @@ def shown(kept: Document) -> tuple[str, Record]:
         "name": kept["name"],
         "stage": kept["stage"],
         "version": kept["version"],
-        "runningVersion": kept["running_version"],
+        "runningVersion": kept["running_version"] or None,
         "revision": kept["revision"],
         "btime": shown_instant(kept["created_at"]),
         "mtime": shown_instant(kept["modified_at"]),
         "started": shown_instant(kept["started_at"]),
         "stopped": shown_instant(kept["stopped_at"]),
-        "stageError": kept["stage_error"],
+        **({"stageError": kept["stage_error"]} if kept["stage_error"] else {}),
     }
 
 

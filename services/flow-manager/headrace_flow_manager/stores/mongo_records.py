@@ -104,6 +104,7 @@ def public(document: Document) -> tuple[str, query.Record]:
         {
             "key": document["key"],
             "storeId": document["store_id"],
+            "userId": document["tenant_id"],
             "value": parsed(document["value"]),
             "createdAt": shown(document["created_at"]),
             "updatedAt": shown(document["updated_at"]),

@@ -95,7 +95,7 @@ def shown(kept: Document) -> tuple[str, Record]:
         "email": kept["email"],
         "isActive": kept["active"],
         "scope": scopes,
-        "vendor": vendors,
+        "vendor": vendors[0] if len(vendors) == 1 else vendors,
         "plan": kept["plan"],
         "metadata": unpacked(kept["metadata"]),
         "created": shown_instant(kept["created_at"]),

@@ -182,10 +182,10 @@ class SqliteDataStores:
         selection = Selection(query, names=("key", "value"))
 
         def work(connection: sqlite3.Connection) -> Page[Record]:
-            _get(connection, tenants, store_id)
+            store = _get(connection, tenants, store_id)
             if not query.conditions and not query.pattern and all(each.field in _ORDERED for each in query.sort):
                 return _plain_page(connection, store_id, query)
-            page = selection.page(_candidates(connection, store_id, query))
+            page = selection.page(_candidates(connection, store, query))
             return Page(_some(connection, store_id, page.items), page.total)
 
         return await self._database.read(work)
@@ -194,10 +194,10 @@ class SqliteDataStores:
         selection = Selection(query, names=("key", "value"))
 
         def work(connection: sqlite3.Connection) -> int:
-            _get(connection, tenants, store_id)
+            store = _get(connection, tenants, store_id)
             if not query.conditions and not query.pattern:
                 return _count(connection, store_id)
-            return sum(selection.holds(each) for _, each in _candidates(connection, store_id, query))
+            return sum(selection.holds(each) for _, each in _candidates(connection, store, query))
 
         return await self._database.read(work)
 
@@ -365,8 +365,8 @@ def _plain_page(connection: sqlite3.Connection, store_id: str, wanted: ListQuery
     return Page(tuple(map(_record, rows)), _count(connection, store_id))
 
 
-def _candidates(connection: sqlite3.Connection, store_id: str, wanted: ListQuery) -> Iterator[tuple[str, query.Record]]:
-    conditions, values = ["store_id = ?"], [store_id]
+def _candidates(connection: sqlite3.Connection, store: Store, wanted: ListQuery) -> Iterator[tuple[str, query.Record]]:
+    conditions, values = ["store_id = ?"], [store.store_id]
     for text in wanted.equalities("key"):
         conditions.append("key = ?")
         values.append(text)
@@ -376,6 +376,7 @@ def _candidates(connection: sqlite3.Connection, store_id: str, wanted: ListQuery
             {
                 "key": row["key"],
                 "storeId": row["store_id"],
+                "userId": store.tenant_id,
                 "value": parsed(row["value"]),
                 "createdAt": shown(row["created_at"]),
                 "updatedAt": shown(row["updated_at"]),
@@ -392,7 +393,7 @@ def _public_store(row: sqlite3.Row) -> query.Record:
         "storeId": row["store_id"],
         "userId": row["tenant_id"],
         "name": row["name"],
-        "createdAt": shown(row["created_at"]),
+        "registered": shown(row["created_at"]),
     }
 
 

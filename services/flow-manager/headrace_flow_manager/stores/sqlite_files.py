@@ -9,7 +9,7 @@ from headrace_core.errors import Conflict, NotFound, RevisionConflict, TooLarge
 from headrace_runtime.sqlite import Database
 
 from headrace_flow_manager import json_text, times
-from headrace_flow_manager.files.model import MAX_CHUNKS, Description, Digest, File, Upload
+from headrace_flow_manager.files.model import MAX_CHUNK_BYTES, MAX_CHUNKS, Description, Digest, File, Upload
 from headrace_flow_manager.query import ListQuery, Page, Record, Selection
 from headrace_flow_manager.scope import Tenants
 from headrace_flow_manager.stores.values import micros, of_tenants, parsed_object, shown
@@ -258,8 +258,8 @@ def _public(row: sqlite3.Row) -> Record:
         "filename": row["filename"],
         "contentType": row["content_type"],
         "length": row["size_bytes"],
+        "chunkSize": MAX_CHUNK_BYTES,
         "sha256": row["sha256"],
         "uploadDate": shown(row["uploaded_at"]),
-        "userId": row["tenant_id"],
         "metadata": metadata,
     }

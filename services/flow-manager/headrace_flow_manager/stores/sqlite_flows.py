@@ -359,13 +359,13 @@ def _public(row: sqlite3.Row, *, whole: bool) -> Record:
         "name": row["name"],
         "stage": row["stage"],
         "version": row["version"],
-        "runningVersion": row["running_version"],
+        "runningVersion": row["running_version"] or None,
         "revision": row["revision"],
         "btime": shown(row["created_at"]),
         "mtime": shown(row["modified_at"]),
         "started": shown(row["started_at"]),
         "stopped": shown(row["stopped_at"]),
-        "stageError": row["stage_error"],
+        **({"stageError": row["stage_error"]} if row["stage_error"] else {}),
     }
 
 

@@ -399,7 +399,7 @@ def _public(row: sqlite3.Row) -> Record:
         "email": row["email"],
         "isActive": bool(row["active"]),
         "scope": scopes,
-        "vendor": vendors,
+        "vendor": vendors[0] if len(vendors) == 1 else vendors,
         "plan": row["plan"],
         "metadata": parsed_object(row["metadata"]),
         "created": shown(row["created_at"]),

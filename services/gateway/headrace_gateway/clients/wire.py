@@ -34,6 +34,7 @@ def query_to_proto(query: ListQuery) -> query_pb2.ListQuery:
                 field=each.field,
                 operator=_OPERATORS[each.operator],
                 value=b"" if each.operator == "empty" else orjson.dumps(each.value),
+                written="" if isinstance(each.value, str) else each.written,
             )
             for each in query.filter
         ],

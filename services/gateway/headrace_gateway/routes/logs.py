@@ -5,7 +5,6 @@ from dataclasses import replace
 from headrace_core import Json
 from starlette.responses import Response
 
-from headrace_gateway import queries
 from headrace_gateway.call import Call, answer
 from headrace_gateway.clients.logs import LogQuery
 from headrace_gateway.errors import one_problem
@@ -69,7 +68,8 @@ def _sort_key(text: str) -> SortKey:
 
 
 def _key_value(text: str) -> Json:
-    return queries.literal(text)
+    """A value of the last record, as the URL has it; null is of a record that lacks the field."""
+    return None if text == "null" else text
 
 
 _PARAMETERS = (
