@@ -102,6 +102,8 @@ def test_a_projection_shows_or_hides_fields() -> None:
     assert queries.projection({"projection": ["zz"]}).apply(record) == {}
     with pytest.raises(errors.ValidationFailed):
         queries.projection({"projection": ["a,-b"]})
+    with pytest.raises(errors.ValidationFailed):
+        queries.projection({"projection": [",".join(["a"] * 51), ",".join(["b"] * 50)]})
 
 
 JSON = st.recursive(

@@ -19,6 +19,7 @@ from headrace_gateway.errors import one_problem
 Operator = Literal["equal", "not_equal", "match", "greater", "less", "empty"]
 
 MAX_CONDITIONS = 50
+MAX_PROJECTED = 100
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
 MAX_OFFSET = 2**31 - 1
@@ -195,9 +196,11 @@ class Projection:
 
 
 def projection(parameters: Parameters) -> Projection:
-    """The projection a URL asks for: `a,b` or `-a,-b`. Raises ValidationFailed when both kinds are mixed."""
+    """The projection a URL asks for: `a,b` or `-a,-b`. Raises ValidationFailed for too many names, or both kinds."""
     names = [name.strip() for text in parameters.get("projection", ()) for name in text.split(",")]
     names = [name for name in names if name]
+    if len(names) > MAX_PROJECTED:
+        raise one_problem("projection", f"It takes at most {MAX_PROJECTED} names, here are {len(names)}.")
     hidden = [name[1:] for name in names if name.startswith("-")]
     if hidden and len(hidden) != len(names):
         raise one_problem("projection", "Names to show and names to leave out are mixed.", "Write a,b or -a,-b.")
