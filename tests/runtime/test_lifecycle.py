@@ -148,3 +148,21 @@ lifecycle.run(main)
     process.send_signal(signal.SIGTERM)
 
     assert said(process) == (0, ["closed"])
+
+
+def test_collections_pass_over_what_the_start_has_made() -> None:
+    process = started("""
+import gc
+
+async def main(stack, stopping):
+    say("up")
+    before = gc.get_freeze_count()
+    asyncio.get_running_loop().call_soon(stopping.set)
+    await stopping.wait()
+    say(before)
+    say(gc.get_freeze_count() > 10_000)
+
+lifecycle.run(main)
+""")
+
+    assert said(process) == (0, ["0", "True"])
