@@ -1,7 +1,6 @@
 """How a process lives and dies: it stops politely when asked, at once when asked twice, and in time in any case."""
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -13,7 +12,7 @@ from typing import Any
 
 from headrace_core.errors import HeadraceError
 
-from headrace_runtime import logs, variables
+from headrace_runtime import garbage, logs, variables
 
 PATIENCE = timedelta(seconds=30)
 """How long a process may take from being asked to stop until it is gone."""
@@ -58,21 +57,11 @@ class Stopping:
     async def wait(self) -> None:
         """Return when the process is asked to stop. Whoever calls this has started."""
         self._is_awaited = True
-        settle_memory()
+        garbage.settle()
         await self._wished.wait()
 
 
 Main = Callable[[AsyncExitStack, Stopping], Awaitable[None]]
-
-
-def settle_memory() -> None:
-    """Keep all that is there now out of later garbage collections: what a start made stays until the end.
-
-    A full collection stops everything else for as long as it takes to look at each object, and most objects of a
-    process are its code, its tables and its schemas. For whoever owns the process; a second call adds what is new.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 def run(main: Main, *, patience: timedelta = PATIENCE) -> None:

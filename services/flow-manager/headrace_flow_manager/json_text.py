@@ -2,24 +2,30 @@
 
 import json
 import math
+import re
 
 from headrace_core import Json
 from headrace_core.errors import BadRequest, TooLarge
+from headrace_runtime import garbage
 
 MAX_DEPTH = 128
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def decode(data: bytes, what: str) -> Json:
     """The value that this text stands for. Raises BadRequest naming `what` when it is no JSON."""
     try:
-        value: Json = json.loads(data.decode("utf-8"), parse_constant=_refused_constant, parse_float=_finite)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")  # half of a surrogate pair is no text
+        with garbage.held_off():
+            text = data.decode("utf-8")
+            value: Json = json.loads(text, parse_constant=_refused_constant, parse_float=_finite)
+            if _ESCAPED_SURROGATE.search(text):
+                json.dumps(value, ensure_ascii=False).encode("utf-8")  # half of a surrogate pair is no text
+            if text.count("[") + text.count("{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+                raise _too_deep(what)
     except RecursionError:
         raise _too_deep(what) from None
     except ValueError as error:
         raise BadRequest(f"The {what} is no JSON text: {_reason(error)}. Send JSON in UTF-8.") from None
-    if _is_deeper(value, MAX_DEPTH):
-        raise _too_deep(what)
     return value
 
 
@@ -57,7 +63,7 @@ def _refused_constant(name: str) -> Json:
 
 def _finite(text: str) -> float:
     number = float(text)
-    if not math.isfinite(number):
+    if math.isinf(number):
         raise ValueError(f"the number {text[:20]} is too large")
     return number
 

@@ -1,14 +1,12 @@
 """The body of a request: read within limits of size and time, and parsed as what it says it is."""
 
 import asyncio
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 import orjson
 from headrace_core import Json, errors
+from headrace_runtime import garbage
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
@@ -70,7 +68,7 @@ def too_large(limit_bytes: int) -> errors.TooLarge:
 def parse_json(body: bytes, *, depth: int = JSON_DEPTH) -> Json:
     """The JSON value in `body`. Raises BadRequest when it is not JSON or nests deeper than `depth`."""
     try:
-        with _uncollected():
+        with garbage.held_off():
             value: Json = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise errors.BadRequest(f"The body is not valid JSON: {error}.") from None
@@ -78,21 +76,6 @@ def parse_json(body: bytes, *, depth: int = JSON_DEPTH) -> Json:
     if body.count(b"[") + body.count(b"{") > depth and deeper_than(value, depth):
         raise errors.BadRequest(f"JSON may nest {depth} levels; this body nests deeper.")
     return value
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without garbage collections meanwhile, for work that makes very many objects and no cycle of them.
-
-    A megabyte of JSON has room for hundreds of thousands of lists, and each round would look at all that are there yet.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def deeper_than(value: Json, depth: int) -> bool:
