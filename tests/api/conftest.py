@@ -1,23 +1,61 @@
-"""The whole platform in one process, and people who call it over a socket."""
+"""The whole platform, embedded and in server mode, and people who call it over a socket."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from headrace_core.ids import new_id
 from headrace_embedded.platform import open_platform
 
-from .people import ADMIN, PASSWORD, People, sign_up
+from tests.system.cluster import cluster, settings_of
+from tests.system.services import ALL, Services
+
+from .people import ADMIN, PASSWORD, People, people_at
+
+MODES = ("embedded", "server")
+SETTINGS = {
+    "HEADRACE_ADMIN_EMAIL": ADMIN,
+    "HEADRACE_ADMIN_PASSWORD": PASSWORD,
+    "HEADRACE_SIGN_IN_ATTEMPTS": "3",
+    "HEADRACE_SIGN_IN_ATTEMPTS_PER_ADDRESS": "5",
+}
+"""The same for both modes, so that one test holds for both."""
 
 
-@pytest.fixture
-async def people(tmp_path: Path) -> AsyncIterator[People]:
-    """An administrator and two users of a fresh platform."""
-    async with open_people(tmp_path) as people:
-        yield people
+@pytest.fixture(scope="session")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, mongo_url: str, rabbitmq_url: str, redis_url: str, elasticsearch_url: str
+) -> Iterator[Services]:
+    """Server mode, one process of each service, for the whole session: whoever asks shares it with everybody."""
+    settings = settings_of(
+        mongo=mongo_url,
+        rabbitmq=rabbitmq_url,
+        redis=redis_url,
+        elasticsearch=elasticsearch_url,
+        namespace=f"test-{new_id()}".lower(),
+    )
+    made = cluster(tmp_path_factory.mktemp("api"), settings, replicas=dict.fromkeys(ALL, 1), **SETTINGS)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture(params=MODES)
+async def people(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[People]:
+    """An administrator and two new users: of a fresh embedded platform, and of the session's server mode."""
+    if request.param == "server":
+        services: Services = request.getfixturevalue("server")
+        async with people_at(f"http://127.0.0.1:{services.port}") as people:
+            yield people
+    else:
+        async with open_people(tmp_path) as people:
+            yield people
 
 
 @pytest.fixture
@@ -36,16 +74,13 @@ def environ(folder: Path, **more: str) -> dict[str, str]:
         "HEADRACE_DATA_DIR": str(folder),
         "HEADRACE_PORT": "0",
         "HEADRACE_DRAIN_DELAY": "0s",
-        "HEADRACE_ADMIN_EMAIL": ADMIN,
-        "HEADRACE_ADMIN_PASSWORD": PASSWORD,
+        **SETTINGS,
         **more,
     }
 
 
 @asynccontextmanager
 async def open_people(folder: Path, **more: str) -> AsyncIterator[People]:
-    async with open_platform(environ(folder, **more)) as serving, httpx.AsyncClient(base_url=serving.url) as admin:
-        signed_in = await admin.post("/user/auth", json={"email": ADMIN, "password": PASSWORD})
-        admin.headers["Authorization"] = f"Bearer {signed_in.json()['token']}"
-        async with await sign_up(admin, "ann@example.com") as ann, await sign_up(admin, "bob@example.com") as bob:
-            yield People(serving.app, admin, ann, bob)
+    """An administrator and two users of an embedded platform in this folder."""
+    async with open_platform(environ(folder, **more)) as serving, people_at(serving.url, serving.app) as people:
+        yield people

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from headrace_core.ids import new_id
 from starlette.types import ASGIApp
 
 ADMIN = "admin@example.com"
@@ -16,21 +19,60 @@ HOOK = "hook"
 FAILING = "fail"
 
 
+# Loopback addresses of this machine, each a caller's own: what one guesses is not held against the others.
+_ADDRESSES = (f"127.{a}.{b}.{c}" for a, b, c in itertools.product(range(77, 127), range(256), range(1, 255)))
+
+
 @dataclass(frozen=True, slots=True)
 class People:
-    """Clients that are signed in; Ann and Bob are tenants of their own. `app` is what they call, without the socket."""
+    """Clients that are signed in; Ann and Bob are tenants of their own, under names nobody had before.
 
-    app: ASGIApp
+    `mark` is in their names and in nobody else's. `app` is what they call, without the socket, where it is in this
+    process.
+    """
+
     admin: httpx.AsyncClient
     ann: httpx.AsyncClient
     bob: httpx.AsyncClient
+    mark: str
+    app: ASGIApp | None = None
+
+    def email_of(self, name: str) -> str:
+        """The name that `ann` or `bob` signs in by."""
+        return email_of(name, self.mark)
+
+
+def email_of(name: str, mark: str) -> str:
+    return f"{name}-{mark}@example.com"
+
+
+@asynccontextmanager
+async def people_at(url: str, app: ASGIApp | None = None) -> AsyncIterator[People]:
+    """The administrator of a platform, and two users who are made now."""
+    mark = new_id()[-12:].lower()
+    async with caller(url) as admin:
+        signed_in = await admin.post("/user/auth", json={"email": ADMIN, "password": PASSWORD})
+        admin.headers["Authorization"] = f"Bearer {signed_in.json()['token']}"
+        async with (
+            await sign_up(admin, email_of("ann", mark)) as ann,
+            await sign_up(admin, email_of("bob", mark)) as bob,
+        ):
+            yield People(admin, ann, bob, mark, app)
+
+
+def caller(url: str | httpx.URL) -> httpx.AsyncClient:
+    """Somebody who is not signed in, at an address of this machine that nobody else calls from."""
+    transport = httpx.AsyncHTTPTransport(local_address=next(_ADDRESSES))
+    return httpx.AsyncClient(transport=transport, base_url=url, timeout=20)
 
 
 async def sign_up(admin: httpx.AsyncClient, email: str) -> httpx.AsyncClient:
     """A client of a user who is made now."""
     made = await admin.post("/user", json={"email": email, "password": PASSWORD})
     assert made.status_code == 201, made.text
-    return httpx.AsyncClient(base_url=admin.base_url, headers={"Authorization": f"Bearer {made.json()['token']}"})
+    client = caller(admin.base_url)
+    client.headers["Authorization"] = f"Bearer {made.json()['token']}"
+    return client
 
 
 def echo_flow() -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import httpx
-
-from .people import ADMIN, PASSWORD, People
+from .people import ADMIN, PASSWORD, People, email_of
 
 PROFILE = {"id", "username", "email", "isActive", "scope", "plan", "vendor", "metadata"}
 
@@ -12,7 +10,12 @@ PROFILE = {"id", "username", "email", "isActive", "scope", "plan", "vendor", "me
 async def test_signing_in_and_up_answers_a_token_and_who_it_is_for(people: People) -> None:
     signed_in = await people.admin.post("/user/auth", json={"username": ADMIN, "password": PASSWORD})
     unknown = await people.admin.post("/user/auth", json={"email": "who@example.com", "password": "x"})
-    new = {"username": "cleo", "email": "cleo@example.com", "password": PASSWORD, "metadata": {"a": 1}}
+    new = {
+        "username": f"cleo-{people.mark}",
+        "email": email_of("cleo", people.mark),
+        "password": PASSWORD,
+        "metadata": {"a": 1},
+    }
     made = await people.admin.post("/user", json=new)
 
     assert set(signed_in.json()) >= {"user", "token"}
@@ -36,31 +39,32 @@ async def test_a_changed_password_is_the_one_that_signs_in(people: People) -> No
         "/user/change-password", json={"oldPassword": PASSWORD, "newPassword": "a new password"}
     )
     reset = await people.admin.post(
-        "/user/reset-password", json={"email": "bob@example.com", "password": "another password"}
+        "/user/reset-password", json={"email": people.email_of("bob"), "password": "another password"}
     )
 
     assert (changed.status_code, reset.status_code) == (200, 200)
-    for email, password, status in (
-        ("ann@example.com", PASSWORD, 403),
-        ("ann@example.com", "a new password", 200),
-        ("bob@example.com", "another password", 200),
+    for name, password, status in (
+        ("ann", PASSWORD, 403),
+        ("ann", "a new password", 200),
+        ("bob", "another password", 200),
     ):
-        answer = await people.admin.post("/user/auth", json={"email": email, "password": password})
-        assert answer.status_code == status, (email, password)
+        answer = await people.admin.post("/user/auth", json={"email": people.email_of(name), "password": password})
+        assert answer.status_code == status, (name, password)
 
 
-async def test_users_are_listed_filtered_counted_and_changed_by_administrators(admin: httpx.AsyncClient) -> None:
-    query = {"filter": "scope:admin", "sort": "username:-1", "limit": "10", "offset": "0", "pattern": "admin"}
+async def test_users_are_listed_filtered_counted_and_changed_by_administrators(people: People) -> None:
+    admin = people.admin
+    query = {"filter": "scope:admin", "sort": "username:-1", "limit": "10", "offset": "0", "pattern": ADMIN}
     listed = (await admin.get("/users", params=query)).json()
-    counted = (await admin.get("/users/count")).json()
-    ann = (await admin.get("/users", params={"pattern": "ann"})).json()[0]
+    counted = (await admin.get("/users/count", params={"pattern": people.mark})).json()
+    ann = (await admin.get("/users", params={"pattern": f"ann-{people.mark}"})).json()[0]
     changed = await admin.put(
         f"/users/{ann['id']}", json={"scope": ["user", "acme"], "vendor": ["acme"], "metadata": {"team": "blue"}}
     )
     read = (await admin.get(f"/users/{ann['id']}")).json()
 
     assert [each["username"] for each in listed] == [ADMIN]
-    assert counted == {"count": 3}
+    assert counted == {"count": 2}
     assert changed.status_code == 200
     assert (read["scope"], read["vendor"], read["metadata"]) == (["user", "acme"], "acme", {"team": "blue"})
 
