@@ -41,17 +41,22 @@ def redis() -> Path:
 
 def secantus() -> Path:
     """SecantusDB's server program, in an environment of its own: it is GPL and no part of Headrace."""
-    pins = SECANTUS_PINS.read_bytes()
-    home = cache() / f"secantusdb-{hashlib.sha256(pins).hexdigest()[:12]}"
+    told = "SecantusDB (a server that speaks MongoDB's protocol)"
+    return environment("secantusdb", SECANTUS_PINS, told) / "bin/secantusd-py"
+
+
+def environment(name: str, pins: Path, told: str) -> Path:
+    """The home of a Python environment of its own, with what is pinned there and nothing else."""
+    home = cache() / f"{name}-{hashlib.sha256(pins.read_bytes()).hexdigest()[:12]}"
     done = home / ".installed"
-    with alone("secantusdb"):
+    with alone(name):
         if not done.exists():
-            _say("SecantusDB (a server that speaks MongoDB's protocol) from PyPI")
+            _say(f"{told} from PyPI")
             shutil.rmtree(home, ignore_errors=True)
             _run([sys.executable, "-m", "venv", str(home)])
-            _run([str(home / "bin/python"), "-m", "pip", "install", "--quiet", "--requirement", str(SECANTUS_PINS)])
+            _run([str(home / "bin/python"), "-m", "pip", "install", "--quiet", "--requirement", str(pins)])
             done.touch()
-    return home / "bin/secantusd-py"
+    return home
 
 
 def java() -> Path:

@@ -8,6 +8,7 @@ from headrace_core import Json
 from headrace_gateway.routing import Answer, Parameter, Policy, Route, Schema
 from headrace_gateway.schemas import COMPONENTS, ref
 
+ANY_TYPE = "*/*"
 _EVERYWHERE = (429, 503)
 _WITH_BODY = (408, 413, 415)
 _WEBHOOK_PATH = "/flows/{flowId}/components/{componentId}"
@@ -60,7 +61,8 @@ def _operation(route: Route) -> dict[str, Json]:
         "security": _security(route.policy),
     }
     if route.request is not None:
-        operation["requestBody"] = _content_of(route.request, route.request_media_type)
+        body = _body_of(route.request, route.request_media_type)
+        operation["requestBody"] = {**body, "required": True} if route.request.get("required") else body
     return operation
 
 
@@ -95,6 +97,12 @@ def _error_response() -> Json:
 
 def _content_of(schema: Schema, media_type: str) -> dict[str, Json]:
     return {"content": {media_type: {"schema": schema}}}
+
+
+def _body_of(schema: Schema, media_type: str) -> dict[str, Json]:
+    """A body. Where any type will do JSON is named first: programs that write clients know no `*/*`."""
+    media_types = ("application/json", media_type) if media_type == ANY_TYPE else (media_type,)
+    return {"content": {each: {"schema": schema} for each in media_types}}
 
 
 def _path_parameter(name: str) -> Json:
@@ -136,5 +144,5 @@ def _webhook(method: str) -> Json:
         "security": [],
     }
     if method not in ("get", "delete"):
-        operation["requestBody"] = _content_of({}, "*/*")
+        operation["requestBody"] = _body_of({}, ANY_TYPE)
     return operation

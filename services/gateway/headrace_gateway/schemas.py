@@ -130,7 +130,7 @@ COMPONENTS: dict[str, Schema] = {
             "logger": {"type": ["object", "null"]},
             "thumbnail": {"type": ["string", "null"]},
             "svg": {"type": ["string", "null"]},
-            "sharedWith": {"type": ["array", "null"]},
+            "sharedWith": {"type": ["array", "null"], "items": ANYTHING},
         }
     ),
     "FlowVersion": an_object({"version": WHOLE, "label": TEXT, "name": TEXT, "flow": FREE_OBJECT, "btime": MOMENT}),

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from headrace_gateway import trying
 from headrace_gateway.call import Call, answer
 from headrace_gateway.routing import Answer, Policy, Route
-from headrace_gateway.schemas import ANYTHING, FREE_OBJECT, an_object
+from headrace_gateway.schemas import ANYTHING, FREE_OBJECT, an_object, array_of
 
 _DOCUMENT = an_object({"categories": FREE_OBJECT, "modifiers": FREE_OBJECT})
 
@@ -86,7 +86,7 @@ ROUTES = (
         summary="Try a modifier",
         description="The result for the first argument as the value and the rest as arguments. 400 without one.",
         request=an_object(
-            {"helperFn": {"type": "string", "maxLength": 65536}, "arguments": {"type": "array"}, "hash": FREE_OBJECT},
+            {"helperFn": {"type": "string", "maxLength": 65536}, "arguments": array_of(ANYTHING), "hash": FREE_OBJECT},
             required=("helperFn",),
         ),
         answers=(Answer(200, "The result.", ANYTHING),),
