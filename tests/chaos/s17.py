@@ -1,9 +1,9 @@
 """S17: filters find what going through everything finds, and nothing else, however they are meant.
 
-`python -m tests.chaos.s17 --level ci|nightly [--mutant deaf|loose]` from the root of the repository. The embedded
-platform in this process and server mode over its own MongoDB, RabbitMQ, Redis and Elasticsearch get the same in their
-lists and the same hostile questions: to flows, stores, records, files, charts, users and the log. Each answer must be
-the page that brute force finds in the platform's own list, or 400, in little processor time and with nothing of
+`python -m tests.chaos.s17 --level ci|nightly [--count 3000] [--mutant deaf|loose]` from the root of the repository. The
+embedded platform in this process and server mode over its own MongoDB, RabbitMQ, Redis and Elasticsearch get the same
+in their lists and the same hostile questions: to flows, stores, records, files, charts, users and the log. Each answer
+must be the page that brute force finds in the platform's own list, or 400, in little processor time and with nothing of
 another tenant.
 """
 
@@ -25,8 +25,10 @@ LEVELS = {"short": 1_000, "ci": 10_000, "nightly": 50_000}
 
 
 def main() -> int:
-    chosen = command(__doc__, LEVELS, "deaf or loose").parse_args()
-    count = LEVELS[chosen.level]
+    parser = command(__doc__, LEVELS, "deaf or loose")
+    parser.add_argument("--count", type=int, help="questions, in place of the level's")
+    chosen = parser.parse_args()
+    count = chosen.count or LEVELS[chosen.level]
     with served_folder(chosen.keep) as folder, Backing(folder / "backing") as backing:
         one_of_each = dict.fromkeys(ALL, 1)
         services = cluster(folder / "services", backing.settings, replicas=one_of_each, **SETTINGS)
