@@ -126,6 +126,20 @@ async def test_a_dropped_day_is_made_anew_and_other_days_stay(server: Elasticsea
         assert ([each.record.record_id for each in written.stored], written.known) == (["a"], 1)
 
 
+async def test_a_day_that_is_just_made_is_searched_without_a_refusal(server: Elasticsearch) -> None:
+    for number in range(5):
+        found = 0
+        async with opened(server, f"fresh{number}") as store:
+            writing = asyncio.create_task(store.write([record("first")], NOW))
+            while not writing.done() or not found:
+                # Each refusal raises: nothing is away, the day's shard is only coming up.
+                found = (await store.search(Search(MINE), within=timedelta(seconds=10))).total
+                await asyncio.sleep(0)
+            await writing
+
+        assert found == 1
+
+
 async def test_frozen_it_is_unavailable_in_time_and_serves_when_it_goes_on(server: Elasticsearch) -> None:
     async with opened(server, "frozen") as store:
         await store.write([record("a")], NOW)

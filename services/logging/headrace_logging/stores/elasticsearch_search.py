@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from elasticsearch import ApiError, AsyncElasticsearch
 from headrace_core import Json
-from headrace_core.errors import BadRequest, DeadlineExceeded
+from headrace_core.errors import BadRequest, DeadlineExceeded, Unavailable
 from headrace_runtime.elasticsearch import translated
 
 from headrace_logging import indexing, model
@@ -16,13 +16,18 @@ from headrace_logging.model import Bar, Found, Scope, Search, SortKey, StoredRec
 from headrace_logging.query import aggregating, dates, matching
 from headrace_logging.query.aggregation_tree import Aggregations
 from headrace_logging.query.tree import Everything, Node
+from headrace_logging.stores.elasticsearch_bulk import SHARD_SECONDS
 from headrace_logging.stores.elasticsearch_conditions import FIELD_OF, Condition, Query, condition, period
 from headrace_logging.stores.elasticsearch_documents import READ_BACK, stored_record
+
+Answer = TypeVar("Answer")
 
 SCAN = 500
 """Records that are asked about one by one, at once."""
 
 _KEEP_ALIVE = "30s"
+_SHARD_IS_AWAY = 503
+_PAUSE_SECONDS = 0.05
 _TOO_LONG = "The query took longer than {:g} s: ask for a shorter time or one flow."
 
 
@@ -60,8 +65,8 @@ class Searcher:
     async def get(self, scope: Scope, record_id: str) -> StoredRecord | None:
         """As the port says."""
         filters: list[Query] = [{"term": {"recordId": record_id}}, *_of(scope)]
-        with translated():
-            answer = await self._client.search(
+        answer = await _up(
+            lambda: self._client.search(
                 index=self._alias,
                 ignore_unavailable=True,
                 allow_partial_search_results=False,
@@ -69,6 +74,7 @@ class Searcher:
                 size=1,
                 source_includes=list(READ_BACK),
             )
+        )
         hits = answer["hits"]["hits"]
         return stored_record(hits[0]["_source"]) if hits else None
 
@@ -120,14 +126,15 @@ class Searcher:
         client = self._client.options(request_timeout=seconds)
         index: dict[str, Any] = {} if "pit" in parts else {"index": self._alias, "ignore_unavailable": True}
         try:
-            with translated():
-                answer = await client.search(
+            answer = await _up(
+                lambda: client.search(
                     query={"bool": {"filter": list(filters)}},
                     allow_partial_search_results=False,
                     timeout=f"{max(1, int(seconds * 1000))}ms",
                     **index,
                     **parts,
                 )
+            )
         except ApiError as error:
             raise BadRequest(f"Elasticsearch cannot answer this query: make it simpler. It says: {error}") from error
         if answer["timed_out"]:
@@ -153,8 +160,7 @@ class Searcher:
         """Everything that fits the filters, of one moment, in the order that is asked for."""
         if not (await self._asked(filters, within, size=0))["hits"]["total"]["value"]:
             return
-        with translated():
-            pit = await self._client.open_point_in_time(index=self._alias, keep_alive=_KEEP_ALIVE)
+        pit = await _up(lambda: self._client.open_point_in_time(index=self._alias, keep_alive=_KEEP_ALIVE))
         try:
             after: list[Any] | None = None
             while True:
@@ -177,6 +183,23 @@ class Searcher:
         finally:
             with translated():
                 await self._client.close_point_in_time(id=pit["id"])
+
+
+async def _up(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """The answer, asked for again for a moment while a shard is coming up: of a day that was made just now.
+
+    Raises Unavailable.
+    """
+    until = asyncio.get_running_loop().time() + SHARD_SECONDS
+    while True:
+        try:
+            with translated():
+                return await ask()
+        except Unavailable as error:
+            comes_up = isinstance(error.__cause__, ApiError) and error.__cause__.status_code == _SHARD_IS_AWAY
+            if not comes_up or asyncio.get_running_loop().time() >= until:
+                raise
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 def _structured(search: Search) -> list[Query]:
