@@ -5,9 +5,10 @@
 A filter is `name:value`; the value may begin with `!` (not; alone: missing or empty), `~` (RE2 pattern), `>` or `<`.
 """
 
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -41,7 +42,7 @@ class Condition:
     field: str
     operator: Operator
     value: Json = None
-    written: str = field(default="", compare=False)
+    written: str = dataclasses.field(default="", compare=False)
     """How the value stood in the URL: 1.10 may be a number or a version."""
 
 
