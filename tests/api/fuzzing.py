@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import random
 import resource
@@ -21,6 +22,7 @@ from typing import Any
 import httpx
 import orjson
 from headrace_embedded.platform import open_platform
+from headrace_runtime import garbage
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .hostile import Gunner, Shot
@@ -33,6 +35,10 @@ LAG_SECONDS = 0.2
 # A stream ends when its caller hangs up, so every caller does.
 HANG_UP_SECONDS = 0.05
 MOST_FAILURES = 50
+MANY = 20_000
+"""Requests after which memory is judged: what fills at first, caches and their like, is full then."""
+SETTLED = 3
+MOST_GROWTH = 1.25
 USER_ROLES = {"user": ["user"], "admin": ["user", "admin"], "vendor": ["user", "acme"]}
 
 
@@ -45,7 +51,12 @@ class Report:
     failures: list[str] = field(default_factory=list)
     longest_lag: float = 0.0
     under_way: dict[int, Shot] = field(default_factory=dict)
-    grown_bytes: int = 0
+    of_this_turn: list[Shot] = field(default_factory=list)
+    """What was answered since the loop was last looked at: whoever kept it busy is among these or still under way."""
+    resident: list[int] = field(default_factory=list)
+    """MiB that the process held after each tenth of the requests."""
+    by_document: int = 0
+    """Calls that Schemathesis made up."""
 
     @property
     def requests(self) -> int:
@@ -65,8 +76,10 @@ class Report:
         for status, count in self.statuses.items():
             by_class[f"{status // 100}xx"] += count
         classes = " ".join(f"{name}={count}" for name, count in sorted(by_class.items()))
-        busy, grown = f"longest_lag={self.longest_lag:.3f}s", f"grown={self.grown_bytes // 2**20}MiB"
-        return f"S1 failures={len(self.failures)} requests={self.requests} {classes} {busy} {grown} seed={self.seed}"
+        busy = f"longest_lag={self.longest_lag:.3f}s"
+        held = f"resident={'..'.join(map(str, self.resident[1::2]))}MiB"
+        requests = f"requests={self.requests} {classes} by_document={self.by_document}"
+        return f"S1 failures={len(self.failures)} {requests} {busy} {held} seed={self.seed}"
 
 
 async def fuzz(folder: Path, count: int, seed: int, *, mutant: str = "") -> Report:
@@ -77,24 +90,37 @@ async def fuzz(folder: Path, count: int, seed: int, *, mutant: str = "") -> Repo
         gunner = Gunner(random.Random(seed), *(await _targets(client)), roles=[*USER_ROLES, *USER_ROLES, "none"])
         tokens = Tokens(client)
         await tokens.renew()
-        shots = Magazine(gunner, count)
-        before = _resident_bytes()
-        async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(_watch(report))
-            async with asyncio.TaskGroup() as gunners:
-                for number in range(AT_ONCE):
-                    gunners.create_task(_fire(number, target, shots, tokens, report))
-            watching.cancel()
-        report.grown_bytes = _resident_bytes() - before
+        shots = Magazine(gunner, count, report)
+        with _settled():
+            async with asyncio.TaskGroup() as tasks:
+                watching = tasks.create_task(_watch(report))
+                async with asyncio.TaskGroup() as gunners:
+                    for number in range(AT_ONCE):
+                        gunners.create_task(_fire(number, target, shots, tokens, report))
+                watching.cancel()
+    held = report.resident
+    if count >= MANY and len(held) > SETTLED and held[-1] > MOST_GROWTH * held[SETTLED]:
+        report.failures.append(f"memory: {held} MiB, tenth by tenth of the requests")
     return report
+
+
+@contextlib.contextmanager
+def _settled() -> Iterator[None]:
+    """As a process of the platform is once it has started; what tests keep beside it does not count."""
+    garbage.settle()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 class Magazine:
     """Requests, made in a thread of their own: what that costs is not the platform's."""
 
-    def __init__(self, gunner: Gunner, count: int) -> None:
+    def __init__(self, gunner: Gunner, count: int, report: Report) -> None:
         self._gunner = gunner
-        self._left = count
+        self._count = self._left = count
+        self._report = report
         self._ready: list[Shot] = []
         self._filling = asyncio.Lock()
 
@@ -102,6 +128,8 @@ class Magazine:
         """The next request; None when all were sent."""
         async with self._filling:
             if not self._ready:
+                if self._count - self._left >= (len(self._report.resident) + 1) * self._count // 10:
+                    self._report.resident.append(_resident_mebibytes())
                 number = min(self._left, BATCH)
                 self._left -= number
                 self._ready = await asyncio.to_thread(lambda: [self._gunner.shot() for _ in range(number)])
@@ -170,6 +198,8 @@ async def _fire(number: int, app: ASGIApp, shots: Magazine, tokens: Tokens, repo
         if len(report.failures) >= MOST_FAILURES:
             return
         token = tokens.by_role.get(shot.role, "")
+        if number in report.under_way:
+            report.of_this_turn.append(report.under_way[number])
         report.under_way[number] = shot
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -246,12 +276,15 @@ async def _watch(report: Report) -> None:
         lag = time.thread_time() - before
         report.longest_lag = max(report.longest_lag, lag)
         if lag > LAG_SECONDS:
-            shots = " | ".join(shot.told() for shot in report.under_way.values())
+            shots = " | ".join(shot.told() for shot in [*report.of_this_turn, *report.under_way.values()])
             report.failures.append(f"lag: the loop was busy for {lag:.3f} s: {shots}")
+        report.of_this_turn.clear()
 
 
-def _resident_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def _resident_mebibytes() -> int:
+    """What this process holds now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() // 2**20
 
 
 class FailingSometimes:

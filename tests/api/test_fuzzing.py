@@ -16,9 +16,7 @@ pytestmark = pytest.mark.timeout(300)
 async def test_no_hostile_request_breaks_the_platform(tmp_path: Path) -> None:
     report = await fuzz(tmp_path, 2_000, random.SystemRandom().randrange(1 << 30))
 
-    # How long the loop was busy is for a quiet machine to judge: make chaos BAR=S1.
-    broken = [each for each in report.failures if not each.startswith("lag:")]
-    assert not broken, f"seed={report.seed}\n{report.explained()}\n{report.line()}"
+    assert report.holds, f"seed={report.seed}\n{report.explained()}\n{report.line()}"
     assert report.requests == 2_000
     assert {200, 400, 401, 403, 404} <= set(report.statuses), report.line()
 
