@@ -164,7 +164,10 @@ def _quota(quota: Quota) -> pb.Quota:
 
 
 def _quota_rule(rule: QuotaRule) -> pb.QuotaRule:
-    return pb.QuotaRule(limit=rule.limit, window=rule.window or None, resources=rule.resources, scope=rule.scope)
+    shown = pb.QuotaRule(limit=rule.limit, resources=rule.resources, scope=rule.scope)
+    if rule.window:
+        shown.window.FromTimedelta(rule.window)
+    return shown
 
 
 def _rule(given: pb.AccessRule) -> Rule:
