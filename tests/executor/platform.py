@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,19 @@ from headrace_connectors import load_builtin
 from headrace_core.clock import SystemClock
 from headrace_core.errors import NotFound
 from headrace_core.ports import Bus
+from headrace_core.quotas import Allowance, QuotaRule
 from headrace_executor.app import ExecutorApp, Published
 from headrace_executor.model import RunState
-from headrace_executor.ports import FlowSource, FlowTimer, LogEntry, LogLevel, Neighbours, WebAnswer
+from headrace_executor.ports import (
+    FlowSource,
+    FlowTimer,
+    LogEntry,
+    LogLevel,
+    Neighbours,
+    Quotas,
+    Schedules,
+    WebAnswer,
+)
 from headrace_executor.service import Event, RunDetail
 from headrace_executor.settings import ExecutorSettings
 from headrace_executor.store import ExecutorStore
@@ -81,6 +91,11 @@ class NotedTimers:
     def __init__(self) -> None:
         self.timers: dict[str, list[FlowTimer]] = {}
         self.restored: list[tuple[str, str, FlowTimer]] = []
+        self.metering: Schedules | None = None  # who is asked for quotas
+
+    async def acquire_quota(self, asked: Sequence[Allowance], request_id: str) -> datetime | None:
+        assert self.metering is not None
+        return await self.metering.acquire_quota(asked, request_id)
 
     async def put(self, tenant_id: str, flow_id: str, timers: Sequence[FlowTimer]) -> None:
         self.timers[flow_id] = list(timers)
@@ -90,6 +105,18 @@ class NotedTimers:
 
     async def remove(self, flow_id: str) -> None:
         self.timers.pop(flow_id, None)
+
+
+class HandedQuotas:
+    """Rules as the test made them."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Sequence[QuotaRule]] = {}
+
+    async def rules(self, manager: str) -> Sequence[QuotaRule]:
+        if manager not in self.known:
+            raise NotFound("quota", manager)
+        return self.known[manager]
 
 
 class CountingWeb:
@@ -130,6 +157,7 @@ class Platform:
         web: CountingWeb,
         bus: Bus | None,
         own: Sequence[Published],
+        quotas: Quotas | None,
         **settings: Any,
     ) -> None:
         self.store = store
@@ -143,7 +171,7 @@ class Platform:
         self.app = ExecutorApp(
             store,
             components=[*COMPONENTS, *own],
-            neighbours=Neighbours(flows, timers, nothing, nothing, self.logs, web),
+            neighbours=Neighbours(flows, timers, nothing, nothing, self.logs, web, quotas or HandedQuotas()),
             bus=bus,
             clock=SystemClock(),
             settings=ExecutorSettings(
@@ -200,11 +228,12 @@ async def platform(
     alone: bool = True,
     store: ExecutorStore | None = None,
     own: Sequence[Published] = (),
+    quotas: Quotas | None = None,
     **settings: Any,
 ) -> AsyncIterator[Platform]:
     """Run an executor over its own SQLite file, or over the store that is given; it is closed with the executor."""
     store = store or await SqliteExecutorStore.open(folder / "executor.db")
-    made = Platform(store, flows, web or CountingWeb(), bus, own, **settings)
+    made = Platform(store, flows, web or CountingWeb(), bus, own, quotas, **settings)
     async with made.app.running(alone=alone):
         yield made
     await store.close()

@@ -20,12 +20,13 @@ from headrace_sdk import Component
 
 from headrace_executor.activation import Activation
 from headrace_executor.answers import Waiters
-from headrace_executor.clients import FileClient, FlowClient, LogClient, ScheduleClient, StoreClient
+from headrace_executor.clients import FileClient, FlowClient, LogClient, QuotaClient, ScheduleClient, StoreClient
 from headrace_executor.context import Doors
 from headrace_executor.counters import Counters
 from headrace_executor.engine import Engine
 from headrace_executor.execution import Surroundings
 from headrace_executor.fleet import Ears, Fleet
+from headrace_executor.limiting import Limits
 from headrace_executor.measuring import Measuring
 from headrace_executor.migration import Migration
 from headrace_executor.plan import ComponentEntry, Components
@@ -73,6 +74,7 @@ def connect(
         files=FileClient(flow_channel),
         logs=LogClient(log_channel),
         web=GuardedWeb(egress),
+        quotas=QuotaClient(flow_channel),
     )
 
 
@@ -120,7 +122,7 @@ class ExecutorApp:
             lease=settings.lease,
             retention=settings.retention,
             fleet=fleet,
-            surroundings=lambda engine: self._surroundings(engine, store, doors, clock),
+            surroundings=lambda engine: self._surroundings(engine, store, doors, clock, Limits(neighbours, clock)),
         )
         self.service = ExecutionService(store, self.engine, self._plans, waiters, clock, self.counters, settings)
         self.timing = Timing(self.service, store, self._plans, neighbours.schedules, neighbours.flows, clock, settings)
@@ -132,7 +134,9 @@ class ExecutorApp:
         Measuring(store, self.engine, clock, self.counters).show_in(metrics or Metrics())
         self._shipper = Shipper(store, self._plans, neighbours.logs, clock, self.counters)
 
-    def _surroundings(self, engine: Engine, store: ExecutorStore, doors: Doors, clock: Clock) -> Surroundings:
+    def _surroundings(
+        self, engine: Engine, store: ExecutorStore, doors: Doors, clock: Clock, limits: Limits
+    ) -> Surroundings:
         settings = self.settings
         watching = self.watching
         return Surroundings(
@@ -148,6 +152,7 @@ class ExecutorApp:
             report_error=lambda *given: self.service.report_error(*given),
             call_flow=lambda *given: self.service.call_flow(*given),
             answer_call=lambda *given: self.service.answer_call(*given),
+            wait_for_quota=limits.wait_for,
             happen=watching.happen,
             is_watched=watching.is_watched,
         )

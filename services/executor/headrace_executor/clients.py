@@ -18,11 +18,14 @@ from headrace.query.v1 import query_pb2
 from headrace.schedule.v1 import schedule_service_pb2 as schedule_pb
 from headrace.schedule.v1 import schedule_service_pb2_grpc as schedule_rpc
 from headrace.scope.v1 import scope_pb2
+from headrace.setting.v1 import setting_service_pb2 as setting_pb
+from headrace.setting.v1 import setting_service_pb2_grpc as setting_rpc
 from headrace.store.v1 import store_service_pb2 as store_pb
 from headrace.store.v1 import store_service_pb2_grpc as store_rpc
 from headrace_core import schedules
 from headrace_core.errors import NotFound
 from headrace_core.expressions import Json
+from headrace_core.quotas import Allowance, QuotaRule
 from headrace_runtime.rpc import Channel
 
 from headrace_executor.ports import FlowSource, FlowTimer, Lease, LogEntry, LogLevel, StoredFile
@@ -115,6 +118,27 @@ class ScheduleClient:
 
     async def release_lock(self, name: str, holder: str) -> None:
         await self._stub.ReleaseLock(schedule_pb.ReleaseLockRequest(name=name, holder=holder), timeout=TIMEOUT)
+
+    async def acquire_quota(self, asked: Sequence[Allowance], request_id: str) -> datetime | None:
+        request = schedule_pb.AcquireQuotaRequest(request_id=request_id)
+        for each in asked:
+            request.windows.add(name=each.name, limit=each.limit).window.FromTimedelta(each.window)
+        answer = await self._stub.AcquireQuota(request, timeout=TIMEOUT)
+        return None if answer.granted else _time(answer.retry_at.ToDatetime())
+
+
+class QuotaClient:
+    """Keeps `ports.Quotas`."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._stub = setting_rpc.SettingServiceStub(channel)
+
+    async def rules(self, manager: str) -> Sequence[QuotaRule]:
+        answer = await self._stub.GetQuota(setting_pb.GetQuotaRequest(name=manager), timeout=TIMEOUT)
+        return [
+            QuotaRule(each.limit, each.window.ToTimedelta(), tuple(each.resources), tuple(each.scope))
+            for each in answer.quota.rules
+        ]
 
 
 class StoreClient:

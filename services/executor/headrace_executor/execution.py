@@ -16,6 +16,7 @@ import orjson
 from headrace_core.clock import Clock
 from headrace_core.errors import Fenced
 from headrace_core.expressions import Environment, Json, Missing
+from headrace_core.manifest import QuotaUse
 from headrace_core.schemas import Validator
 from headrace_runtime.failpoints import failpoint
 from headrace_sdk.context import Message as SdkMessage
@@ -76,6 +77,7 @@ class Surroundings:
     report_error: Callable[[Plan, Run, Delivery, dict[str, Json]], Awaitable[None]]
     call_flow: Callable[[Run, Delivery, tuple[str, str, Json]], Awaitable[None]]
     answer_call: Callable[[Run, Json], Awaitable[None]]
+    wait_for_quota: Callable[[QuotaUse | None, Run, Delivery], Awaitable[Parked | None]]
     happen: Callable[[Plan, Run, dict[str, Json]], None]
     is_watched: Callable[[str], bool]
 
@@ -187,6 +189,8 @@ class Execution:
                 await self._commit(RunState.RUNNING)
             freed = await self._resolve_doubt(node, delivery, flights)
             if freed is None:
+                freed = await self._wait_for_quota(node, delivery)
+            if freed is None:
                 await self._announce(node, delivery)
                 failpoint("run.before_effect")
                 freed = await self._step(node, delivery, flights)
@@ -197,6 +201,14 @@ class Execution:
             self._flying -= 1
             self._landed.set()
             self._moved.set()
+
+    async def _wait_for_quota(self, node: PlannedNode, delivery: Delivery) -> list[Delivery] | None:
+        """Put the delivery aside while its quota is used up. None: go on and run it."""
+        parked = await self._around.wait_for_quota(node.manifest.quota, self._run, delivery)
+        if parked is None:
+            return None
+        self._progress.park(delivery, parked)
+        return []
 
     async def _announce(self, node: PlannedNode, delivery: Delivery) -> None:
         """Write down that an unsafe step begins; for a run that has died before, that any step does."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from headrace_core.expressions import Json
+from headrace_core.quotas import Allowance, QuotaRule
 from headrace_core.schedules import Schedule
 
 LogLevel = Literal["all", "errors", "none"]
@@ -84,6 +85,21 @@ class Schedules(Protocol):
     async def extend_lock(self, name: str, holder: str, ttl: timedelta) -> None: ...
 
     async def release_lock(self, name: str, holder: str) -> None: ...
+
+    async def acquire_quota(self, asked: Sequence[Allowance], request_id: str) -> datetime | None:
+        """Count one call under all of these; None when it may be made now, else when to ask again.
+
+        Equal request ids count once.
+        """
+        ...
+
+
+class Quotas(Protocol):
+    """flow-manager's quotas."""
+
+    async def rules(self, manager: str) -> Sequence[QuotaRule]:
+        """The rules that hold. Raises NotFound when nobody knows the quota."""
+        ...
 
 
 class DataStores(Protocol):
@@ -194,3 +210,4 @@ class Neighbours:
     files: FileStore
     logs: Logs
     web: Web
+    quotas: Quotas

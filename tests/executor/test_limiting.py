@@ -1,0 +1,177 @@
+"""Steps under a quota begin when the scheduler grants it, by the rules that the flow manager has, and wait else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from headrace.setting.v1 import setting_service_pb2 as setting_pb
+from headrace_core.clock import SystemClock
+from headrace_core.errors import Unavailable
+from headrace_core.manifest import QuotaUse
+from headrace_core.quotas import Allowance, QuotaRule
+from headrace_executor.clients import QuotaClient, ScheduleClient
+from headrace_executor.limiting import Limits
+from headrace_executor.model import Delivery, Message, RunState
+from headrace_runtime.rpc import LocalServer
+from headrace_scheduler.app import open_app
+from headrace_scheduler.settings import SchedulerSettings
+from headrace_scheduler.stores.sqlite import open_store
+from headrace_sdk import Component, Context
+
+from tests.flow_manager.house import ANN, open_house, scope
+
+from .platform import TENANT, HandedFlows, HandedQuotas, NotedTimers, platform, webhook
+from .test_keeping import own_node
+from .test_runs import HOOK, event
+
+TWO_IN_A_WHILE = "module.exports = { rules: [{ limit: 2, window: 600, resource: 'requests', scope: 'userId' }] };"
+
+
+class Calling(Component):
+    """Notes when it is let through."""
+
+    def __init__(self) -> None:
+        self.calls: list[float] = []
+
+    async def receive(self, context: Context) -> None:
+        self.calls.append(time.monotonic())
+
+
+@dataclass(frozen=True)
+class Limited:
+    """A component under a quota."""
+
+    component: Any
+    type: str = "appmixer.own.test.Own"
+    quota: Mapping[str, Any] = field(
+        default_factory=lambda: {"manager": "acme:crm", "resources": "requests", "scope": {"userId": "{{userId}}"}}
+    )
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        return {"name": self.type, "inPorts": ["in"], "outPorts": ["out"], "effect": "idempotent", "quota": self.quota}
+
+
+class Away:
+    """A scheduler that is away."""
+
+    async def acquire_quota(self, asked: Sequence[Allowance], request_id: str) -> datetime | None:
+        raise Unavailable("The scheduler is away.")
+
+
+@asynccontextmanager
+async def metering(folder: Path) -> AsyncIterator[ScheduleClient]:
+    """A scheduler, as executors ask it."""
+    server = LocalServer()
+    store = await open_store(folder / "scheduler.db")
+    try:
+        async with open_app(
+            store, execution_channel=server.channel(), clock=SystemClock(), settings=SchedulerSettings()
+        ) as app:
+            app.register(server)
+            yield ScheduleClient(server.channel())
+    finally:
+        await store.close()
+
+
+def limited_flow() -> HandedFlows:
+    flows = HandedFlows()
+    flows.put("f", {HOOK: webhook(immediateResponse=True), "own": own_node()})
+    return flows
+
+
+async def test_calls_go_out_as_the_rules_that_an_administrator_put_allow(tmp_path: Path) -> None:
+    calling = Calling()
+    async with (
+        open_house(tmp_path) as house,
+        metering(tmp_path) as asked,
+        platform(tmp_path, limited_flow(), own=[Limited(lambda: calling)], quotas=QuotaClient(house.channel)) as made,
+    ):
+        made.timers.metering = asked
+        put = setting_pb.PutQuotaRequest(scope=scope(ANN), name="acme:crm", source=TWO_IN_A_WHILE)
+        await house.settings.PutQuota(put)
+
+        began = time.monotonic()
+        runs = [(await made.send("f", HOOK, event(str(number))))[0] for number in range(5)]
+        details = [await made.rest(run_id) for run_id in runs]
+
+        assert [detail.run.state for detail in details] == [RunState.DONE] * 5
+        assert [step.attempts for detail in details for step in detail.steps] == [1] * 10
+        assert len(calling.calls) == 5
+        assert max(calling.calls) - began >= 2 * 0.6  # two, two, one
+
+
+async def test_what_waits_says_for_which_quota_and_until_when(tmp_path: Path) -> None:
+    quotas = HandedQuotas()
+    quotas.known["acme:crm"] = [QuotaRule(1, timedelta(hours=1))]
+    calling = Calling()
+    async with (
+        metering(tmp_path) as asked,
+        platform(tmp_path, limited_flow(), own=[Limited(lambda: calling)], quotas=quotas) as made,
+    ):
+        made.timers.metering = asked
+        first, _ = await made.send("f", HOOK, event("ada"))
+        await made.rest(first)
+        second, _ = await made.send("f", HOOK, event("grace"))
+        detail = await made.until(second, RunState.WAITING)
+
+        [(delivery, parked)] = detail.waits
+        assert (delivery.node, parked.kind) == ("own", "quota")
+        assert "acme:crm" in parked.reason
+        assert parked.due is not None and detail.run.due == parked.due.timestamp()
+        assert len(calling.calls) == 1
+
+
+async def test_a_scheduler_that_is_away_lets_limited_steps_wait_and_no_others(tmp_path: Path) -> None:
+    quotas = HandedQuotas()
+    quotas.known["acme:crm"] = [QuotaRule(1, timedelta(seconds=1))]
+    away: Any = Away()
+    async with platform(tmp_path, limited_flow(), own=[Limited(Calling)], quotas=quotas) as made:
+        made.timers.metering = away
+        run_id, _ = await made.send("f", HOOK, event("ada"))
+        detail = await made.until(run_id, RunState.WAITING)
+
+        [(_, parked)] = detail.waits
+        assert parked.kind == "quota" and "The scheduler is away." in parked.reason
+        assert [step.node_id for step in detail.steps] == [HOOK]
+
+
+async def test_a_quota_without_rules_limits_nothing(tmp_path: Path) -> None:
+    quotas = HandedQuotas()
+    quotas.known["acme:crm"] = [QuotaRule(1, timedelta(hours=1), ("uploads",)), QuotaRule(1, resources=("requests",))]
+    for own in (Limited(Calling), Limited(Calling, quota={"manager": "acme:unknown"}), Limited(Calling, quota={})):
+        async with platform(tmp_path, limited_flow(), own=[own], quotas=quotas) as made:
+            for name in ("ada", "grace"):
+                run_id, _ = await made.send("f", HOOK, event(name))
+                assert (await made.rest(run_id)).run.state is RunState.DONE
+
+
+async def test_a_try_that_was_counted_is_not_counted_again_and_the_next_one_is(tmp_path: Path) -> None:
+    quotas = HandedQuotas()
+    quotas.known["m:m"] = [QuotaRule(1, timedelta(hours=1), scope=("userId",))]
+    use = QuotaUse("m:m", scope={"userId": "{{userId}}"})
+    timers = NotedTimers()
+    neighbours: Any = SimpleNamespace(quotas=quotas, schedules=timers)  # nobody else is asked
+    limits = Limits(neighbours, SystemClock())
+
+    def run(tenant: str) -> Any:
+        return SimpleNamespace(tenant_id=tenant)
+
+    async with metering(tmp_path) as asked:
+        timers.metering = asked
+        first = Delivery("d1", Message("m", "", "in", None), "n", "in")
+        other = Delivery("d2", Message("m", "", "in", None), "n", "in")
+
+        assert await limits.wait_for(use, run(TENANT), first) is None
+        assert await limits.wait_for(use, run(TENANT), first) is None
+        assert await limits.wait_for(use, run(TENANT), other) is not None
+        assert await limits.wait_for(use, run("b" * 24), other) is None
+        first.attempts = 1
+        assert await limits.wait_for(use, run(TENANT), first) is not None
