@@ -49,7 +49,14 @@ METHODS: Mapping[str, Method] = {
         " ForgetPassword RedeemCode",
     ),
     **_rows("headrace.people.v1.PeopleService", "", once="EnsureAdministrator"),
-    **_rows("headrace.catalog.v1.CatalogService", "gateway", again="ListComponents GetComponent ListApps ListBundles"),
+    **_rows(
+        "headrace.catalog.v1.CatalogService",
+        "gateway",
+        again="ListComponents GetComponent ListApps ListBundles WritePublication SubmitPublication GetPublication"
+        " ReadComponents",
+        once="OpenPublication RemoveComponents",
+    ),
+    **_rows("headrace.catalog.v1.CatalogService", "executor", again="GetBundle"),
     **_rows(
         "headrace.store.v1.StoreService",
         "gateway executor",
