@@ -467,3 +467,94 @@ async def test_a_turn_that_ended_is_anybodys_and_only_its_holder_ends_it(stores:
 
     assert not await stores.turns.renew("f", "one")
     assert await stores.turns.take("f", Turn("two"), Turn("one")) is None
+
+
+async def test_a_version_is_pinned_once_and_keeps_its_revision(stores: Stores) -> None:
+    await stores.flows.add(ANN, flow())
+
+    assert await stores.directory.pin("f", 1, ("c1", "c2")) == ("c1", "c2")
+    assert await stores.directory.pin("f", 1, ("c3",)) == ("c1", "c2")
+
+    kept = await stores.flows.get(ANN, "f")
+    assert (kept.revision, kept.pins) == (1, ("c1", "c2"))
+    assert (await stores.flows.version(ANN, "f", 1)).pins == ("c1", "c2")
+    for flow_id, version in (("f", 2), ("g", 1)):
+        with pytest.raises(NotFound):
+            await stores.directory.pin(flow_id, version, ("c1",))
+
+
+async def test_pins_go_with_the_version_that_they_were_set_at(stores: Stores) -> None:
+    first = flow()
+    await stores.flows.add(ANN, first)
+    second = await stores.flows.save(ANN, first, replace(first, pins=("c1",)))
+    third = await stores.flows.save(ANN, second, replace(second, pins=("c2",), version=2))
+    await stores.flows.save(ANN, third, replace(third, descriptor={}, pins=(), version=3))
+    assert await stores.directory.pin("f", 3, ("c3",)) == ("c3",)
+
+    pins = {each.version: each.pins for each in (await stores.flows.versions(ANN, "f", 0, 10)).items}
+    found = (await stores.directory.executable("f", 1)).version
+
+    assert pins == {1: ("c1",), 2: ("c2",), 3: ("c3",)}
+    assert found is not None and found.pins == ("c1",)
+    assert await stores.directory.pin("f", 1, ("c9",)) == ("c1",)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_who_did_not_see_the_pins_of_a_version_cannot_save_over_it(stores: Stores, version: int) -> None:
+    before = flow()
+    await stores.flows.add(ANN, before)
+    await stores.directory.pin("f", 1, ("c1",))
+
+    with pytest.raises(RevisionConflict):
+        await stores.flows.save(ANN, before, replace(before, pins=("c2",), version=1))
+    if version == 2:
+        now = await stores.flows.get(ANN, "f")
+        await stores.flows.save(ANN, now, replace(now, descriptor={}, pins=("c2",), version=2))
+
+    assert (await stores.flows.version(ANN, "f", 1)).pins == ("c1",)
+
+
+async def test_a_past_version_is_pinned_where_it_is(stores: Stores) -> None:
+    before = flow()
+    await stores.flows.add(ANN, before)
+    await stores.flows.save(ANN, before, replace(before, descriptor={}, version=2))
+
+    assert await stores.directory.pin("f", 1, ("c1",)) == ("c1",)
+
+    assert (await stores.flows.version(ANN, "f", 1)).pins == ("c1",)
+    assert (await stores.flows.get(ANN, "f")).pins == ()
+
+
+async def test_contents_that_any_version_is_pinned_to_are_known(stores: Stores) -> None:
+    before = flow()
+    await stores.flows.add(ANN, before)
+    pinned = await stores.flows.save(ANN, before, replace(before, pins=("c1", "c2")))
+    await stores.flows.save(ANN, pinned, replace(pinned, pins=("c3",), version=2))
+
+    assert set(await stores.directory.pinned(["c1", "c2", "c3", "c4"])) == {"c1", "c2", "c3"}
+    gone = replace(await stores.flows.get(ANN, "f"), removed=True)
+    await stores.flows.save(ANN, await stores.flows.get(ANN, "f"), gone)
+    await stores.flows.erase(ANN, "f")
+
+    assert set(await stores.directory.pinned(["c1", "c2", "c3", "c4"])) == set()
+    assert set(await stores.directory.pinned([])) == set()
+
+
+async def test_flows_are_found_by_what_their_newest_version_uses(stores: Stores) -> None:
+    def using(flow_id: str, tenant: str, *types: str) -> Flow:
+        return replace(flow(flow_id, tenant), descriptor={f"n{n}": {"type": each} for n, each in enumerate(types)})
+
+    first = using("f1", ANN, "acme.mail.core.Send", "acme.chat.core.Say")
+    for each in (first, using("f2", BOB, "acme.mail.core.Read"), using("f3", ANN, "acme.mailer.core.Send")):
+        await stores.flows.add(each.tenant_id, each)
+
+    async def found(selector: str, limit: int = 10) -> list[str]:
+        return [each.flow_id for each in await stores.directory.using(selector, limit)]
+
+    assert await found("acme.mail") == ["f1", "f2"]
+    assert await found("acme.mail", 1) == ["f1"]
+    assert await found("acme.mail.core.Send") == ["f1"]
+    assert await found("acme.mail.core.Sen") == await found("acme.mail.core.Send.x") == []
+    await stores.flows.save(ANN, first, replace(first, descriptor={"n": {"type": "acme.chat.core.Say"}}, version=2))
+    assert await found("acme.mail") == ["f2"]
+    assert await found("acme.chat.core") == ["f1"]

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from headrace_core import Json
 from headrace_core.errors import RevisionConflict
+from headrace_core.flow import normalize_type
 
 from headrace_flow_manager import json_text
 from headrace_flow_manager.flows.logger import LogLevel, log_level_of
@@ -28,7 +29,8 @@ class Flow:
 
     `record` holds the public fields but the descriptor. `activated_version` is the version that the executor
     confirmed; while it differs from `running_version` an activation is under way. A `removed` flow is gone for its
-    owner and waits until the executor has let go of it.
+    owner and waits until the executor has let go of it. `pins` are the contents of published bundles that the newest
+    version runs with; none as long as it has not run, or where all its components come with Headrace.
     """
 
     flow_id: str
@@ -47,6 +49,7 @@ class Flow:
     stopped_at: datetime | None = None
     stage_error: str = ""
     removed: bool = False
+    pins: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -79,8 +82,19 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True)
+class Component:
+    """A published component as an executor gets it: with the content of the bundle that it lies in, and where."""
+
+    type: str
+    manifest: Mapping[str, Json]
+    bundle_id: str
+    root: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class FlowVersion:
-    """A descriptor as it was saved."""
+    """A descriptor as it was saved. `components` are the published ones in it, where an executor asks."""
 
     flow_id: str
     tenant_id: str
@@ -91,6 +105,8 @@ class FlowVersion:
     created_at: datetime
     label: str = ""
     log_level: LogLevel = LogLevel.ALL
+    pins: tuple[str, ...] = ()
+    components: tuple[Component, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +128,15 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class UsingFlow:
+    """A flow that uses a component, and whose it is."""
+
+    tenant_id: str
+    flow_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """Somebody's turn to move a flow from stage to stage. While it is not given up, the beat goes up."""
 
@@ -122,6 +147,22 @@ class Turn:
 def content_hash(content: Mapping[str, Json]) -> str:
     """Equal for descriptors that say the same, and for records."""
     return hashlib.sha256(json_text.encode_canonical(dict(content)).encode()).hexdigest()
+
+
+def types_of(descriptor: Mapping[str, Json]) -> tuple[str, ...]:
+    """The canonical types of the components in a descriptor, in order; what is no component is passed over."""
+    found = (node.get("type") for node in descriptor.values() if isinstance(node, dict))
+    return tuple(sorted({normalize_type(each) for each in found if isinstance(each, str)}))
+
+
+def pinned(flow: Flow, pins: tuple[str, ...]) -> Flow:
+    """The flow with its newest version pinned to those contents.
+
+    A version that ran with others keeps them, for its runs go on: the same descriptor is saved as the next version.
+    """
+    if flow.pins == pins:
+        return flow
+    return replace(flow, pins=pins, version=flow.version + bool(flow.pins))
 
 
 def check_revision(flow: Flow, expected_revision: int) -> None:

@@ -1,13 +1,14 @@
 """Where flows are kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from headrace_core import Json
+from headrace_core import flow as descriptors
 from headrace_core.errors import Problem
 
-from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Instance, Turn
+from headrace_flow_manager.flows.model import Component, Executable, Flow, FlowVersion, Instance, Turn, UsingFlow
 from headrace_flow_manager.flows.sharing import Guest, Permission
 from headrace_flow_manager.flows.work import Work
 from headrace_flow_manager.query import ListQuery, Page
@@ -53,6 +54,7 @@ class FlowStore(Protocol):
     async def save(self, tenant: str, before: Flow, after: Flow) -> Flow:
         """Replace `before` by `after` under the next revision, and keep a new version where `after` has one.
 
+        Pins of a version are set once: `after` has those of `before`, or `before` has none, or the version is new.
         Returns it as saved. Raises RevisionConflict when `before` is no longer what is kept, NotFound when it is gone.
         """
         ...
@@ -98,6 +100,21 @@ class FlowDirectory(Protocol):
 
     async def instances(self, template_id: str, after_flow_id: str, limit: int) -> Sequence[Instance]:
         """The flows whose `templateId` is this one, by flow id, after the given one; those being removed are not."""
+        ...
+
+    async def pin(self, flow_id: str, version: int, pins: tuple[str, ...]) -> tuple[str, ...]:
+        """Pin a version to contents of bundles if it has no pins yet; the pins that it has then.
+
+        The flow keeps its revision. Raises NotFound when there is no such version.
+        """
+        ...
+
+    async def pinned(self, content_ids: Collection[str]) -> Collection[str]:
+        """Those of the contents that any version of any flow is pinned to."""
+        ...
+
+    async def using(self, selector: str, limit: int) -> Sequence[UsingFlow]:
+        """Flows whose newest version has a component of this type or under this selector, by flow id."""
         ...
 
     async def unfinished(self, after_flow_id: str, limit: int) -> Sequence[Flow]:
@@ -161,6 +178,22 @@ class Rights(Protocol):
 
     async def problems(self, tenant: str, descriptor: Mapping[str, Json]) -> Sequence[Problem]:
         """What in a flow of this tenant its owner may not use; none for an administrator."""
+        ...
+
+
+class Components(Protocol):
+    """The components that there are now, as far as a tenant may use them."""
+
+    async def problems(self, tenant: str, flow: descriptors.Flow) -> Sequence[Problem]:
+        """Everything that is wrong with a descriptor of this tenant's."""
+        ...
+
+    async def pins(self, tenant: str, types: Collection[str]) -> tuple[str, ...]:
+        """The contents that published components of these types have now, in order; none where all come built in."""
+        ...
+
+    async def pinned(self, types: Collection[str], pins: Collection[str]) -> Sequence[Component]:
+        """The components of these types that the contents hold."""
         ...
 
 

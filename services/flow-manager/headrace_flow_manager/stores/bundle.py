@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from headrace_flow_manager.catalog.store import BundleStore, PublicationStore
 from headrace_flow_manager.data_stores.store import DataStores, Outbox
 from headrace_flow_manager.entries import EntryStore
 from headrace_flow_manager.files.store import FileStore
@@ -34,6 +35,8 @@ class Stores:
     groups: GroupStore
     tasks: TaskStore
     task_agenda: TaskAgenda
+    bundles: BundleStore
+    publications: PublicationStore
     closing: Callable[[], Awaitable[None]]
 
     async def close(self) -> None:

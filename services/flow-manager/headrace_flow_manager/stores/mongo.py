@@ -7,6 +7,7 @@ from headrace_runtime.metrics import Metrics
 from headrace_runtime.mongo import Mongo, Version, open_mongo
 
 from headrace_flow_manager.stores import (
+    mongo_bundles,
     mongo_charts,
     mongo_data_stores,
     mongo_departures,
@@ -20,6 +21,7 @@ from headrace_flow_manager.stores import (
     mongo_work,
 )
 from headrace_flow_manager.stores.bundle import Stores
+from headrace_flow_manager.stores.mongo_bundles import MongoBundleStore, MongoPublicationStore
 from headrace_flow_manager.stores.mongo_charts import MongoChartStore
 from headrace_flow_manager.stores.mongo_data_stores import MongoDataStores
 from headrace_flow_manager.stores.mongo_departures import MongoDepartures
@@ -56,6 +58,7 @@ VERSIONS: Sequence[Version] = (
     mongo_flows.fill_in,
     mongo_tasks.INDEXES,
     mongo_groups.INDEXES,
+    {**mongo_bundles.INDEXES, **mongo_flows.BUNDLE_INDEXES},
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -89,5 +92,7 @@ def stores_of(mongo: Mongo) -> Stores:
         groups=MongoGroupStore(mongo),
         tasks=MongoTaskStore(mongo),
         task_agenda=MongoTaskAgenda(mongo),
+        bundles=MongoBundleStore(mongo),
+        publications=MongoPublicationStore(mongo),
         closing=mongo.close,
     )

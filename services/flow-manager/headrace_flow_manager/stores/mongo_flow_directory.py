@@ -1,15 +1,16 @@
 """Flows of all tenants in MongoDB, for executors and the reconciler."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from headrace_core.errors import NotFound
 from headrace_runtime.mongo import Document, Mongo
 from pymongo import ASCENDING
 
-from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Instance, Stage
+from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Instance, Stage, UsingFlow
 from headrace_flow_manager.stores import mongo_flow_documents as documents
 from headrace_flow_manager.stores.mongo_flow_documents import FLOWS, PAST_VERSIONS
+from headrace_flow_manager.stores.mongo_writing import ATTEMPTS
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorDatabase
@@ -60,6 +61,41 @@ class MongoFlowDirectory:
             order = [("template_id", ASCENDING), ("_id", ASCENDING)]
             cursor = database[FLOWS].find(here, {"tenant_id": 1}).sort(order).limit(limit)
             return [Instance(kept["tenant_id"], kept["_id"]) async for kept in cursor]
+
+    async def pin(self, flow_id: str, version: int, pins: tuple[str, ...]) -> tuple[str, ...]:
+        async with self._mongo.asking() as database:
+            for _ in range(ATTEMPTS):
+                kept = await database[FLOWS].find_one({"_id": flow_id}, {"version": 1, "pins": 1, "incarnation": 1})
+                if kept is None:
+                    break
+                is_newest = version == kept["version"]
+                name, found_id = (FLOWS, flow_id) if is_newest else (PAST_VERSIONS, documents.past_id(kept, version))
+                here = {"_id": found_id, "version": version}
+                change = {"$set": {"pins": list(pins)}}
+                if (await database[name].update_one({**here, **documents.pinned_as(())}, change)).matched_count:
+                    return pins
+                found = await database[name].find_one(here, {"pins": 1})
+                if found is not None:
+                    return tuple(found.get("pins", ()))
+                if not is_newest:  # else it was replaced in between, and is among the past ones now
+                    break
+        raise NotFound("flow version", f"{flow_id}:{version}")
+
+    async def pinned(self, content_ids: Collection[str]) -> Collection[str]:
+        found: set[str] = set()
+        async with self._mongo.asking() as database:
+            for content_id in content_ids:
+                for name in (FLOWS, PAST_VERSIONS):
+                    if await database[name].find_one({"pins": content_id}, {"_id": 1}) is not None:
+                        found.add(content_id)
+        return found
+
+    async def using(self, selector: str, limit: int) -> Sequence[UsingFlow]:
+        under = {"types": {"$elemMatch": {"$gte": f"{selector}.", "$lt": f"{selector}/"}}}
+        here = {"removed": False, "$or": [{"types": selector}, under]}
+        async with self._mongo.asking() as database:
+            found = database[FLOWS].find(here, {"tenant_id": 1, "name": 1}).sort("_id", ASCENDING).limit(limit)
+            return [UsingFlow(kept["tenant_id"], kept["_id"], kept["name"]) async for kept in found]
 
     async def unfinished(self, after_flow_id: str, limit: int) -> Sequence[Flow]:
         async with self._mongo.asking() as database:

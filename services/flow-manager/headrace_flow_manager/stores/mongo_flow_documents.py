@@ -14,7 +14,7 @@ from headrace_runtime.mongo import Document
 
 from headrace_flow_manager import times
 from headrace_flow_manager.flows.logger import LogLevel
-from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
+from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage, types_of
 from headrace_flow_manager.flows.sharing import marks_of
 from headrace_flow_manager.query import Record
 from headrace_flow_manager.stores.mongo_values import packed, unpacked
@@ -78,7 +78,13 @@ def looked_up_of(record: Mapping[str, Json]) -> Document:
 
 def version_of(flow: Flow) -> Document:
     """The newest version."""
-    return {"version": flow.version, "descriptor": packed(flow.descriptor), "versioned_at": micros(flow.modified_at)}
+    return {
+        "version": flow.version,
+        "descriptor": packed(flow.descriptor),
+        "versioned_at": micros(flow.modified_at),
+        "types": list(types_of(flow.descriptor)),
+        "pins": list(flow.pins),
+    }
 
 
 def past_version_of(kept: Document) -> Document:
@@ -90,6 +96,7 @@ def past_version_of(kept: Document) -> Document:
         "version": kept["version"],
         "descriptor": kept["descriptor"],
         "versioned_at": kept["versioned_at"],
+        "pins": kept.get("pins", []),
     }
 
 
@@ -117,6 +124,7 @@ def flow(kept: Document) -> Flow:
         stopped_at=instant(kept["stopped_at"]),
         stage_error=kept["stage_error"],
         removed=kept["removed"],
+        pins=tuple(kept.get("pins", ())),
     )
 
 
@@ -132,7 +140,13 @@ def version(kept: Document, of: Document) -> FlowVersion:
         created_at=times.from_micros(of["versioned_at"]),
         log_level=LogLevel(kept.get("log_level", LogLevel.ALL)),
         label=kept.get("labels", {}).get(str(of["version"]), ""),
+        pins=tuple(of.get("pins", ())),
     )
+
+
+def pinned_as(pins: tuple[str, ...]) -> Document:
+    """A condition for documents whose version has exactly those pins."""
+    return {"pins": list(pins)} if pins else {"pins.0": {"$exists": False}}
 
 
 def shown(kept: Document) -> tuple[str, Record]:

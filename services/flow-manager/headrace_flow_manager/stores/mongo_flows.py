@@ -46,6 +46,11 @@ SHARES_INDEXES: Mapping[str, Sequence[IndexModel]] = {
     FLOWS: [IndexModel([("shares", ASCENDING), ("created_at", ASCENDING), ("_id", ASCENDING)])],
 }
 
+BUNDLE_INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    FLOWS: [IndexModel([("types", ASCENDING)]), IndexModel([("pins", ASCENDING)])],
+    PAST_VERSIONS: [IndexModel([("pins", ASCENDING)])],
+}
+
 _AT_ONCE: Final = 100
 
 
@@ -228,11 +233,19 @@ class _Change:
             self.fields |= documents.record_of(self.flow)
         if self.has_new_version:
             self.fields |= documents.version_of(self.flow)
+        elif after.pins != before.pins:
+            self.fields["pins"] = list(after.pins)
         self._before = before
 
     def place(self, tenant: str) -> Document:
-        """The flow as long as it is at the revision that the change was made from."""
-        return {"_id": self._before.flow_id, "tenant_id": tenant, "revision": self._before.revision}
+        """The flow as long as it is at the revision that the change was made from.
+
+        A version is pinned without a new revision: who pins it, or puts it away, must have seen its pins.
+        """
+        place = {"_id": self._before.flow_id, "tenant_id": tenant, "revision": self._before.revision}
+        if self.has_new_version or "pins" in self.fields:
+            place |= documents.pinned_as(self._before.pins)
+        return place
 
 
 async def _kept(

@@ -6,6 +6,7 @@ from pathlib import Path
 from headrace_runtime.sqlite import Database
 
 from headrace_flow_manager.stores import (
+    sqlite_bundles,
     sqlite_charts,
     sqlite_data_stores,
     sqlite_departures,
@@ -20,6 +21,7 @@ from headrace_flow_manager.stores import (
 )
 from headrace_flow_manager.stores.bundle import Stores
 from headrace_flow_manager.stores.process_turns import ProcessTurns
+from headrace_flow_manager.stores.sqlite_bundles import SqliteBundleStore, SqlitePublicationStore
 from headrace_flow_manager.stores.sqlite_charts import SqliteChartStore
 from headrace_flow_manager.stores.sqlite_data_stores import SqliteDataStores, SqliteOutbox
 from headrace_flow_manager.stores.sqlite_departures import SqliteDepartures
@@ -48,6 +50,8 @@ MIGRATIONS = (
     sqlite_flows.SHARES_SCHEMA,
     sqlite_tasks.SCHEMA,
     sqlite_groups.SCHEMA,
+    sqlite_bundles.SCHEMA,
+    sqlite_flows.BUNDLES_SCHEMA,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -72,5 +76,7 @@ async def open_stores(path: Path, *, on_broken: Callable[[BaseException], None] 
         groups=SqliteGroupStore(database),
         tasks=SqliteTaskStore(database),
         task_agenda=SqliteTaskAgenda(database),
+        bundles=SqliteBundleStore(database),
+        publications=SqlitePublicationStore(database),
         closing=database.close,
     )

@@ -1,7 +1,7 @@
 """Flows in SQLite."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,7 +11,7 @@ from headrace_runtime.sqlite import Database
 
 from headrace_flow_manager import json_text, times
 from headrace_flow_manager.flows.logger import log_level_of
-from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Instance, Stage
+from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Instance, Stage, UsingFlow, types_of
 from headrace_flow_manager.flows.sharing import PERMISSIONS, Guest, Permission, marks_of, permits, visible
 from headrace_flow_manager.query import ListQuery, Page, Record, Selection
 from headrace_flow_manager.scope import Tenants
@@ -72,20 +72,48 @@ WHERE mark.key IN ('email', 'domain', 'scope') AND mark.type = 'text' AND mark.v
 """
 """Whom flows are shared with, as `sharing.marks_of` writes it, for those who ask what is shared with them."""
 
+BUNDLES_SCHEMA = """
+CREATE TABLE flow_pins (
+    flow_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    content_id TEXT NOT NULL,
+    PRIMARY KEY (flow_id, version, content_id),
+    FOREIGN KEY (flow_id, version) REFERENCES flow_versions (flow_id, version) ON DELETE CASCADE
+);
+CREATE INDEX flow_pins_by_content ON flow_pins (content_id);
+CREATE TABLE flow_types (
+    flow_id TEXT NOT NULL REFERENCES flows (flow_id) ON DELETE CASCADE,
+    type TEXT NOT NULL,
+    PRIMARY KEY (flow_id, type)
+);
+CREATE INDEX flow_types_by_type ON flow_types (type, flow_id);
+INSERT INTO flow_types (flow_id, type)
+    SELECT DISTINCT f.flow_id, json_extract(node.value, '$.type')
+    FROM flows f
+    JOIN flow_versions v ON v.flow_id = f.flow_id AND v.version = f.version
+    JOIN json_each(v.descriptor) node
+    WHERE node.type = 'object' AND json_type(node.value, '$.type') = 'text'
+"""
+
 _COLUMNS = (
     "f.flow_id, f.tenant_id, f.name, f.stage, f.version, f.running_version, f.revision,"
     " f.created_at, f.modified_at, f.started_at, f.stopped_at, f.stage_error"
 )
+_PINS = (
+    "(SELECT group_concat(p.content_id, ' ') FROM flow_pins p WHERE p.flow_id = v.flow_id AND p.version = v.version)"
+    " AS pins"
+)
 _SELECT = (
-    "SELECT f.*, v.descriptor FROM flows f JOIN flow_versions v ON v.flow_id = f.flow_id AND v.version = f.version"
+    f"SELECT f.*, v.descriptor, {_PINS} FROM flows f JOIN flow_versions v ON v.flow_id = f.flow_id"
+    " AND v.version = f.version"
 )
 _SELECT_VERSION = (
-    "SELECT f.flow_id, f.tenant_id, f.name, f.record, v.version, v.descriptor, v.label, v.created_at"
+    f"SELECT f.flow_id, f.tenant_id, f.name, f.record, v.version, v.descriptor, v.label, v.created_at, {_PINS}"
     " FROM flows f JOIN flow_versions v ON v.flow_id = f.flow_id"
 )
 _SELECT_EXECUTABLE = (
     "SELECT f.flow_id, f.tenant_id, f.name, f.record, f.stage, f.removed, v.version, v.descriptor, v.label,"
-    " v.created_at FROM flows f LEFT JOIN flow_versions v ON v.flow_id = f.flow_id"
+    f" v.created_at, {_PINS} FROM flows f LEFT JOIN flow_versions v ON v.flow_id = f.flow_id"
     " AND v.version = CASE :version WHEN 0 THEN f.running_version ELSE :version END WHERE f.flow_id = :flow_id"
 )
 
@@ -191,6 +219,8 @@ class SqliteFlowStore:
                 _put_marks(connection, saved)
             if saved.version > before.version:
                 _insert_version(connection, saved)
+            elif saved.pins != before.pins and _pin(connection, saved.flow_id, saved.version, saved.pins) != saved.pins:
+                raise RevisionConflict(f"Flow {before.flow_id!r} was pinned in between. Read it again and save that.")
 
         await self._database.write(work)
         return saved
@@ -277,6 +307,40 @@ class SqliteFlowDirectory:
                 (template_id, after_flow_id, limit),
             )
             return [Instance(row["tenant_id"], row["flow_id"]) for row in rows]
+
+        return await self._database.read(work)
+
+    async def pin(self, flow_id: str, version: int, pins: tuple[str, ...]) -> tuple[str, ...]:
+        def work(connection: sqlite3.Connection) -> tuple[str, ...]:
+            found = connection.execute(
+                "SELECT 1 FROM flow_versions WHERE flow_id = ? AND version = ?", (flow_id, version)
+            ).fetchone()
+            if found is None:
+                raise NotFound("flow version", f"{flow_id}:{version}")
+            return _pin(connection, flow_id, version, pins)
+
+        return await self._database.write(work)
+
+    async def pinned(self, content_ids: Collection[str]) -> Collection[str]:
+        wanted = list(content_ids)
+        marks = ", ".join("?" * len(wanted))
+
+        def work(connection: sqlite3.Connection) -> set[str]:
+            rows = connection.execute(
+                f"SELECT DISTINCT content_id FROM flow_pins WHERE content_id IN ({marks})", wanted
+            )
+            return {row["content_id"] for row in rows}
+
+        return await self._database.read(work)
+
+    async def using(self, selector: str, limit: int) -> Sequence[UsingFlow]:
+        def work(connection: sqlite3.Connection) -> list[UsingFlow]:
+            rows = connection.execute(
+                "SELECT tenant_id, flow_id, name FROM flows WHERE removed = 0 AND flow_id IN (SELECT flow_id FROM"
+                " flow_types WHERE type = ?1 OR (type >= ?1 || '.' AND type < ?1 || '/')) ORDER BY flow_id LIMIT ?2",
+                (selector, limit),
+            )
+            return [UsingFlow(row["tenant_id"], row["flow_id"], row["name"]) for row in rows]
 
         return await self._database.read(work)
 
@@ -416,6 +480,25 @@ def _insert_version(connection: sqlite3.Connection, flow: Flow) -> None:
         "INSERT INTO flow_versions (flow_id, version, descriptor, label, created_at) VALUES (?, ?, ?, '', ?)",
         (flow.flow_id, flow.version, json_text.encode(dict(flow.descriptor)), micros(flow.modified_at)),
     )
+    connection.execute("DELETE FROM flow_types WHERE flow_id = ?", (flow.flow_id,))
+    connection.executemany(
+        "INSERT INTO flow_types (flow_id, type) VALUES (?, ?)",
+        ((flow.flow_id, each) for each in types_of(flow.descriptor)),
+    )
+    _pin(connection, flow.flow_id, flow.version, flow.pins)
+
+
+def _pin(connection: sqlite3.Connection, flow_id: str, version: int, pins: tuple[str, ...]) -> tuple[str, ...]:
+    """Pin a version that has no pins yet; the pins that it has then."""
+    rows = connection.execute("SELECT content_id FROM flow_pins WHERE flow_id = ? AND version = ?", (flow_id, version))
+    kept = tuple(sorted(row["content_id"] for row in rows))
+    if kept:
+        return kept
+    connection.executemany(
+        "INSERT INTO flow_pins (flow_id, version, content_id) VALUES (?, ?, ?)",
+        ((flow_id, version, each) for each in pins),
+    )
+    return pins
 
 
 def _flow(row: sqlite3.Row) -> Flow:
@@ -436,7 +519,12 @@ def _flow(row: sqlite3.Row) -> Flow:
         stopped_at=instant(row["stopped_at"]),
         stage_error=row["stage_error"],
         removed=bool(row["removed"]),
+        pins=_pins(row),
     )
+
+
+def _pins(row: sqlite3.Row) -> tuple[str, ...]:
+    return tuple(sorted((row["pins"] or "").split()))
 
 
 def _version(row: sqlite3.Row) -> FlowVersion:
@@ -452,4 +540,5 @@ def _version(row: sqlite3.Row) -> FlowVersion:
         created_at=times.from_micros(row["created_at"]),
         label=row["label"],
         log_level=log_level_of(record),
+        pins=_pins(row),
     )
