@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from headrace_core.archives import LIMITS, BadArchive, read_archive, write_archive
+from headrace_core.archives import LIMITS, BadArchive, check_together, read_archive, write_archive
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -306,3 +306,11 @@ def test_limits_can_be_tighter() -> None:
     assert read_archive(data, replace(LIMITS, entry_bytes=5)) == {"a/b": b"12345"}
     with pytest.raises(BadArchive, match=r"a/b: It has 5 bytes, and 4 are allowed"):
         read_archive(data, replace(LIMITS, entry_bytes=4))
+
+
+@pytest.mark.parametrize("paths", [("acme/Lib.js", "acme/lib.js"), ("acme/lib", "acme/lib/x.js"), ("A/x", "a/y")])
+def test_files_that_cannot_lie_side_by_side_are_told(paths: tuple[str, ...]) -> None:
+    with pytest.raises(BadArchive):
+        check_together(paths)
+
+    check_together(("acme/lib.js", "acme/mail/lib.js"))

@@ -88,7 +88,7 @@ def read_archive(data: bytes, limits: Limits = LIMITS) -> dict[str, bytes]:
     entries, directory_at = _directory(data, limits)
     files = [entry for entry in entries if not entry.is_folder]
     _check_sizes(files, len(data), limits)
-    _check_collisions(entries)
+    _check_collisions((entry.path, entry.is_folder) for entry in entries)
     starts = _check_places(data, entries, directory_at)
     return {
         entry.path: _content(data, entry, starts[entry.path]) for entry in sorted(files, key=lambda each: each.path)
@@ -109,6 +109,11 @@ def write_archive(files: Mapping[str, bytes]) -> bytes:
         body += _LOCAL.pack(_LOCAL_MARK, *common) + name + packed
     end = _END.pack(_END_MARK, 0, 0, len(files), len(files), len(directory), len(body), 0)
     return bytes(body + directory + end)
+
+
+def check_together(paths: Iterable[str]) -> None:
+    """Raises `BadArchive` where files cannot lie side by side on every system."""
+    _check_collisions((path, False) for path in paths)
 
 
 def check_path(path: str, limits: Limits = LIMITS) -> str:
@@ -225,25 +230,25 @@ def _check_sizes(files: Iterable[_Entry], archive_bytes: int, limits: Limits) ->
         _refuse("", f"The files grow to more than {limits.ratio} times the size of the archive.")
 
 
-def _check_collisions(entries: Iterable[_Entry]) -> None:
-    """No two entries of one name on any system, and no file that is also a folder."""
+def _check_collisions(paths: Iterable[tuple[str, bool]]) -> None:
+    """No two paths that are one on some system, and no file that is also a folder; folders say that they are."""
     files: dict[str, str] = {}
     folders: dict[str, str] = {}
-    for entry in entries:
-        parents = entry.path.split("/")
-        if not entry.is_folder:
-            key = _key(entry.path)
+    for path, is_folder in paths:
+        parents = path.split("/")
+        if not is_folder:
+            key = _key(path)
             if key in files:
                 other = files[key]
-                same = "twice" if other == entry.path else f"as {other!r} too, which is the same on some systems"
-                _refuse(entry.path, f"The path is there {same}.")
-            files[key] = entry.path
+                same = "twice" if other == path else f"as {other!r} too, which is the same on some systems"
+                _refuse(path, f"The path is there {same}.")
+            files[key] = path
             parents.pop()
         for depth in range(1, len(parents) + 1):
             folder = "/".join(parents[:depth])
             other = folders.setdefault(_key(folder), folder)
             if other != folder:
-                _refuse(entry.path, f"The folder is there as {other!r} too, which is the same on some systems.")
+                _refuse(path, f"The folder is there as {other!r} too, which is the same on some systems.")
     both = next((path for key, path in files.items() if key in folders), None)
     if both is not None:
         _refuse(both, "The path is a file and a folder.")
