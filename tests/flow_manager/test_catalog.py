@@ -4,7 +4,7 @@ import pytest
 from headrace.catalog.v1 import catalog_service_pb2 as pb
 from headrace_core.errors import AlreadyExists, BadRequest, NotFound
 from headrace_flow_manager.catalog.model import CatalogEntry
-from headrace_flow_manager.catalog.service import CatalogService
+from headrace_flow_manager.catalog.service import Catalog
 
 from .house import ANN, CATALOG, SET, START, House, load, scope
 
@@ -57,4 +57,4 @@ def test_two_components_cannot_answer_to_one_name() -> None:
     twin = CatalogEntry("acme.a.b.C", {"name": "acme.a.b.C"}, aliases=(START,))
 
     with pytest.raises(AlreadyExists, match="OnStart"):
-        CatalogService([*CATALOG, twin], {}, {})
+        Catalog([*CATALOG, twin], {}, {})

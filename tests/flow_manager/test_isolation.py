@@ -23,6 +23,7 @@ NAMED: dict[str, Callable[[dict[str, str]], Any]] = {
     "flows.CloneFlow": lambda ids: flow_pb.CloneFlowRequest(scope=THEIRS, flow_id=ids["flow"]),
     "flows.StartFlow": lambda ids: flow_pb.StartFlowRequest(scope=THEIRS, flow_id=ids["flow"]),
     "flows.StopFlow": lambda ids: flow_pb.StopFlowRequest(scope=THEIRS, flow_id=ids["flow"]),
+    "flows.PinFlow": lambda ids: flow_pb.PinFlowRequest(scope=THEIRS, flow_id=ids["flow"]),
     "flows.ValidateFlow": lambda ids: flow_pb.ValidateFlowRequest(scope=THEIRS, flow_id=ids["flow"]),
     "flows.ListFlowVersions": lambda ids: flow_pb.ListFlowVersionsRequest(scope=THEIRS, flow_id=ids["flow"]),
     "flows.GetFlowVersion": lambda ids: flow_pb.GetFlowVersionRequest(scope=THEIRS, flow_id=ids["flow"], version=1),

@@ -214,6 +214,9 @@ class Flows(flow_rpc.FlowServiceServicer):
         self._keep_version(made)
         return flows.CreateFlowResponse(flow=made)
 
+    async def PinFlow(self, request: flows.PinFlowRequest, context: object) -> flows.PinFlowResponse:
+        return flows.PinFlowResponse(flow=self._get(request))
+
     async def GetFlow(self, request: flows.GetFlowRequest, context: object) -> flows.GetFlowResponse:
         return flows.GetFlowResponse(flow=self._get(request))
 
@@ -394,6 +397,65 @@ class Catalog(catalog_rpc.CatalogServiceServicer):
 
     async def ListBundles(self, request: catalog.ListBundlesRequest, context: object) -> catalog.ListBundlesResponse:
         return catalog.ListBundlesResponse(bundles=[catalog.Bundle(name="headrace.utils", version="1.2.3")])
+
+    archives: dict[str, bytes] = field(default_factory=dict)
+    """What is uploaded, by ticket."""
+    refusal: list[catalog.Finding] = field(default_factory=list)
+    """What is found in every archive that is handed in."""
+
+    async def OpenPublication(
+        self, request: catalog.OpenPublicationRequest, context: object
+    ) -> catalog.OpenPublicationResponse:
+        ticket = f"t{len(self.archives)}"
+        self.archives[ticket] = b""
+        return catalog.OpenPublicationResponse(ticket=ticket)
+
+    async def WritePublication(
+        self, request: catalog.WritePublicationRequest, context: object
+    ) -> catalog.WritePublicationResponse:
+        assert len(self.archives[request.ticket]) == request.offset
+        self.archives[request.ticket] += request.data
+        return catalog.WritePublicationResponse()
+
+    async def SubmitPublication(
+        self, request: catalog.SubmitPublicationRequest, context: object
+    ) -> catalog.SubmitPublicationResponse:
+        return catalog.SubmitPublicationResponse()
+
+    async def GetPublication(
+        self, request: catalog.GetPublicationRequest, context: object
+    ) -> catalog.GetPublicationResponse:
+        if request.ticket not in self.archives:
+            raise errors.NotFound("ticket", request.ticket)
+        error = "Nothing was published." if self.refusal else ""
+        found = catalog.Publication(ticket=request.ticket, finished=True, error=error, findings=self.refusal)
+        found.finished_at.FromSeconds(1)
+        return catalog.GetPublicationResponse(publication=found)
+
+    async def RemoveComponents(
+        self, request: catalog.RemoveComponentsRequest, context: object
+    ) -> catalog.RemoveComponentsResponse:
+        if request.selector not in self.manifests:
+            raise errors.NotFound("published component", request.selector)
+        if not request.force:
+            return catalog.RemoveComponentsResponse(
+                flows=[catalog.FlowUse(flow_id=f"f{number}", name=f"Flow {number}") for number in range(22)],
+                flows_of_others=3,
+            )
+        return catalog.RemoveComponentsResponse(types=[request.selector])
+
+    async def ReadComponents(
+        self, request: catalog.ReadComponentsRequest, context: object
+    ) -> AsyncIterator[catalog.ReadComponentsResponse]:
+        if request.selector not in self.manifests:
+            raise errors.NotFound("published component", request.selector)
+        for part in (b"PK", b"rest"):
+            yield catalog.ReadComponentsResponse(data=part)
+
+    async def GetBundle(
+        self, request: catalog.GetBundleRequest, context: object
+    ) -> AsyncIterator[catalog.GetBundleResponse]:
+        yield catalog.GetBundleResponse(data=b"PK")
 
 
 @dataclass

@@ -1,7 +1,6 @@
 """The flow manager put together from what it is handed."""
 
 import asyncio
-import functools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,15 +12,16 @@ from headrace_core import Json
 from headrace_core.clock import Clock
 from headrace_core.expressions import default_modifiers
 from headrace_core.ports import Bus
-from headrace_core.validation import validate_flow
 from headrace_runtime.rpc import Channel, Server
 
 from headrace_flow_manager.aliases.service import AliasService
 from headrace_flow_manager.aliases.servicer import AliasServicer
 from headrace_flow_manager.catalog.model import CatalogEntry
-from headrace_flow_manager.catalog.service import CatalogService
+from headrace_flow_manager.catalog.publishing import PublishingService
+from headrace_flow_manager.catalog.service import Catalog, CatalogService
 from headrace_flow_manager.catalog.servicer import CatalogServicer
 from headrace_flow_manager.clients import ExecutionClient, FlowNewsPublisher, LogClient
+from headrace_flow_manager.components import CatalogComponents
 from headrace_flow_manager.configuration import FlowManagerSettings
 from headrace_flow_manager.data_stores.relay import Relay
 from headrace_flow_manager.data_stores.service import DataStoreService
@@ -60,6 +60,7 @@ from headrace_flow_manager.stores.sqlite import open_stores
 from headrace_flow_manager.tasks.service import TaskService
 from headrace_flow_manager.tasks.servicer import TaskServicer
 from headrace_flow_manager.tasks.telling import Telling
+from headrace_flow_manager.vendors import VendorBook
 
 PRUNE_EVERY = timedelta(minutes=10)
 
@@ -91,7 +92,7 @@ class FlowManagerApp:
     def __init__(
         self,
         stores: Stores,
-        catalog: CatalogService,
+        builtin: Catalog,
         quotas: Mapping[str, str],
         neighbours: Neighbours,
         passwords: Passwords,
@@ -104,18 +105,20 @@ class FlowManagerApp:
         records_changed = asyncio.Event()
         turns = Turns(stores.turns, clock)
         self.lifecycle = Lifecycle(stores.flows, stores.directory, turns, execution, news, clock)
-        validate = functools.partial(
-            validate_flow, manifest_of=catalog.manifest, strict=True, known_types=catalog.types
+        vendors, submitted = VendorBook(stores.people), asyncio.Event()
+        self.catalog = CatalogService(builtin, stores.bundles, vendors)
+        self.publishing = PublishingService(
+            self.catalog, stores.bundles, stores.publications, stores.directory, vendors, turns, clock, submitted
         )
-        self.catalog = catalog
         rights_changed = asyncio.Event()
         self.access = AccessRules(stores.documents, clock, rights_changed.set)
-        rights = ComponentRights(self.access, stores.people, stores.groups, catalog.is_private)
+        rights = ComponentRights(self.access, stores.people, stores.groups, self.catalog)
         self.withdrawal = Withdrawal(rights, stores.directory, self.lifecycle)
         guests = GuestBook(stores.people, stores.groups)
-        self.flows = FlowService(stores.flows, guests, self.lifecycle, validate, rights, news, clock)
-        self.resolver = FlowResolver(stores.directory)
-        self.use = FlowUse(stores.flows, [each.app_id for each in catalog.apps])
+        components = CatalogComponents(self.catalog)
+        self.flows = FlowService(stores.flows, guests, self.lifecycle, components, rights, news, clock)
+        self.resolver = FlowResolver(stores.directory, components)
+        self.use = FlowUse(stores.flows, self.catalog.app_ids)
         ordered = asyncio.Event()
         self.integrations = IntegrationService(
             self.flows, stores.flows, stores.directory, stores.work, turns, execution, clock, ordered
@@ -135,7 +138,7 @@ class FlowManagerApp:
         self.aliases = AliasService(stores.entries, stores.flows.get, clock)
         self.sealed = SealedSettings(stores.entries, neighbours.vault, clock)
         self.origins = Origins(stores.entries, clock)
-        self.quotas = Quotas(stores.entries, clock, quotas, catalog.quotas)
+        self.quotas = Quotas(stores.entries, clock, quotas, self.catalog.quotas)
         log_client = LogClient(neighbours.log_channel, settings.execution_timeout)
         self.relay = Relay(stores.outbox, execution, log_client, clock)
         leaving = asyncio.Event()
@@ -151,6 +154,7 @@ class FlowManagerApp:
             stores.charts,
             stores.tasks,
             stores.groups,
+            stores.publications,
             log_client,
             execution,
             clock,
@@ -163,6 +167,8 @@ class FlowManagerApp:
                 Loop("flow reconciler", self.lifecycle.reconcile, settings.reconcile_every, self.lifecycle.unfinished),
                 Loop("work at integrations", self.integrations.round, settings.reconcile_every, ordered),
                 Loop("pruning of work at integrations", self.integrations.prune, PRUNE_EVERY, asyncio.Event()),
+                Loop("publications", self.publishing.round, settings.reconcile_every, submitted),
+                Loop("pruning of publications", self.publishing.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("withdrawal of components", self.withdrawal.round, LOOK_AGAIN, rights_changed),
                 Loop("store relay", self.relay.round, settings.relay_every, records_changed),
                 Loop("ends of tasks", self.telling.round, settings.relay_every, ended),
@@ -181,7 +187,7 @@ class FlowManagerApp:
         IntegrationServicer(self.integrations, self.publisher).register(server)
         PeopleServicer(self.people, self.authenticator, self.recovery, self.removal, self.groups).register(server)
         GroupServicer(self.groups).register(server)
-        CatalogServicer(self.catalog).register(server)
+        CatalogServicer(self.catalog, self.publishing).register(server)
         StoreServicer(self.data_stores).register(server)
         FileServicer(self.files).register(server)
         AliasServicer(self.aliases).register(server)
@@ -232,7 +238,7 @@ async def open_app(
         async with asyncio.TaskGroup() as tasks:
             app = FlowManagerApp(
                 stores,
-                CatalogService([_entry(each) for each in catalog], apps or {}, bundles or {}),
+                Catalog([_entry(each) for each in catalog], apps or {}, bundles or {}),
                 quotas or {},
                 Neighbours(execution_channel, log_channel, bus, mail, vault),
                 passwords,

@@ -15,6 +15,7 @@ from headrace_core.clock import Clock
 from headrace_core.errors import HeadraceError, NotFound, Unavailable
 from headrace_core.ids import new_id
 
+from headrace_flow_manager.catalog.store import PublicationStore
 from headrace_flow_manager.data_stores.store import DataStores
 from headrace_flow_manager.entries import EntryStore
 from headrace_flow_manager.files.store import FileStore
@@ -67,6 +68,7 @@ class Removal:
         charts: ChartStore,
         tasks: TaskStore,
         groups: GroupStore,
+        publications: PublicationStore,
         journals: Journals,
         counts: Counts,
         clock: Clock,
@@ -92,6 +94,7 @@ class Removal:
             charts.delete_owned,
             tasks.delete_owned,
             self._leave_groups,
+            publications.delete_owned,
             journals.forget,
             counts.forget_tenant,
             self._remove_user,

@@ -5,7 +5,7 @@ that looks for such flows; every process looks again by itself, so that whoever 
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -14,6 +14,7 @@ from headrace_core import Json
 from headrace_core.access import ADMIN, Rule, allows_component, group_role
 from headrace_core.errors import HeadraceError, NotFound, Problem
 
+from headrace_flow_manager.catalog.service import Catalog, CatalogService
 from headrace_flow_manager.flows.lifecycle import Lifecycle
 from headrace_flow_manager.flows.store import FlowDirectory
 from headrace_flow_manager.groups.store import GroupStore
@@ -33,17 +34,19 @@ _COMPONENTS: Final = "components"
 class ComponentRights:
     """Keeps `flows.store.Rights` by the rules and the roles there are now."""
 
-    def __init__(
-        self, access: AccessRules, people: PeopleStore, groups: GroupStore, is_private: Callable[[str], bool]
-    ) -> None:
+    def __init__(self, access: AccessRules, people: PeopleStore, groups: GroupStore, catalog: CatalogService) -> None:
         self._access = access
         self._people = people
         self._groups = groups
-        self._is_private = is_private
+        self._catalog = catalog
 
     async def rules(self) -> Sequence[Rule]:
         """The rules about components."""
         return await self._access.get(_COMPONENTS)
+
+    async def catalog(self) -> Catalog:
+        """Every component there is now."""
+        return await self._catalog.now()
 
     async def roles(self, user_id: str) -> Collection[str]:
         """The roles of a user. Somebody there is not has an administrator's: their flows are being removed."""
@@ -57,8 +60,7 @@ class ComponentRights:
         rules = await self.rules()
         if not rules:
             return []
-        roles = await self.roles(tenant)
-        withheld = set(self.withheld(rules, roles, descriptor))
+        withheld = set(_withheld(rules, await self.roles(tenant), descriptor, await self._catalog.now()))
         return [
             Problem(
                 f"flow.{node_id}",
@@ -69,13 +71,6 @@ class ComponentRights:
             for node_id, node in descriptor.items()
             if (name := _type_of(node)) in withheld
         ]
-
-    def withheld(self, rules: Sequence[Rule], roles: Collection[str], descriptor: Mapping[str, Json]) -> Sequence[str]:
-        """The components in a descriptor that these roles may not use, by name."""
-        names = {name for node in descriptor.values() if (name := _type_of(node))}
-        return sorted(
-            name for name in names if not allows_component(rules, roles, name, is_private=self._is_private(name))
-        )
 
 
 class Withdrawal:
@@ -107,10 +102,11 @@ class Withdrawal:
         """The running flows that hold what the rules withhold from their owners."""
         after, known = "", dict[str, Collection[str]]()
         while rules and (page := await self._directory.active(after, _AT_ONCE)):
+            catalog = await self._rights.catalog()
             for flow in page:
                 if flow.tenant_id not in known:
                     known[flow.tenant_id] = await self._rights.roles(flow.tenant_id)
-                components = self._rights.withheld(rules, known[flow.tenant_id], flow.descriptor)
+                components = _withheld(rules, known[flow.tenant_id], flow.descriptor, catalog)
                 if components:
                     yield Withheld(flow.flow_id, flow.tenant_id, flow.name, components)
             after = page[-1].flow_id
@@ -127,6 +123,16 @@ class Withdrawal:
             log.warning("flow %s is stopped later, though its owner may not use %s: %s", flow_id, names, error)
             return
         log.info("flow %s is stopped: its owner may not use %s", flow_id, names)
+
+
+def _withheld(
+    rules: Sequence[Rule], roles: Collection[str], descriptor: Mapping[str, Json], catalog: Catalog
+) -> Sequence[str]:
+    """The components in a descriptor that these roles may not use, by name."""
+    names = {name for node in descriptor.values() if (name := _type_of(node))}
+    return sorted(
+        name for name in names if not allows_component(rules, roles, name, is_private=catalog.is_private(name))
+    )
 
 
 def _type_of(node: Json) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from headrace.catalog.v1 import catalog_service_pb2 as catalog_pb
 from headrace.query.v1 import query_pb2
 from headrace.scope.v1 import scope_pb2
 from headrace_core import Json
@@ -26,6 +27,13 @@ _OPERATORS: Final[Mapping[int, Operator]] = {
     query_pb2.OPERATOR_LESS: "less",
     query_pb2.OPERATOR_EMPTY: "empty",
 }
+
+LANGUAGES: Final[Mapping[str, catalog_pb.Language.ValueType]] = {
+    "": catalog_pb.LANGUAGE_UNSPECIFIED,
+    "python": catalog_pb.LANGUAGE_PYTHON,
+    "javascript": catalog_pb.LANGUAGE_JAVASCRIPT,
+}
+"""What published components are written in."""
 
 
 def scope_of(scope: scope_pb2.TenantScope) -> Scope:

@@ -30,7 +30,8 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.flow.v1.FlowService",
         "gateway",
-        again="GetFlow GetFlowUse ListFlows StartFlow ValidateFlow ListFlowVersions GetFlowVersion LabelFlowVersion",
+        again="GetFlow GetFlowUse ListFlows StartFlow ValidateFlow ListFlowVersions GetFlowVersion LabelFlowVersion"
+        " PinFlow",
         once="CreateFlow UpdateFlow DeleteFlow CloneFlow RestoreFlowVersion",
     ),
     **_rows("headrace.flow.v1.FlowService", "gateway executor", again="StopFlow"),

@@ -1,10 +1,11 @@
 """What the catalog knows of a component, an app and a bundle."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from headrace_core import Json
+from headrace_core.bundles import Description, Language
 from headrace_core.flow import normalize_type
 from headrace_core.manifest import Manifest, parse_manifest
 
@@ -15,11 +16,17 @@ _SHARED = "headrace.utils."
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """One component as published: its canonical type, its manifest and the other names it answers to."""
+    """One component as published: its canonical type, its manifest and the other names it answers to.
+
+    One that vendors published has a place: the content it lies in, its folder there, and what it is written in.
+    """
 
     type: str
     manifest: Mapping[str, Json]
     aliases: tuple[str, ...] = ()
+    bundle_id: str = ""
+    root: str = ""
+    language: Language | None = None
 
     @cached_property
     def parsed(self) -> Manifest:
@@ -46,6 +53,15 @@ class CatalogEntry:
             names += (_APPMIXER + canonical[len(_HEADRACE) :],)
         return tuple(dict.fromkeys(names))
 
+    @property
+    def vendor(self) -> str:
+        """Whose it is."""
+        return self.type.partition(".")[0]
+
+    def is_shown_to(self, vendors: Collection[str]) -> bool:
+        """Whether somebody of those vendors may see it: what was published as private is its vendor's alone."""
+        return not self.bundle_id or not self.is_private or self.vendor in vendors
+
     def is_under(self, selector: str) -> bool:
         """Whether the selector is empty, one of its names, or the beginning of one up to a dot."""
         return not selector or any(f"{name}.".startswith(f"{selector}.") for name in self.names)
@@ -65,3 +81,51 @@ class Bundle:
 
     name: str
     version: str
+
+
+def description_to_json(description: Description) -> dict[str, Json]:
+    """What a bundle offers, as it is kept."""
+    return {
+        "components": [
+            {"type": each.type, "manifest": dict(each.manifest), "root": each.root, "language": each.language}
+            for each in description.components
+        ],
+        "apps": {name: dict(app) for name, app in description.apps.items()},
+        "bundles": {name: dict(bundle) for name, bundle in description.bundles.items()},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a kept content offers."""
+
+    entries: tuple[CatalogEntry, ...]
+    apps: Mapping[str, Mapping[str, Json]]
+    bundles: Mapping[str, Mapping[str, Json]]
+
+
+def offer_of(content_id: str, kept: Mapping[str, Json]) -> Offer:
+    """The offer whose description `description_to_json` wrote."""
+    components = kept.get("components")
+    entries = (
+        _entry(content_id, each)
+        for each in (components if isinstance(components, list) else [])
+        if isinstance(each, dict)
+    )
+    return Offer(tuple(entries), _objects(kept.get("apps")), _objects(kept.get("bundles")))
+
+
+def _entry(content_id: str, kept: Mapping[str, Json]) -> CatalogEntry:
+    manifest = kept["manifest"]
+    return CatalogEntry(
+        normalize_type(str(kept["type"])),
+        manifest if isinstance(manifest, dict) else {},
+        bundle_id=content_id,
+        root=str(kept["root"]),
+        language="python" if kept["language"] == "python" else "javascript",
+    )
+
+
+def _objects(kept: Json) -> dict[str, Mapping[str, Json]]:
+    found = kept if isinstance(kept, dict) else {}
+    return {name: value for name, value in found.items() if isinstance(value, dict)}

@@ -1,16 +1,38 @@
-"""What can be asked of the catalog. It is handed in once and stays as it is."""
+"""What can be asked of the catalog: what comes with Headrace, and what vendors have published until now.
 
+A snapshot of it is kept in memory and used as long as the store says that nothing was published since: one small
+question each time, whose answer is never late. So whoever was told that something is published finds it at once, at
+every flow manager.
+"""
+
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Protocol
 
 from headrace_core import Json
 from headrace_core.errors import AlreadyExists, NotFound
 from headrace_core.manifest import Manifest
 
-from headrace_flow_manager.catalog.model import App, Bundle, CatalogEntry
+from headrace_flow_manager.catalog.model import App, Bundle, CatalogEntry, Offer, offer_of
+from headrace_flow_manager.catalog.store import BundleStore, Published
+
+REMEMBERED = 500
+"""Contents whose offers are kept in memory. They never change."""
+
+AT_ONCE = 20
+"""Descriptions that are read at once: with many pictures in them they are large."""
 
 
-class CatalogService:
-    """Knows which components there are. Raises AlreadyExists when two of them answer to one name."""
+class Vendors(Protocol):
+    """Who is a developer of which vendors."""
+
+    async def of(self, user_id: str) -> frozenset[str]:
+        """The vendors of an active user; none of anybody else."""
+        ...
+
+
+class Catalog:
+    """Components, apps and bundles at one moment. Raises AlreadyExists when two components answer to one name."""
 
     def __init__(
         self,
@@ -20,8 +42,9 @@ class CatalogService:
     ) -> None:
         self._entries = tuple(sorted(entries, key=lambda entry: entry.type))
         self._by_name = _by_name(self._entries)
-        self._apps = tuple(App(app_id, apps[app_id]) for app_id in sorted(apps))
-        self._bundles = tuple(Bundle(name, str(bundles[name].get("version", ""))) for name in sorted(bundles))
+        self._apps = dict(apps)
+        self._bundles = dict(bundles)
+        self._sights: dict[frozenset[str], Catalog] = {}
 
     def under(self, selector: str = "", *, include_private: bool = False) -> Sequence[CatalogEntry]:
         """The components under a selector, by type. Either vendor's spelling of the utilities selects them."""
@@ -31,19 +54,23 @@ class CatalogService:
 
     def get(self, component_type: str) -> CatalogEntry:
         """The component by any of its names. Raises NotFound."""
-        entry = self._by_name.get(component_type)
+        entry = self.find(component_type)
         if entry is None:
             raise NotFound("component", component_type[:256])
         return entry
 
+    def find(self, component_type: str) -> CatalogEntry | None:
+        """The component by any of its names, or None."""
+        return self._by_name.get(component_type)
+
     def manifest(self, component_type: str) -> Manifest | None:
         """The manifest of a component by any of its names, or None."""
-        entry = self._by_name.get(component_type)
+        entry = self.find(component_type)
         return None if entry is None else entry.parsed
 
     def is_private(self, component_type: str) -> bool:
         """Whether the component by any of its names is hidden from the designer; one there is not is not hidden."""
-        entry = self._by_name.get(component_type)
+        entry = self.find(component_type)
         return entry is not None and entry.is_private
 
     @property
@@ -61,12 +88,92 @@ class CatalogService:
     @property
     def apps(self) -> Sequence[App]:
         """Services and modules, by id."""
-        return self._apps
+        return [App(app_id, self._apps[app_id]) for app_id in sorted(self._apps)]
 
     @property
     def bundles(self) -> Sequence[Bundle]:
         """Installed bundles, by name."""
-        return self._bundles
+        return [Bundle(name, str(self._bundles[name].get("version", ""))) for name in sorted(self._bundles)]
+
+    def with_offers(self, offers: Iterable[Offer]) -> "Catalog":
+        """This catalog and what was published. A component that answers to a name that is taken is left out."""
+        entries, names = list(self._entries), set(self._by_name)
+        apps, bundles = dict(self._apps), dict(self._bundles)
+        for offer in offers:
+            for entry in offer.entries:
+                if names.isdisjoint(entry.names):
+                    entries.append(entry)
+                    names.update(entry.names)
+            apps = {**offer.apps, **apps}
+            bundles = {**offer.bundles, **bundles}
+        return Catalog(entries, apps, bundles)
+
+    def shown_to(self, vendors: frozenset[str]) -> "Catalog":
+        """What somebody of those vendors may see. Apps and bundles of which nothing is to be seen are not there."""
+        hidden = [entry for entry in self._entries if not entry.is_shown_to(vendors)]
+        if not hidden:
+            return self
+        if vendors not in self._sights:
+            shown = [entry for entry in self._entries if entry.is_shown_to(vendors)]
+
+            def is_seen(name: str) -> bool:
+                return any(each.is_under(name) for each in shown) or not any(each.is_under(name) for each in hidden)
+
+            self._sights[vendors] = Catalog(
+                shown,
+                {name: app for name, app in self._apps.items() if is_seen(name)},
+                {name: bundle for name, bundle in self._bundles.items() if is_seen(name)},
+            )
+        return self._sights[vendors]
+
+
+class CatalogService:
+    """The catalog as it is now."""
+
+    def __init__(self, builtin: Catalog, store: BundleStore, vendors: Vendors) -> None:
+        self.builtin = builtin
+        self._store = store
+        self._vendors = vendors
+        self._offers: OrderedDict[str, Offer] = OrderedDict()
+        self._now = builtin
+        self._published = Published(0, {})
+
+    async def now(self) -> Catalog:
+        """Everything there is."""
+        if await self._store.generation() != self._published.generation:
+            published = await self._store.published()
+            offers = await self.offers(sorted(published.contents.values()))
+            catalog = self.builtin.with_offers(offers[each] for each in sorted(offers))
+            if published.generation >= self._published.generation:  # else another call was faster
+                self._now, self._published = catalog, published
+        return self._now
+
+    async def seen_by(self, user_id: str) -> Catalog:
+        """What this user may see."""
+        catalog = await self.now()
+        return catalog if catalog is self.builtin else catalog.shown_to(await self._vendors.of(user_id))
+
+    async def app_ids(self, user_id: str) -> Collection[str]:
+        """The apps that this user may see."""
+        return [app.app_id for app in (await self.seen_by(user_id)).apps]
+
+    async def quotas(self) -> Collection[str]:
+        """The names of the quotas that components ask for, whoever may see them."""
+        return (await self.now()).quotas
+
+    async def offers(self, content_ids: Collection[str]) -> Mapping[str, Offer]:
+        """What contents offer that are kept, whether they are published now or were before."""
+        missing = [each for each in content_ids if each not in self._offers]
+        found = {each: self._offers[each] for each in content_ids if each in self._offers}
+        for start in range(0, len(missing), AT_ONCE):
+            for content in await self._store.contents(missing[start : start + AT_ONCE]):
+                found[content.content_id] = offer_of(content.content_id, content.description)
+        for content_id, offer in found.items():
+            self._offers[content_id] = offer
+            self._offers.move_to_end(content_id)
+        while len(self._offers) > REMEMBERED:
+            self._offers.popitem(last=False)
+        return found
 
 
 def _by_name(entries: Iterable[CatalogEntry]) -> Mapping[str, CatalogEntry]:

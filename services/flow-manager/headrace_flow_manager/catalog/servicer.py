@@ -1,45 +1,112 @@
 """headrace.catalog.v1: decode, call, encode."""
 
+from collections.abc import AsyncIterator
+
 from headrace.catalog.v1 import catalog_service_pb2 as pb
 from headrace.catalog.v1 import catalog_service_pb2_grpc as grpc_pb
 from headrace_runtime.rpc import Server
 
 from headrace_flow_manager.catalog.model import CatalogEntry
+from headrace_flow_manager.catalog.publication import PIECE_BYTES, Publication, PublicationState
+from headrace_flow_manager.catalog.publishing import PublishingService
 from headrace_flow_manager.catalog.service import CatalogService
-from headrace_flow_manager.servicer import json_bytes, scope_of
+from headrace_flow_manager.servicer import LANGUAGES, json_bytes, scope_of, tenant_of, timestamp
 
 
 class CatalogServicer(grpc_pb.CatalogServiceServicer):
-    """Answers headrace.catalog.v1.CatalogService. The catalog is the same for everybody."""
+    """Answers headrace.catalog.v1.CatalogService."""
 
-    def __init__(self, catalog: CatalogService) -> None:
+    def __init__(self, catalog: CatalogService, publishing: PublishingService) -> None:
         self._catalog = catalog
+        self._publishing = publishing
 
     def register(self, server: Server) -> None:
         """Answer at this server."""
         grpc_pb.add_CatalogServiceServicer_to_server(self, server)
 
     async def ListComponents(self, request: pb.ListComponentsRequest, context: object) -> pb.ListComponentsResponse:
-        scope_of(request.scope)
-        found = self._catalog.under(request.selector, include_private=request.include_private)
+        catalog = await self._catalog.seen_by(scope_of(request.scope).tenant_id)
+        found = catalog.under(request.selector, include_private=request.include_private)
         return pb.ListComponentsResponse(components=map(_component, found))
 
     async def GetComponent(self, request: pb.GetComponentRequest, context: object) -> pb.GetComponentResponse:
-        scope_of(request.scope)
-        return pb.GetComponentResponse(component=_component(self._catalog.get(request.type)))
+        catalog = await self._catalog.seen_by(scope_of(request.scope).tenant_id)
+        return pb.GetComponentResponse(component=_component(catalog.get(request.type)))
 
     async def ListApps(self, request: pb.ListAppsRequest, context: object) -> pb.ListAppsResponse:
-        scope_of(request.scope)
-        apps = (pb.App(app_id=app.app_id, description_json=json_bytes(app.description)) for app in self._catalog.apps)
+        catalog = await self._catalog.seen_by(scope_of(request.scope).tenant_id)
+        apps = (pb.App(app_id=app.app_id, description_json=json_bytes(app.description)) for app in catalog.apps)
         return pb.ListAppsResponse(apps=apps)
 
     async def ListBundles(self, request: pb.ListBundlesRequest, context: object) -> pb.ListBundlesResponse:
-        scope_of(request.scope)
-        bundles = (pb.Bundle(name=bundle.name, version=bundle.version) for bundle in self._catalog.bundles)
+        catalog = await self._catalog.seen_by(scope_of(request.scope).tenant_id)
+        bundles = (pb.Bundle(name=bundle.name, version=bundle.version) for bundle in catalog.bundles)
         return pb.ListBundlesResponse(bundles=bundles)
+
+    async def OpenPublication(self, request: pb.OpenPublicationRequest, context: object) -> pb.OpenPublicationResponse:
+        return pb.OpenPublicationResponse(ticket=await self._publishing.open(tenant_of(request.scope)))
+
+    async def WritePublication(
+        self, request: pb.WritePublicationRequest, context: object
+    ) -> pb.WritePublicationResponse:
+        await self._publishing.write(tenant_of(request.scope), request.ticket, request.offset, request.data)
+        return pb.WritePublicationResponse()
+
+    async def SubmitPublication(
+        self, request: pb.SubmitPublicationRequest, context: object
+    ) -> pb.SubmitPublicationResponse:
+        await self._publishing.submit(tenant_of(request.scope), request.ticket)
+        return pb.SubmitPublicationResponse()
+
+    async def GetPublication(self, request: pb.GetPublicationRequest, context: object) -> pb.GetPublicationResponse:
+        found = await self._publishing.get(tenant_of(request.scope), request.ticket)
+        return pb.GetPublicationResponse(publication=_publication(found))
+
+    async def RemoveComponents(
+        self, request: pb.RemoveComponentsRequest, context: object
+    ) -> pb.RemoveComponentsResponse:
+        removed = await self._publishing.remove(tenant_of(request.scope), request.selector, force=request.force)
+        return pb.RemoveComponentsResponse(
+            types=removed.types,
+            flows=(pb.FlowUse(flow_id=each.flow_id, name=each.name) for each in removed.flows),
+            flows_of_others=removed.flows_of_others,
+        )
+
+    async def ReadComponents(
+        self, request: pb.ReadComponentsRequest, context: object
+    ) -> AsyncIterator[pb.ReadComponentsResponse]:
+        archive = await self._publishing.read(tenant_of(request.scope), request.selector)
+        for start in range(0, len(archive), PIECE_BYTES):
+            yield pb.ReadComponentsResponse(data=archive[start : start + PIECE_BYTES])
+
+    async def GetBundle(self, request: pb.GetBundleRequest, context: object) -> AsyncIterator[pb.GetBundleResponse]:
+        async for data in self._publishing.bundle(request.bundle_id):
+            yield pb.GetBundleResponse(data=data)
 
 
 def _component(entry: CatalogEntry) -> pb.Component:
     return pb.Component(
-        type=entry.type, version=entry.version, manifest=json_bytes(entry.manifest), private=entry.is_private
+        type=entry.type,
+        version=entry.version,
+        manifest=json_bytes(entry.manifest),
+        private=entry.is_private,
+        bundle_id=entry.bundle_id,
+        root=entry.root,
+        language=LANGUAGES[entry.language or ""],
+    )
+
+
+def _publication(found: Publication) -> pb.Publication:
+    is_finished = found.state is PublicationState.FINISHED
+    return pb.Publication(
+        ticket=found.ticket,
+        finished=is_finished,
+        error=found.error,
+        findings=(
+            pb.Finding(file=each.file, data_path=each.data_path, message=each.message, fix=each.fix)
+            for each in found.findings
+        ),
+        submitted_at=timestamp(None if found.state is PublicationState.UPLOADING else found.created_at),
+        finished_at=timestamp(found.changed_at if is_finished else None),
+        types=found.types,
     )

@@ -13,12 +13,12 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TypeVar
 
 from headrace_core.clock import Clock
 from headrace_core.errors import HeadraceError, NotFound, RevisionConflict, Unavailable
 from headrace_core.ids import new_id
 
+from headrace_flow_manager.attempts import persistently
 from headrace_flow_manager.flows import model
 from headrace_flow_manager.flows.model import Flow, Stage
 from headrace_flow_manager.flows.store import FlowDirectory, FlowExecution, FlowNews, FlowStore
@@ -27,19 +27,16 @@ from headrace_flow_manager.locks import KeyedLocks
 
 log = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 5
 RECONCILE_BATCH = 100
 
 PATIENCE = timedelta(seconds=20)
 """How long a call waits for its turn: longer than a turn lasts whose holder died."""
 
-Result = TypeVar("Result")
-
 Find = Callable[[], Awaitable[Flow]]
 """Reads the flow for somebody who may do this with it. Raises NotFound and Forbidden."""
 
-CheckStart = Callable[[Flow], None]
-"""Raises ValidationFailed when the flow is not fit to start."""
+FitToRun = Callable[[Flow], Awaitable[Flow]]
+"""The flow as it is going to run. Raises ValidationFailed when it is not fit to start."""
 
 
 class Lifecycle:
@@ -64,7 +61,7 @@ class Lifecycle:
         self.unfinished = asyncio.Event()
         """Set when a start or stop is left to the reconciler."""
 
-    async def start(self, flow_id: str, find: Find, check: CheckStart, *, background: bool = False) -> Flow:
+    async def start(self, flow_id: str, find: Find, fit: FitToRun, *, background: bool = False) -> Flow:
         """Make the flow that is found run; a running flow stays as it is.
 
         Returns it while still starting when the executor is away, or in the background: the reconciler starts it
@@ -79,8 +76,7 @@ class Lifecycle:
                 if flow.stage is Stage.STOPPING:
                     raise Unavailable(f"Flow {flow_id!r} is still stopping. Start it again in a moment.")
             if flow.stage is Stage.STOPPED:
-                check(flow)
-                flow = await self.save(flow, model.starting(flow, new_id()))
+                flow = await self.save(flow, model.starting(await fit(flow), new_id()))
             return self._left_over(flow) if background else await self._finish(flow)
 
         async with self._alone(flow_id):
@@ -216,13 +212,3 @@ class Lifecycle:
             return await self.save(flow, settled)
         except RevisionConflict:
             return await self._directory.find(flow.flow_id)  # somebody else drives it; the reconciler looks again
-
-
-async def persistently(attempt: Callable[[], Awaitable[Result]]) -> Result:
-    """Try again from the start when somebody saved in between; others cannot win for ever."""
-    for _ in range(MAX_ATTEMPTS - 1):
-        try:
-            return await attempt()
-        except RevisionConflict:
-            continue
-    return await attempt()

@@ -1,7 +1,7 @@
 """What can be done with flows."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from headrace_core import Json
@@ -10,11 +10,12 @@ from headrace_core.clock import Clock
 from headrace_core.errors import BadRequest, Conflict, Forbidden, NotFound, Problem, ValidationFailed
 from headrace_core.ids import new_id
 
+from headrace_flow_manager.attempts import persistently
 from headrace_flow_manager.flows import cloning, model, record
-from headrace_flow_manager.flows.lifecycle import Lifecycle, persistently
+from headrace_flow_manager.flows.lifecycle import Lifecycle
 from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
 from headrace_flow_manager.flows.sharing import Guest, Permission, permits
-from headrace_flow_manager.flows.store import FlowDirectory, FlowNews, FlowStore, Guests, Rights
+from headrace_flow_manager.flows.store import Components, FlowDirectory, FlowNews, FlowStore, Guests, Rights
 from headrace_flow_manager.query import ListQuery, Page
 from headrace_flow_manager.scope import Tenants
 
@@ -22,9 +23,6 @@ MAX_PAGE = 1_000
 _MOST_NAMED = 5
 DEFAULT_PAGE = 100
 MAX_LABEL = 200
-
-Validate = Callable[[descriptors.Flow], Sequence[Problem]]
-"""Everything that is wrong with a descriptor, given the components there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class FlowService:
         store: FlowStore,
         guests: Guests,
         lifecycle: Lifecycle,
-        validate: Validate,
+        components: Components,
         rights: Rights,
         news: FlowNews,
         clock: Clock,
@@ -61,7 +59,7 @@ class FlowService:
         self._store = store
         self._guests = guests
         self._lifecycle = lifecycle
-        self._validate = validate
+        self._components = components
         self._rights = rights
         self._news = news
         self._clock = clock
@@ -124,7 +122,7 @@ class FlowService:
                     raise
                 return await self._add(tenant, record.check_flow_id(flow_id), changes), True
             model.check_revision(before, expected_revision)
-            after = self._changed(before, changes, force=force)
+            after = await self._changed(before, changes, force=force)
             if after is before:
                 return before, False
             if after.running_version != before.running_version:
@@ -185,7 +183,7 @@ class FlowService:
                 await self._check_rights(flow)
             return flow
 
-        return await self._lifecycle.start(flow_id, find, self._check_start, background=background)
+        return await self._lifecycle.start(flow_id, find, self._fit_to_run, background=background)
 
     async def stop(self, tenant: str, flow_id: str, *, background: bool = False) -> Flow:
         """Make the flow, of the tenant or shared to be stopped, take no more events. Raises NotFound, Forbidden."""
@@ -196,15 +194,30 @@ class FlowService:
         """Everything found in the newest version, errors before warnings. Raises NotFound, Forbidden."""
         flow = await self._reach(tenants, flow_id, "read")
         withheld = await self._rights.problems(flow.tenant_id, flow.descriptor)
-        return [*withheld, *self.validate_descriptor(flow.descriptor)]
+        return [*withheld, *await self.validate_descriptor(flow.tenant_id, flow.descriptor)]
 
-    def validate_descriptor(self, descriptor: Mapping[str, Json]) -> Sequence[Problem]:
-        """Everything found in a descriptor as it stands, errors before warnings."""
+    async def validate_descriptor(self, tenant: str, descriptor: Mapping[str, Json]) -> Sequence[Problem]:
+        """Everything found in a descriptor of the tenant's as it stands, errors before warnings."""
         try:
-            problems = self._validate(descriptors.parse_descriptor(dict(descriptor)))
+            problems = await self._components.problems(tenant, descriptors.parse_descriptor(dict(descriptor)))
         except ValidationFailed as failed:
             problems = failed.problems
         return sorted(problems, key=lambda problem: problem.severity != "error")
+
+    async def pin(self, tenant: str, flow_id: str) -> Flow:
+        """The flow with its newest version pinned to the components as they are published now.
+
+        A version that ran with others keeps them: the same descriptor is saved as the next one then. A running flow
+        goes on with the version it has. Raises NotFound.
+        """
+
+        async def attempt() -> Flow:
+            before = await self._store.get(tenant, flow_id)
+            after = await self._pinned(before)
+            return before if after is before else await self._lifecycle.save(before, after)
+
+        async with self._lifecycle.locks.hold(flow_id):
+            return await persistently(attempt)
 
     async def versions(self, tenants: Tenants, flow_id: str, offset: int, limit: int) -> Page[FlowVersion]:
         """A page of versions, newest first; `limit` 0 means 100."""
@@ -269,13 +282,13 @@ class FlowService:
         await self._news.changed(flow)
         return flow
 
-    def _changed(self, before: Flow, changes: record.Changes, *, force: bool) -> Flow:
+    async def _changed(self, before: Flow, changes: record.Changes, *, force: bool) -> Flow:
         """The flow with the changes made; `before` itself when they change nothing."""
         fields, new = changes.applied(before.record), changes.descriptor
         after = replace(before, record=fields, modified_at=self._clock.now())
         if new is None or model.content_hash(new) == model.content_hash(before.descriptor):
             return before if model.content_hash(fields) == model.content_hash(before.record) else after
-        after = replace(after, descriptor=new, version=before.version + 1)
+        after = replace(after, descriptor=new, version=before.version + 1, pins=())
         if not before.is_active:
             return after
         if not force:
@@ -283,7 +296,7 @@ class FlowService:
                 f"Flow {before.flow_id!r} is running. Stop it first, or force the update: new runs then take the "
                 "new version."
             )
-        self._check_start(after)
+        after = await self._fit_to_run(after)
         return replace(after, running_version=after.version, stage_error="")
 
     async def _check_rights(self, flow: Flow) -> None:
@@ -292,10 +305,18 @@ class FlowService:
         if withheld:
             raise Forbidden(" ".join(map(str, withheld[:_MOST_NAMED])))
 
-    def _check_start(self, flow: Flow) -> None:
-        problems = [each for each in self.validate_descriptor(flow.descriptor) if each.severity == "error"]
+    async def _fit_to_run(self, flow: Flow) -> Flow:
+        """The flow pinned to the components it is going to run with. Raises ValidationFailed when it cannot run."""
+        found = await self.validate_descriptor(flow.tenant_id, flow.descriptor)
+        problems = [each for each in found if each.severity == "error"]
         if problems:
             raise ValidationFailed(problems)
+        return await self._pinned(flow)
+
+    async def _pinned(self, flow: Flow) -> Flow:
+        pins = await self._components.pins(flow.tenant_id, model.types_of(flow.descriptor))
+        after = model.pinned(flow, pins)
+        return after if after.version == flow.version else replace(after, modified_at=self._clock.now())
 
 
 def _outside(flow: Flow, guest: Guest) -> Flow:
@@ -317,18 +338,31 @@ class Resolved:
 class FlowResolver:
     """Finds any tenant's flows, for the services that execute them."""
 
-    def __init__(self, directory: FlowDirectory) -> None:
+    def __init__(self, directory: FlowDirectory, components: Components) -> None:
         self._directory = directory
+        self._components = components
 
     async def resolve(self, flow_id: str, version: int = 0) -> Resolved:
         """The flow by id alone, with the version named or else the one that new runs take. Raises NotFound."""
         found = await self._directory.executable(flow_id, version)
         if found.removed and not version:
             raise NotFound("flow", flow_id)
-        return Resolved(Stage.STOPPED if found.removed else found.stage, found.tenant_id, found.version)
+        kept = None if found.version is None else await self._with_components(found.version)
+        return Resolved(Stage.STOPPED if found.removed else found.stage, found.tenant_id, kept)
 
     async def active(self, after_flow_id: str, limit: int) -> Sequence[FlowVersion]:
         """A page of running and starting flows, by flow id; `limit` 0 means 100."""
         if not 0 <= limit <= MAX_PAGE:
             raise BadRequest(f"A page holds 1 to {MAX_PAGE} flows.")
-        return await self._directory.active(after_flow_id, limit or DEFAULT_PAGE)
+        found = await self._directory.active(after_flow_id, limit or DEFAULT_PAGE)
+        return [await self._with_components(each) for each in found]
+
+    async def _with_components(self, version: FlowVersion) -> FlowVersion:
+        """The version with its published components, pinned now where it never ran before."""
+        types = model.types_of(version.descriptor)
+        pins = version.pins or await self._components.pins(version.tenant_id, types)
+        if pins and not version.pins:
+            pins = await self._directory.pin(version.flow_id, version.version, pins)
+        if not pins:
+            return version
+        return replace(version, pins=pins, components=tuple(await self._components.pinned(types, pins)))

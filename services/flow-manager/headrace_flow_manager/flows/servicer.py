@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from headrace.catalog.v1 import catalog_service_pb2 as catalog_pb
 from headrace.flow.v1 import flow_pb2
 from headrace.flow.v1 import flow_service_pb2 as pb
 from headrace.flow.v1 import flow_service_pb2_grpc as grpc_pb
@@ -13,13 +14,13 @@ from headrace_runtime.rpc import Server
 from headrace_flow_manager import json_text
 from headrace_flow_manager.flows.integrations import IntegrationService
 from headrace_flow_manager.flows.logger import LogLevel
-from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
+from headrace_flow_manager.flows.model import Component, Flow, FlowVersion, Stage
 from headrace_flow_manager.flows.publishing import Publisher
 from headrace_flow_manager.flows.service import CloneOptions, FlowResolver, FlowService
 from headrace_flow_manager.flows.sharing import PERMISSIONS
 from headrace_flow_manager.flows.use import FlowUse
 from headrace_flow_manager.flows.work import Work, WorkState
-from headrace_flow_manager.servicer import json_bytes, query_of, scope_of, tenant_of, timestamp
+from headrace_flow_manager.servicer import LANGUAGES, json_bytes, query_of, scope_of, tenant_of, timestamp
 
 _STAGES = {
     Stage.STOPPED: flow_pb2.FLOW_STAGE_STOPPED,
@@ -155,6 +156,9 @@ class FlowServicer(grpc_pb.FlowServiceServicer):
         )
         return pb.RestoreFlowVersionResponse(flow=_flow(restored))
 
+    async def PinFlow(self, request: pb.PinFlowRequest, context: object) -> pb.PinFlowResponse:
+        return pb.PinFlowResponse(flow=_flow(await self._flows.pin(tenant_of(request.scope), request.flow_id)))
+
     async def ResolveFlow(self, request: pb.ResolveFlowRequest, context: object) -> pb.ResolveFlowResponse:
         found = await self._resolver.resolve(request.flow_id, request.version)
         return pb.ResolveFlowResponse(
@@ -181,7 +185,8 @@ class FlowServicer(grpc_pb.FlowServiceServicer):
     async def _problems(self, request: pb.ValidateFlowRequest) -> Sequence[Problem]:
         scope = scope_of(request.scope)
         if request.descriptor_json:
-            return self._flows.validate_descriptor(json_text.decode_object(request.descriptor_json, "descriptor"))
+            descriptor = json_text.decode_object(request.descriptor_json, "descriptor")
+            return await self._flows.validate_descriptor(scope.tenant_id, descriptor)
         if not request.flow_id:
             raise BadRequest("There is nothing to validate. Send flow_id or descriptor_json.")
         return await self._flows.validate(scope.readable, request.flow_id)
@@ -272,6 +277,19 @@ def _version(version: FlowVersion) -> flow_pb2.FlowVersion:
         created_at=timestamp(version.created_at),
         label=version.label,
         log_level=_LOG_LEVELS[version.log_level],
+        components=map(_component, version.components),
+    )
+
+
+def _component(component: Component) -> catalog_pb.Component:
+    return catalog_pb.Component(
+        type=component.type,
+        version=str(component.manifest.get("version", "")),
+        manifest=json_bytes(component.manifest),
+        private=component.manifest.get("private") is True,
+        bundle_id=component.bundle_id,
+        root=component.root,
+        language=LANGUAGES[component.language],
     )
 
 

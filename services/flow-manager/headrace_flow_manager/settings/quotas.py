@@ -1,7 +1,7 @@
 """How often other people's APIs may be called: the rules that connectors bring, and those put in their place."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -16,6 +16,9 @@ INSTALLATION: Final = ""
 FIRST_REVISION: Final = 1
 MAX_NAME: Final = 255
 _NAME: Final = re.compile(r"[\w-]+:[\w-]+(:[\w-]+)?\Z", re.ASCII)
+
+Named = Callable[[], Awaitable[Collection[str]]]
+"""The names of the quotas that components ask for now, with or without rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +45,25 @@ class Quota:
 class Quotas:
     """Keeps the rules that administrators put. What they replace stays known, and the revision never falls.
 
-    `defaults` are sources by name, `named` the quotas that components ask for, with or without rules.
+    `defaults` are sources by name.
     """
 
-    def __init__(self, store: EntryStore, clock: Clock, defaults: Mapping[str, str], named: Collection[str]) -> None:
+    def __init__(self, store: EntryStore, clock: Clock, defaults: Mapping[str, str], named: Named) -> None:
         self._store = store
         self._clock = clock
         self._defaults = defaults
-        self._known = frozenset({*defaults, *named})
+        self._named = named
 
     async def all(self) -> Sequence[Quota]:
         """Every quota that a connector brings, that a component names or that somebody put, by name."""
         kept = {entry.entry_id: self._read(entry) for entry in await self._store.all("quota", INSTALLATION)}
         put = {name for name, quota in kept.items() if quota.custom_source is not None}
-        return [kept.get(name) or self._default(name) for name in sorted(self._known | put)]
+        return [kept.get(name) or self._default(name) for name in sorted({*self._defaults, *await self._named(), *put})]
 
     async def get(self, name: str) -> Quota:
         """The quota. Raises NotFound when nobody knows it."""
         quota, _ = await self._find(name)
-        if quota.custom_source is None and name not in self._known:
+        if quota.custom_source is None and name not in self._defaults and name not in await self._named():
             raise NotFound("quota", name[:MAX_NAME])
         return quota
 
