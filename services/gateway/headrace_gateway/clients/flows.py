@@ -76,6 +76,11 @@ class FlowClient:
         request = flow_service_pb2.GetFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id)
         return flow_to_json((await self._stub.GetFlow(request, timeout=self._timeout)).flow)
 
+    async def pin(self, scope: Scope, flow_id: str) -> dict[str, Json]:
+        """One flow, its newest version made to use the components as they are published now. Raises NotFound."""
+        request = flow_service_pb2.PinFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id)
+        return flow_to_json((await self._stub.PinFlow(request, timeout=self._timeout)).flow)
+
     async def use(self, scope: Scope) -> Use:
         """What the caller's flows are made of."""
         request = flow_service_pb2.GetFlowUseRequest(scope=scope_to_proto(scope))

@@ -16,7 +16,7 @@ LONGEST_SECONDS = 300
 
 async def try_flow(call: Call) -> Response:
     given = await call.object()
-    flow = await call.clients.flows.get(call.scope, call.value("id"))  # a flow is tried by its owner
+    flow = await call.clients.flows.pin(call.scope, call.value("id"))  # a flow is tried by its owner
     node_id, nodes = str(given["componentId"]), flow.get("flow")
     if not isinstance(nodes, dict) or node_id not in nodes:
         raise errors.NotFound("component", node_id[:100])
@@ -85,7 +85,8 @@ ROUTES = (
         tag="Flows",
         summary="Try a flow from one component on",
         description=(
-            "Runs the newest version, whether the flow runs or not, and streams server-sent events: `test:start` "
+            "Runs the newest version with the components as they are published now, whether the flow runs or not, and "
+            "streams server-sent events: `test:start` "
             "{runId}, `component:start` {componentId}, `component:output` {componentId, port, data}, "
             "`component:error` {componentId, message, willRetry}, `test:done` {status}, `test:error` {code, message}. "
             "A component is told of when its step has ended. `inputData` enters the component as its message; "
