@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -428,6 +429,60 @@ async def test_work_on_record_is_carried_on_by_another_flow_manager(open_stores:
 
             assert (await outcome(house, ann, ticket)).finished
             assert await types(house, ann) == [HELPER, SEND]
+
+
+class Died(Exception):
+    """What stands for a process that was killed."""
+
+
+class Dying:
+    """A store whose process dies before or after one of its calls."""
+
+    def __init__(self, store: object, left: list[int], *, after: bool) -> None:
+        self._store, self._left, self._after = store, left, after
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._store, name)
+
+        async def counted(*given: Any) -> Any:
+            self._left[0] -= 1
+            if self._left[0] == 0 and not self._after:
+                raise Died
+            answer = await call(*given)
+            if self._left[0] == 0:
+                raise Died
+            return answer
+
+        return counted
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_wherever_a_flow_manager_dies_another_one_ends_the_publication_once(
+    open_stores: OpenStores, tmp_path: Path, after: bool
+) -> None:
+    async with open_stores(tmp_path) as stores:
+        async with open_house(stores) as house:
+            ann = await developer(house, "ann", "zoo")
+        deaths, calls = 0, 1
+        while deaths == calls - 1:
+            left = [0]
+            dying: Any = {name: Dying(getattr(stores, name), left, after=after) for name in ("bundles", "publications")}
+            async with open_house(replace(stores, **dying)) as house:
+                ticket = await hand_in(house, ann, write_archive(connector(b"%d" % calls)))
+                left[0] = calls
+                try:
+                    await house.app.publishing.round()
+                except Died:
+                    deaths += 1
+            async with open_house(stores) as house:
+                await house.app.publishing.round()
+
+                ended = await outcome(house, ann, ticket)
+                assert (ended.finished, ended.error, list(ended.types)) == (True, "", [HELPER, SEND]), calls
+                assert (await component(house, ann)).bundle_id == bundles.content_id(connector(b"%d" % calls))
+                assert (await stores.bundles.published()).generation == calls
+                calls += 1
+        assert deaths > 6
 
 
 async def test_what_one_flow_manager_publishes_another_has_at_once(open_stores: OpenStores, tmp_path: Path) -> None:

@@ -107,8 +107,11 @@ class MongoBundleStore:
         try:
             async with self._mongo.asking() as database:
                 await database[CONTENTS].insert_one(made)
-        except DuplicateKeyError:  # somebody else keeps it by now
-            await delete_all(self._mongo, PIECES, {"holder": holder})
+        except DuplicateKeyError:
+            async with self._mongo.asking() as database:
+                kept = await database[CONTENTS].find_one({"_id": content.content_id}, {"holder": 1})
+            if kept is None or kept["holder"] != holder:  # else the first answer was lost on the way
+                await delete_all(self._mongo, PIECES, {"holder": holder})
 
     async def contents(self, content_ids: Collection[str]) -> Sequence[Content]:
         async with self._mongo.asking() as database:

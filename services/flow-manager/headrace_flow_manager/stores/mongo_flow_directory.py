@@ -7,13 +7,16 @@ from headrace_core.errors import NotFound
 from headrace_runtime.mongo import Document, Mongo
 from pymongo import ASCENDING
 
-from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Instance, Stage, UsingFlow
+from headrace_flow_manager.flows.model import Executable, Flow, FlowVersion, Instance, Stage, UsingFlow, types_of
 from headrace_flow_manager.stores import mongo_flow_documents as documents
 from headrace_flow_manager.stores.mongo_flow_documents import FLOWS, PAST_VERSIONS
+from headrace_flow_manager.stores.mongo_values import unpacked
 from headrace_flow_manager.stores.mongo_writing import ATTEMPTS
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorDatabase
+
+UNNOTED_AT_ONCE = 200
 
 
 class MongoFlowDirectory:
@@ -91,11 +94,32 @@ class MongoFlowDirectory:
         return found
 
     async def using(self, selector: str, limit: int) -> Sequence[UsingFlow]:
+        found = [*await self._noted(selector, limit), *await self._unnoted(selector)]
+        return sorted(found, key=lambda each: each.flow_id)[:limit]
+
+    async def _noted(self, selector: str, limit: int) -> list[UsingFlow]:
         under = {"types": {"$elemMatch": {"$gte": f"{selector}.", "$lt": f"{selector}/"}}}
         here = {"removed": False, "$or": [{"types": selector}, under]}
         async with self._mongo.asking() as database:
             found = database[FLOWS].find(here, {"tenant_id": 1, "name": 1}).sort("_id", ASCENDING).limit(limit)
             return [UsingFlow(kept["tenant_id"], kept["_id"], kept["name"]) async for kept in found]
+
+    async def _unnoted(self, selector: str) -> list[UsingFlow]:
+        """Flows that were last saved by a release that did not note what they use: each is looked into."""
+        found: list[UsingFlow] = []
+        after = ""
+        page: list[Document] = [{}]
+        while page:
+            async with self._mongo.asking() as database:
+                here = {"removed": False, "types": {"$exists": False}, "_id": {"$gt": after}}
+                cursor = database[FLOWS].find(here, documents.WITHOUT_RECORD).sort("_id", ASCENDING)
+                page = await cursor.limit(UNNOTED_AT_ONCE).to_list(UNNOTED_AT_ONCE)
+            for kept in page:
+                after = kept["_id"]
+                types = types_of(unpacked(kept["descriptor"]))
+                if any(f"{each}.".startswith(f"{selector}.") for each in types):
+                    found.append(UsingFlow(kept["tenant_id"], after, kept["name"]))
+        return found
 
     async def unfinished(self, after_flow_id: str, limit: int) -> Sequence[Flow]:
         async with self._mongo.asking() as database:
