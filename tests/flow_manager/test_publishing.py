@@ -345,6 +345,22 @@ async def test_a_removal_says_who_is_in_the_way_and_only_the_callers_own_by_name
         await house.begin(theirs.flow_id, bob)
 
 
+async def test_utilities_of_the_other_vendor_are_found_under_both_names(house: House) -> None:
+    ann = await developer(house, "ann", "appmixer")
+    theirs, ours = "appmixer.utils.sums.Add", "headrace.utils.sums.Add"
+    folder = theirs.replace(".", "/")
+    files = {f"{folder}/component.json": json.dumps({"name": theirs}).encode(), f"{folder}/component.py": b""}
+    assert list((await publish(house, ann, files)).types) == [theirs]
+    flow = await house.create(tenant=ann, flow={"go": {"type": START}, "add": {"type": theirs}})
+
+    refused = await remove(house, ann, "appmixer.utils")
+
+    assert [each.flow_id for each in refused.flows] == [flow.flow_id]
+    assert [(await component(house, ann, name)).root for name in (theirs, ours)] == [folder, folder]
+    (found,) = (await resolve(house, flow.flow_id, 1)).components
+    assert (found.type, found.root) == (ours, folder)
+
+
 @pytest.mark.parametrize("selector", ["zoo.mail.core.Nothing", "zoo.nothing", "zoo.mai"])
 async def test_what_was_not_published_is_not_found(house: House, selector: str) -> None:
     ann = await developer(house, "ann", "zoo")

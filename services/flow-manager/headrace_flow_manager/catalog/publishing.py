@@ -28,6 +28,7 @@ from headrace_core.errors import (
     RevisionConflict,
     TooLarge,
 )
+from headrace_core.flow import normalize_type
 from headrace_core.ids import new_id
 
 from headrace_flow_manager import json_text
@@ -168,7 +169,8 @@ class PublishingService:
             gone = tuple(each.type for each in bundles.describe(bundles.under(files, selector)).components)
             if not gone:
                 raise NotFound("published component", selector)
-            uses = () if force else await self._uses.using(selector, MAX_USES)
+            canonical = normalize_type(f"{selector}.").removesuffix(".")
+            uses = () if force else await self._uses.using(canonical, MAX_USES)
             if uses:
                 own = tuple(each for each in uses if each.tenant_id == tenant)
                 return Removed((), own, len(uses) - len(own))
