@@ -125,6 +125,13 @@ METHODS: Mapping[str, Method] = {
         again="PutTimers RemoveTimers AcquireLock ExtendLock ReleaseLock AcquireQuota",
     ),
     **_rows("headrace.schedule.v1.ScheduleService", "executor gateway", again="ListTimers"),
+    **_rows(
+        "headrace.runner.v1.RunnerService",
+        "executor",
+        again="DescribeComponent ScheduleNode TransformValue CancelCall Beat",
+        once="Invoke",
+    ),
+    **_rows("headrace.runner.v1.HostService", "runner", again="ReportReady", once="Ask"),
     **_rows("headrace.log.v1.LogService", "executor flow-manager", again="WriteRecords"),
     **_rows("headrace.log.v1.LogService", "flow-manager", again="ForgetTenant"),
     **_rows("headrace.log.v1.LogService", "gateway", again="QueryRecords GetRecord Tail"),
