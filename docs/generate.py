@@ -21,7 +21,7 @@ from headrace_core.manifest import Manifest, parse_manifest
 from headrace_embedded.platform import open_platform
 from headrace_embedded.settings import EmbeddedSettings
 from headrace_executor.__main__ import ServerSettings as ExecutorServer
-from headrace_executor.settings import ExecutorSettings
+from headrace_executor.settings import ExecutorSettings, RunnerSettings
 from headrace_flow_manager.configuration import FlowManagerSettings
 from headrace_flow_manager.configuration import ServerSettings as FlowManagerServer
 from headrace_gateway.errors import status_of
@@ -48,6 +48,7 @@ SETTINGS: Mapping[str, type] = {
     "Gateway": GatewaySettings,
     "Flow manager": FlowManagerSettings,
     "Executor": ExecutorSettings,
+    "Processes that host published components": RunnerSettings,
     "Scheduler": SchedulerSettings,
     "Logging": LoggingSettings,
     "Flow manager as a process of its own": FlowManagerServer,

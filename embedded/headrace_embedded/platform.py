@@ -14,7 +14,7 @@ import headrace_scheduler.app
 from headrace_connectors import load_apps, load_builtin, load_bundles
 from headrace_core.clock import Clock, SystemClock
 from headrace_core.errors import ValidationFailed
-from headrace_executor.settings import ExecutorSettings
+from headrace_executor.settings import ExecutorSettings, RunnerSettings
 from headrace_executor.stores.sqlite import SqliteExecutorStore
 from headrace_flow_manager.app import FlowManagerApp
 from headrace_flow_manager.configuration import FlowManagerSettings
@@ -149,6 +149,7 @@ async def open_platform(
             bus=bus,
             clock=clock,
             settings=executor_settings,
+            runners=load(RunnerSettings, environ),
             metrics=metrics,
         )
         executor.register(execution_server)

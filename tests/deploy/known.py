@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from headrace_executor.__main__ import ServerSettings as ExecutorServer
-from headrace_executor.settings import ExecutorSettings
+from headrace_executor.settings import ExecutorSettings, RunnerSettings
 from headrace_flow_manager.configuration import FlowManagerSettings
 from headrace_flow_manager.configuration import ServerSettings as FlowManagerServer
 from headrace_gateway.settings import Addresses, GatewaySettings
@@ -34,7 +34,15 @@ READS: dict[str, tuple[type, ...]] = {
         MailSettings,
     ),
     "scheduler": (SchedulerSettings, SchedulerServer, PeerSettings, MetricsSettings),
-    "executor": (ExecutorSettings, ExecutorServer, PeerSettings, MongoSettings, RabbitSettings, MetricsSettings),
+    "executor": (
+        ExecutorSettings,
+        RunnerSettings,
+        ExecutorServer,
+        PeerSettings,
+        MongoSettings,
+        RabbitSettings,
+        MetricsSettings,
+    ),
     "logging": (LoggingSettings, LoggingServer, ElasticsearchSettings, PeerSettings, RabbitSettings, MetricsSettings),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,19 @@ from headrace_core.quotas import Allowance, QuotaRule
 from headrace_executor.app import ExecutorApp, Published
 from headrace_executor.model import RunState
 from headrace_executor.ports import (
+    BundleSource,
     FlowSource,
     FlowTimer,
     LogEntry,
     LogLevel,
     Neighbours,
+    PublishedComponent,
     Quotas,
     Schedules,
     WebAnswer,
 )
 from headrace_executor.service import Event, RunDetail
-from headrace_executor.settings import ExecutorSettings
+from headrace_executor.settings import ExecutorSettings, RunnerSettings
 from headrace_executor.store import ExecutorStore
 from headrace_executor.stores.sqlite import SqliteExecutorStore
 from headrace_runtime.metrics import Metrics
@@ -67,9 +69,10 @@ class HandedFlows:
         is_active: bool = True,
         log_level: LogLevel = "all",
         version: int = 1,
+        components: Sequence[PublishedComponent] = (),
     ) -> None:
         """Keep a version of a flow; the one that was put last is the one that new runs take."""
-        source = FlowSource(flow_id, TENANT, is_active, version, flow_id, dict(descriptor), {}, log_level)
+        source = FlowSource(flow_id, TENANT, is_active, version, flow_id, dict(descriptor), {}, log_level, components)
         self.sources[flow_id] = self._versions[flow_id, version] = source
 
     async def resolve(self, flow_id: str, version: int) -> FlowSource:
@@ -119,6 +122,15 @@ class HandedQuotas:
         return self.known[manager]
 
 
+@dataclass
+class Rooms:
+    """The neighbours that most tests do not need: most components use neither stores nor files nor locks."""
+
+    timers: NotedTimers = field(default_factory=NotedTimers)
+    stores: Any = None
+    files: Any = None
+
+
 class CountingWeb:
     """A far side that counts calls by their idempotency key and answers what the test says."""
 
@@ -158,20 +170,32 @@ class Platform:
         bus: Bus | None,
         own: Sequence[Published],
         quotas: Quotas | None,
+        shelf: BundleSource | None,
+        runners: RunnerSettings | None,
+        rooms: Rooms,
         **settings: Any,
     ) -> None:
         self.store = store
         self.flows = flows
         self.web = web
-        self.timers = NotedTimers()
+        self.timers = rooms.timers
         self.logs = NotedLogs()
         self.metrics = Metrics()
-        nothing: Any = None  # these components use neither stores nor files
-        timers: Any = self.timers  # no locks here
+        nothing: Any = None
+        timers: Any = self.timers
         self.app = ExecutorApp(
             store,
             components=[*COMPONENTS, *own],
-            neighbours=Neighbours(flows, timers, nothing, nothing, self.logs, web, quotas or HandedQuotas()),
+            neighbours=Neighbours(
+                flows,
+                timers,
+                rooms.stores,
+                rooms.files,
+                self.logs,
+                web,
+                quotas or HandedQuotas(),
+                shelf or nothing,
+            ),
             bus=bus,
             clock=SystemClock(),
             settings=ExecutorSettings(
@@ -183,6 +207,7 @@ class Platform:
                     **settings,
                 }
             ),
+            runners=runners,
             metrics=self.metrics,
         )
         self.counters = self.app.counters
@@ -229,11 +254,14 @@ async def platform(
     store: ExecutorStore | None = None,
     own: Sequence[Published] = (),
     quotas: Quotas | None = None,
+    shelf: BundleSource | None = None,
+    runners: RunnerSettings | None = None,
+    rooms: Rooms | None = None,
     **settings: Any,
 ) -> AsyncIterator[Platform]:
     """Run an executor over its own SQLite file, or over the store that is given; it is closed with the executor."""
     store = store or await SqliteExecutorStore.open(folder / "executor.db")
-    made = Platform(store, flows, web or CountingWeb(), bus, own, quotas, **settings)
+    made = Platform(store, flows, web or CountingWeb(), bus, own, quotas, shelf, runners, rooms or Rooms(), **settings)
     async with made.app.running(alone=alone):
         yield made
     await store.close()

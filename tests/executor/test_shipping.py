@@ -58,7 +58,7 @@ async def test_a_level_that_is_changed_holds_for_the_next_event_without_a_restar
     flows = HandedFlows()
     flows.put("f", {"n": own_node()}, log_level="none")
     own = OwnComponent(Refusing)
-    entry = ComponentEntry("appmixer.own.test.Own", parse_manifest(dict(own.manifest)), Refusing())
+    entry = ComponentEntry.of("appmixer.own.test.Own", parse_manifest(dict(own.manifest)), Refusing())
     plans = Plans(flows, Components([entry]), TestClock(), "http://localhost")
     await plans.active("f")
 

@@ -18,7 +18,7 @@ from headrace_runtime.mongo import MongoSettings
 from headrace_runtime.sqlite import lock_directory
 
 from headrace_executor.app import ExecutorApp, connect
-from headrace_executor.settings import ExecutorSettings
+from headrace_executor.settings import ExecutorSettings, RunnerSettings
 from headrace_executor.store import ExecutorStore
 from headrace_executor.stores.mongo import MongoExecutorStore
 from headrace_executor.stores.sqlite import SqliteExecutorStore
@@ -67,6 +67,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
         bus=await stack.enter_async_context(open_bus(os.environ, metrics)),
         clock=SystemClock(),
         settings=chosen,
+        runners=settings.load(RunnerSettings, os.environ),
         metrics=metrics,
     )
     await stack.enter_async_context(app.running(alone=mongo.url is None))

@@ -6,7 +6,6 @@ import contextlib
 
 from headrace_core.clock import Clock
 from headrace_core.errors import Conflict
-from headrace_sdk import Component
 
 from headrace_executor.engine import Engine
 from headrace_executor.model import START_HOOK, STOP_HOOK, StateChange, node_scope
@@ -55,7 +54,7 @@ class Activation:
         self._plans.forget(flow_id)
         await self._timing.register(plan, began)
         for node in plan.nodes.values():
-            if node.component.fires_on_start:
+            if node.traits.fires_on_start:
                 event = own_event(flow_id, node.id, "start", activation_id, {"started": began.isoformat()})
                 await self._service.accept_inside(plan, event)
         await self._store.resume_flow(flow_id, self._clock.now().timestamp())
@@ -82,7 +81,7 @@ class Activation:
     async def _run_hooks(self, plan: Plan, hook: str, activation_id: str) -> None:
         """Run the hooks of all nodes that have one, each in a run of its own, and wait for them."""
         name = hook.removeprefix("@")
-        nodes = [node for node in plan.nodes.values() if _overrides(node, name)]
+        nodes = [node for node in plan.nodes.values() if name in node.traits.hooks]
         runs = []
         for node in nodes:
             event = own_event(plan.flow_id, node.id, hook, activation_id, {})
@@ -100,7 +99,3 @@ class Activation:
                 return
             await self._clock.sleep(0.02)
         raise Conflict(f"{node.type} ({node.label}, {node.id}) did not {name} within {self._settings.hook_within}.")
-
-
-def _overrides(node: PlannedNode, hook: str) -> bool:
-    return getattr(type(node.component), hook) is not getattr(Component, hook)

@@ -13,14 +13,22 @@ from headrace_core.ids import new_id
 from headrace_core.manifest import parse_manifest
 from headrace_core.ports import Bus
 from headrace_runtime.bus import LocalBus
-from headrace_runtime.egress import Egress
+from headrace_runtime.egress import Egress, EgressPolicy
 from headrace_runtime.metrics import Metrics
 from headrace_runtime.rpc import Channel, Server
 from headrace_sdk import Component
 
 from headrace_executor.activation import Activation
 from headrace_executor.answers import Waiters
-from headrace_executor.clients import FileClient, FlowClient, LogClient, QuotaClient, ScheduleClient, StoreClient
+from headrace_executor.clients import (
+    BundleClient,
+    FileClient,
+    FlowClient,
+    LogClient,
+    QuotaClient,
+    ScheduleClient,
+    StoreClient,
+)
 from headrace_executor.context import Doors
 from headrace_executor.counters import Counters
 from headrace_executor.engine import Engine
@@ -33,9 +41,11 @@ from headrace_executor.plan import ComponentEntry, Components
 from headrace_executor.plans import Plans
 from headrace_executor.ports import Neighbours
 from headrace_executor.retry import RetryPolicy
+from headrace_executor.runners.library import Library
+from headrace_executor.runners.pool import Runners
 from headrace_executor.service import ExecutionService
 from headrace_executor.servicer import ExecutionServicer
-from headrace_executor.settings import ExecutorSettings
+from headrace_executor.settings import ExecutorSettings, RunnerSettings
 from headrace_executor.shipping import Shipper
 from headrace_executor.store import ExecutorStore
 from headrace_executor.timing import Timing
@@ -44,6 +54,8 @@ from headrace_executor.watching import Watching
 from headrace_executor.web import GuardedWeb
 
 FLOW_CHANGED = "flow.changed"
+RUNNER_SLACK_SECONDS = 30.0
+"""How much longer than the engine a call to a runner waits: the engine gives up first, and says so better."""
 
 
 class Published(Protocol):
@@ -75,6 +87,7 @@ def connect(
         logs=LogClient(log_channel),
         web=GuardedWeb(egress),
         quotas=QuotaClient(flow_channel),
+        bundles=BundleClient(flow_channel),
     )
 
 
@@ -90,18 +103,22 @@ class ExecutorApp:
         bus: Bus | None,
         clock: Clock,
         settings: ExecutorSettings,
+        runners: RunnerSettings | None = None,
         metrics: Metrics | None = None,
     ) -> None:
+        metrics = metrics or Metrics()
         self._bus = bus if bus is not None else LocalBus()
         self.settings = settings
         self.counters = Counters()
-        self._plans = Plans(
-            neighbours.flows, Components([_entry(each) for each in components]), clock, settings.public_url
-        )
+        policy = EgressPolicy(allow_private=settings.egress_allow_private, allowed_networks=settings.egress_networks)
+        self.runners = Runners(neighbours.bundles, runners or RunnerSettings(), policy, clock, metrics)
+        within = settings.receive_timeout.total_seconds() + RUNNER_SLACK_SECONDS
+        library = Library(Components([_entry(each) for each in components]), self.runners, within)
+        self.plans = Plans(neighbours.flows, library, clock, settings.public_url)
         fleet = Fleet(self._bus, new_id())
         self.watching = Watching(clock, fleet)
         waiters = Waiters()
-        doors = Doors(
+        self.doors = doors = Doors(
             clock=clock,
             state=store,
             schedules=neighbours.schedules,
@@ -113,7 +130,7 @@ class ExecutorApp:
         )
         self.engine = Engine(
             store,
-            self._plans,
+            self.plans,
             waiters,
             clock,
             self.counters,
@@ -124,15 +141,15 @@ class ExecutorApp:
             fleet=fleet,
             surroundings=lambda engine: self._surroundings(engine, store, doors, clock, Limits(neighbours, clock)),
         )
-        self.service = ExecutionService(store, self.engine, self._plans, waiters, clock, self.counters, settings)
-        self.timing = Timing(self.service, store, self._plans, neighbours.schedules, neighbours.flows, clock, settings)
+        self.service = ExecutionService(store, self.engine, self.plans, waiters, clock, self.counters, settings)
+        self.timing = Timing(self.service, store, self.plans, neighbours.schedules, neighbours.flows, clock, settings)
         self.activation = Activation(
-            self.service, self.timing, store, self.engine, self._plans, neighbours.schedules, clock, settings
+            self.service, self.timing, store, self.engine, self.plans, neighbours.schedules, clock, settings
         )
-        self.migration = Migration(store, self._plans, clock)
-        self.trials = Trials(self.service, self._plans, self.watching, clock)
-        Measuring(store, self.engine, clock, self.counters).show_in(metrics or Metrics())
-        self._shipper = Shipper(store, self._plans, neighbours.logs, clock, self.counters)
+        self.migration = Migration(store, self.plans, clock)
+        self.trials = Trials(self.service, self.plans, self.watching, clock)
+        Measuring(store, self.engine, clock, self.counters).show_in(metrics)
+        self._shipper = Shipper(store, self.plans, neighbours.logs, clock, self.counters)
 
     def _surroundings(
         self, engine: Engine, store: ExecutorStore, doors: Doors, clock: Clock, limits: Limits
@@ -166,7 +183,7 @@ class ExecutorApp:
     @contextlib.asynccontextmanager
     async def running(self, *, alone: bool) -> AsyncIterator[None]:
         """Run flows until the block ends. `alone`: no other executor can be alive on this store."""
-        async with self.engine.running(alone=alone), asyncio.TaskGroup() as tasks:
+        async with self.runners.running(), self.engine.running(alone=alone), asyncio.TaskGroup() as tasks:
             ears = Ears(
                 ready=self.engine.wake,
                 answered=self.service.hear_of_answer,
@@ -197,8 +214,8 @@ class ExecutorApp:
         async with self._bus.subscribe(FLOW_CHANGED, group=self.engine.owner) as batches:
             async for batch in batches:
                 for payload in batch:
-                    self._plans.forget(payload.decode("utf-8", "replace"))
+                    self.plans.forget(payload.decode("utf-8", "replace"))
 
 
 def _entry(published: Published) -> ComponentEntry:
-    return ComponentEntry(published.type, parse_manifest(dict(published.manifest)), published.component())
+    return ComponentEntry.of(published.type, parse_manifest(dict(published.manifest)), published.component())

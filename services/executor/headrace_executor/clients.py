@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import Literal, cast
 
 import orjson
 from google.protobuf.timestamp_pb2 import Timestamp
+from headrace.catalog.v1 import catalog_service_pb2 as catalog_pb
+from headrace.catalog.v1 import catalog_service_pb2_grpc as catalog_rpc
 from headrace.file.v1 import file_service_pb2 as file_pb
 from headrace.file.v1 import file_service_pb2_grpc as file_rpc
 from headrace.flow.v1 import flow_pb2, flow_service_pb2
@@ -28,7 +30,7 @@ from headrace_core.expressions import Json
 from headrace_core.quotas import Allowance, QuotaRule
 from headrace_runtime.rpc import Channel
 
-from headrace_executor.ports import FlowSource, FlowTimer, Lease, LogEntry, LogLevel, StoredFile
+from headrace_executor.ports import FlowSource, FlowTimer, Lease, LogEntry, LogLevel, PublishedComponent, StoredFile
 
 TIMEOUT = 10.0
 LONG_TIMEOUT = 120.0
@@ -47,6 +49,11 @@ _OPERATORS = {
 _LOG_LEVELS: Mapping[flow_pb2.LogLevel.ValueType, LogLevel] = {
     flow_pb2.LOG_LEVEL_ERRORS: "errors",
     flow_pb2.LOG_LEVEL_NONE: "none",
+}
+
+_LANGUAGES: Mapping[catalog_pb.Language.ValueType, Literal["python", "javascript", ""]] = {
+    catalog_pb.LANGUAGE_PYTHON: "python",
+    catalog_pb.LANGUAGE_JAVASCRIPT: "javascript",
 }
 
 
@@ -253,6 +260,18 @@ class FileClient:
         await self._stub.DeleteFile(request, timeout=TIMEOUT)
 
 
+class BundleClient:
+    """Keeps `ports.BundleSource`."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._stub = catalog_rpc.CatalogServiceStub(channel)
+
+    async def read(self, bundle_id: str) -> AsyncIterator[bytes]:
+        request = catalog_pb.GetBundleRequest(bundle_id=bundle_id)
+        async for piece in self._stub.GetBundle(request, timeout=LONG_TIMEOUT):
+            yield piece.data
+
+
 class LogClient:
     """Keeps `ports.Logs`."""
 
@@ -280,6 +299,14 @@ def _source(version: flow_pb2.FlowVersion, *, is_active: bool) -> FlowSource:
         descriptor=orjson.loads(version.descriptor_json),
         custom_fields=_object(version.custom_fields),
         log_level=_LOG_LEVELS.get(version.log_level, "all"),
+        components=[_published(each) for each in version.components],
+    )
+
+
+def _published(component: catalog_pb.Component) -> PublishedComponent:
+    language: Literal["python", "javascript", ""] = _LANGUAGES.get(component.language, "")
+    return PublishedComponent(
+        component.type, _object(component.manifest), component.bundle_id, component.root, language
     )
 
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from headrace_core.clock import Clock
 from headrace_core.expressions import Json
 from headrace_core.ids import derive_id
+from headrace_runtime.egress.door import DoorToWeb
 from headrace_sdk.context import JsonObject, LogLevel
 from headrace_sdk.context import Message as SdkMessage
 from headrace_sdk.errors import CancelError
 
 from headrace_executor import ports
-from headrace_executor.doors import DoorToFiles, DoorToStores, DoorToWeb, HeldLock
+from headrace_executor.doors import DoorToFiles, DoorToStores, HeldLock
 from headrace_executor.keeping import KeptState, RunMemory
 from headrace_executor.memory import Operation
 from headrace_executor.model import ERROR_PORT, HOOK_PORTS, Delivery, Run, StateChange, node_scope
@@ -171,6 +172,33 @@ class StepContext:
     def custom_fields(self) -> JsonObject:
         return copy.deepcopy(dict(self._plan.custom_fields))
 
+    @property
+    def plan(self) -> Plan:
+        """The flow version that the step is of."""
+        return self._plan
+
+    @property
+    def node(self) -> PlannedNode:
+        """The node that the step is of."""
+        return self._node
+
+    @property
+    def webhook_base(self) -> str:
+        """What the addresses of the flow's webhooks begin with."""
+        return f"{self._doors.public_url}/flows/{self.flow_id}/components"
+
+    @property
+    def sends_anywhere(self) -> bool:
+        """Whether messages may leave by ports that the manifest does not name."""
+        return self._node.has_any_out_port or self._delivery.port in HOOK_PORTS
+
+    def answering(self, number: int) -> None:
+        """What happens next answers the component's question of this number, and is named after it.
+
+        A component in another process asks over a wire, on which the order of questions is not kept.
+        """
+        self._draws = number << 16
+
     # What arrived.
 
     @property
@@ -227,11 +255,11 @@ class StepContext:
 
     @property
     def http(self) -> DoorToWeb:
-        return DoorToWeb(self._doors.web)
+        return DoorToWeb(self._doors.web.request)
 
     async def send_json(self, value: Json, port: str = "out") -> None:
         node = self._node
-        if port not in node.out_ports and not (node.has_any_out_port or self._delivery.port in HOOK_PORTS):
+        if port not in node.out_ports and not self.sends_anywhere:
             known = ", ".join(sorted(node.out_ports)) or "none"
             raise CancelError(f"{node.type} has no out-port {port}: its out-ports are {known}.")
         if port == ERROR_PORT and port not in node.out_ports:
@@ -265,7 +293,7 @@ class StepContext:
         self.effects.stops_flow = True
 
     def webhook_url(self, node_id: str | None = None) -> str:
-        return f"{self._doors.public_url}/flows/{self.flow_id}/components/{node_id or self.node_id}"
+        return f"{self.webhook_base}/{node_id or self.node_id}"
 
     def lock(
         self,

@@ -1,24 +1,20 @@
-"""The ways out of a step, as components see them: stores, files, the web, locks."""
+"""The ways out of a step, as components see them: stores, files, locks. The one to the web is the runtime's."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from types import TracebackType
-from urllib.parse import urlencode, urlsplit, urlunsplit
 
-import orjson
 from headrace_core.clock import Clock
-from headrace_core.errors import AlreadyExists, DeadlineExceeded, HeadraceError, NotFound, Unavailable
+from headrace_core.errors import AlreadyExists, HeadraceError, NotFound
 from headrace_core.expressions import Json
 from headrace_core.ids import derive_id
-from headrace_sdk.context import Condition, FileInfo, HttpResponse, JsonObject
-from headrace_sdk.errors import CancelError, LockUnavailable, TransientError
+from headrace_sdk.context import Condition, FileInfo, JsonObject
+from headrace_sdk.errors import CancelError, LockUnavailable
 
 from headrace_executor import ports
-
-WEB_TIMEOUT = timedelta(seconds=60)
 
 
 class DoorToStores:
@@ -113,39 +109,6 @@ class DoorToFiles:
             raise CancelError(str(error)) from error
 
 
-class DoorToWeb:
-    """Implements `headrace_sdk.Http` through the egress guard."""
-
-    def __init__(self, web: ports.Web) -> None:
-        self._web = web
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
-        content: bytes | None = None,
-        json: Json = None,
-        data: Mapping[str, str] | None = None,
-        timeout: timedelta | None = None,
-    ) -> HttpResponse:
-        sent = dict(headers or {})
-        body, kind = _body(content, json, data)
-        if kind and not any(name.lower() == "content-type" for name in sent):
-            sent["Content-Type"] = kind
-        try:
-            answer = await self._web.request(
-                method, _with_params(url, params), list(sent.items()), body, timeout or WEB_TIMEOUT
-            )
-        except (Unavailable, DeadlineExceeded) as error:
-            raise TransientError(str(error)) from error
-        except HeadraceError as error:
-            raise CancelError(str(error)) from error
-        return HttpResponse(answer.status, answer.headers, answer.content, url=answer.url)
-
-
 class HeldLock:
     """Implements `headrace_sdk.Lock` as an async context manager."""
 
@@ -190,21 +153,3 @@ class HeldLock:
 
 def _info(file: ports.StoredFile) -> FileInfo:
     return FileInfo(file.file_id, file.filename, file.size_bytes, file.content_type, file.sha256)
-
-
-def _body(content: bytes | None, json: Json, data: Mapping[str, str] | None) -> tuple[bytes, str]:
-    if content is not None:
-        return content, ""
-    if json is not None:
-        return orjson.dumps(json), "application/json"
-    if data is not None:
-        return urlencode(data).encode(), "application/x-www-form-urlencoded"
-    return b"", ""
-
-
-def _with_params(url: str, params: Mapping[str, str] | None) -> str:
-    if not params:
-        return url
-    parts = urlsplit(url)
-    query = "&".join(filter(None, [parts.query, urlencode(params)]))
-    return urlunsplit(parts._replace(query=query))

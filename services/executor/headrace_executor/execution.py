@@ -41,6 +41,7 @@ from headrace_executor.model import (
 )
 from headrace_executor.plan import Plan, PlannedNode
 from headrace_executor.retry import (
+    CutShort,
     GiveUp,
     Retry,
     RetryPolicy,
@@ -269,6 +270,10 @@ class Execution:
         except Fenced:
             raise
         except Exception as error:
+            if isinstance(error, CutShort) and delivery.intent:
+                settled = await self._resolve_doubt(node, delivery, flights)
+                if settled is not None:
+                    return settled
             return await self._fail(node, delivery, context, content, now, error)
         return await self._succeed(node, delivery, context, content, now)
 

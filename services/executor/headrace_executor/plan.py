@@ -10,6 +10,7 @@ from headrace_core.errors import Problem, ValidationFailed
 from headrace_core.expressions import FlowValues, Json, Transform, compile_transform
 from headrace_core.flow import Flow, Node, normalize_type, parse_descriptor
 from headrace_core.graph import Graph, Link
+from headrace_core.ids import new_id
 from headrace_core.manifest import Manifest
 from headrace_core.schedules import Schedule
 from headrace_core.schemas import Validator, compile_schema
@@ -17,7 +18,7 @@ from headrace_sdk import Component
 
 from headrace_executor.firing import JoinRules, Pattern, rules_for
 from headrace_executor.model import ANSWER_PORT, ERROR_PORT, HOOK_PORTS, TIMEOUT_PORT
-from headrace_executor.ports import LogLevel
+from headrace_executor.ports import FlowSource, LogLevel
 
 Effect = Literal["pure", "read", "idempotent", "unsafe", "undeclared"]
 InDoubt = Literal["retry", "park", "skip"]
@@ -29,12 +30,34 @@ PSEUDO_PORTS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Traits:
+    """What the engine has to know of a component besides its manifest."""
+
+    fires_on_start: bool = False
+    answers_caller: bool = False
+    hears_errors: bool = False
+    hooks: frozenset[str] = frozenset()  # of "start" and "stop", those that it does something at
+
+
+def traits_of(component: Component) -> Traits:
+    """The traits of a component whose class is at hand."""
+    own = {name for name in ("start", "stop") if getattr(type(component), name) is not getattr(Component, name)}
+    return Traits(component.fires_on_start, component.answers_caller, component.hears_errors, frozenset(own))
+
+
+@dataclass(frozen=True, slots=True)
 class ComponentEntry:
     """A component that this executor can run."""
 
     type: str
     manifest: Manifest
     component: Component
+    traits: Traits
+
+    @classmethod
+    def of(cls, component_type: str, manifest: Manifest, component: Component) -> ComponentEntry:
+        """A component whose class is at hand."""
+        return cls(component_type, manifest, component, traits_of(component))
 
 
 class Components:
@@ -46,6 +69,16 @@ class Components:
     def find(self, component_type: str) -> ComponentEntry | None:
         return self._entries.get(normalize_type(component_type))
 
+    async def components_for(self, source: FlowSource) -> Components:
+        """These, whatever the flow: the library of who has nothing else."""
+        return self
+
+    def and_also(self, entries: Sequence[ComponentEntry]) -> Components:
+        """These and others; of two with one type the one that was here counts."""
+        more = Components(())
+        more._entries = {normalize_type(entry.type): entry for entry in entries} | self._entries
+        return more
+
 
 @dataclass(slots=True)
 class PlannedNode:
@@ -56,6 +89,7 @@ class PlannedNode:
     type: str
     label: str
     component: Component
+    traits: Traits
     manifest: Manifest
     effect: Effect
     in_doubt: InDoubt
@@ -87,6 +121,7 @@ class Plan:
     descriptor: Mapping[str, Json]
     durability: Durability
     log_level: LogLevel
+    key: str  # of this very plan: a version whose name or custom fields changed has another
     _joins: Mapping[str, Sequence[Pattern]]
     _rules: dict[str, JoinRules] = field(default_factory=dict)
     _answerers: frozenset[str] = frozenset()
@@ -107,7 +142,7 @@ class Plan:
         return any(node == trigger or self.graph.path_exists(trigger, node) for node in self._answerers)
 
     def error_listeners(self) -> list[str]:
-        return [node.id for node in self.nodes.values() if node.component.hears_errors]
+        return [node.id for node in self.nodes.values() if node.traits.hears_errors]
 
 
 _NO_RULES = JoinRules()
@@ -159,8 +194,9 @@ def compile_plan(
         descriptor=cast("Mapping[str, Json]", descriptor),
         durability=_durability(settings),
         log_level=log_level,
+        key=new_id(),
         _joins={node.id: patterns for node in nodes.values() if (patterns := _patterns(node.manifest))},
-        _answerers=frozenset(node.id for node in nodes.values() if node.component.answers_caller),
+        _answerers=frozenset(node.id for node in nodes.values() if node.traits.answers_caller),
     )
 
 
@@ -202,7 +238,7 @@ def schedule_of(node: PlannedNode) -> Schedule | None:
 
 
 def _plan_node(node: Node, entry: ComponentEntry, values: FlowValues) -> PlannedNode:
-    manifest = entry.manifest.overridden(node.manifest) if node.manifest else entry.manifest
+    manifest = manifest_of(node, entry.manifest)
     out_ports = frozenset(port.name for port in manifest.out_ports)
     schemas = {port.name: port.schema for port in manifest.in_ports if port.schema}
     return PlannedNode(
@@ -211,6 +247,7 @@ def _plan_node(node: Node, entry: ComponentEntry, values: FlowValues) -> Planned
         type=node.type,
         label=node.label or manifest.label,
         component=entry.component,
+        traits=entry.traits,
         manifest=manifest,
         effect=_effect(node, manifest),
         in_doubt=_in_doubt(node),
@@ -220,8 +257,18 @@ def _plan_node(node: Node, entry: ComponentEntry, values: FlowValues) -> Planned
         out_ports=out_ports | ({ERROR_PORT} if node.has_error_port else frozenset()),
         has_any_out_port=manifest.has_dynamic_out_ports,
         values=values,
-        properties={**manifest.default_properties, **node.config.properties},
+        properties=properties_of(node, manifest),
     )
+
+
+def properties_of(node: Node, manifest: Manifest) -> dict[str, Json]:
+    """What the user chose, over the manifest's defaults."""
+    return {**manifest.default_properties, **node.config.properties}
+
+
+def manifest_of(node: Node, manifest: Manifest) -> Manifest:
+    """The component's manifest with what the node says otherwise."""
+    return manifest.overridden(node.manifest) if node.manifest else manifest
 
 
 def _transforms(node: Node) -> dict[tuple[str, str, str], Transform]:

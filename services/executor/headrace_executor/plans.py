@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Protocol
 
 from headrace_core.clock import Clock
 
@@ -22,15 +23,26 @@ class _Active:
     until: float
 
 
+class Library(Protocol):
+    """Knows the components that a flow version may use."""
+
+    async def components_for(self, source: FlowSource) -> Components:
+        """Those that come with Headrace, and the published ones that the version is pinned to, ready to be called.
+
+        Raises ValidationFailed when one of them cannot be loaded, Unavailable when nobody can say now.
+        """
+        ...
+
+
 class Plans:
     """Finds plans. Answers from memory while they are fresh; `forget` makes the next question go to flow-manager.
 
     `flow.changed` on the bus makes it forget at once; the freshness limit bounds what a lost hint can cost.
     """
 
-    def __init__(self, flows: Flows, components: Components, clock: Clock, public_url: str) -> None:
+    def __init__(self, flows: Flows, library: Library, clock: Clock, public_url: str) -> None:
         self._flows = flows
-        self._components = components
+        self._library = library
         self._clock = clock
         self._public_url = public_url
         self._plans: OrderedDict[tuple[str, int], Plan] = OrderedDict()
@@ -50,7 +62,7 @@ class Plans:
         if active is not None and active.until >= self._clock.monotonic():
             return active.plan
         source = await self._ask(flow_id, 0)
-        plan = self._compile(source) if source.is_active else None
+        plan = await self._compile(source) if source.is_active else None
         if len(self._active) >= MAX_PLANS:
             self._active.clear()
         self._active[flow_id] = _Active(source, plan, self._clock.monotonic() + FRESH_SECONDS)
@@ -62,7 +74,7 @@ class Plans:
         if plan is not None:
             self._plans.move_to_end((flow_id, version))
             return plan
-        return self._compile(await self._ask(flow_id, version))
+        return await self._compile(await self._ask(flow_id, version))
 
     def forget(self, flow_id: str) -> None:
         """Ask flow-manager again at the next event."""
@@ -78,12 +90,12 @@ class Plans:
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         return await asyncio.shield(task)
 
-    def _compile(self, source: FlowSource) -> Plan:
+    async def _compile(self, source: FlowSource) -> Plan:
         key = (source.flow_id, source.version)
         plan = self._plans.get(key)
         if plan is None or not _says(plan, source):
             plan = compile_plan(
-                self._components,
+                await self._library.components_for(source),
                 flow_id=source.flow_id,
                 version=source.version,
                 tenant_id=source.tenant_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -12,6 +12,17 @@ from headrace_core.quotas import Allowance, QuotaRule
 from headrace_core.schedules import Schedule
 
 LogLevel = Literal["all", "errors", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedComponent:
+    """A component of a vendor, at the content that a flow version is pinned to."""
+
+    type: str
+    manifest: Mapping[str, Json]
+    bundle_id: str
+    root: str  # its folder in the bundle
+    language: Literal["python", "javascript", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,7 @@ class FlowSource:
     descriptor: Json
     custom_fields: Mapping[str, Json]
     log_level: LogLevel = "all"
+    components: Sequence[PublishedComponent] = ()  # the published ones that it uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +171,14 @@ class FileStore(Protocol):
     async def remove(self, tenant_id: str, file_id: str) -> None: ...
 
 
+class BundleSource(Protocol):
+    """Has the files of published components."""
+
+    def read(self, bundle_id: str) -> AsyncIterator[bytes]:
+        """The bundle as a zip archive, in pieces. Raises NotFound."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LogEntry:
     """One log record in the public fields (map §8)."""
@@ -211,3 +231,4 @@ class Neighbours:
     logs: Logs
     web: Web
     quotas: Quotas
+    bundles: BundleSource

@@ -17,9 +17,17 @@ from headrace_sdk.errors import (
     HttpStatusError,
     LockUnavailable,
     RateLimitedError,
+    TransientError,
 )
 
 ErrorClass = Literal["cancel", "auth", "rate_limit", "server", "network", "timeout", "client", "validation", "unknown"]
+
+
+class CutShort(TransientError):
+    """The process that ran the component ended in the middle: nobody knows how far the call came."""
+
+    code = "runner_ended"
+
 
 TEMPORARY: frozenset[ErrorClass] = frozenset({"auth", "rate_limit", "server", "network", "timeout", "unknown"})
 JITTER = 0.2
@@ -97,7 +105,7 @@ def error_to_json(error: BaseException, attempts: int) -> dict[str, Json]:
     """An error as it is stored and shown."""
     found: dict[str, Json] = {
         "code": str(getattr(error, "code", "unknown")),
-        "name": type(error).__name__,
+        "name": str(getattr(error, "shown_as", type(error).__name__)),
         "message": describe(error),
         "class": classify(error),
         "attempts": attempts,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from headrace_runtime.settings import setting
+
+MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,4 +71,69 @@ class ExecutorSettings:
         "",
         env="HEADRACE_CHAOS_MUTANT",
         help="Breaks the product on purpose, for the chaos tests only: answer_before_commit or no_fence.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerSettings:
+    """What the processes that host published components may take. Each is one environment variable."""
+
+    bundle_folder: Path | None = setting(
+        None,
+        env="HEADRACE_BUNDLE_DIR",
+        help="Directory where this process alone keeps bundles of published components; a temporary one by default.",
+    )
+    bundle_bytes: int = setting(
+        1024 * MIB,
+        env="HEADRACE_BUNDLE_CACHE_BYTES",
+        help="How much of them is kept; those unused for longest go first.",
+        minimum=MIB,
+    )
+    most: int = setting(
+        16,
+        env="HEADRACE_RUNNERS",
+        help="Processes that host published components at the same time; each hosts one bundle for one tenant.",
+        minimum=1,
+        maximum=1_000,
+    )
+    calls: int = setting(
+        64, env="HEADRACE_RUNNER_CALLS", help="Calls at the same time in one of them.", minimum=1, maximum=1_000
+    )
+    start_within: timedelta = setting(
+        timedelta(seconds=30),
+        env="HEADRACE_RUNNER_START_WITHIN",
+        help="How long a step waits for a process to start, or for a free place.",
+    )
+    idle: timedelta = setting(
+        timedelta(minutes=5), env="HEADRACE_RUNNER_IDLE", help="How long a process that nobody needs is kept warm."
+    )
+    hang_after: timedelta = setting(
+        timedelta(seconds=30),
+        env="HEADRACE_RUNNER_HANG_AFTER",
+        help="A process that is busy without a pause for this long is ended; its steps are tried again.",
+    )
+    cancel_within: timedelta = setting(
+        timedelta(seconds=5),
+        env="HEADRACE_RUNNER_CANCEL_WITHIN",
+        help="How long a component may go on after its call was cancelled; then its process is ended.",
+    )
+    memory_bytes: int = setting(
+        512 * MIB, env="HEADRACE_RUNNER_MEMORY_BYTES", help="Memory for the components of one process.", minimum=MIB
+    )
+    cpu: timedelta = setting(
+        timedelta(hours=1),
+        env="HEADRACE_RUNNER_CPU",
+        help="Processor time that one process gets; it is replaced before that is used up.",
+    )
+    open_files: int = setting(
+        256, env="HEADRACE_RUNNER_OPEN_FILES", help="Files and connections that one process may open.", minimum=64
+    )
+    file_bytes: int = setting(
+        256 * MIB, env="HEADRACE_RUNNER_FILE_BYTES", help="Size of a temporary file that a component may write."
+    )
+    output_bytes: int = setting(
+        256 * 1024,
+        env="HEADRACE_RUNNER_OUTPUT_BYTES",
+        help="What components of one process may print in ten seconds; the rest is left out.",
+        minimum=1024,
     )

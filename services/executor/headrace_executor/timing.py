@@ -147,7 +147,7 @@ class Timing:
                 at_once = node.component.fire_immediately(node.properties)
                 name = f"{plan.flow_id}/{node.id}/schedule"
                 timers.append(FlowTimer(name, node.id, "schedule", anchored(schedule, began), at_once))
-            if node.manifest.ticks and not node.component.hears_errors:
+            if node.manifest.ticks and not node.traits.hears_errors:
                 every = Interval(self._settings.tick_every, began)
                 timers.append(FlowTimer(f"{plan.flow_id}/{node.id}/tick", node.id, "tick", every, False))
         return timers

@@ -91,7 +91,7 @@ def _entry_port(node: PlannedNode) -> str:
         return node.manifest.in_ports[0].name
     if node.manifest.has_webhook:
         return "webhook"
-    if node.component.fires_on_start:
+    if node.traits.fires_on_start:
         return "start"
     if node.manifest.ticks:
         return "tick"

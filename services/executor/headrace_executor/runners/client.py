@@ -1,0 +1,177 @@
+"""What the executor asks of a runner, over RPC."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import orjson
+from headrace.runner.v1 import runner_pb2 as data_pb
+from headrace.runner.v1 import runner_service_pb2 as pb
+from headrace.runner.v1 import runner_service_pb2_grpc as rpc
+from headrace_core import schedules
+from headrace_core.expressions import Json
+from headrace_core.schedules import Schedule
+from headrace_runtime.failures import Failure, error_of
+from headrace_runtime.rpc import Channel
+
+from headrace_executor.context import StepContext
+from headrace_executor.runners.encoding import failure_from_proto
+
+VerbName = Literal["receive", "tick", "start", "stop", "reconcile", "signal", "test"]
+
+_VERBS: Mapping[VerbName, data_pb.Verb.ValueType] = {
+    "receive": data_pb.VERB_RECEIVE,
+    "tick": data_pb.VERB_TICK,
+    "start": data_pb.VERB_START,
+    "stop": data_pb.VERB_STOP,
+    "reconcile": data_pb.VERB_RECONCILE,
+    "signal": data_pb.VERB_SIGNAL,
+    "test": data_pb.VERB_TEST,
+}
+_NAMES: Mapping[data_pb.Verb.ValueType, VerbName] = {number: name for name, number in _VERBS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What the engine has to know of a component."""
+
+    fires_on_start: bool
+    answers_caller: bool
+    hears_errors: bool
+    has_schedule: bool
+    verbs: frozenset[VerbName]
+    transforms: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What a call came back with."""
+
+    failure: Failure | None
+    happened: bool | None
+
+
+class RunnerClient:
+    """One runner. Failures of components are raised as the errors that they were."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._stub = rpc.RunnerServiceStub(channel)
+
+    async def describe(self, root: str, timeout: float) -> Description:
+        answer = await self._stub.DescribeComponent(pb.DescribeComponentRequest(root=root), timeout=timeout)
+        if answer.HasField("failure"):
+            raise error_of(failure_from_proto(answer.failure))
+        return Description(
+            fires_on_start=answer.fires_on_start,
+            answers_caller=answer.answers_caller,
+            hears_errors=answer.hears_errors,
+            has_schedule=answer.has_schedule,
+            verbs=frozenset(_NAMES[verb] for verb in answer.verbs if verb in _NAMES),
+            transforms=frozenset(answer.transforms),
+        )
+
+    async def schedule(self, root: str, properties: Mapping[str, Json], timeout: float) -> tuple[Schedule | None, bool]:
+        """When a node is called, and whether at the start too."""
+        request = pb.ScheduleNodeRequest(root=root, properties=orjson.dumps(dict(properties)))
+        answer = await self._stub.ScheduleNode(request, timeout=timeout)
+        if answer.HasField("failure"):
+            raise error_of(failure_from_proto(answer.failure))
+        found = schedules.from_json(orjson.loads(answer.schedule)) if answer.schedule else None
+        return found, answer.immediate
+
+    async def transform(self, root: str, name: str, value: Json, timeout: float) -> Json:
+        request = pb.TransformValueRequest(root=root, name=name, value=orjson.dumps(value))
+        answer = await self._stub.TransformValue(request, timeout=timeout)
+        if answer.HasField("failure"):
+            raise error_of(failure_from_proto(answer.failure))
+        return cast("Json", orjson.loads(answer.value))
+
+    async def invoke(
+        self,
+        call_id: str,
+        root: str,
+        verb: VerbName,
+        context: StepContext,
+        known_sheets: Collection[str],
+        timeout: float,
+    ) -> Returned | None:
+        """Call a component and apply what it did to its context. None: nothing was called, the sheet is missing."""
+        step = _step(context, with_sheet=context.plan.key not in known_sheets)
+        request = pb.InvokeRequest(call_id=call_id, root=root, verb=_VERBS[verb], step=step)
+        answer = await self._stub.Invoke(request, timeout=timeout)
+        if answer.lacks_sheet:
+            return None
+        await _apply(answer.effects, context)
+        return Returned(
+            failure_from_proto(answer.failure) if answer.HasField("failure") else None,
+            answer.happened if answer.HasField("happened") else None,
+        )
+
+    async def cancel(self, call_id: str, timeout: float) -> None:
+        await self._stub.CancelCall(pb.CancelCallRequest(call_id=call_id), timeout=timeout)
+
+    async def beat(self, timeout: float) -> None:
+        await self._stub.Beat(pb.BeatRequest(), timeout=timeout)
+
+
+def _step(context: StepContext, *, with_sheet: bool) -> data_pb.Step:
+    plan, node = context.plan, context.node
+    step = data_pb.Step(
+        tenant_id=context.tenant_id,
+        flow_id=context.flow_id,
+        flow_name=context.flow_name,
+        node_id=context.node_id,
+        component_type=context.component_type,
+        label=context.label,
+        run_id=context.run_id,
+        correlation_id=context.correlation_id,
+        step_id=context.step_id,
+        attempt=context.attempt,
+        port=context.port,
+        content=orjson.dumps(context.content),
+        properties=orjson.dumps(dict(context.properties)),
+        out_ports=node.out_ports,
+        any_out_port=context.sends_anywhere,
+        webhook_base=context.webhook_base,
+        sheet_id=plan.key,
+        messages=[
+            data_pb.Arrived(
+                port=port,
+                content=orjson.dumps(each.content),
+                node_id=each.node_id,
+                out_port=each.port,
+                correlation_id=each.correlation_id,
+            )
+            for port, arrived in context.messages.items()
+            for each in arrived
+        ],
+    )
+    step.now.FromDatetime(context.now)
+    if with_sheet:
+        step.sheet.CopyFrom(
+            data_pb.FlowSheet(
+                descriptor_json=orjson.dumps(dict(plan.descriptor)),
+                custom_fields=orjson.dumps(dict(plan.custom_fields)),
+            )
+        )
+    return step
+
+
+async def _apply(effects: data_pb.Effects, context: StepContext) -> None:
+    """Do in the step's name what the component did; what it may not do is refused here as well."""
+    for line in effects.logs:
+        level = line.level if line.level in ("debug", "info", "warning", "error") else "info"
+        context.log(orjson.loads(line.message), cast("Literal['debug', 'info', 'warning', 'error']", level))
+    for output in effects.outputs:
+        await context.send_json(orjson.loads(output.content), output.port)
+    if effects.HasField("response"):
+        response = effects.response
+        await context.response(orjson.loads(response.body), response.status, dict(response.headers))
+    if effects.HasField("call"):
+        await context.call_flow(effects.call.flow_id, effects.call.node_id, orjson.loads(effects.call.content))
+    for answer in effects.answers:
+        await context.answer_call(orjson.loads(answer))
+    if effects.stops_flow:
+        await context.stop_flow()

@@ -1,0 +1,248 @@
+"""The runners of one executor: started when a step needs one, kept warm, few enough, ended when nobody needs them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import shutil
+import tempfile
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from headrace_core.clock import Clock
+from headrace_core.errors import HeadraceError, NotFound
+from headrace_core.expressions import Json
+from headrace_core.schedules import Schedule
+from headrace_runtime.egress import EgressPolicy
+from headrace_runtime.metrics import Metrics
+from headrace_runtime.sqlite import lock_directory
+from headrace_sdk.errors import TransientError
+
+from headrace_executor.context import StepContext
+from headrace_executor.ports import BundleSource
+from headrace_executor.retry import CutShort
+from headrace_executor.runners.bundles import Bundles
+from headrace_executor.runners.client import Description, VerbName
+from headrace_executor.runners.process import NotCalled, Runner
+from headrace_executor.settings import RunnerSettings
+
+LOOK_SECONDS = 1.0
+WORN_OUT = 0.8  # of the processor time that a process gets
+
+MAX_SUSPECTS = 10_000
+TRIES = 3
+
+
+class Key(NamedTuple):
+    """What a process is there for."""
+
+    tenant_id: str
+    bundle_id: str
+    is_for_suspects: bool = False
+    """True for the one that takes steps one at a time, each of which was under way when another process ended."""
+
+
+class Runners:
+    """Finds or starts the process for a bundle and a tenant. Nothing is started before `running`."""
+
+    def __init__(
+        self, source: BundleSource, settings: RunnerSettings, policy: EgressPolicy, clock: Clock, metrics: Metrics
+    ) -> None:
+        self.settings = settings
+        self._source = source
+        self._policy = policy
+        self._clock = clock
+        self._bundles: Bundles | None = None
+        self._folder = Path()
+        self._runners: dict[Key, Runner] = {}
+        self._living: set[Runner] = set()  # those that only finish their calls included
+        self._starting: dict[Key, asyncio.Task[Runner]] = {}
+        self._going: set[asyncio.Task[None]] = set()
+        self._suspects: OrderedDict[str, None] = OrderedDict()
+        self._numbers = itertools.count(1)
+        self._moved = asyncio.Condition()
+        self._started = metrics.counter("headrace_runner_starts_total", "Processes started for published components.")
+        metrics.follow(
+            "headrace_runners", "Processes that host published components.", lambda: len(self._living), kind="gauge"
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Host components while the block runs; when it ends, every process does."""
+        async with AsyncExitStack() as stack:
+            # Addresses of sockets are short, so these folders are not where the data is.
+            self._folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="headrace-"))
+            stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            kept = self.settings.bundle_folder
+            if kept is not None:
+                stack.enter_context(lock_directory(kept))
+            self._bundles = Bundles(kept or self._folder / "bundles", self._source, self.settings.bundle_bytes)
+            stack.push_async_callback(self._bundles.close)
+            looking = asyncio.create_task(self._look())
+            try:
+                yield
+            finally:
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
+                await self._stop_all()
+
+    # What others ask for.
+
+    async def invoke(self, key: Key, root: str, verb: VerbName, context: StepContext, timeout: float) -> bool | None:
+        """Call a component; see `Runner.invoke`. Raises TransientError when no process can be had.
+
+        When a process ends, nobody knows which of its steps did that. Each of them is a suspect from then on and is
+        called where it is alone, so that it can end nothing but itself; once it comes through, it is one no more.
+        """
+        step_id = context.step_id
+        if step_id in self._suspects:
+            key = key._replace(is_for_suspects=True)
+        try:
+            happened = await self._invoke(key, root, verb, context, timeout)
+        except CutShort:
+            self._suspects[step_id] = None
+            if len(self._suspects) > MAX_SUSPECTS:
+                self._suspects.popitem(last=False)
+            raise
+        self._suspects.pop(step_id, None)
+        return happened
+
+    async def _invoke(self, key: Key, root: str, verb: VerbName, context: StepContext, timeout: float) -> bool | None:
+        for _ in range(TRIES - 1):
+            with contextlib.suppress(NotCalled):
+                async with self._lease(key) as runner:
+                    return await runner.invoke(root, verb, context, timeout)
+        async with self._lease(key) as runner:
+            return await runner.invoke(root, verb, context, timeout)
+
+    async def describe(self, key: Key, root: str) -> Description:
+        """What a component is. Raises what loading it raises."""
+        async with self._lease(key) as runner:
+            return await runner.ask(lambda client: client.describe(root, self._patience))
+
+    async def schedule(self, key: Key, root: str, properties: Mapping[str, Json]) -> tuple[Schedule | None, bool]:
+        """When a node with these properties is called, and whether at the start too."""
+        async with self._lease(key) as runner:
+            return await runner.ask(lambda client: client.schedule(root, properties, self._patience))
+
+    async def transform(self, key: Key, root: str, name: str, value: Json) -> Json:
+        """The value as a transform of a component leaves it."""
+        async with self._lease(key) as runner:
+            return await runner.ask(lambda client: client.transform(root, name, value, self._patience))
+
+    @property
+    def pids(self) -> Mapping[Key, int]:
+        """The processes that are there."""
+        return {key: runner.pid for key, runner in self._runners.items()}
+
+    @property
+    def _patience(self) -> float:
+        return self.settings.hang_after.total_seconds()
+
+    # Having one.
+
+    @asynccontextmanager
+    async def _lease(self, key: Key) -> AsyncIterator[Runner]:
+        runner = await self._runner(key)
+        try:
+            with runner.using():
+                yield runner
+        finally:
+            if runner.is_retiring and not runner.in_use:
+                self._let_go(runner)
+            async with self._moved:
+                self._moved.notify_all()
+
+    async def _runner(self, key: Key) -> Runner:
+        found = self._runners.get(key)
+        if found is not None and found.is_alive and not found.is_retiring:
+            return found
+        task = self._starting.get(key)
+        if task is None:
+            task = asyncio.create_task(self._start(key))
+            self._starting[key] = task
+            task.add_done_callback(lambda _: self._starting.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _start(self, key: Key) -> Runner:
+        if self._bundles is None:
+            raise TransientError("This executor is not running yet: no component can be hosted.")
+        former = self._runners.pop(key, None)
+        if former is not None and not former.in_use:
+            self._let_go(former)
+        tenant, bundle_id, is_for_suspects = key
+        await self._make_room()
+        number = next(self._numbers)
+        try:
+            in_use = {each.bundle_id for each in [*self._runners, *self._starting]}
+            bundle = await self._bundles.folder(bundle_id, in_use)
+        except NotFound:
+            raise
+        except HeadraceError as error:
+            raise TransientError(f"The bundle {bundle_id[:12]} cannot be had: {error}") from error
+        name = f"bundle {bundle_id[:12]} of {tenant}"
+        settings = replace(self.settings, calls=1) if is_for_suspects else self.settings
+        runner = Runner(name, bundle, self._folder / str(number), settings, self._policy, self._clock)
+        await runner.start()
+        self._started.inc()
+        self._living.add(runner)
+        self._runners[key] = runner
+        return runner
+
+    async def _make_room(self) -> None:
+        """Wait until one more process may be there, and end one that is idle if that helps."""
+        try:
+            async with asyncio.timeout(self.settings.start_within.total_seconds()), self._moved:
+                while len(self._living) + len(self._starting) > self.settings.most:
+                    idle = [(each.last_used, key) for key, each in self._runners.items() if not each.in_use]
+                    if idle:
+                        self._let_go(self._runners.pop(min(idle)[1]))
+                    else:
+                        await self._moved.wait()
+        except TimeoutError:
+            raise TransientError(
+                f"All {self.settings.most} processes for published components are busy (HEADRACE_RUNNERS)."
+            ) from None
+
+    # Letting go.
+
+    async def _look(self) -> None:
+        """End what is idle or worn out."""
+        worn_out = WORN_OUT * self.settings.cpu.total_seconds()
+        while True:
+            await self._clock.sleep(LOOK_SECONDS)
+            idle_since = self._clock.monotonic() - self.settings.idle.total_seconds()
+            for key, runner in list(self._runners.items()):
+                is_idle = not runner.in_use and runner.last_used < idle_since
+                if is_idle or runner.is_retiring or not runner.is_alive or runner.cpu_seconds() > worn_out:
+                    del self._runners[key]
+                    runner.is_retiring = True
+                    if not runner.in_use:
+                        self._let_go(runner)
+            async with self._moved:
+                self._moved.notify_all()
+
+    def _let_go(self, runner: Runner) -> None:
+        if runner not in self._living:
+            return
+        self._living.discard(runner)
+        task = asyncio.create_task(runner.stop("nobody needs it"))
+        self._going.add(task)
+        task.add_done_callback(self._going.discard)
+
+    async def _stop_all(self) -> None:
+        starting = list(self._starting.values())
+        for task in starting:
+            task.cancel()
+        await asyncio.gather(*starting, return_exceptions=True)
+        runners, self._living = self._living, set()
+        self._runners.clear()
+        async with asyncio.TaskGroup() as tasks:
+            for runner in runners:
+                tasks.create_task(runner.stop("the executor stops"))
+        await asyncio.gather(*self._going, return_exceptions=True)

@@ -1,0 +1,92 @@
+"""A runner: `python -m headrace_runner`, with its orders as the first line of its standard input.
+
+It ends when that input ends, which it does when the executor is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import uvloop
+from headrace_runtime import rpc
+from headrace_runtime.egress import Egress, EgressPolicy, EgressResponse
+from headrace_runtime.egress.door import DoorToWeb, Way
+
+from headrace_runner import confinement, output
+from headrace_runner.calls import Calls
+from headrace_runner.clients import HostClient
+from headrace_runner.loading import Bundle
+from headrace_runner.orders import Orders, read_orders
+from headrace_runner.servicer import RunnerServicer
+
+MAX_MESSAGE_BYTES = 128 * 1024 * 1024
+LIMITS = rpc.ServerLimits(
+    max_message_bytes=MAX_MESSAGE_BYTES,
+    max_connection_age=timedelta(days=20),
+    notice=timedelta(0),
+    grace=timedelta(seconds=1),
+)
+
+logger = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Serve until the executor is gone."""
+    orders = read_orders(sys.stdin.buffer.readline())
+    confinement.die_with_parent(orders.parent)
+    threading.Thread(target=_end_with_input, daemon=True, name="end-with-input").start()
+    output.bound(orders.output_bytes)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+        loop.run(_serve(orders))
+
+
+async def _serve(orders: Orders) -> None:
+    policy = EgressPolicy(allow_private=orders.allow_private, allowed_networks=orders.networks)
+    async with AsyncExitStack() as stack:
+        egress = await stack.enter_async_context(Egress(policy))
+        host = HostClient(await stack.enter_async_context(rpc.dial(orders.host, max_message_bytes=MAX_MESSAGE_BYTES)))
+        calls = Calls(Bundle(orders.bundle), DoorToWeb(_way(egress)))
+        servicer = RunnerServicer(calls, host)
+        await stack.enter_async_context(rpc.serve(orders.listen, servicer.register, limits=LIMITS))
+        _confine(orders)
+        await host.report_ready()
+        await asyncio.Event().wait()  # the executor ends this process
+
+
+def _confine(orders: Orders) -> None:
+    """From here on the limits hold. What the runner needs for itself is there; no component is loaded yet."""
+    confinement.limit(
+        memory_bytes=orders.memory_bytes,
+        cpu_seconds=orders.cpu_seconds,
+        open_files=orders.open_files,
+        file_bytes=orders.file_bytes,
+    )
+    if not confinement.forbid():
+        logger.warning("This kernel takes no filter of system calls: components may start processes.")
+
+
+def _way(egress: Egress) -> Way:
+    async def send(
+        method: str, url: str, headers: Sequence[tuple[str, str]], content: bytes, timeout: timedelta
+    ) -> EgressResponse:
+        return await egress.request(method, url, headers, content or None, timeout=timeout.total_seconds())
+
+    return send
+
+
+def _end_with_input() -> None:
+    """Whatever else happens here, nobody outlives the executor."""
+    while os.read(0, 4096):
+        pass
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

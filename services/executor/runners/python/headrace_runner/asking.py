@@ -1,0 +1,186 @@
+"""What a component asks of the executor while it is called, as the SDK shows it. The wire is in `clients.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal, Protocol, cast
+
+import orjson
+from headrace_core import Json
+from headrace_sdk.context import Condition, FileInfo, JsonObject
+from headrace_sdk.errors import CancelError
+
+RoomName = Literal["node", "flow", "service", "run"]
+
+
+class Ask(Protocol):
+    """Asks for one call. Everything raises what the executor answers with, as its own class."""
+
+    async def state(self, room: RoomName, verb: str, key: str, value: Json) -> Json: ...
+
+    async def store(self, verb: str, **arguments: Json) -> Json: ...
+
+    async def file(
+        self, verb: str, file_id: str, *, filename: str | None, content_type: str | None, content: bytes
+    ) -> tuple[Json, bytes]: ...
+
+    async def outputs(self, outputs: Sequence[tuple[str, bytes]]) -> None: ...
+
+    async def set_timeout(self, content: bytes, due: datetime) -> str: ...
+
+    async def clear_timeout(self, timeout_id: str) -> None: ...
+
+    async def acquire_lock(self, name: str, ttl: timedelta, retry_delay: float, retries: int) -> str: ...
+
+    async def extend_lock(self, name: str, handle: str, ttl: timedelta) -> None: ...
+
+    async def release_lock(self, name: str, handle: str) -> None: ...
+
+
+class HostState:
+    """Implements `headrace_sdk.State`."""
+
+    def __init__(self, ask: Ask, room: RoomName) -> None:
+        self._ask = ask
+        self._room = room
+
+    async def get(self, key: str, default: Json = None) -> Json:
+        found = cast("list[Json]", await self._ask.state(self._room, "get", key, None))
+        return found[0] if found else default
+
+    async def all(self) -> JsonObject:
+        return cast("JsonObject", await self._ask.state(self._room, "all", "", None))
+
+    async def set(self, key: str, value: Json) -> None:
+        await self._ask.state(self._room, "set", key, value)
+
+    async def unset(self, key: str) -> None:
+        await self._ask.state(self._room, "unset", key, None)
+
+    async def clear(self) -> None:
+        await self._ask.state(self._room, "clear", "", None)
+
+    async def inc(self, key: str, by: int | float = 1) -> int | float:
+        return cast("int | float", await self._ask.state(self._room, "inc", key, by))
+
+    async def add_to_set(self, key: str, value: Json) -> list[Json]:
+        return cast("list[Json]", await self._ask.state(self._room, "add", key, value))
+
+    async def remove_from_set(self, key: str, value: Json) -> list[Json]:
+        return cast("list[Json]", await self._ask.state(self._room, "remove", key, value))
+
+
+class HostStores:
+    """Implements `headrace_sdk.Stores`."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    async def list_stores(self) -> list[JsonObject]:
+        return cast("list[JsonObject]", await self._ask.store("list_stores"))
+
+    async def create_store(self, name: str) -> JsonObject:
+        return cast("JsonObject", await self._ask.store("create_store", name=name))
+
+    async def get(self, store_id: str, key: str) -> JsonObject | None:
+        return cast("JsonObject | None", await self._ask.store("get", store_id=store_id, key=key))
+
+    async def set(self, store_id: str, key: str, value: Json) -> JsonObject:
+        return cast("JsonObject", await self._ask.store("set", store_id=store_id, key=key, value=value))
+
+    async def remove(self, store_id: str, key: str) -> bool:
+        return bool(await self._ask.store("remove", store_id=store_id, key=key))
+
+    async def clear(self, store_id: str) -> int:
+        return cast("int", await self._ask.store("clear", store_id=store_id))
+
+    async def find(
+        self,
+        store_id: str,
+        pattern: str | None = None,
+        query: Sequence[Condition] | None = None,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> list[JsonObject]:
+        asked: list[Json] = [
+            {"field": each.field, "operator": each.operator, "value": each.value} for each in query or ()
+        ]
+        found = await self._ask.store(
+            "find", store_id=store_id, pattern=pattern, query=asked, offset=offset, limit=limit
+        )
+        return cast("list[JsonObject]", found)
+
+    async def listen(self, store_id: str, events: Sequence[str]) -> None:
+        await self._ask.store("listen", store_id=store_id, events=list(events))
+
+    async def unlisten(self, store_id: str) -> None:
+        await self._ask.store("unlisten", store_id=store_id)
+
+
+class HostFiles:
+    """Implements `headrace_sdk.Files`."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    async def save(self, filename: str, content: bytes, content_type: str | None = None) -> FileInfo:
+        return await self._written("save", "", content, filename, content_type)
+
+    async def replace(
+        self, file_id: str, content: bytes, *, filename: str | None = None, content_type: str | None = None
+    ) -> FileInfo:
+        return await self._written("replace", file_id, content, filename, content_type)
+
+    async def load(self, file_id: str) -> bytes:
+        _, content = await self._ask.file("load", file_id, filename=None, content_type=None, content=b"")
+        return content
+
+    async def info(self, file_id: str) -> FileInfo:
+        return await self._written("info", file_id, b"", None, None)
+
+    async def remove(self, file_id: str) -> None:
+        await self._ask.file("remove", file_id, filename=None, content_type=None, content=b"")
+
+    async def _written(
+        self, verb: str, file_id: str, content: bytes, filename: str | None, content_type: str | None
+    ) -> FileInfo:
+        answer, _ = await self._ask.file(
+            verb, file_id, filename=filename, content_type=content_type, content=bytes(content)
+        )
+        found = cast("JsonObject", answer)
+        return FileInfo(
+            file_id=str(found["file_id"]),
+            filename=str(found["filename"]),
+            size_bytes=cast("int", found["size_bytes"]),
+            content_type=str(found["content_type"]),
+            sha256=str(found["sha256"]),
+        )
+
+
+class HostLock:
+    """Implements `headrace_sdk.Lock`."""
+
+    def __init__(self, ask: Ask, name: str) -> None:
+        self._ask = ask
+        self._name = name
+        self._handle = ""
+
+    async def acquire(self, ttl: timedelta, retry_delay: float, retries: int) -> None:
+        """Wait for the lock. Raises `LockUnavailable`."""
+        self._handle = await self._ask.acquire_lock(self._name, ttl, retry_delay, retries)
+
+    async def extend(self, ttl: timedelta) -> None:
+        await self._ask.extend_lock(self._name, self._handle, ttl)
+
+    async def release(self) -> None:
+        """Give it back."""
+        await self._ask.release_lock(self._name, self._handle)
+
+
+def as_json(value: Json, what: str) -> bytes:
+    """The value for the wire. Raises `CancelError` for what is no JSON."""
+    try:
+        return orjson.dumps(value)
+    except (TypeError, RecursionError) as error:
+        raise CancelError(f"Only JSON can be kept or sent, and {what} is none: {error}.") from None

@@ -1,0 +1,134 @@
+"""Calls of components: each in a task of its own, and ended when the executor says so. It bounds their number too."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from headrace_core import Json, schedules
+from headrace_core.errors import BadRequest, Unsupported
+from headrace_runtime.failures import Failure, failure_of
+from headrace_sdk import Component
+from headrace_sdk.context import Http
+from headrace_sdk.errors import ComponentError
+
+from headrace_runner import output
+from headrace_runner.asking import Ask
+from headrace_runner.context import Done, RunnerContext, Told
+from headrace_runner.loading import Bundle
+
+VerbName = Literal["receive", "tick", "start", "stop", "reconcile", "signal", "test"]
+VERBS: tuple[VerbName, ...] = ("receive", "tick", "start", "stop", "reconcile", "signal", "test")
+
+LONGEST_TRACE = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What the engine has to know of a component."""
+
+    fires_on_start: bool
+    answers_caller: bool
+    hears_errors: bool
+    has_schedule: bool
+    verbs: tuple[VerbName, ...]
+    transforms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a call."""
+
+    done: Done
+    failure: Failure | None = None
+    happened: bool | None = None
+
+
+class Calls:
+    """The calls of one runner."""
+
+    def __init__(self, bundle: Bundle, http: Http) -> None:
+        self._bundle = bundle
+        self._http = http
+        self._tasks: dict[str, asyncio.Task[object]] = {}
+
+    @property
+    def count(self) -> int:
+        return len(self._tasks)
+
+    def describe(self, root: str) -> Description:
+        """Load a component and look at it. Raises what loading raises."""
+        component = self._bundle.component(root)
+        return Description(
+            fires_on_start=bool(component.fires_on_start),
+            answers_caller=bool(component.answers_caller),
+            hears_errors=bool(component.hears_errors),
+            has_schedule=_overrides(component, "schedule"),
+            verbs=tuple(verb for verb in VERBS if _overrides(component, verb)),
+            transforms=tuple(sorted(component.transforms)),
+        )
+
+    def schedule(self, root: str, properties: Mapping[str, Json]) -> tuple[Json, bool]:
+        """When a node with these properties is called, as it is stored, and whether at the start too."""
+        component = self._bundle.component(root)
+        found = component.schedule(properties)
+        stored: Json = None if found is None else schedules.to_json(found)
+        return stored, bool(component.fire_immediately(properties))
+
+    def transform(self, root: str, name: str, value: Json) -> Json:
+        """The value as a transform of the component leaves it."""
+        found = self._bundle.component(root).transforms.get(name)
+        if found is None:
+            raise BadRequest(f"{root} has no transform {name}.")
+        return found(value)
+
+    async def invoke(self, call_id: str, root: str, verb: VerbName, told: Told, ask: Ask) -> Result:
+        """Call a component. What it raises is in the result; only a cancelled call raises."""
+        task = asyncio.current_task()
+        if task is None or call_id in self._tasks:
+            raise BadRequest("A call has one id, and no other call has it.")
+        self._tasks[call_id] = task
+        try:
+            return await self._invoke(root, verb, RunnerContext(told, ask, self._http))
+        finally:
+            del self._tasks[call_id]
+
+    async def cancel(self, call_id: str) -> None:
+        """End a call and wait until nothing of it runs any more. Unknown ones do no harm."""
+        task = self._tasks.get(call_id)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _invoke(self, root: str, verb: VerbName, context: RunnerContext) -> Result:
+        token = output.of_the_call.set(lambda line: context.log(line, "debug"))
+        try:
+            happened = await self._method(root, verb)(context)
+            return Result(context.done, happened=happened if verb == "reconcile" else None)
+        except Exception as error:
+            if not isinstance(error, ComponentError):
+                context.log(self._trace(error), "error")
+            return Result(Done(logs=context.done.logs), failure_of(error))
+        finally:
+            output.of_the_call.reset(token)
+
+    def _method(self, root: str, verb: VerbName) -> Callable[[RunnerContext], Awaitable[bool | None]]:
+        component = self._bundle.component(root)
+        found: Callable[[RunnerContext], Awaitable[bool | None]] | None = getattr(component, verb, None)
+        if found is None:
+            raise Unsupported(f"{root} has no method {verb}.")
+        return found
+
+    def _trace(self, error: Exception) -> str:
+        """Where in the bundle it happened."""
+        own = str(self._bundle.folder)
+        frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename.startswith(own)]
+        places = [f"{each.filename[len(own) + 1 :]}, line {each.lineno}, in {each.name}" for each in frames[-10:]]
+        return f"{type(error).__name__} at {' > '.join(places) or 'a place outside the bundle'}"[:LONGEST_TRACE]
+
+
+def _overrides(component: Component, name: str) -> bool:
+    return getattr(type(component), name, None) is not getattr(Component, name, None)

@@ -1,0 +1,60 @@
+"""Components of an unpacked bundle, loaded by their folders under names of their own.
+
+The bundle is the package `headrace_bundle`: `acme/mail/core/Send/component.py` is
+`headrace_bundle.acme.mail.core.Send.component`, so modules of the bundle reach each other by relative imports. Nothing
+is put on the path of the process and nothing is written into the folder.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path, PurePosixPath
+from types import ModuleType
+
+from headrace_core.errors import BadRequest
+from headrace_sdk import Component
+
+PACKAGE = "headrace_bundle"
+
+
+class Bundle:
+    """The components of a folder, each made once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._components: dict[str, Component] = {}
+        self.folder = folder.resolve()
+        sys.dont_write_bytecode = True
+        package = ModuleType(PACKAGE)
+        package.__path__ = [str(self.folder)]
+        package.__spec__ = ModuleSpec(PACKAGE, None, is_package=True)
+        sys.modules[PACKAGE] = package
+
+    def component(self, root: str) -> Component:
+        """The component in the folder `root` of the bundle. Raises what its module raises, or BadRequest."""
+        if root not in self._components:
+            self._components[root] = _own_class(self._module(root), root)()
+        return self._components[root]
+
+    def _module(self, root: str) -> ModuleType:
+        parts = PurePosixPath(root).parts
+        file = self.folder.joinpath(*parts, "component.py")
+        if not parts or not all(_is_name(part) for part in parts) or not file.is_file():
+            raise BadRequest(f"There is no {root}/component.py in the bundle.")
+        return importlib.import_module(".".join((PACKAGE, *parts, "component")))
+
+
+def _own_class(module: ModuleType, root: str) -> type[Component]:
+    own = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Component) and value.__module__ == module.__name__
+    ]
+    if len(own) != 1:
+        raise BadRequest(f"{root}/component.py defines {len(own)} components instead of one.")
+    return own[0]
+
+
+def _is_name(part: str) -> bool:
+    return part not in ("", "..", ".") and "." not in part and "/" not in part

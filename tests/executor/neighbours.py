@@ -1,0 +1,122 @@
+"""Stores, files and locks for an executor of a test: the SDK's own, behind the ports that other services keep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from headrace_core.clock import TestClock
+from headrace_core.errors import AlreadyExists, NotFound
+from headrace_core.expressions import Json
+from headrace_executor.ports import Lease, StoredFile
+from headrace_sdk.context import Condition, FileInfo
+from headrace_sdk.errors import CancelError
+from headrace_sdk.testing.memory import MemoryFiles, MemoryStores
+
+from .platform import NotedTimers
+
+Record = dict[str, Json]
+
+
+class MemoryStoreService:
+    """Keeps `ports.DataStores` for one tenant."""
+
+    def __init__(self) -> None:
+        self.stores = MemoryStores(TestClock())
+
+    async def list_stores(self, tenant_id: str) -> list[Record]:
+        return await self.stores.list_stores()
+
+    async def create_store(self, tenant_id: str, name: str) -> Record:
+        try:
+            return await self.stores.create_store(name)
+        except CancelError:
+            raise AlreadyExists(f"There is a store {name}.") from None
+
+    async def get(self, tenant_id: str, store_id: str, key: str) -> Record | None:
+        return await self.stores.get(store_id, key) if store_id in self.stores.records else None
+
+    async def set(self, tenant_id: str, store_id: str, key: str, value: Json, request_id: str) -> Record:
+        return await self.stores.set(store_id, key, value)
+
+    async def remove(self, tenant_id: str, store_id: str, key: str) -> bool:
+        return await self.stores.remove(store_id, key)
+
+    async def clear(self, tenant_id: str, store_id: str) -> int:
+        return await self.stores.clear(store_id)
+
+    async def find(
+        self,
+        tenant_id: str,
+        store_id: str,
+        pattern: str,
+        conditions: Sequence[tuple[str, str, Json]],
+        offset: int,
+        limit: int,
+    ) -> list[Record]:
+        query = [Condition(field, operator, value) for field, operator, value in conditions]  # type: ignore[arg-type]
+        return await self.stores.find(store_id, pattern, query, offset, limit)
+
+    async def listen(self, tenant_id: str, store_id: str, flow_id: str, node_id: str, events: Sequence[str]) -> None:
+        await self.stores.listen(store_id, events)
+
+    async def unlisten(self, tenant_id: str, store_id: str, flow_id: str, node_id: str) -> None:
+        await self.stores.unlisten(store_id)
+
+
+class MemoryFileStore:
+    """Keeps `ports.FileStore` for one tenant."""
+
+    def __init__(self) -> None:
+        self.files = MemoryFiles()
+        self._ids: dict[str, str] = {}
+
+    async def save(self, tenant_id: str, file_id: str, filename: str, content: bytes, content_type: str) -> StoredFile:
+        if file_id in self._ids:
+            info = await self.files.replace(
+                self._ids[file_id], content, filename=filename, content_type=content_type or None
+            )
+        else:
+            info = await self.files.save(filename, content, content_type or None)
+            self._ids[file_id] = info.file_id
+        return _stored(file_id, info)
+
+    async def load(self, tenant_id: str, file_id: str) -> bytes:
+        return await self.files.load(self._known(file_id))
+
+    async def info(self, tenant_id: str, file_id: str) -> StoredFile:
+        return _stored(file_id, await self.files.info(self._known(file_id)))
+
+    async def remove(self, tenant_id: str, file_id: str) -> None:
+        await self.files.remove(self._known(file_id))
+
+    def _known(self, file_id: str) -> str:
+        if file_id not in self._ids:
+            raise NotFound("file", file_id)
+        return self._ids[file_id]
+
+
+class MemoryLocks(NotedTimers):
+    """Keeps `ports.Schedules` with locks: each has one holder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.holders: dict[str, str] = {}
+        self.released: list[str] = []
+
+    async def acquire_lock(self, name: str, holder: str, ttl: timedelta) -> Lease:
+        is_mine = self.holders.setdefault(name, holder) == holder
+        return Lease(is_mine, 1, datetime.now(UTC) + ttl)
+
+    async def extend_lock(self, name: str, holder: str, ttl: timedelta) -> None:
+        if self.holders.get(name) != holder:
+            raise NotFound("lock", name)
+
+    async def release_lock(self, name: str, holder: str) -> None:
+        if self.holders.get(name) == holder:
+            del self.holders[name]
+            self.released.append(name)
+
+
+def _stored(file_id: str, info: FileInfo) -> StoredFile:
+    return StoredFile(file_id, info.filename, info.size_bytes, info.content_type, info.sha256)
