@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import io
 import textwrap
-import zipfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from headrace_core.archives import write_archive
+from headrace_core.bundles import content_id
 from headrace_core.errors import NotFound
 from headrace_core.ids import new_id
 from headrace_executor.ports import PublishedComponent
-from headrace_executor.runners.bundles import content_id
 from headrace_sdk import Component
 
 PIECE = 64 * 1024
@@ -30,14 +28,8 @@ class Shelf:
     def put(self, files: Mapping[str, str | bytes]) -> str:
         """Keep a bundle; returns its content id."""
         contents = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path, content in contents.items():
-                archive.writestr(path, content)
-        bundle_id = content_id(
-            (path, hashlib.sha256(content).hexdigest(), len(content)) for path, content in contents.items()
-        )
-        self.archives[bundle_id] = packed.getvalue()
+        bundle_id = content_id(contents)
+        self.archives[bundle_id] = write_archive(contents)
         return bundle_id
 
     def publish(self, code: str, name: str = "Own", **manifest: Any) -> PublishedComponent:

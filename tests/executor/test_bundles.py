@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from headrace_core.bundles import content_id
 from headrace_core.errors import BadRequest, NotFound, TooLarge
-from headrace_executor.runners import bundles
-from headrace_executor.runners.bundles import Bundles, content_id
+from headrace_executor.runners.bundles import Bundles
 
 from .published import Shelf
 
@@ -41,15 +41,6 @@ async def test_nothing_in_a_bundle_can_be_written(tmp_path: Path) -> None:
     assert not [each for each in [folder, *folder.rglob("*")] if each.stat().st_mode & writable]
 
 
-def test_the_content_id_is_the_one_of_the_contract() -> None:
-    """Worked out by sha256sum: of "<sha256> <size> <path>" and a line feed for each file, ordered by path."""
-    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
-    found = content_id([("b", empty, 0), ("a", empty, 0)])
-
-    assert found == "5afa4597888d9990aca368730e8a3cfda71e9b442c1c147148a4c217892ad19e"
-
-
 async def test_what_is_not_the_bundle_is_not_used(tmp_path: Path) -> None:
     shelf = Shelf()
     good, other = shelf.put({"a": "a"}), shelf.put({"a": "b"})
@@ -65,31 +56,31 @@ async def test_what_is_not_the_bundle_is_not_used(tmp_path: Path) -> None:
     assert names_in(tmp_path) == set()
 
 
-@pytest.mark.parametrize(
-    "name", ["../out", "/etc/passwd", "a/../../out", "a\\b", "./a", "a//b", "link"], ids=lambda name: repr(name)
-)
-def test_nothing_is_unpacked_outside_of_its_folder(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["../out", "/etc/passwd", "link"])
+async def test_nothing_is_unpacked_outside_of_its_folder(tmp_path: Path, name: str) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         entry = zipfile.ZipInfo(name)
         entry.external_attr = (stat.S_IFLNK | 0o777) << 16 if name == "link" else 0
         archive.writestr(entry, "/etc/passwd")
-    file = tmp_path / "bundle.zip"
-    file.write_bytes(packed.getvalue())
+    shelf = Shelf()
+    bundle_id = content_id({name: b"/etc/passwd"})
+    shelf.archives[bundle_id] = packed.getvalue()
 
-    with pytest.raises(BadRequest, match="no plain file"):
-        bundles.unpack(file, tmp_path / "in")
-    assert sorted(each.name for each in tmp_path.iterdir() if each.name != "in") == ["bundle.zip"]
+    with pytest.raises(BadRequest, match=name):
+        await Bundles(tmp_path / "kept", shelf, LIMIT).folder(bundle_id)
+    assert names_in(tmp_path) == {"kept"}
+    assert names_in(tmp_path / "kept") == set()
 
 
-def test_an_archive_that_grows_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundles, "MAX_UNPACKED_BYTES", 1000)
-    file = tmp_path / "bundle.zip"
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a", bytes(2000))
+async def test_an_archive_that_does_not_end_is_not_read_to_its_end(tmp_path: Path) -> None:
+    class Endless(Shelf):
+        async def read(self, bundle_id: str) -> AsyncIterator[bytes]:
+            while True:
+                yield bytes(8 * 1024 * 1024)
 
     with pytest.raises(TooLarge):
-        bundles.unpack(file, tmp_path / "in")
+        await Bundles(tmp_path, Endless(), LIMIT).folder("0" * 64)
 
 
 async def test_a_download_that_breaks_leaves_nothing_and_is_tried_again(tmp_path: Path) -> None:

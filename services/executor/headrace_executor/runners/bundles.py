@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import shutil
-import stat
 import tempfile
-import zipfile
-from collections.abc import Collection, Iterable
-from pathlib import Path, PurePosixPath
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
+from headrace_core.archives import Limits, read_archive
+from headrace_core.bundles import content_id
 from headrace_core.errors import BadRequest, TooLarge, Unavailable
 
 from headrace_executor.ports import BundleSource
 
-MAX_FILES = 10_000
-MAX_ARCHIVE_BYTES = 256 * 1024 * 1024
-MAX_UNPACKED_BYTES = 512 * 1024 * 1024
-CHUNK = 1024 * 1024
+MIB = 1024 * 1024
+LIMITS = Limits(archive_bytes=64 * MIB, entry_bytes=64 * MIB, total_bytes=256 * MIB, entries=20_000, ratio=1_000)
+"""A service is published in parts, so the whole may be more than what fits into one upload."""
+
 FETCH_SECONDS = 120.0
-
-Member = tuple[str, str, int]
-"""Path, hex SHA-256 and size of a file."""
-
-
-def content_id(members: Iterable[Member]) -> str:
-    """The id of a bundle with these files; the contract is in `catalog_service.proto`."""
-    lines = sorted((path.encode(), f"{digest} {size} {path}\n") for path, digest, size in members)
-    return hashlib.sha256("".join(line for _, line in lines).encode()).hexdigest()
 
 
 class Bundles:
@@ -68,28 +58,32 @@ class Bundles:
 
     async def _fetch(self, bundle_id: str, place: Path, in_use: frozenset[str]) -> Path:
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".fetch-") as work:
-            archive, unpacked = Path(work, "bundle.zip"), Path(work, "unpacked")
-            try:
-                async with asyncio.timeout(FETCH_SECONDS):
-                    await self._download(bundle_id, archive)
-            except TimeoutError:
-                raise Unavailable(f"The bundle {bundle_id} did not arrive within {FETCH_SECONDS:g} s.") from None
-            found = await asyncio.to_thread(unpack, archive, unpacked)
-            if found != bundle_id:
-                raise BadRequest(f"What came for the bundle {bundle_id} is another one: {found}. It is not used.")
-            await asyncio.to_thread(_publish, unpacked, place)
+        try:
+            async with asyncio.timeout(FETCH_SECONDS):
+                archive = await self._download(bundle_id)
+        except TimeoutError:
+            raise Unavailable(f"The bundle {bundle_id} did not arrive within {FETCH_SECONDS:g} s.") from None
+        await asyncio.to_thread(self._unpack, bundle_id, archive, place)
         await asyncio.to_thread(self._make_room, in_use | {bundle_id})
         return place
 
-    async def _download(self, bundle_id: str, archive: Path) -> None:
-        size = 0
-        with archive.open("xb") as file:
-            async for chunk in self._source.read(bundle_id):
-                size += len(chunk)
-                if size > MAX_ARCHIVE_BYTES:
-                    raise TooLarge(f"The bundle {bundle_id} has more than {MAX_ARCHIVE_BYTES:,} bytes.")
-                file.write(chunk)
+    async def _download(self, bundle_id: str) -> bytes:
+        archive = bytearray()
+        async for chunk in self._source.read(bundle_id):
+            archive += chunk
+            if len(archive) > LIMITS.archive_bytes:
+                raise TooLarge(f"The bundle {bundle_id} has more than {LIMITS.archive_bytes:,} bytes.")
+        return bytes(archive)
+
+    def _unpack(self, bundle_id: str, archive: bytes, place: Path) -> None:
+        files = read_archive(archive, LIMITS)
+        found = content_id(files)
+        if found != bundle_id:
+            raise BadRequest(f"What came for the bundle {bundle_id} is another one: {found}. It is not used.")
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".new-") as work:
+            unpacked = Path(work, "unpacked")
+            _write(files, unpacked)
+            _publish(unpacked, place)
 
     def _make_room(self, kept: frozenset[str]) -> None:
         """Remove bundles, the longest unused first, until the rest fits."""
@@ -104,54 +98,16 @@ class Bundles:
                 _remove(each)
 
 
-def unpack(archive: Path, folder: Path) -> str:
-    """Unpack a zip archive into a new folder, read-only, and return its content id.
-
-    Raises BadRequest for an archive that is none or reaches out of its folder, TooLarge for one that grows too big.
-    """
-    members: list[Member] = []
-    left = MAX_UNPACKED_BYTES
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            entries = [each for each in opened.infolist() if not each.is_dir()]
-            if len(entries) > MAX_FILES:
-                raise TooLarge(f"The bundle has more than {MAX_FILES:,} files.")
-            for entry in entries:
-                path = _checked(entry)
-                target = folder / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                digest, size = _copy(opened, entry, target, left)
-                left -= size
-                members.append((path, digest, size))
-    except (zipfile.BadZipFile, FileExistsError, NotADirectoryError, NotImplementedError, EOFError) as error:
-        raise BadRequest(f"The bundle cannot be unpacked: {error}.") from None
-    return content_id(members)
-
-
-def _checked(entry: zipfile.ZipInfo) -> str:
-    path = PurePosixPath(entry.filename)
-    mode = entry.external_attr >> 16
-    is_odd = "\\" in entry.filename or "\0" in entry.filename or str(path) != entry.filename
-    if path.is_absolute() or ".." in path.parts or is_odd or (mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode)):
-        raise BadRequest(f"The bundle holds {entry.filename!r}, which is no plain file inside it.")
-    return entry.filename
-
-
-def _copy(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, left: int) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
-    with opened.open(entry) as source, target.open("xb") as file:
-        while chunk := source.read(CHUNK):
-            size += len(chunk)
-            if size > left:
-                raise TooLarge(f"The bundle has more than {MAX_UNPACKED_BYTES:,} bytes when it is unpacked.")
-            digest.update(chunk)
-            file.write(chunk)
-    target.chmod(0o444)
-    return digest.hexdigest(), size
+def _write(files: Mapping[str, bytes], folder: Path) -> None:
+    folder.mkdir()
+    for path, content in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        target.chmod(0o444)
 
 
 def _publish(unpacked: Path, place: Path) -> None:
-    unpacked.mkdir(exist_ok=True)  # a bundle without files
     for folder, _, _ in os.walk(unpacked):
         if Path(folder) != unpacked:
             Path(folder).chmod(0o555)
