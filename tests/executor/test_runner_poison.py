@@ -190,21 +190,22 @@ async def test_a_component_that_does_not_let_go_ends_with_its_process(tmp_path: 
 
     class Own(Component):
         async def receive(self, context: Context) -> None:
-            await context.flow_state.add_to_set("pids", os.getpid())
             while context.attempt == 1:
                 try:
                     await asyncio.sleep(600)
                 except asyncio.CancelledError:
                     pass
-            await context.send_json(await context.flow_state.get("pids"))
+            await context.send_json(os.getpid())
     """
     put(flows, shelf.publish(code))
     settings = {"receive_timeout": timedelta(seconds=1), "retry_count": 1, "retry_first": timedelta(seconds=3)}
     async with platform(tmp_path, flows, shelf=shelf, runners=STRICT, **settings) as here:
-        detail = await run(here)
+        run_id, _ = await here.send("f1", "hook", {"method": "POST"})
+        [first] = here.app.runners.pids.values()
+        detail = await here.rest(run_id, within=30)
 
-    [[first, second]] = sent(detail)
-    assert first != second
+    assert sent(detail) != [first]
+    assert not exists(first)
 
 
 WAITING = """

@@ -8,8 +8,8 @@ from typing import Literal, Protocol, cast
 
 import orjson
 from headrace_core import Json
+from headrace_runtime.failures import PermanentError
 from headrace_sdk.context import Condition, FileInfo, JsonObject
-from headrace_sdk.errors import CancelError
 
 RoomName = Literal["node", "flow", "service", "run"]
 
@@ -179,8 +179,8 @@ class HostLock:
 
 
 def as_json(value: Json, what: str) -> bytes:
-    """The value for the wire. Raises `CancelError` for what is no JSON."""
+    """The value for the wire. Raises `PermanentError` for what is no JSON, which trying again does not mend."""
     try:
         return orjson.dumps(value)
     except (TypeError, RecursionError) as error:
-        raise CancelError(f"Only JSON can be kept or sent, and {what} is none: {error}.") from None
+        raise PermanentError(f"Only JSON can be kept or sent, and {what} is none: {error}.") from None
