@@ -1,0 +1,156 @@
+"""A component is published through the REST API, used, updated under a running flow, and its process killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from headrace_core.archives import write_archive
+
+from .process import Client, Process, wait_for
+from .test_flow_life import put
+
+WEBHOOK = "headrace.utils.http.Webhook"
+GREET = "acme.own.core.Greet"
+ROOT = "acme/own/core/Greet"
+MANIFEST = {
+    "name": GREET,
+    "description": "Waits for a file where it is told to, and greets.",
+    "inPorts": ["in"],
+    "outPorts": ["out"],
+    "properties": {"schema": {"type": "object", "properties": {"folder": {"type": "string"}}}},
+    "effect": "idempotent",
+}
+CODE = """
+import asyncio, os, pathlib
+from headrace_sdk import Component, Context
+
+class Greet(Component):
+    async def receive(self, context: Context) -> None:
+        folder = pathlib.Path(context.properties["folder"])
+        name = context.messages["in"][0].content["data"]["name"]
+        (folder / f"{name}.pid").write_text(str(os.getpid()))
+        while name.startswith("wait") and context.attempt == 1 and not (folder / f"{name}.go").exists():
+            await asyncio.sleep(0.02)
+        await context.flow_state.inc("greeted")
+        await context.send_json({"text": f"WORD {name}", "attempt": context.attempt, "pid": os.getpid()})
+"""
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    process = Process(tmp_path_factory.mktemp("published"), HEADRACE_RETRY_FIRST="200ms")
+    process.start()
+    client = process.client()
+    user = client.get("/user").json()["id"]
+    assert put(client, f"/users/{user}", {"vendor": ["acme"]}).status_code == 200
+    yield process
+    process.end(signal.SIGTERM)
+
+
+def publish(client: Client, word: str) -> None:
+    """Publish the component so that it greets with this word."""
+    files = {
+        f"{ROOT}/component.json": json.dumps(MANIFEST).encode(),
+        f"{ROOT}/component.py": CODE.replace("WORD", word).encode(),
+    }
+    handed_in = client.post(
+        "/components", content=write_archive(files), headers={"Content-Type": "application/octet-stream"}
+    )
+    assert handed_in.status_code == 200, handed_in.text
+    ticket = handed_in.json()["ticket"]
+    told = wait_for(lambda: client.get(f"/components/uploader/{ticket}").json(), 20)
+    assert not told.get("err"), told
+
+
+def descriptor(folder: Path) -> dict[str, Any]:
+    greet = {"type": GREET, "source": {"in": {"hook": ["trigger"]}}, "config": {"properties": {"folder": str(folder)}}}
+    return {"hook": {"type": WEBHOOK, "source": {}, "config": {}}, "greet": greet}
+
+
+def start(client: Client, flow_id: str, folder: Path) -> None:
+    made = put(client, f"/flows/{flow_id}", {"name": flow_id, "flow": descriptor(folder)})
+    assert made.status_code == 200, made.text
+    started = client.post(f"/flows/{flow_id}/coordinator", json={"command": "start"})
+    assert started.status_code == 200, started.text
+
+
+def send(client: Client, flow_id: str, name: str) -> str:
+    answer = client.post(f"/flows/{flow_id}/components/hook?enqueueOnly=true", json={"name": name})
+    assert answer.status_code < 300, answer.text
+    return str(answer.json()["runId"])
+
+
+def greeting(client: Client, run_id: str) -> dict[str, Any]:
+    """What the component of a run sent, once the run is over."""
+    run = wait_for(lambda: over(client.get(f"/runs/{run_id}").json()), 40)
+    assert run["state"] == "done", run
+    [found] = [
+        output["content"] for step in run["steps"] if step["componentId"] == "greet" for output in step["outputs"]
+    ]
+    return dict(found)
+
+
+def over(run: dict[str, Any]) -> dict[str, Any] | None:
+    return run if run["state"] in ("done", "failed", "cancelled", "quarantined") else None
+
+
+def pid_of(folder: Path, name: str) -> int:
+    """The process in which the call for this name is."""
+    return int(wait_for(lambda: (folder / f"{name}.pid").exists() and (folder / f"{name}.pid").read_text(), 20))
+
+
+@pytest.mark.system
+def test_a_published_component_is_used_updated_under_a_running_flow_and_outlives_its_process(
+    process: Process, tmp_path: Path
+) -> None:
+    client = process.client()
+    publish(client, "Hello")
+    start(client, "own", tmp_path)
+    first = greeting(client, send(client, "own", "ada"))
+    assert first["text"] == "Hello ada"
+    assert first["pid"] not in (process.pid, 0)
+
+    # Updated while a run is in the middle of the component.
+    waiting = send(client, "own", "wait-a")
+    assert pid_of(tmp_path, "wait-a") == first["pid"]
+    publish(client, "Salut")
+    assert greeting(client, send(client, "own", "bob"))["text"] == "Hello bob", "the flow keeps what it began with"
+    changed = put(client, "/flows/own?forceUpdate=true", {"flow": descriptor(tmp_path)})
+    assert changed.status_code == 200, changed.text
+    client.post("/flows/own/coordinator", json={"command": "stop"})
+    client.post("/flows/own/coordinator", json={"command": "start"})
+    second = greeting(client, send(client, "own", "cid"))
+    assert second["text"] == "Salut cid"
+    assert second["pid"] != first["pid"]
+    (tmp_path / "wait-a.go").touch()
+    assert greeting(client, waiting)["text"] == "Hello wait-a", "and so does the run"
+
+    # Killed while a run is in the middle of the component.
+    waiting = send(client, "own", "wait-b")
+    killed = pid_of(tmp_path, "wait-b")
+    os.kill(killed, signal.SIGKILL)
+    third = greeting(client, waiting)
+    assert (third["text"], third["attempt"]) == ("Salut wait-b", 2)
+    assert third["pid"] != killed
+
+
+@pytest.mark.system
+def test_runners_end_with_a_platform_that_is_killed_and_a_new_one_goes_on(process: Process, tmp_path: Path) -> None:
+    client = process.client()
+    publish(client, "Hello")
+    start(client, "kept", tmp_path)
+    run_id = send(client, "kept", "wait-c")
+    pid = pid_of(tmp_path, "wait-c")
+
+    process.end(signal.SIGKILL)
+    wait_for(lambda: not Path(f"/proc/{pid}").exists(), 10)
+    (tmp_path / "wait-c.go").touch()
+    process.start()
+
+    assert greeting(process.client(), run_id)["text"] == "Hello wait-c"
