@@ -149,14 +149,16 @@ async def test_a_runner_has_nothing_of_the_executors_environment(tmp_path: Path,
 
     class Own(Component):
         async def receive(self, context: Context) -> None:
-            await context.send_json([dict(os.environ), os.getcwd(), sorted(os.listdir())])
+            order = int(open("/proc/self/oom_score_adj").read())
+            await context.send_json([dict(os.environ), os.getcwd(), sorted(os.listdir()), order])
     """
     async with house(tmp_path, code) as here:
-        [[environment, folder, files]] = sent(await run(here, "bad"))
+        [[environment, folder, files, order]] = sent(await run(here, "bad"))
 
     assert set(environment) <= {"PATH", "HOME", "TMPDIR", "LANG", "TZ", "LC_CTYPE"}
     assert environment["HOME"] == folder
     assert files == []
+    assert order == 1000, "it goes before the executor where memory runs out for all"
     assert not await asyncio.to_thread(Path(folder).exists), "it goes with the process"
 
 

@@ -422,3 +422,40 @@ async def until(holds: Callable[[], object], within: float = 15.0) -> None:
     async with asyncio.timeout(within):
         while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("allow_private", [False, True])
+async def test_requests_of_a_published_component_obey_the_rules_of_egress(tmp_path: Path, allow_private: bool) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfine")
+        await writer.drain()
+        writer.close()
+
+    asked: list[bytes] = []
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    shelf, flows = Shelf(), HandedFlows()
+    put(
+        flows,
+        shelf.publish(
+            f"""
+            from headrace_sdk import CancelError, Component, Context
+
+            class Own(Component):
+                async def receive(self, context: Context) -> None:
+                    try:
+                        answer = await context.http.request("GET", "http://127.0.0.1:{port}/a", params={{"b": "c"}})
+                        await context.send_json([answer.status, answer.text])
+                    except CancelError as error:
+                        await context.send_json(str(error))
+            """
+        ),
+    )
+
+    settings = {"shelf": shelf, "runners": QUICK, "egress_allow_private": allow_private}
+    async with server, platform(tmp_path, flows, **settings) as here:
+        [said] = sent(await run(here))
+
+    assert said == [200, "fine"] if allow_private else "not allowed" in said
+    assert asked == ([b"GET /a?b=c HTTP/1.1"] if allow_private else [])

@@ -41,6 +41,7 @@ def main() -> None:
     """Serve until the executor is gone."""
     orders = read_orders(sys.stdin.buffer.readline())
     confinement.die_with_parent(orders.parent)
+    confinement.be_first_to_go()
     threading.Thread(target=_end_with_input, daemon=True, name="end-with-input").start()
     output.bound(orders.output_bytes)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:

@@ -7,6 +7,7 @@ processes, and lifting the limits again. It is written for x86-64 and 64-bit ARM
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -77,6 +78,12 @@ def die_with_parent(parent: int) -> None:
     _libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         raise SystemExit("The executor that started this runner is gone.")
+
+
+def be_first_to_go() -> None:
+    """Where memory runs out for all, the kernel takes this process and not the executor."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
+        score.write("1000")
 
 
 def limit(*, memory_bytes: int, cpu_seconds: int, open_files: int, file_bytes: int) -> None:
