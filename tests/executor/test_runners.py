@@ -6,17 +6,20 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from headrace_core.errors import ValidationFailed
-from headrace_executor.model import RunState
+from headrace_core.errors import BadRequest, Unsupported, ValidationFailed
+from headrace_executor.context import MemoryOfNode, StepContext
+from headrace_executor.model import Delivery, Message, RunState
 from headrace_executor.ports import PublishedComponent
+from headrace_executor.runners.pool import Key
 from headrace_executor.service import RunDetail
 from headrace_executor.settings import RunnerSettings
 from headrace_executor.store import RunFilter
+from headrace_runtime.failures import ForeignError
 
 from .neighbours import MemoryFileStore, MemoryLocks, MemoryStoreService
 from .platform import TENANT, HandedFlows, OwnComponent, Platform, Rooms, platform, webhook
@@ -36,7 +39,7 @@ WORKER = """
     """
 
 EVERYTHING = '''
-    from datetime import timedelta
+    from datetime import UTC, datetime, timedelta
     from headrace_sdk import CancelError, Component, Condition, Context
 
     class Own(Component):
@@ -181,7 +184,7 @@ def without_drawn_ids(outputs: list[Any]) -> list[Any]:
 )
 async def test_an_error_means_the_same_wherever_it_is_raised(tmp_path: Path, raised: str) -> None:
     code = f"""
-    from datetime import timedelta
+    from datetime import UTC, datetime, timedelta
     from headrace_sdk import *
 
     class Own(Component):
@@ -459,3 +462,87 @@ async def test_requests_of_a_published_component_obey_the_rules_of_egress(tmp_pa
 
     assert said == [200, "fine"] if allow_private else "not allowed" in said
     assert asked == ([b"GET /a?b=c HTTP/1.1"] if allow_private else [])
+
+
+async def test_transforms_and_verbs_that_the_engine_has_no_use_for_yet_are_there(tmp_path: Path) -> None:
+    """Static calls pass their answers through transforms; signals and samples are methods of the component."""
+    shelf, flows = Shelf(), HandedFlows()
+    published = shelf.publish(
+        """
+        from headrace_sdk import Component, Context
+
+        def to_options(value):
+            return [{"label": each.upper(), "value": each} for each in value]
+
+        class Own(Component):
+            transforms = {"to_options": to_options}
+
+            async def signal(self, context: Context) -> None:
+                await context.send_json("heard")
+        """
+    )
+    put(flows, published)
+    key = Key(TENANT, published.bundle_id)
+
+    async with platform(tmp_path, flows, shelf=shelf, runners=QUICK) as here:
+        runners, detail = here.app.runners, await run(here)
+        plan = await here.app.plans.version("f1", 1)
+        context = StepContext(
+            here.app.doors,
+            plan,
+            plan.nodes["own"],
+            detail.run,
+            Delivery("d" * 32, Message("m", "hook", "request", None), "own", "in"),
+            None,
+            {},
+            MemoryOfNode(dict, lambda name, operation: None),
+            datetime.now(UTC),
+            no_checkpoint,
+        )
+        options = await runners.transform(key, published.root, "to_options", ["a"])
+        with pytest.raises(BadRequest, match="no transform"):
+            await runners.transform(key, published.root, "other", None)
+        with pytest.raises(ForeignError):
+            await runners.transform(key, published.root, "to_options", 5)
+        await runners.invoke(key, published.root, "signal", context, 10)
+        with pytest.raises(Unsupported, match="no method test"):
+            await runners.invoke(key, published.root, "test", context, 10)
+
+    assert options == [{"label": "A", "value": "a"}]
+    assert context.effects.outputs == [("out", "heard")]
+
+
+async def no_checkpoint() -> None:
+    """Little is sent."""
+
+
+async def test_nothing_can_be_asked_for_a_call_that_is_over(tmp_path: Path) -> None:
+    """A component that keeps the context of one call has no way into the state of another run."""
+    shelf, flows = Shelf(), HandedFlows()
+    put(
+        flows,
+        shelf.publish(
+            """
+            from headrace_sdk import Component, Context
+
+            class Own(Component):
+                kept = None
+
+                async def receive(self, context: Context) -> None:
+                    if self.kept is None:
+                        self.kept = context
+                        await context.state.set("a", 1)
+                        return
+                    try:
+                        await self.kept.state.set("a", 2)
+                    except Exception as error:
+                        await context.send_json([type(error).__name__, await context.state.get("a")])
+            """
+        ),
+    )
+
+    async with platform(tmp_path, flows, shelf=shelf, runners=QUICK) as here:
+        await run(here)
+        detail = await run(here)
+
+    assert sent(detail) == [["Forbidden", 1]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from headrace_core.bundles import content_id
 from headrace_core.errors import BadRequest, TooLarge, Unavailable
 
 from headrace_executor.ports import BundleSource
+from headrace_executor.runners.folders import remove_tree
 
 MIB = 1024 * 1024
 LIMITS = Limits(archive_bytes=64 * MIB, entry_bytes=64 * MIB, total_bytes=256 * MIB, entries=20_000, ratio=1_000)
@@ -95,7 +95,7 @@ class Bundles:
                 return
             if each.name not in kept:
                 total -= sizes[each]
-                _remove(each)
+                remove_tree(each)
 
 
 def _write(files: Mapping[str, bytes], folder: Path) -> None:
@@ -122,9 +122,3 @@ def _publish(unpacked: Path, place: Path) -> None:
 
 def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-
-
-def _remove(folder: Path) -> None:
-    for each, _, _ in os.walk(folder):
-        Path(each).chmod(0o755)
-    shutil.rmtree(folder, ignore_errors=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import shutil
-import tempfile
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,6 +26,7 @@ from headrace_executor.ports import BundleSource
 from headrace_executor.retry import CutShort
 from headrace_executor.runners.bundles import Bundles
 from headrace_executor.runners.client import Description, VerbName
+from headrace_executor.runners.folders import temporary_folder
 from headrace_executor.runners.process import NotCalled, Runner
 from headrace_executor.settings import RunnerSettings
 
@@ -75,9 +74,7 @@ class Runners:
     async def running(self) -> AsyncIterator[None]:
         """Host components while the block runs; when it ends, every process does."""
         async with AsyncExitStack() as stack:
-            # Addresses of sockets are short, so these folders are not where the data is.
-            self._folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="headrace-"))
-            stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            self._folder = stack.enter_context(temporary_folder())
             kept = self.settings.bundle_folder
             if kept is not None:
                 stack.enter_context(lock_directory(kept))

@@ -11,7 +11,6 @@ import contextlib
 import json
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from headrace_sdk.errors import TransientError
 from headrace_executor.context import StepContext
 from headrace_executor.retry import CutShort
 from headrace_executor.runners.client import Returned, RunnerClient, VerbName
+from headrace_executor.runners.folders import remove_tree
 from headrace_executor.runners.host import HostServicer, release_locks
 from headrace_executor.settings import RunnerSettings
 
@@ -125,7 +125,7 @@ class Runner:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._stack.aclose()
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        await asyncio.to_thread(remove_tree, self._folder)
 
     def kill(self, why: str) -> None:
         """End the process at once, with all its children."""
