@@ -7,13 +7,18 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from headrace_core.archives import write_archive
 
+from tests.certificates import write_certificates
+
 from .process import Client, Process, wait_for
+from .services import ALL, Services
 from .test_flow_life import put
+
+pytestmark = pytest.mark.system
 
 WEBHOOK = "headrace.utils.http.Webhook"
 GREET = "acme.own.core.Greet"
@@ -42,15 +47,59 @@ class Greet(Component):
 """
 
 
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    process = Process(tmp_path_factory.mktemp("published"), HEADRACE_RETRY_FIRST="200ms")
-    process.start()
-    client = process.client()
-    user = client.get("/user").json()["id"]
-    assert put(client, f"/users/{user}", {"vendor": ["acme"]}).status_code == 200
-    yield process
-    process.end(signal.SIGTERM)
+class Place(Protocol):
+    """A platform of one process or of five, of which the one that runs components can be killed and started again."""
+
+    def client(self) -> Client: ...
+
+    def kill(self) -> None: ...
+
+    def start_again(self) -> None: ...
+
+
+class InOne:
+    """The embedded platform."""
+
+    def __init__(self, folder: Path) -> None:
+        self._process = Process(folder, HEADRACE_RETRY_FIRST="200ms")
+        self._process.start()
+        self.client, self.start_again = self._process.client, self._process.start
+
+    def kill(self) -> None:
+        self._process.end(signal.SIGKILL)
+
+    def end(self) -> None:
+        self._process.end(signal.SIGTERM)
+
+
+class InFive:
+    """Five services, with certificates."""
+
+    def __init__(self, folder: Path) -> None:
+        certificates = folder / "certificates"
+        certificates.mkdir()
+        write_certificates(certificates, *(each.replace("_", "-") for each in ALL), "operator")
+        self._services = Services(folder, certificates=certificates, HEADRACE_RETRY_FIRST="200ms")
+        self._services.start()
+        self.client, self.end = self._services.client, self._services.end
+
+    def kill(self) -> None:
+        self._services.kill("executor")
+
+    def start_again(self) -> None:
+        self._services.start(["executor"])
+
+
+@pytest.fixture(scope="module", params=[InOne, InFive])
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    place = request.param(tmp_path_factory.mktemp("published"))
+    try:
+        client = place.client()
+        user = client.get("/user").json()["id"]
+        assert put(client, f"/users/{user}", {"vendor": ["acme"]}).status_code == 200
+        yield place
+    finally:
+        place.end()
 
 
 def publish(client: Client, word: str) -> None:
@@ -105,16 +154,14 @@ def pid_of(folder: Path, name: str) -> int:
     return int(wait_for(lambda: (folder / f"{name}.pid").exists() and (folder / f"{name}.pid").read_text(), 20))
 
 
-@pytest.mark.system
 def test_a_published_component_is_used_updated_under_a_running_flow_and_outlives_its_process(
-    process: Process, tmp_path: Path
+    place: Place, tmp_path: Path
 ) -> None:
-    client = process.client()
+    client = place.client()
     publish(client, "Hello")
     start(client, "own", tmp_path)
     first = greeting(client, send(client, "own", "ada"))
     assert first["text"] == "Hello ada"
-    assert first["pid"] not in (process.pid, 0)
 
     # Updated while a run is in the middle of the component.
     waiting = send(client, "own", "wait-a")
@@ -140,17 +187,16 @@ def test_a_published_component_is_used_updated_under_a_running_flow_and_outlives
     assert third["pid"] != killed
 
 
-@pytest.mark.system
-def test_runners_end_with_a_platform_that_is_killed_and_a_new_one_goes_on(process: Process, tmp_path: Path) -> None:
-    client = process.client()
+def test_runners_end_with_a_platform_that_is_killed_and_a_new_one_goes_on(place: Place, tmp_path: Path) -> None:
+    client = place.client()
     publish(client, "Hello")
     start(client, "kept", tmp_path)
     run_id = send(client, "kept", "wait-c")
     pid = pid_of(tmp_path, "wait-c")
 
-    process.end(signal.SIGKILL)
+    place.kill()
     wait_for(lambda: not Path(f"/proc/{pid}").exists(), 10)
     (tmp_path / "wait-c.go").touch()
-    process.start()
+    place.start_again()
 
-    assert greeting(process.client(), run_id)["text"] == "Hello wait-c"
+    assert greeting(place.client(), run_id)["text"] == "Hello wait-c"
