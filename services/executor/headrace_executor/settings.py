@@ -129,7 +129,10 @@ class RunnerSettings:
         256, env="HEADRACE_RUNNER_OPEN_FILES", help="Files and connections that one process may open.", minimum=64
     )
     file_bytes: int = setting(
-        256 * MIB, env="HEADRACE_RUNNER_FILE_BYTES", help="Size of a temporary file that a component may write."
+        256 * MIB,
+        env="HEADRACE_RUNNER_FILE_BYTES",
+        help="Size of a temporary file that a component may write.",
+        minimum=MIB,
     )
     output_bytes: int = setting(
         256 * 1024,
