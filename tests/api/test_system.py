@@ -20,7 +20,8 @@ async def test_components_apps_and_bundles_are_listed(user: httpx.AsyncClient) -
     assert all("name" in manifest for manifest in manifests)
     assert set(apps[first]) >= {"label", "category", "description", "icon"}
     assert all("name" in manifest for manifest in of_app)
-    assert isinstance(bundles, (dict, list))
+    assert bundles["appmixer.utils.http"] == bundles["headrace.utils.http"]
+    assert bundles["headrace.utils.http"]["version"] == bundles["headrace.utils.http"]["bundleVersion"]
 
 
 async def test_modifiers_are_read_replaced_and_set_back(people: People) -> None:

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 from headrace_core import Json
 from headrace_core.errors import Problem, TooLarge, ValidationFailed
-from headrace_core.flow import Limits, NodeConfig, normalize_type, parse_descriptor
+from headrace_core.flow import Limits, NodeConfig, normalize_type, parse_descriptor, spellings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -170,6 +170,7 @@ def test_sizes_have_limits() -> None:
 def test_utils_of_both_vendors_are_one(given_type: str, canonical: str) -> None:
     assert normalize_type(given_type) == canonical
     assert normalize_type(canonical) == canonical
+    assert {given_type, canonical} <= set(spellings(given_type)) == set(spellings(canonical))
 
 
 JSON = st.recursive(

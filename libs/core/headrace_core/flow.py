@@ -113,6 +113,14 @@ def normalize_type(component_type: str) -> str:
     return component_type
 
 
+def spellings(name: str) -> tuple[str, ...]:
+    """What a component type, or the beginning of one, may be written as, the canonical name first."""
+    canonical = normalize_type(name)
+    if canonical.startswith(_HEADRACE_UTILS):
+        return canonical, _APPMIXER_UTILS + canonical[len(_HEADRACE_UTILS) :]
+    return (canonical,)
+
+
 def parse_descriptor(value: Json, limits: Limits = LIMITS) -> Flow:
     """Read a descriptor. The flow keeps references into `value`: whoever parses it, gives it away.
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 
 from headrace_core import Json, errors
 from headrace_core.archives import LIMITS
+from headrace_core.flow import spellings
 from starlette.responses import Response, StreamingResponse
 
 from headrace_gateway.bodies import media_type
@@ -44,7 +45,9 @@ async def list_app_components(call: Call) -> Response:
 
 
 async def list_bundles(call: Call) -> Response:
-    return answer(await call.clients.catalog.bundles(call.scope))
+    bundles = await call.clients.catalog.bundles(call.scope)
+    # Whoever looks up the bundle of a node's type must find it by the spelling that the flow has.
+    return answer({name: bundles[each] for each in bundles for name in spellings(each)})
 
 
 async def publish(call: Call) -> Response:
@@ -212,6 +215,7 @@ ROUTES = (
         policy=Policy.USER,
         tag="Catalog",
         summary="List bundles",
+        description="The shared utilities stand there under the name of either vendor.",
         answers=(Answer(200, "Versions by bundle name.", FREE_OBJECT),),
     ),
 )
