@@ -37,13 +37,14 @@ lint: setup
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml deploy/compose.tls.yaml
 
 types: setup
-	$(BIN)/mypy $(PACKAGES) docs/generate.py tests/servers
+	$(BIN)/mypy $(PACKAGES) docs/generate.py tests/servers tests/appmixer_cli
 
 layers: setup
 	$(BIN)/lint-imports
 
-servers: setup ## install the backing servers that tests run against
+servers: setup ## install what tests run against: the backing servers, Appmixer's command line
 	$(BIN)/python -m tests.servers --install
+	$(BIN)/python -m tests.appmixer_cli.install
 
 test: setup check servers ## check, then every test
 	$(BIN)/python -m pytest -q

@@ -42,6 +42,7 @@ from headrace_scheduler.settings import ServerSettings as SchedulerServer
 from headrace_sdk import errors as component_errors
 
 from tests.api import compatibility
+from tests.appmixer_cli import compatibility as cli_compatibility
 
 SETTINGS: Mapping[str, type] = {
     "Embedded platform": EmbeddedSettings,
@@ -75,6 +76,7 @@ def pages(metrics: str) -> dict[str, str]:
         "modifiers.md": modifiers(),
         "rest-api.md": rest_api(),
         "compatibility.md": compatibility.page(),
+        "cli-compatibility.md": cli_compatibility.page(),
         "settings.md": settings(),
         "errors.md": error_codes(),
         "metrics.md": metric_names(metrics),

@@ -38,6 +38,7 @@ async def test_the_reference_names_all_there_is(written: dict[str, str]) -> None
     routes = [f"### `{route.method} {route.path}`\n" for route in ROUTES]
     assert [route for route in routes if route not in written["rest-api.md"]] == []
     assert "| `POST /user/auth` | pass |" in written["compatibility.md"]
+    assert "| `appmixer login` | pass |" in written["cli-compatibility.md"]
     assert "headrace_mongo_commands_total" in METRICS
     assert [name for name in METRICS if f"`{name}`" not in written["metrics.md"]] == []
 

@@ -29,13 +29,13 @@ class Missing(Exception):
 def rabbitmq() -> Path:
     """The folder of RabbitMQ's programs."""
     folder = Path("/usr/lib/rabbitmq/bin")
-    _packages(["rabbitmq-server"], lambda: (folder / "rabbitmq-server").exists())
+    packages(["rabbitmq-server"], lambda: (folder / "rabbitmq-server").exists())
     return folder
 
 
 def redis() -> Path:
     """Redis' server program."""
-    _packages(["redis-server"], lambda: shutil.which("redis-server") is not None)
+    packages(["redis-server"], lambda: shutil.which("redis-server") is not None)
     return Path(shutil.which("redis-server") or "/usr/bin/redis-server")
 
 
@@ -51,17 +51,17 @@ def environment(name: str, pins: Path, told: str) -> Path:
     done = home / ".installed"
     with alone(name):
         if not done.exists():
-            _say(f"{told} from PyPI")
+            say(f"{told} from PyPI")
             shutil.rmtree(home, ignore_errors=True)
-            _run([sys.executable, "-m", "venv", str(home)])
-            _run([str(home / "bin/python"), "-m", "pip", "install", "--quiet", "--requirement", str(pins)])
+            run([sys.executable, "-m", "venv", str(home)])
+            run([str(home / "bin/python"), "-m", "pip", "install", "--quiet", "--requirement", str(pins)])
             done.touch()
     return home
 
 
 def java() -> Path:
     """The home of a Java that Elasticsearch runs on."""
-    _packages(["openjdk-17-jre-headless"], lambda: shutil.which("java") is not None)
+    packages(["openjdk-17-jre-headless"], lambda: shutil.which("java") is not None)
     return Path(shutil.which("java") or "/usr/bin/java").resolve().parent.parent
 
 
@@ -71,8 +71,8 @@ def elasticsearch() -> Path:
     with alone("elasticsearch"):
         if not home.exists():
             java()
-            _packages(["maven"], lambda: shutil.which("mvn") is not None)
-            _say(f"Elasticsearch {ELASTICSEARCH} from Maven Central, 98 MB")
+            packages(["maven"], lambda: shutil.which("mvn") is not None)
+            say(f"Elasticsearch {ELASTICSEARCH} from Maven Central, 98 MB")
             with tempfile.TemporaryDirectory(dir=cache()) as work:
                 archive = _elasticsearch_archive(Path(work))
                 _unzip(archive, Path(work))
@@ -82,7 +82,7 @@ def elasticsearch() -> Path:
 
 def _elasticsearch_archive(work: Path) -> Path:
     copy = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={ELASTICSEARCH_ARTIFACT}", f"-DoutputDirectory={work}"]
-    _run(copy, cwd=work)
+    run(copy, cwd=work)
     archive = work / f"elasticsearch-{ELASTICSEARCH}.zip"
     found = hashlib.sha256(archive.read_bytes()).hexdigest()
     if found != ELASTICSEARCH_SHA256:
@@ -100,7 +100,8 @@ def _unzip(archive: Path, into: Path) -> None:
                 there.chmod(mode | 0o444)
 
 
-def _packages(names: Sequence[str], are_there: Callable[[], bool]) -> None:
+def packages(names: Sequence[str], are_there: Callable[[], bool]) -> None:
+    """Install Debian packages, unless what they bring is there."""
     if are_there():
         return
     with alone("apt"):
@@ -110,7 +111,7 @@ def _packages(names: Sequence[str], are_there: Callable[[], bool]) -> None:
         by_hand = f"apt-get install -y --no-install-recommends {listed}"
         if shutil.which("apt-get") is None:
             raise Missing(f"{listed} is missing, and this is no Debian or Ubuntu. Install it by your system's means.")
-        _say(f"{listed} from Debian")
+        say(f"{listed} from Debian")
         try:
             _apt(["update", "-qq"])
             _apt(["install", "-y", "-qq", "--no-install-recommends", *names])
@@ -126,19 +127,21 @@ def _apt(arguments: Sequence[str]) -> None:
         if shutil.which("sudo") is None:
             raise Missing("There is no sudo here.")
         rights = ["sudo", *(() if sys.stdin.isatty() else ("-n",))]
-    _run([*rights, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *arguments])
+    run([*rights, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *arguments])
 
 
-def _run(command: Sequence[str], *, cwd: Path | None = None) -> None:
+def run(command: Sequence[str], *, cwd: Path | None = None, **environ: str) -> None:
+    """Run what installs something; `environ` is added to the environment."""
     # Without the caller's virtual environment: pip must not believe that it is in there.
-    environ = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
     done = subprocess.run(
-        command, cwd=cwd, env=environ, stdin=None, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+        command, cwd=cwd, env={**kept, **environ}, stdin=None, capture_output=True, text=True, timeout=PATIENCE_SECONDS
     )
     if done.returncode:
         said = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
         raise Missing(f"`{' '.join(command)}` ended with {done.returncode}:\n{said}")
 
 
-def _say(what: str) -> None:
+def say(what: str) -> None:
+    """Tell whoever waits what takes so long."""
     print(f"Installing {what} ...", file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import Mongo, RabbitMq, Redis, Server
-from tests.servers.install import Missing, _packages
+from tests.servers.install import Missing, packages
 from tests.servers.server import NotReady
 from tests.system.process import wait_for
 
@@ -105,7 +105,7 @@ def test_what_cannot_be_installed_names_the_command(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(Missing, match="no-such-server is missing"):
-        _packages(["no-such-server"], lambda: False)
+        packages(["no-such-server"], lambda: False)
 
 
 def processes_that_name(text: str) -> list[str]:
