@@ -1,7 +1,6 @@
-"""The commands of Appmixer's command line, as data: `commands.txt` has one a line, and what it needs behind it.
+"""The commands of Appmixer's command line, as data: `commands.txt` has one a line.
 
-`METHOD /path` behind a command is an endpoint that it cannot do without: while that is not served, its tests are
-expected to fail. `third-party: …` and `none: …` say why there is no test of ours.
+`third-party: …` or `none: …` behind a command says why there is no test of ours.
 """
 
 from __future__ import annotations
@@ -13,39 +12,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import pytest
-
-from tests.api import calls, map
-
 HERE = Path(__file__).parent
 Test = TypeVar("Test", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command, with the endpoint that it cannot do without or why nobody tries it here."""
+    """One command, and why nobody tries it here, where nobody does."""
 
     name: str
-    needs: tuple[str, str] | None = None
     excuse: str = ""
-
-    @property
-    def is_served(self) -> bool:
-        """Whether the platform has what the command is about."""
-        return self.needs is None or map.place(*self.needs) in calls.served()
 
 
 def commands() -> list[Command]:
     """Every command, in the order of the page."""
-    return [_command(line) for line in (HERE / "commands.txt").read_text().splitlines()]
+    lines = (HERE / "commands.txt").read_text().splitlines()
+    return [Command(name, excuse) for name, _, excuse in (line.partition("  ") for line in lines)]
 
 
 def covers(*names: str) -> Callable[[Test], Test]:
-    """Says which commands a test holds to what they promise. Where one's endpoint is missing the test must fail."""
-    known = {each.name: each for each in commands()}
-    missing = [name for name in names if not known[name].is_served]
-    if missing:
-        return pytest.mark.xfail(reason=f"What {', '.join(missing)} needs is not served yet.", strict=True)
+    """Says which commands a test holds to what they promise. The page reads it from the source."""
+    unknown = {*names} - {each.name for each in commands()}
+    assert not unknown, f"{unknown} are no commands: see commands.txt"
     return lambda test: test
 
 
@@ -68,11 +56,3 @@ def _covered(test: ast.FunctionDef) -> list[str]:
         for argument in each.args
         if isinstance(argument, ast.Constant)
     ]
-
-
-def _command(line: str) -> Command:
-    name, _, rest = line.partition("  ")
-    kind, _, what = rest.partition(" ")
-    if kind.endswith(":"):
-        return Command(name, excuse=rest)
-    return Command(name, needs=(kind, what) if kind else None)

@@ -46,9 +46,6 @@ def _row(command: Command, known: Mapping[str, Sequence[str]]) -> Row:
     holding = known.get(command.name, ())
     if command.excuse:
         return Row(command, command.excuse)
-    if not command.is_served:
-        assert command.needs is not None
-        return Row(command, f"needs `{' '.join(command.needs)}`")
     return Row(command, PASS if holding else "no test tries it", holding)
 
 
