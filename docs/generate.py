@@ -11,9 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from inspect import getdoc
 from itertools import groupby
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import httpx
+import typer.main
+from headrace_cli.failures import MEANINGS
+from headrace_cli.main import app as cli
 from headrace_connectors import load_builtin
 from headrace_core import Json, errors
 from headrace_core.expressions.modifiers import default_modifiers
@@ -77,6 +80,7 @@ def pages(metrics: str) -> dict[str, str]:
         "rest-api.md": rest_api(),
         "compatibility.md": compatibility.page(),
         "cli-compatibility.md": cli_compatibility.page(),
+        "cli.md": command_line(),
         "settings.md": settings(),
         "errors.md": error_codes(),
         "metrics.md": metric_names(metrics),
@@ -156,6 +160,32 @@ def _route(route: Route) -> str:
     failures = ", ".join(map(str, sorted(route.errors)))
     parts.append(_table(("status", "answer"), [*answers, *([(failures, "errors")] if failures else [])]))
     return "\n\n".join(parts)
+
+
+def command_line() -> str:
+    """Every command of `headrace`, and how commands end."""
+    statuses = [(str(int(each)), each.name.lower().replace("_", " "), said) for each, said in MEANINGS.items()]
+    parts = [
+        "What calls a host takes `--profile`, or HEADRACE_URL and HEADRACE_TOKEN of the environment, and `--json`.",
+        "## How commands end\n\n" + _table(("status", "name", "what"), statuses),
+    ]
+    return _page("Command line", [*parts, *_commands("headrace", typer.main.get_command(cli))])
+
+
+def _commands(called: str, found: Any) -> Iterable[str]:
+    below = getattr(found, "commands", None)
+    if below is not None:
+        for name in sorted(below):
+            yield from _commands(f"{called} {name}", below[name])
+        return
+    rows = [(", ".join(f"`{each}`" for each in _spellings(option)), option.help or "") for option in found.params]
+    parts = [f"## {called}", str(found.help), *([_table(("option", "what"), rows)] if rows else [])]
+    yield "\n\n".join(parts)
+
+
+def _spellings(option: Any) -> list[str]:
+    """What an option is called; an argument by the name that its help has."""
+    return list(option.opts) if option.param_type_name == "option" else [str(option.metavar or option.name).upper()]
 
 
 def settings() -> str:

@@ -1,4 +1,4 @@
-"""`headrace`: starts the embedded platform."""
+"""`headrace`: starts the embedded platform, and speaks to any by REST."""
 
 from __future__ import annotations
 
@@ -8,16 +8,32 @@ from contextlib import AsyncExitStack
 from typing import Annotated
 
 import typer
+import typer.completion
 from headrace_core.errors import HeadraceError, ValidationFailed
 from rich.console import Console
 from rich.markup import escape
 
-from headrace_cli import doctor, rpc
+from headrace_cli import completion, connectors, doctor, flows, people, rpc, runs, sign_in, stores
 
 app = typer.Typer(help="Headrace: flows that survive any crash.", no_args_is_help=True, add_completion=False)
+app.command()(sign_in.login)
+app.command()(sign_in.logout)
+app.command()(sign_in.whoami)
+app.add_typer(sign_in.profiles, name="profile")
+app.add_typer(flows.app, name="flow")
+app.add_typer(runs.runs, name="run")
+app.add_typer(runs.dead, name="dead")
+app.add_typer(stores.app, name="store")
+app.add_typer(connectors.app, name="connector")
+app.add_typer(people.tokens, name="token")
+app.add_typer(people.users, name="user")
 app.add_typer(rpc.app, name="rpc")
 app.command()(doctor.doctor)
+app.command()(completion.completion)
 console = Console(highlight=False)
+
+if completion.VARIABLE in os.environ:
+    typer.completion.completion_init()
 
 
 @app.callback()

@@ -12,7 +12,8 @@ from docs.generate import SETTINGS
 ALL = [(cls, each) for cls in SETTINGS.values() for each in describe(cls)]
 TYPED = [(cls, each) for cls, each in ALL if each.kind not in ("text", "path", "list")]
 NUMBERS = [(cls, each) for cls, each in ALL if each.kind in ("whole number", "number")]
-TOOLS = {failpoints.VARIABLE, "HEADRACE_RPC_ADDRESS"}  # of the chaos tests, and of `headrace rpc`
+CLIENTS = {"HEADRACE_RPC_ADDRESS", "HEADRACE_PROFILE", "HEADRACE_URL", "HEADRACE_TOKEN"}  # of the command line
+TOOLS = CLIENTS | {failpoints.VARIABLE}  # and of the chaos tests
 
 
 def name(value: object) -> str:
