@@ -1,6 +1,6 @@
 """The commands of Appmixer's command line, as data: `commands.txt` has one a line.
 
-`third-party: …` or `none: …` behind a command says why there is no test of ours.
+Behind a command `third-party: …` or `none: …` says why no test of ours tries it, `but: …` what of it does not work.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ Test = TypeVar("Test", bound=Callable[..., object])
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command, and why nobody tries it here, where nobody does."""
+    """One command, why nobody tries it here, where nobody does, and what of it does not work."""
 
     name: str
     excuse: str = ""
+    flaw: str = ""
 
 
 def commands() -> list[Command]:
     """Every command, in the order of the page."""
-    lines = (HERE / "commands.txt").read_text().splitlines()
-    return [Command(name, excuse) for name, _, excuse in (line.partition("  ") for line in lines)]
+    return [_command(line) for line in (HERE / "commands.txt").read_text().splitlines()]
 
 
 def covers(*names: str) -> Callable[[Test], Test]:
@@ -56,3 +56,9 @@ def _covered(test: ast.FunctionDef) -> list[str]:
         for argument in each.args
         if isinstance(argument, ast.Constant)
     ]
+
+
+def _command(line: str) -> Command:
+    name, _, said = line.partition("  ")
+    kind, _, what = said.partition(": ")
+    return Command(name, flaw=what) if kind == "but" else Command(name, excuse=said)

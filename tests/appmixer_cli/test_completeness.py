@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 from .commands import commands, holders
 from .compatibility import PASS, page, rows
@@ -13,10 +14,14 @@ LINE = re.compile(r"^  ([a-z]+)(?:\|[a-z]+)?(?: |$)", re.MULTILINE)
 
 
 def test_every_command_of_the_program_is_listed(person: Person) -> None:
-    found = set()
-    for group in ("", *GROUPS):
-        helped = person.run(*group.split(), "--help")
-        found |= {f"{group} {name}".strip() for name in LINE.findall(helped.partition("Commands:\n")[2])}
+    groups = ("", *GROUPS)
+    with ThreadPoolExecutor(4) as asking:
+        helped = [*asking.map(lambda group: person.run(*group.split(), "--help"), groups)]
+    found = {
+        f"{group} {name}".strip()
+        for group, said in zip(groups, helped, strict=True)
+        for name in LINE.findall(said.partition("Commands:\n")[2])
+    }
 
     listed = {each.name for each in commands()}
     assert {name for name in found if name.rpartition(" ")[2] != "help"} - set(GROUPS) == listed - set(GROUPS)

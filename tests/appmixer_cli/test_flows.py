@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from tests.api.people import echo_flow
+from tests.system.process import Client
 
 from .commands import covers
 from .person import Person
@@ -74,7 +75,7 @@ def test_a_flow_runs_from_start_to_stop_and_is_gone_when_removed(person: Person)
 
 
 @covers("flow metrics")
-def test_the_page_of_metrics_gets_all_it_asks_for_from_a_file(person: Person) -> None:
+def test_the_page_of_metrics_is_answered_where_it_shows_its_token(person: Person) -> None:
     flow_id = bring_in(person)
     person.run("flow", "start", flow_id)
     person.client.post(f"/flows/{flow_id}/components/hook", json={"name": "Ada"})
@@ -83,10 +84,13 @@ def test_the_page_of_metrics_gets_all_it_asks_for_from_a_file(person: Person) ->
 
     page = (person.home / "page.html").read_text()
     assert "page.html" in said and flow_id in page and person.token in page
-    # What such a page asks for, as a browser does it for a file: with an origin of null.
+    # What the page asks for, as a browser does it for a file: with an origin of null. It asks for the catalog without
+    # its token, and nobody may see that who is not signed in.
+    catalog = "/components?manifest=yes&private=no"
+    assert Client(person.client.port).get(catalog).status_code == 401
     search = "/logs?trace=true&excludes=inputMessages,annotatedMsg&from=0&size=50&sort=gridTimestamp:desc&flowId="
     asked = [
-        ("GET", "/components?manifest=yes&private=no"),
+        ("GET", catalog),
         ("GET", f"/flows/{flow_id}"),
         ("GET", f"/unprocessed-messages?flowId={flow_id}"),
         ("GET", f"/flows?filter=templateId:{flow_id}"),
