@@ -9,6 +9,7 @@ sockets, each place but the path gets one of the ids, another one each time.
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -17,6 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
+from headrace_core.archives import write_archive
 from headrace_gateway.openapi import openapi_document
 from headrace_gateway.routes import ROUTES
 from headrace_gateway.routing import Policy, Route
@@ -86,6 +88,22 @@ async def furnish(client: httpx.AsyncClient, mark: str) -> dict[str, str]:
         "index": logged["hits"][0]["_index"],
         "user": (await client.get("/user")).json()["id"],
     }
+
+
+async def furnish_vendor(admin: httpx.AsyncClient, client: httpx.AsyncClient, vendor: str, mark: str) -> dict[str, str]:
+    """Make a tenant the developer of a vendor and publish a private component of it; its type, and the ticket."""
+    user_id = (await client.get("/user")).json()["id"]
+    assert (await admin.put(f"/users/{user_id}", json={"vendor": [vendor]})).status_code == 200
+    component = f"{vendor}.mail.core.send"  # in lower case, as some answers repeat what they were asked
+    folder = component.replace(".", "/")
+    manifest = {"name": component, "private": True, "description": f"Component {mark}"}
+    archive = write_archive(
+        {f"{folder}/component.json": json.dumps(manifest).encode(), f"{folder}/component.py": mark.encode()}
+    )
+    ticket = (await client.post("/components", content=archive)).json()["ticket"]
+    told = await until(lambda: client.get(f"/components/uploader/{ticket}"), bool)
+    assert told["components"] == [component], told
+    return {"component": component, "publication": ticket}
 
 
 def nobodys(found: str) -> str:
@@ -186,6 +204,9 @@ async def world_of(client: httpx.AsyncClient, ids: Mapping[str, str]) -> dict[st
         f"/runs/{ids['run']}",
         "/unprocessed-messages",
         "/runs",
+        "/components?manifest=yes&selector=" + ids["component"],
+        f"/components/{ids['component']}",
+        f"/components/uploader/{ids['publication']}",
     )
     return {path: (await client.get(path)).text for path in places}
 
@@ -205,10 +226,12 @@ async def bob_of(people: People) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.mark.timeout(300)
 async def test_no_route_tells_a_tenant_anything_of_another(people: People) -> None:
     async with bob_of(people) as bob:
-        ann = await furnish(people.ann, CANARY)
+        ann = await furnish(people.ann, CANARY) | await furnish_vendor(people.admin, people.ann, "annsvendor", CANARY)
         await furnish(people.bob, TWIN)
+        await furnish_vendor(people.admin, people.bob, "bobsvendor", TWIN)
         before = await world_of(people.ann, ann)
         assert all(CANARY in before[path] for path in ("/flows?sort=flowId", "/stores", f"/files/{ann['file']}"))
+        assert before[f"/components/{ann['component']}"].startswith("PK")
 
         index = ann.pop("index")
         turn = random.randrange(len(ann))
