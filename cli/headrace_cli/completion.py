@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from typer.completion import get_completion_script
+from typer.completion import get_completion_script  # type: ignore[attr-defined]  # typer has no __all__
 
 VARIABLE = "_HEADRACE_COMPLETE"
 """With it a shell asks the command itself how a line may go on."""

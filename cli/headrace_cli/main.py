@@ -33,7 +33,7 @@ app.command()(completion.completion)
 console = Console(highlight=False)
 
 if completion.VARIABLE in os.environ:
-    typer.completion.completion_init()
+    typer.completion.completion_init()  # type: ignore[attr-defined]  # typer has no __all__
 
 
 @app.callback()

@@ -101,9 +101,9 @@ def put(person: Person, flow_id: str, changes: dict[str, Any]) -> None:
 
 
 def transfer(person: Person, target: Person, flow_id: str, *options: str) -> str:
-    ends: tuple[str, ...] = ("--source-url", person.url, "--source-token", person.token)
-    ends += ("--target-url", target.url, "--target-token", target.token)
-    return person.run("transfer", "flow", flow_id, *ends, *options)
+    ends = ("--source-url", person.url, "--source-token", person.token)
+    others = ("--target-url", target.url, "--target-token", target.token)
+    return person.run("transfer", "flow", flow_id, *ends, *others, *options)
 
 
 def only(found: list[dict[str, Any]]) -> dict[str, Any]:
