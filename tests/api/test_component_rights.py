@@ -62,5 +62,6 @@ async def test_the_other_spelling_of_a_component_is_withheld_too(people: People)
     await people.admin.post("/acl/components", json=[RULE])
 
     refused = await people.ann.post("/flows", json={"name": "F", "flow": flow})
+    await people.admin.post("/acl/components", json=[])
 
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")

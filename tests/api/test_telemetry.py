@@ -121,7 +121,7 @@ async def test_a_flow_is_counted_for_its_owner_and_administrators(people: People
     await say(people.ann, other_id, "grace")
     expected = {"totalCount": len(steps), "totalSize": size_of(steps)}
     await people.ann.put(
-        f"/flows/{other_id}", json={"sharedWith": [{"email": "bob@example.com", "permissions": ["read"]}]}
+        f"/flows/{other_id}", json={"sharedWith": [{"email": people.email_of("bob"), "permissions": ["read"]}]}
     )
 
     assert (await people.ann.get(f"/telemetry/flows/{flow_id}")).json() == expected

@@ -165,7 +165,7 @@ def _shared_for(call: Call) -> list[str]:
     named = [each.strip() for text in call.parameters.get(SHARED, ()) for each in text.split(",")]
     permissions = list(dict.fromkeys(each for each in named if each))
     if unknown := next((each for each in permissions if each not in PERMISSIONS), ""):
-        raise one_problem(SHARED, f"{unknown[:40]!r} is no permission.", f"Name some of {','.join(PERMISSIONS)}.")
+        raise one_problem(SHARED, f"{unknown[:100]!r} is no permission.", f"Name some of {','.join(PERMISSIONS)}.")
     if permissions and call.flag("allTenants"):
         raise one_problem(SHARED, "What is shared with you and what everybody has are two lists.", "Leave one out.")
     return permissions
