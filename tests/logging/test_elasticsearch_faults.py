@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import time
 from collections.abc import Iterator
@@ -69,6 +70,25 @@ async def written_at_last(store: ElasticsearchLogStore, records: list[LogRecord]
 
 async def count(store: ElasticsearchLogStore) -> int:
     return (await store.search(Search(MINE, size=1), within=timedelta(seconds=30))).total
+
+
+async def test_what_could_not_be_written_is_not_held_on_to(server: Elasticsearch) -> None:
+    """A log service tries again and again while its store is away: nothing of a try may wait for a collection."""
+    async with opened(server, "held") as store:
+        await store.write([record("before")], NOW)
+        server.kill()
+        gc.collect()
+        gc.disable()
+        try:
+            for number in range(5):
+                with pytest.raises(Unavailable):
+                    await store.write([record(f"{number}-{each}") for each in range(20)], NOW)
+            held = sum(isinstance(each, LogRecord) for each in gc.get_objects())
+        finally:
+            gc.enable()
+            server.start()
+
+    assert held == 0
 
 
 @pytest.mark.timeout(300)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import traceback
 import urllib.parse
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -107,13 +108,28 @@ def translated() -> Iterator[None]:
     except UnsupportedProductError as error:
         raise Unavailable(f"What answers is no Elasticsearch: {error}", retry_after=RETRY_HINT) from error
     except TransportError as error:
-        raise Unavailable(f"Elasticsearch does not answer: {_short(error)}", retry_after=RETRY_HINT) from error
+        told = f"Elasticsearch does not answer: {_short(error)}"
+        _let_go(error)
+        raise Unavailable(told, retry_after=RETRY_HINT) from None
     except ApiError as error:
         if error.status_code in (401, 403):
             raise Unavailable(f"Elasticsearch refuses us: {_short(error)}", retry_after=RETRY_HINT) from error
         if error.status_code in _NOT_NOW:
             raise Unavailable(f"Elasticsearch is not ready: {_short(error)}", retry_after=RETRY_HINT) from error
         raise
+
+
+def _let_go(error: TransportError) -> None:
+    """Have the frames that an error went through hold nothing any more.
+
+    The driver's frames hold the errors of all tries, which hold the frames: with them everything that was to be sent
+    would stay until Python looks for cycles, and while the cluster is away there is one with each try.
+    """
+    for each in (error, *error.errors):
+        link: BaseException | None = each
+        while link is not None:
+            traceback.clear_frames(link.__traceback__)
+            link = link.__cause__ or link.__context__
 
 
 def shown(urls: str) -> str:
