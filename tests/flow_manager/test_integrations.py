@@ -45,10 +45,10 @@ async def instance(house: House, template_id: str) -> flow_pb2.Flow:
     return made
 
 
-async def fill_in(house: House, flow: flow_pb2.Flow, **fields: Json) -> flow_pb2.Flow:
-    """What a person does in the wizard."""
+async def fill_in(house: House, flow: flow_pb2.Flow, mail: str = "mail", **fields: Json) -> flow_pb2.Flow:
+    """What a person does in the wizard of an instance; `mail` is what the template calls its component."""
     nodes: Any = load(flow.record)["flow"]
-    nodes[id_of(flow, "mail")]["config"]["properties"] |= fields
+    nodes[id_of(flow, mail)]["config"]["properties"] |= fields
     return await house.update(flow.flow_id, {"flow": nodes})
 
 

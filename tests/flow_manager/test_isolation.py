@@ -75,8 +75,8 @@ LISTS: dict[str, Any] = {
 }
 
 ELSEWHERE = {
-    "flows.CreateFlow", "flows.ResolveFlow", "flows.ListActiveFlows", "stores.CreateStore", "stores.Unlisten",
-    "files.OpenFile", "files.DeleteFiles",
+    "flows.CreateFlow", "flows.GetFlowUse", "flows.ResolveFlow", "flows.ListActiveFlows", "stores.CreateStore",
+    "stores.Unlisten", "files.OpenFile", "files.DeleteFiles",
 }  # fmt: skip
 """Calls that name nothing of a tenant's, or work across tenants on purpose; tests of their own hold them."""
 

@@ -87,7 +87,7 @@ async def test_instances_follow_what_is_published(house: House) -> None:
     made = await draft(house)
     template = (await publish(house, made.flow_id)).template
     theirs = await instance(house, template.flow_id)
-    await fill_in(house, theirs, to="me")
+    await fill_in(house, theirs, id_of(template, "mail"), to="me")
     await house.update(made.flow_id, {"flow": descriptor(limit=5)})
 
     await publish(house, made.flow_id)
