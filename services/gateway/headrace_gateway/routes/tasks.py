@@ -44,7 +44,7 @@ async def create_task(call: Call) -> Response:
 
 
 async def update_task(call: Call) -> Response:
-    given = await call.object()
+    given = await call.object_or_empty()
     changes = {name: value for name, value in given.items() if name not in _ADDED_ON_READ}
     revision = expected_revision(call)
     task = await call.clients.tasks.update(_viewer(call, given), call.value("id"), changes, revision)
