@@ -1,7 +1,8 @@
 """Which tests call which endpoint, read from their source: nothing is declared, so nothing is declared wrongly.
 
 A call is seen where a client's method is named and given a path (`client.post(f"/flows/{flow}/clone")`), and where
-a method and a path stand next to each other (`("DELETE", "/flows/f1")`). Names that stand for one text are followed.
+a method and a path stand next to each other (`("DELETE", "/flows/f1")`). Names that stand for one text are followed,
+and so is a parameter of a test for each text that the test is run with.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 from headrace_core import errors
@@ -26,6 +27,7 @@ METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 WEBHOOK = "/flows/{flowId}/components/{componentId}"
 # Stands for a part of a path that is known only when the test runs.
 _SOMETHING = "something"
+_ROWS = (ast.List, ast.Tuple)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,13 @@ def calls_in(source: str, file: str) -> Iterator[Seen]:
     """Every call of the API in a test's source."""
     module = ast.parse(source)
     texts = _texts(module.body, {})
+    lists = _lists(module.body)
     for node in module.body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            known = {**texts, **_texts(ast.walk(node), texts)}
-            for method, path in _calls(node, known):
-                yield Seen(f"{file}::{node.name}", method, path)
+            for given in _parameters(node, lists):
+                around = {**texts, **given}
+                for method, path in _calls(node, {**around, **_texts(ast.walk(node), around)}):
+                    yield Seen(f"{file}::{node.name}", method, path)
         else:
             for method, path in _calls(node, texts):
                 yield Seen(file, method, path)
@@ -117,6 +121,37 @@ def _texts(nodes: Iterable[ast.AST], known: Mapping[str, str]) -> dict[str, str]
             if text.startswith("/"):
                 texts[node.targets[0].id] = text
     return texts
+
+
+def _lists(nodes: Iterable[ast.AST]) -> dict[str, list[str]]:
+    """The names that stand for texts one after the other."""
+    assigned = [node for node in nodes if isinstance(node, ast.Assign)]
+    return {
+        node.targets[0].id: texts
+        for node in assigned
+        if isinstance(node.targets[0], ast.Name) and (texts := _listed(node.value, {}))
+    }
+
+
+def _listed(node: ast.expr, lists: Mapping[str, list[str]]) -> list[str]:
+    if isinstance(node, ast.Name):
+        return lists.get(node.id, [])
+    texts = [each.value for each in node.elts if isinstance(each, ast.Constant)] if isinstance(node, _ROWS) else []
+    return [text for text in texts if isinstance(text, str) and text.startswith("/")]
+
+
+def _parameters(
+    node: ast.FunctionDef | ast.AsyncFunctionDef, lists: Mapping[str, list[str]]
+) -> Iterator[dict[str, str]]:
+    """What the parameters of a test stand for, once for each of its runs; one run where it has none that are paths."""
+    found: dict[str, list[str]] = {}
+    for each in node.decorator_list:
+        if isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.func.attr == "parametrize":
+            name, values = each.args[:2]
+            if isinstance(name, ast.Constant) and (texts := _listed(values, lists)):
+                found[str(name.value)] = texts
+    for chosen in product(*found.values()):
+        yield dict(zip(found, chosen, strict=True))
 
 
 def _text(node: ast.expr, known: Mapping[str, str]) -> str:

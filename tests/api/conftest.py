@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from headrace_embedded.platform import open_platform
 from tests.system.cluster import cluster, settings_of
 from tests.system.services import ALL, Services
 
+from .installation import set_back
 from .people import ADMIN, PASSWORD, People, people_at
 
 MODES = ("embedded", "server")
@@ -38,7 +41,8 @@ def server(
         elasticsearch=elasticsearch_url,
         namespace=f"test-{new_id()}".lower(),
     )
-    made = cluster(tmp_path_factory.mktemp("api"), settings, replicas=dict.fromkeys(ALL, 1), **SETTINGS)
+    own = {**SETTINGS, "HEADRACE_VAULT_KEYS": base64.b64encode(secrets.token_bytes(32)).decode()}
+    made = cluster(tmp_path_factory.mktemp("api"), settings, replicas=dict.fromkeys(ALL, 1), **own)
     try:
         made.start()
         yield made
@@ -51,7 +55,7 @@ async def people(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     """An administrator and two new users: of a fresh embedded platform, and of the session's server mode."""
     if request.param == "server":
         services: Services = request.getfixturevalue("server")
-        async with people_at(f"http://127.0.0.1:{services.port}") as people:
+        async with served_people(services) as people:
             yield people
     else:
         async with open_people(tmp_path) as people:
@@ -77,6 +81,19 @@ def environ(folder: Path, **more: str) -> dict[str, str]:
         **SETTINGS,
         **more,
     }
+
+
+@asynccontextmanager
+async def served_people(services: Services) -> AsyncIterator[People]:
+    """An administrator and two new users of server mode.
+
+    What is set for everybody, or given to the administrator, is gone afterwards: others share the platform.
+    """
+    async with people_at(f"http://127.0.0.1:{services.port}") as people:
+        try:
+            yield people
+        finally:
+            await set_back(people.admin)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import pytest
 from headrace_core.ids import new_id
 from starlette.types import ASGIApp
 
@@ -17,7 +18,8 @@ ADMIN = "admin@example.com"
 PASSWORD = "correct horse"
 HOOK = "hook"
 FAILING = "fail"
-
+EMBEDDED = pytest.mark.parametrize("people", ["embedded"], indirect=True)
+"""For tests that reach into the platform's process, or that count everything there is: the embedded one is theirs."""
 
 # Loopback addresses of this machine, each a caller's own: what one guesses is not held against the others.
 _ADDRESSES = (f"127.{a}.{b}.{c}" for a, b, c in itertools.product(range(77, 127), range(256), range(1, 255)))
@@ -27,8 +29,8 @@ _ADDRESSES = (f"127.{a}.{b}.{c}" for a, b, c in itertools.product(range(77, 127)
 class People:
     """Clients that are signed in; Ann and Bob are tenants of their own, under names nobody had before.
 
-    `mark` is in their names and in nobody else's. `app` is what they call, without the socket, where it is in this
-    process.
+    `mark` is in their names, and `domain` the one of their addresses: nobody else has either. `app` is what they call,
+    without the socket, where it is in this process.
     """
 
     admin: httpx.AsyncClient
@@ -37,13 +39,21 @@ class People:
     mark: str
     app: ASGIApp | None = None
 
+    @property
+    def domain(self) -> str:
+        return domain_of(self.mark)
+
     def email_of(self, name: str) -> str:
         """The name that `ann` or `bob` signs in by."""
         return email_of(name, self.mark)
 
 
 def email_of(name: str, mark: str) -> str:
-    return f"{name}-{mark}@example.com"
+    return f"{name}@{domain_of(mark)}"
+
+
+def domain_of(mark: str) -> str:
+    return f"{mark}.example.com"
 
 
 @asynccontextmanager
@@ -101,6 +111,15 @@ def failing_flow() -> dict[str, Any]:
             {"transform": {"in": {HOOK: {"request": transform}}}},
         ),
     }
+
+
+async def give_role(people: People, client: httpx.AsyncClient) -> str:
+    """A role that nobody but this user has, for rules that are to meet nobody else."""
+    role = f"role-{people.mark}"
+    user_id = (await client.get("/user")).json()["id"]
+    given = await people.admin.put(f"/users/{user_id}", json={"scope": ["user", role]})
+    assert given.status_code == 200, given.text
+    return role
 
 
 async def make_running(client: httpx.AsyncClient, flow: dict[str, Any], name: str = "A flow") -> str:

@@ -29,7 +29,7 @@ from .archive_parts import (
     rebuilt,
 )
 from .conftest import open_people
-from .people import HOOK, People
+from .people import EMBEDDED, HOOK, People, give_role
 
 
 def by_id(said: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -41,7 +41,7 @@ async def user_id(client: httpx.AsyncClient) -> str:
 
 
 async def test_an_archive_holds_everything_and_the_sum_of_each_member(people: People) -> None:
-    ids = await furnish(people.ann, "anns")
+    ids = await furnish(people.ann, people.mark)
     archive = await exported(people.ann)
     said, parts = manifest(archive), members(archive)
 
@@ -64,7 +64,7 @@ async def test_an_archive_holds_everything_and_the_sum_of_each_member(people: Pe
 async def test_another_installation_has_it_all_under_the_same_ids_and_a_second_import_changes_nothing(
     people: People, tmp_path: Path
 ) -> None:
-    ids = await furnish(people.ann, "anns")
+    ids = await furnish(people.ann, people.mark)
     await people.admin.put(f"/users/{await user_id(people.ann)}", json={"metadata": {"host": {"a": 1}}})
     archive = await exported(people.ann)
 
@@ -77,9 +77,9 @@ async def test_another_installation_has_it_all_under_the_same_ids_and_a_second_i
         second = await imported(there.bob, archive)
         unchanged = {path: (await there.bob.get(path)).json() for path in revisions}
         flow = (await there.bob.get(f"/flows/{ids['flow']}")).json()
-        called = await there.bob.post("/anns/orders", json={"name": "x"})
+        called = await there.bob.post(f"/{people.mark}/orders", json={"name": "x"})
         await there.bob.post(f"/flows/{ids['flow']}/coordinator", json={"command": "start"})
-        answered = await there.bob.post("/anns/orders", json={"name": "Ann"})
+        answered = await there.bob.post(f"/{people.mark}/orders", json={"name": "Ann"})
 
     assert first["counts"] == rehearsed["counts"] == {"created": 9}, first
     assert [each["verdict"] for each in rehearsed["items"]] == [each["verdict"] for each in first["items"]]
@@ -93,7 +93,7 @@ async def test_another_installation_has_it_all_under_the_same_ids_and_a_second_i
 
 
 async def test_at_another_tenant_taken_ids_are_new_ones_and_links_follow(people: People) -> None:
-    ids = await furnish(people.ann, "anns")
+    ids = await furnish(people.ann, people.mark)
     archive = await exported(people.ann)
     before = await exported(people.ann)
 
@@ -108,7 +108,7 @@ async def test_at_another_tenant_taken_ids_are_new_ones_and_links_follow(people:
     assert flow["customFields"] == {"of": store_id}
     assert instance["templateId"] == flow_id
     assert chart["traces"]["t1"]["source"]["targets"] == [flow_id, instance["flowId"]]
-    assert (await people.bob.get(f"/store/{store_id}/key-3")).json()["value"] == {"number": 3, "mark": "anns"}
+    assert (await people.bob.get(f"/store/{store_id}/key-3")).json()["value"] == {"number": 3, "mark": people.mark}
     assert (await people.bob.get(f"/files/{ids['file']}")).content == CONTENT
     assert (await people.bob.get(f"/flows/{flow_id}/versions/1")).json()["label"] == "first"
     alias = by_id(said)[ids["alias"]]
@@ -118,14 +118,14 @@ async def test_at_another_tenant_taken_ids_are_new_ones_and_links_follow(people:
     assert belongings(await exported(people.ann)) == belongings(before)
 
 
-async def changed_everywhere(client: httpx.AsyncClient, ids: dict[str, str]) -> None:
+async def changed_everywhere(client: httpx.AsyncClient, ids: dict[str, str], mark: str) -> None:
     await client.put(f"/flows/{ids['flow']}?forceUpdate=true", json={"description": "changed here"})
     await client.post(f"/store/{ids['store']}/key-3", json="changed here")
     await client.put(f"/charts/{ids['chart']}", json={"name": "changed here"})
     await client.put(
-        f"/url-aliases/{ids['alias']}", json={"alias": "anns/orders", "flowId": ids["flow"], "componentId": "reply"}
+        f"/url-aliases/{ids['alias']}", json={"alias": f"{mark}/orders", "flowId": ids["flow"], "componentId": "reply"}
     )
-    upload = {"uploader-file-id": ids["file"], "uploader-file-name": "anns%20%C3%A4.bin"}
+    upload = {"uploader-file-id": ids["file"], "uploader-file-name": f"{mark}%20%C3%A4.bin"}
     changed = await client.post(
         "/files", content=b"changed here", headers={**upload, "Content-Type": "application/octet-stream"}
     )
@@ -142,9 +142,9 @@ CHANGED = ("flow", "store", "chart", "alias", "file")
 async def test_what_is_here_and_differs_stays_is_replaced_or_gets_a_copy(
     policy: str, verdict: str, again: str, people: People
 ) -> None:
-    ids = await furnish(people.ann, "anns")
+    ids = await furnish(people.ann, people.mark)
     archive = await exported(people.ann)
-    await changed_everywhere(people.ann, ids)
+    await changed_everywhere(people.ann, ids, people.mark)
     changed = belongings(await exported(people.ann))
 
     rehearsed = await imported(people.ann, archive, onConflict=policy, dryRun="true")
@@ -171,7 +171,7 @@ async def test_what_is_here_and_differs_stays_is_replaced_or_gets_a_copy(
     if policy == "rename":
         copies = said["ids"]
         copy = (await people.ann.get(f"/flows/{copies['flow'][ids['flow']]}")).json()
-        assert (copy["name"], copy["description"]) == ("Flow anns (imported)", "anns")
+        assert (copy["name"], copy["description"]) == (f"Flow {people.mark} (imported)", people.mark)
         assert copy["flow"]["reply"]["config"]["properties"]["storeId"] == copies["store"][ids["store"]]
         assert (await people.ann.get(f"/files/{copies['file'][ids['file']]}")).content == CONTENT
         assert (await people.ann.get(f"/files/{ids['file']}")).content == b"changed here"
@@ -197,8 +197,9 @@ class Dying:
         return call
 
 
+@EMBEDDED
 async def test_an_import_that_was_interrupted_anywhere_is_finished_by_importing_again(people: People) -> None:
-    await furnish(people.ann, "anns")
+    await furnish(people.ann, people.mark)
     archive = await exported(people.ann, include=["flows", "stores"])
     app = people.app
     assert isinstance(app, Gateway)
@@ -239,7 +240,7 @@ def replaced(clients: Any, belongings_client: Any) -> Any:
 
 
 async def test_only_administrators_export_and_import_for_others(people: People) -> None:
-    ids = await furnish(people.ann, "anns")
+    ids = await furnish(people.ann, people.mark)
     ann, bob = await user_id(people.ann), await user_id(people.bob)
     archive = await exported(people.ann)
 
@@ -257,9 +258,10 @@ async def test_only_administrators_export_and_import_for_others(people: People) 
 
 
 async def test_a_component_that_a_role_may_not_use_does_not_come_in(people: People) -> None:
-    ids = await furnish(people.ann, "anns")
+    ids = await furnish(people.ann, people.mark)
     archive = await exported(people.ann)
-    rule = {"role": "user", "resource": "appmixer.utils.http.WebhookTrigger", "action": ["!*"]}
+    role = await give_role(people, people.bob)
+    rule = {"role": role, "resource": "appmixer.utils.http.WebhookTrigger", "action": ["!*"]}
     await people.admin.post("/acl/components", json=[rule])
 
     said = by_id(await imported(people.bob, archive))
@@ -326,6 +328,7 @@ async def test_secrets_do_not_open_in_an_archive_that_was_changed(people: People
     assert (short.status_code, short.json()["problems"][0]["field"]) == (400, "passPhrase")
 
 
+@EMBEDDED
 async def test_an_export_is_written_in_pieces_however_much_there_is(people: People) -> None:
     await people.ann.post("/files", files={"file": ("random.bin", CONTENT * 3)})
     store_id = (await people.ann.post("/stores", json={"name": "Large"})).json()["storeId"]
@@ -342,7 +345,7 @@ async def test_an_export_is_written_in_pieces_however_much_there_is(people: Peop
 
 
 async def test_a_path_of_the_platforms_own_does_not_come_in(people: People) -> None:
-    flow_id = (await furnish(people.ann, "anns"))["flow"]
+    flow_id = (await furnish(people.ann, people.mark))["flow"]
     archive = await exported(people.ann)
 
     def rename(parts: dict[str, bytes]) -> None:

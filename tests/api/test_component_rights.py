@@ -6,10 +6,14 @@ from typing import Any
 
 import httpx
 
-from .people import HOOK, People, echo_flow, make_running, until
+from .people import HOOK, People, echo_flow, give_role, make_running, until
 
 WEBHOOK = "appmixer.utils.http.WebhookTrigger"
-RULE: dict[str, Any] = {"role": "user", "resource": WEBHOOK, "action": ["!*"], "attributes": []}
+
+
+async def rule_for_ann(people: People) -> dict[str, Any]:
+    """What takes the webhook from Ann and from nobody else."""
+    return {"role": await give_role(people, people.ann), "resource": WEBHOOK, "action": ["!*"], "attributes": []}
 
 
 async def stage(client: httpx.AsyncClient, flow_id: str) -> str:
@@ -17,13 +21,14 @@ async def stage(client: httpx.AsyncClient, flow_id: str) -> str:
 
 
 async def test_flows_stop_where_their_owner_loses_a_component(people: People) -> None:
+    rule = await rule_for_ann(people)
     anns = await make_running(people.ann, echo_flow(), "Ann's")
     admins = await make_running(people.admin, echo_flow(), "The administrator's")
     ann = (await people.ann.get("/user")).json()["id"]
 
-    rehearsed = await people.admin.post("/acl/components?dryRun=true", json=[RULE])
+    rehearsed = await people.admin.post("/acl/components?dryRun=true", json=[rule])
     assert rehearsed.json() == {
-        "rules": [RULE],
+        "rules": [rule],
         "stops": [{"flowId": anns, "userId": ann, "name": "Ann's", "components": [WEBHOOK]}],
         "more": False,
     }
@@ -35,7 +40,7 @@ async def test_flows_stop_where_their_owner_loses_a_component(people: People) ->
     }
     assert await stage(people.ann, anns) == "running"
 
-    assert (await people.admin.post("/acl/components", json=[RULE])).json() == [RULE]
+    assert (await people.admin.post("/acl/components", json=[rule])).json() == [rule]
     stopped = await until(lambda: people.ann.get(f"/flows/{anns}"), lambda flow: bool(flow["stage"] == "stopped"))
     called = await people.ann.post(f"/flows/{anns}/components/{HOOK}", json={"name": "x"})
     started = await people.ann.post(f"/flows/{anns}/coordinator", json={"command": "start"})
@@ -59,7 +64,7 @@ async def test_flows_stop_where_their_owner_loses_a_component(people: People) ->
 async def test_the_other_spelling_of_a_component_is_withheld_too(people: People) -> None:
     flow = echo_flow()
     flow[HOOK]["type"] = WEBHOOK.replace("appmixer.", "headrace.")
-    await people.admin.post("/acl/components", json=[RULE])
+    await people.admin.post("/acl/components", json=[await rule_for_ann(people)])
 
     refused = await people.ann.post("/flows", json={"name": "F", "flow": flow})
     await people.admin.post("/acl/components", json=[])

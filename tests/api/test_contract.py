@@ -38,6 +38,7 @@ def test_the_page_has_a_line_for_every_endpoint_of_the_map() -> None:
 SOURCE = """
 URL = "/flows/f1"
 PLACES = [("DELETE", "/stores/s1")]
+ROOMS = ("/charts", "/files")
 
 async def test_one(client, flow_id):
     await client.get(URL)
@@ -50,6 +51,11 @@ async def test_one(client, flow_id):
 
 def client_of(platform):
     platform.request("PATCH", "/store/a/" + key)
+
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("word", ["a", "b"])
+def test_two(client, room, word):
+    client.get(f"{room}/{word}")
 """
 
 
@@ -63,6 +69,8 @@ def test_calls_are_read_from_the_source() -> None:
         ("t.py::test_one", "PUT", "/users/something?a=b"),
         ("t.py::test_one", "GET", "/store/download/something"),
         ("t.py::client_of", "PATCH", "/store/a/something"),
+        ("t.py::test_two", "GET", "/charts/something"),
+        ("t.py::test_two", "GET", "/files/something"),
     ]
 
 

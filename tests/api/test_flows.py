@@ -31,8 +31,8 @@ async def test_flows_are_made_read_listed_counted_changed_and_deleted(user: http
 
 
 async def test_flows_that_others_share_are_listed_filtered_and_counted(people: People) -> None:
-    read = {"sharedWith": [{"email": "bob@example.com", "permissions": ["read"]}]}
-    start = {"sharedWith": [{"domain": "example.com", "permissions": ["start"]}]}
+    read = {"sharedWith": [{"email": people.email_of("bob"), "permissions": ["read"]}]}
+    start = {"sharedWith": [{"domain": people.domain, "permissions": ["start"]}]}
     shared = (await people.ann.post("/flows", json={"name": "To read", "flow": echo_flow(), **read})).json()["flowId"]
     await people.ann.post("/flows", json={"name": "To start", "flow": echo_flow(), **start})
     await people.bob.post("/flows", json={"name": "Own", "flow": echo_flow()})
@@ -140,7 +140,7 @@ async def test_what_could_not_be_processed_is_listed_retried_and_dropped(user: h
 
 
 async def test_a_draft_is_published_and_its_instances_follow(people: People) -> None:
-    shared = [{"domain": "example.com", "permissions": ["read"]}]
+    shared = [{"domain": people.domain, "permissions": ["read"]}]
     draft = {"name": "Offer", "type": "integration-draft", "flow": echo_flow()}
     draft_id = (await people.ann.post("/flows", json=draft)).json()["flowId"]
 

@@ -100,7 +100,7 @@ async def test_without_a_token_or_with_a_bad_one_no_vendors_page_reads_anything(
 
 async def test_signing_in_is_read_by_pages_of_the_vendor_of_who_signed_in(vendors: People) -> None:
     async with httpx.AsyncClient(base_url=vendors.ann.base_url) as nobody:
-        good = {"email": "ann@example.com", "password": PASSWORD}
+        good = {"email": vendors.email_of("ann"), "password": PASSWORD}
         _, answer = await call(nobody, ACME, "POST", "/user/auth", json=good)
         _, elsewhere = await call(nobody, GLOBEX, "POST", "/user/auth", json=good)
         _, wrong = await call(nobody, ACME, "POST", "/user/auth", json={**good, "password": "wrong horse"})

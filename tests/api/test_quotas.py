@@ -8,21 +8,22 @@ STRICT = "module.exports = {\n    rules: [{ limit: 5, window: 1000 * 60, resourc
 
 
 async def test_rules_of_a_quota_are_put_listed_and_set_back(people: People) -> None:
-    made = await people.admin.put("/quota/acme:crm", json={"source": STRICT})
+    name = f"acme:{people.mark}"
+    made = await people.admin.put(f"/quota/{name}", json={"source": STRICT})
     again = await people.admin.put(
-        "/quota/acme:crm", json={"source": STRICT}, headers={"If-Match": made.headers["etag"]}
+        f"/quota/{name}", json={"source": STRICT}, headers={"If-Match": made.headers["etag"]}
     )
-    [listed] = [each for each in (await people.admin.get("/quota")).json() if each["id"] == "acme:crm"]
+    [listed] = [each for each in (await people.admin.get("/quota")).json() if each["id"] == name]
     late = await people.admin.put(
-        "/quota/acme:crm", json={"source": "module.exports = { rules: [] }"}, headers={"If-Match": '"1"'}
+        f"/quota/{name}", json={"source": "module.exports = { rules: [] }"}, headers={"If-Match": '"1"'}
     )
-    reset = await people.admin.delete("/quota/acme:crm")
+    reset = await people.admin.delete(f"/quota/{name}")
 
     admin_id = (await people.admin.get("/user")).json()["id"]
     assert (made.status_code, made.headers["etag"]) == (200, '"2"')
     assert made.json() == again.json() == listed
     assert {name: listed[name] for name in ("name", "source", "defaultSource", "isCustom", "changedBy")} == {
-        "name": "acme:crm",
+        "name": name,
         "source": STRICT,
         "defaultSource": "",
         "isCustom": True,
@@ -30,8 +31,8 @@ async def test_rules_of_a_quota_are_put_listed_and_set_back(people: People) -> N
     }
     assert (late.status_code, late.json()["code"]) == (409, "revision_conflict")
     assert (reset.status_code, reset.json()["isCustom"], reset.headers["etag"]) == (200, False, '"3"')
-    assert "acme:crm" not in [each["id"] for each in (await people.admin.get("/quota")).json()]
-    assert (await people.admin.delete("/quota/acme:crm")).status_code == 404
+    assert name not in [each["id"] for each in (await people.admin.get("/quota")).json()]
+    assert (await people.admin.delete(f"/quota/{name}")).status_code == 404
 
 
 async def test_a_source_that_would_have_to_be_run_is_refused_with_its_place(people: People) -> None:

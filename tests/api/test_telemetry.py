@@ -10,7 +10,7 @@ import httpx
 import orjson
 import pytest
 
-from .people import HOOK, People, echo_flow, make_running, until
+from .people import EMBEDDED, HOOK, People, echo_flow, make_running, until
 
 TICKING = {
     "t": {
@@ -93,6 +93,7 @@ async def test_what_is_no_stretch_of_days_is_refused_by_name(
     assert (refused.status_code, refused.json()["problems"][0]["field"]) == (400, field), refused.text
 
 
+@EMBEDDED
 async def test_administrators_see_messages_by_day_and_users_do_not(people: People) -> None:
     anns, bobs = await make_running(people.ann, echo_flow()), await make_running(people.bob, echo_flow())
     of_ann = await say(people.ann, anns, "ada")
@@ -132,6 +133,7 @@ async def test_a_flow_is_counted_for_its_owner_and_administrators(people: People
     assert (await people.bob.get(f"/telemetry/flows/{other_id}")).status_code == 403
 
 
+@EMBEDDED
 async def test_what_was_counted_outlives_its_flow_and_goes_with_its_user(people: People) -> None:
     flow_id = await make_running(people.bob, echo_flow())
     await say(people.bob, flow_id, "ada")

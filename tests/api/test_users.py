@@ -57,7 +57,7 @@ async def test_users_are_listed_filtered_counted_and_changed_by_administrators(p
     query = {"filter": "scope:admin", "sort": "username:-1", "limit": "10", "offset": "0", "pattern": ADMIN}
     listed = (await admin.get("/users", params=query)).json()
     counted = (await admin.get("/users/count", params={"pattern": people.mark})).json()
-    ann = (await admin.get("/users", params={"pattern": f"ann-{people.mark}"})).json()[0]
+    ann = (await admin.get("/users", params={"pattern": people.email_of("ann")})).json()[0]
     changed = await admin.put(
         f"/users/{ann['id']}", json={"scope": ["user", "acme"], "vendor": ["acme"], "metadata": {"team": "blue"}}
     )
