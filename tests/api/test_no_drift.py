@@ -12,9 +12,11 @@ from typing import Any
 
 import httpx
 import pytest
+from headrace_core.ids import new_id
+from headrace_gateway.access import TASK_PREFIXES
 from headrace_gateway.routes import ROUTES
 
-from .people import People, echo_flow
+from .people import PASSWORD, People, echo_flow
 from .test_charts import CHART
 
 Place = tuple[str, str]
@@ -55,18 +57,27 @@ async def a_chart(client: httpx.AsyncClient) -> Mapping[str, str]:
 
 async def an_alias(client: httpx.AsyncClient) -> Mapping[str, str]:
     flow_id = (await a_flow(client))["id"]
-    made = await client.post("/url-aliases", json={"alias": "a/b", "flowId": flow_id, "componentId": "hook"})
-    return {"id": made.json()["id"], "flowId": flow_id}
+    made = await client.post("/url-aliases", json={"alias": f"{new_id()}/b", "flowId": flow_id, "componentId": "hook"})
+    return {"id": made.json()["id"], "flowId": flow_id, "alias": f"{new_id()}/path"}
+
+
+async def a_group(client: httpx.AsyncClient) -> Mapping[str, str]:
+    return {"id": (await client.post("/groups", json={"name": f"Group {new_id()}"})).json()["groupId"]}
+
+
+async def a_task(client: httpx.AsyncClient) -> Mapping[str, str]:
+    task = {"title": "Pay?", "requester": "r@example.com", "approver": "a@example.com"}
+    return {"id": (await client.post("/people-task/tasks", json=task)).json()["taskId"]}
 
 
 async def a_user(client: httpx.AsyncClient) -> Mapping[str, str]:
-    made = await client.post("/user", json={"email": "carl@example.com", "password": "correct horse"})
-    return {"id": made.json()["user"]["id"]}
+    made = await client.post("/user", json={"email": f"{new_id()}@example.com", "password": PASSWORD})
+    return {"id": made.json()["user"]["id"], "email": f"{new_id()}@example.com"}
 
 
 def named(name: str) -> Callable[[httpx.AsyncClient], Awaitable[Mapping[str, str]]]:
     async def make(client: httpx.AsyncClient) -> Mapping[str, str]:
-        return {"serviceId": name, "type": name, "vendor": name}
+        return {"serviceId": name, "type": name, "vendor": name, "name": name}
 
     return make
 
@@ -75,6 +86,7 @@ RULES = [
     {"role": "user", "resource": "charts", "action": ["update", "read", "create"], "attributes": []},
     {"role": "guest", "resource": "*", "action": ["!*"], "attributes": []},
 ]
+RULE = "module.exports = { rules: [{ limit: 5, window: 1000, resource: 'requests' }]"
 MODIFIERS = {"categories": {"b": {"label": "B"}, "a": {"label": "A"}}, "modifiers": {"g_own": {"label": "Own"}}}
 FLOW = {
     "name": "Applied",
@@ -93,16 +105,33 @@ RESOURCES: Mapping[Place, Resource] = {
     ("PUT", "/stores/{id}"): Resource(({"name": "Applied"},), a_store),
     ("PUT", "/charts/{id}"): Resource(({**CHART, "options": {"z": 1, "a": 2}}, {**CHART, "name": "B"}), a_chart),
     ("PUT", "/url-aliases/{id}"): Resource(
-        ({"alias": "applied/path", "flowId": "{flowId}", "componentId": "reply"},), an_alias
+        ({"alias": "{alias}", "flowId": "{flowId}", "componentId": "reply"},), an_alias
     ),
     ("PUT", "/users/{id}"): Resource(
         (
-            {"email": "c@example.com", "scope": ["user", "author"], "vendor": "acme", "metadata": {"b": 1, "a": {}}},
+            {"email": "{email}", "scope": ["user", "author"], "vendor": "acme", "metadata": {"b": 1, "a": {}}},
             {"scope": ["author", "user"], "vendor": ["b", "a"], "isActive": False},
         ),
         a_user,
         by_admin=True,
     ),
+    ("PUT", "/groups/{id}"): Resource(
+        ({"name": "Applied", "description": "By a program"}, {"description": "", "members": []}), a_group, by_admin=True
+    ),
+    ("PUT", "/quota/{name}"): Resource(
+        ({"source": f"{RULE} }}"}, {"source": f"{RULE}, }}"}),
+        named("acme:crm"),
+        path="/quota",
+        member=lambda found: next(each for each in found if each["id"] == "acme:crm"),
+        by_admin=True,
+        shown=lambda quota: {"source": quota["source"]},
+    ),
+    **{
+        ("PUT", f"{prefix}/tasks/{{id}}"): Resource(
+            ({"title": "Applied", "description": "By a program"}, {"decisionBy": "2099-01-01T00:00:00.000Z"}), a_task
+        )
+        for prefix in TASK_PREFIXES
+    },
     ("PUT", "/modifiers"): Resource((MODIFIERS,), nothing, by_admin=True),
     ("PUT", "/service-config/{serviceId}"): Resource(
         ({"clientId": "x", "more": {"b": [1], "a": None}}, {"clientId": "y"}), named("acme:mail"), by_admin=True
@@ -141,6 +170,14 @@ OTHERWISE: Mapping[Place, str] = {
     ("POST", "/unprocessed-messages/{id}"): "hands the message in again",
     ("PATCH", "/store/{id}/{key}"): "writes data, as POST does",
     ("PUT", "/store/{id}/{key}"): "moves a record to another place",
+    ("POST", "/groups"): "makes another one each time",
+    ("PUT", "/groups/{id}/members/{userId}"): "is part of the group's members, which PUT of the group says",
+    **{("POST", f"{prefix}/tasks"): "makes another one each time" for prefix in TASK_PREFIXES},
+    **{
+        ("PUT", f"{prefix}/tasks/{{id}}/{verb}"): "decides, once"
+        for prefix in TASK_PREFIXES
+        for verb in ("approve", "reject")
+    },
 }
 
 
@@ -200,10 +237,11 @@ async def test_what_is_applied_reads_back_and_applying_what_is_read_changes_noth
 
 
 def _filled(body: Any, values: Mapping[str, str]) -> Any:
-    """The body with `{name}` in its texts replaced."""
+    """The body with what was made before in place of its texts that are one `{name}`."""
     if not isinstance(body, dict):
         return body
-    return {name: value.format(**values) if value == "{flowId}" else value for name, value in body.items()}
+    places = {f"{{{name}}}": value for name, value in values.items()}
+    return {name: places.get(value, value) if isinstance(value, str) else value for name, value in body.items()}
 
 
 def _drift(wanted: Any, read: Any) -> list[str]:

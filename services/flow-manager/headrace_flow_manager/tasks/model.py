@@ -203,11 +203,11 @@ def made(task_id: str, tenant: str, document: Mapping[str, Json], now: datetime)
 def changed(task: Task, changes: Mapping[str, Json], now: datetime) -> tuple[Task, Secrets]:
     """The task with the fields that are given. Who is put in somebody's place gets a secret of their own.
 
-    Raises ValidationFailed, and Conflict when it is decided or due.
+    It is the same task where nothing differs. Raises ValidationFailed, and Conflict when it is decided or due.
     """
     check_pending(task)
     _check(changes, now)
-    after, shown = replace(task, updated_at=now, revision=task.revision + 1), Secrets()
+    after, shown = task, Secrets()
     if "title" in changes:
         after = replace(after, title=str(changes["title"]))
     if "description" in changes:
@@ -220,7 +220,7 @@ def changed(task: Task, changes: Mapping[str, Json], now: datetime) -> tuple[Tas
     if "requester" in changes and address_key(str(changes["requester"])) != task.requester.key:
         party, secret = _party(str(changes["requester"]))
         after, shown = replace(after, requester=party), replace(shown, requester=secret)
-    return after, shown
+    return (task if after == task else replace(after, updated_at=now, revision=task.revision + 1)), shown
 
 
 def decided(task: Task, *, approves: bool, now: datetime) -> Task:

@@ -152,6 +152,8 @@ class TaskService:
             kept = await self._find(viewer, task_id)
             model.check_revision(kept, expected_revision)
             after = change(model.at(kept, self._clock.now()))
+            if after == kept:
+                return after
             try:
                 await self._store.replace(after, kept.revision)
             except RevisionConflict:
