@@ -17,12 +17,13 @@ from random import Random
 from typing import Any
 
 import httpx
+from headrace_gateway.access import TASK_PREFIXES
 from headrace_gateway.routes import ROUTES
 
 from . import brute_force, lucene
 from .asking import Asked, Asker
 from .brute_force import Listing, Refused
-from .furnishing import CANARY, furnish
+from .furnishing import CANARY, furnish, furnish_groups
 from .people import People, until
 
 LONGEST_SECONDS = 1.0
@@ -37,6 +38,8 @@ PLACES: Mapping[str, tuple[Sequence[str], str]] = {
     "/files": (("filename",), "/files/count"),
     "/charts": (("name",), ""),
     "/users": (("username", "email"), "/users/count"),
+    "/groups": (("name",), ""),
+    **{f"{prefix}/tasks": (("title",), f"{prefix}/tasks-count") for prefix in TASK_PREFIXES},
 }
 """Path → the fields that a pattern looks at, and where its items are counted."""
 FOUND_BY = "an"
@@ -92,6 +95,7 @@ class Room:
         """Ann and Bob with the same in their lists."""
         ids = await furnish(people.ann, f"ann{people.mark}")
         await furnish(people.bob, CANARY + people.mark, every=5)
+        await furnish_groups(people.admin)
         room = cls(name, people, ids)
         for path, (named, _) in PLACES.items():
             everything = await room.get(path, "limit=1000")
@@ -107,7 +111,7 @@ class Room:
 
     async def get(self, path: str, query: str) -> httpx.Response:
         """The answer to whoever may ask."""
-        client = self.people.admin if path.startswith("/users") else self.people.ann
+        client = self.people.admin if path.startswith(("/users", "/groups")) else self.people.ann
         target = path.replace("{id}", self.ids["store"]).replace("{pattern}", FOUND_BY)
         if path in ("/store", "/store/count"):
             query = f"storeId={self.ids['store']}&{query}"

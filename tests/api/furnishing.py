@@ -61,7 +61,7 @@ LOG_WORDS = [
 
 
 async def furnish(client: httpx.AsyncClient, own: str, *, every: int = 1) -> dict[str, str]:
-    """Give a tenant flows, stores, records, files and charts; `own` is part of every id and text that is free.
+    """Give a tenant flows, stores, records, files, charts and tasks; `own` is part of every id and text that is free.
 
     `every` leaves all but every so-many-th of them out. Returns the ids of the store that holds records and of the
     flow that has runs.
@@ -77,6 +77,8 @@ async def furnish(client: httpx.AsyncClient, own: str, *, every: int = 1) -> dic
         await _made(client.post("/stores", json={"name": f"{name} {own if number % 3 else ''}"}))
         content = f"{own} {name}".encode() * (number % 5)
         kind = ["text/plain", "image/png", "application/json"][number % 3]
+        asked = {"requester": f"{own}@example.com", "approver": f"a{number % 3}@example.org"}
+        await _made(client.post("/people-task/tasks", json={**asked, "title": name, "description": own * (number % 2)}))
         await _made(client.post("/files", files={"file": (quote(name, safe=" %_"), content, kind)}))
     store_id = (await client.post("/stores", json={"name": f"Records {own}"})).json()["storeId"]
     for number, value in list(enumerate(each_value))[::every]:
@@ -90,6 +92,13 @@ async def furnish(client: httpx.AsyncClient, own: str, *, every: int = 1) -> dic
         answered = await client.post(url, json={"name": f"{own} {word}"}, params={"correlationId": word})
         assert answered.status_code == 200, answered.text
     return {"store": store_id, "flow": flow_id}
+
+
+async def furnish_groups(admin: httpx.AsyncClient) -> None:
+    """Make groups, which all users have in common."""
+    for number, name in enumerate(NAMES):
+        made = {"name": f"{number} {name.strip()}", "description": name * (number % 2)}
+        await _made(admin.post("/groups", json=made))
 
 
 async def _made(request: Any) -> None:

@@ -9,9 +9,8 @@ import pytest
 
 from tests.system.services import Services
 
-from .conftest import open_people
+from .conftest import open_people, served_people
 from .filtering import MUTANTS, PLACES, ask_everything, filtered_paths
-from .people import people_at
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -20,7 +19,7 @@ QUESTIONS = 1_000
 
 async def test_hostile_filters_find_what_brute_force_finds(tmp_path: Path, server: Services) -> None:
     seed = random.SystemRandom().randrange(1 << 30)
-    async with open_people(tmp_path) as embedded, people_at(f"http://127.0.0.1:{server.port}") as served:
+    async with open_people(tmp_path) as embedded, served_people(server) as served:
         report = await ask_everything({"embedded": embedded, "server": served}, QUESTIONS, seed)
 
     assert report.holds, f"{report.explained()}\n{report.line()}"
