@@ -176,4 +176,7 @@ def _is_strange(name: str) -> bool:
 
 
 def _nearest(name: str) -> str:
+    plain = name.removesuffix("_FILE")
+    if plain in KNOWN:
+        return plain  # only secrets come from files
     return next(iter(difflib.get_close_matches(name, KNOWN, 1, _NEAR)), "")
