@@ -171,6 +171,7 @@ OTHERWISE: Mapping[Place, str] = {
     ("PATCH", "/store/{id}/{key}"): "writes data, as POST does",
     ("PUT", "/store/{id}/{key}"): "moves a record to another place",
     ("POST", "/groups"): "makes another one each time",
+    ("POST", "/components"): "publishes under a ticket: the same content again changes nothing, as its own tests show",
     ("PUT", "/groups/{id}/members/{userId}"): "is part of the group's members, which PUT of the group says",
     **{("POST", f"{prefix}/tasks"): "makes another one each time" for prefix in TASK_PREFIXES},
     **{

@@ -62,7 +62,7 @@ ROUTES = (
             "their own."
         ),
         parameters=(Parameter("forceUpdate", "true changes a template that runs.", YES_NO),),
-        request=an_object({"sharedWith": {"type": "array"}}),
+        request=an_object({"sharedWith": {"type": "array", "items": {"type": "object"}}}),
         answers=(
             Answer(
                 200,
