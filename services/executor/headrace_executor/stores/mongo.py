@@ -200,8 +200,10 @@ class MongoExecutorStore:
     async def purge(self, before: float, limit: int) -> int:
         await mongo_removal.finish(self.mongo)
         await self._state.forget()
-        await self._counts.fold({"state": {"$gte": OPEN}})
-        over = {"state": {"$gte": OPEN}, "updated": {"$lt": before}, **COUNTED_ALREADY}
+        over: Document = {"state": {"$gte": OPEN}, "updated": {"$lt": before}}
+        await self._counts.fold(over)
+        await self._counts.fold({"state": {"$gte": OPEN}}, batches=1)
+        over |= COUNTED_ALREADY
         async with self.mongo.asking() as database:
             found = database["runs"].find(over, {"_id": 1}).limit(limit)
             names = [document["_id"] async for document in found]

@@ -1,7 +1,8 @@
 """Counts of messages in MongoDB: first in the documents of the runs, later in one document for each day of a flow.
 
 A commit counts in the document of its run, behind the run's fence, so each message counts once. From there the counts
-of many runs are folded into the days, before the runs are removed. A fold is written down (`folds`) before it does
+of many runs are folded into the days, a batch now and then, and all of them before the runs are removed: a fold writes
+each run twice, which a busy time must not pay for. A fold is written down (`folds`) before it does
 anything, and whoever finds one that is not done finishes it, readers included:
 
 1. It takes: each run that still has the `seq` that was read loses its counts and bears the fold's id instead.
@@ -50,12 +51,13 @@ class Counts:
         self._mongo = mongo
         self._clock = clock
 
-    async def fold(self, where: Document) -> None:
-        """Add to the days what the runs counted that `where` holds for, until none of them has anything to add."""
-        while True:
+    async def fold(self, where: Document, *, batches: int | None = None) -> None:
+        """Add to the days what the runs counted that `where` holds for, so many batches of them, or all."""
+        while batches is None or batches > 0:
+            batches = None if batches is None else batches - 1
             await self._finish_all()
             async with self._mongo.asking() as database:
-                found = database["runs"].find({**where, "counted": True, "fold": None}, _SHOWN).limit(FOLDED_AT_ONCE)
+                found = database["runs"].find({"counted": True, **where, "fold": None}, _SHOWN).limit(FOLDED_AT_ONCE)
                 runs = await found.to_list(FOLDED_AT_ONCE)
             if not runs:
                 return

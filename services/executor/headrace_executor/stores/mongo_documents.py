@@ -45,7 +45,10 @@ VERSIONS: Sequence[Mapping[str, Sequence[IndexModel]]] = [
         "spool": [IndexModel([("writer", ASCENDING)], name="of_writer")],
     },
     {
-        "runs": [IndexModel([("tenant_id", ASCENDING)], name="counting", partialFilterExpression={"counted": True})],
+        "runs": [
+            IndexModel([("tenant_id", ASCENDING)], name="counting", partialFilterExpression={"counted": True}),
+            IndexModel([("counted", ASCENDING)], name="not_folded", sparse=True),
+        ],
         "message_counts": [
             IndexModel([("tenant_id", ASCENDING), ("day", ASCENDING)], name="of_tenant"),
             IndexModel([("flow_id", ASCENDING), ("day", ASCENDING)], name="of_flow"),
