@@ -96,7 +96,7 @@ def _inflict_all(faults: Mapping[str, list[Fault]], ledger: Ledger, kills: Mappi
     """Each series by itself: a broker that takes its time does not keep the others from being killed."""
     with ThreadPoolExecutor(len(faults)) as pool:
         for series in [
-            pool.submit(inflict, faults[name], ledger, {name: kills[name]}, STRIKE_WITHIN) for name in faults
+            pool.submit(inflict, faults[name], ledger, {name: kills[name]}, within=STRIKE_WITHIN) for name in faults
         ]:
             series.result()
 
