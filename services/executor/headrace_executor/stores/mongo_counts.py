@@ -2,8 +2,8 @@
 
 A commit counts in the document of its run, behind the run's fence, so each message counts once. From there the counts
 of many runs are folded into the days, a batch now and then, and all of them before the runs are removed: a fold writes
-each run twice, which a busy time must not pay for. A fold is written down (`folds`) before it does
-anything, and whoever finds one that is not done finishes it, readers included:
+each run twice, which a busy time must not pay for. A fold is written down (`folds`) before it does anything, and
+whoever finds one that is not done finishes it, readers included:
 
 1. It takes: each run that still has the `seq` that was read loses its counts and bears the fold's id instead.
 2. It adds the counts of all runs that bear its id to their days; a day remembers the folds that were added to it.
@@ -15,6 +15,7 @@ Every step may be done again, by several at once. A run that bears a fold's id i
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -53,8 +54,7 @@ class Counts:
 
     async def fold(self, where: Document, *, batches: int | None = None) -> None:
         """Add to the days what the runs counted that `where` holds for, so many batches of them, or all."""
-        while batches is None or batches > 0:
-            batches = None if batches is None else batches - 1
+        for _ in itertools.count() if batches is None else range(batches):
             await self._finish_all()
             async with self._mongo.asking() as database:
                 found = database["runs"].find({"counted": True, **where, "fold": None}, _SHOWN).limit(FOLDED_AT_ONCE)
