@@ -25,6 +25,7 @@ from .asking import Asked, Asker
 from .brute_force import Listing, Refused
 from .furnishing import CANARY, furnish, furnish_groups
 from .people import People, until
+from .progress import Progress, nobody_hears
 
 LONGEST_SECONDS = 1.0
 """Processor time of this process while one question is answered: none is this hard."""
@@ -118,16 +119,19 @@ class Room:
         return await client.get(client.base_url.copy_with(raw_path=f"{target}?{query}".encode()))
 
 
-async def ask_everything(people: Mapping[str, People], count: int, seed: int, *, mutant: str = "") -> Report:
+async def ask_everything(
+    people: Mapping[str, People], count: int, seed: int, *, mutant: str = "", asked_so_far: Progress = nobody_hears
+) -> Report:
     """Ask `count` hostile questions at each platform. Equal seeds ask about equal lists the same, but for ids."""
     report = Report(seed)
     random = Random(seed)
     rooms = [await Room.furnished(name, each) for name, each in people.items()]
     askers = {path: _asker(random, rooms[0], path) for path in PLACES}
     searcher = lucene.Searcher.of(random, rooms[0].records)
-    for _ in range(count):
+    for number in range(count):
         if len(report.failures) >= MOST_FAILURES:
             break
+        asked_so_far(number, count)
         if random.random() < LOG_SHARE:
             await _search(rooms, searcher, report)
         else:
