@@ -263,9 +263,10 @@ async def test_without_a_broker_a_line_says_so_once_and_subscribers_wait(
 
     said = [record for record in caplog.records if record.levelno >= logging.WARNING and "does not" in record.message]
     assert len(said) == 2, "one for each connection"
-    tried = [each for each in gc.get_objects() if isinstance(each, aio_pika.Connection)]
-    assert all(each.is_closed for each in tried), "what is left open closes itself when it is collected, loop or not"
-    assert not any(record.exc_info for record in caplog.records)
+    gc.collect()
+    open_still = sum(isinstance(each, aio_pika.Connection) and not each.is_closed for each in gc.get_objects())
+    assert not open_still, "what is left open closes itself when it is collected, loop or not"
+    assert not any(record.exc_info for record in caplog.records if record.name.startswith("headrace"))
     assert any("serves again" in record.message for record in caplog.records)
 
 
