@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -143,9 +143,10 @@ def _step(context: StepContext, *, with_sheet: bool) -> data_pb.Step:
                 node_id=each.node_id,
                 out_port=each.port,
                 correlation_id=each.correlation_id,
+                input=orjson.dumps(filled),
             )
             for port, arrived in context.messages.items()
-            for each in arrived
+            for each, filled in zip(arrived, _inputs(context, port), strict=True)
         ],
     )
     step.now.FromDatetime(context.now)
@@ -157,6 +158,10 @@ def _step(context: StepContext, *, with_sheet: bool) -> data_pb.Step:
             )
         )
     return step
+
+
+def _inputs(context: StepContext, port: str) -> Sequence[Json]:
+    return context.inputs.get(port) or [each.content for each in context.messages[port]]
 
 
 async def _apply(effects: data_pb.Effects, context: StepContext) -> None:

@@ -27,6 +27,7 @@ from headrace_executor.retry import CutShort
 from headrace_executor.runners.bundles import Bundles
 from headrace_executor.runners.client import Description, VerbName
 from headrace_executor.runners.folders import temporary_folder
+from headrace_executor.runners.languages import Language, Languages
 from headrace_executor.runners.process import NotCalled, Runner
 from headrace_executor.settings import RunnerSettings
 
@@ -44,6 +45,7 @@ class Key(NamedTuple):
     bundle_id: str
     is_for_suspects: bool = False
     """True for the one that takes steps one at a time, each of which was under way when another process ended."""
+    language: Language = "python"
 
 
 class Runners:
@@ -56,6 +58,7 @@ class Runners:
         self._source = source
         self._policy = policy
         self._clock = clock
+        self._languages = Languages(settings)
         self._bundles: Bundles | None = None
         self._folder = Path()
         self._runners: dict[Key, Runner] = {}
@@ -172,7 +175,8 @@ class Runners:
         former = self._runners.pop(key, None)
         if former is not None and not former.in_use:
             self._let_go(former)
-        tenant, bundle_id, is_for_suspects = key
+        tenant, bundle_id, is_for_suspects, language = key
+        command = await self._languages.command(language)
         await self._make_room()
         number = next(self._numbers)
         try:
@@ -184,7 +188,7 @@ class Runners:
             raise TransientError(f"The bundle {bundle_id[:12]} cannot be had: {error}") from error
         name = f"bundle {bundle_id[:12]} of {tenant}"
         settings = replace(self.settings, calls=1) if is_for_suspects else self.settings
-        runner = Runner(name, bundle, self._folder / str(number), settings, self._policy, self._clock)
+        runner = Runner(name, bundle, self._folder / str(number), command, settings, self._policy, self._clock)
         await runner.start()
         self._started.inc()
         self._living.add(runner)

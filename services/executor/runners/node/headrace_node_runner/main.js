@@ -1,0 +1,134 @@
+/**
+ * A runner, with its orders as the first line of its standard input. It ends when that input ends, which it does when the
+ * executor is gone.
+ */
+
+import fs from 'node:fs';
+
+import { Calls, follow } from './calls.js';
+import { Egress } from './egress.js';
+import { failureOf, wordsOf } from './failures.js';
+import { rules } from './http.js';
+import { Bundle } from './loading.js';
+import { bound, current } from './output.js';
+import { Codec } from './protobuf.js';
+import { Caller, serve } from './rpc.js';
+
+const MAX_SHEETS = 256;
+const READY_MS = 30_000;
+const VERBS = ['', 'receive', 'tick', 'start', 'stop', 'reconcile', 'signal', 'test'];
+const ANSWERS_CALLER = /\bresponse\s*\(/;
+
+class Runner {
+    /** @param {Bundle} bundle @param {Calls} calls */
+    constructor(bundle, calls) {
+        this.bundle = bundle;
+        this.calls = calls;
+        /** @type {Map<string, any>} */
+        this.sheets = new Map();
+    }
+
+    methods() {
+        return {
+            DescribeComponent: failing((request) => this.describe(request.root)),
+            ScheduleNode: failing(async () => ({ schedule: Buffer.alloc(0), immediate: false })),
+            TransformValue: failing(async ({ root, name, value }) => {
+                const made = await this.bundle.transform(root, name)(JSON.parse(value.toString('utf8')));
+                return { value: Buffer.from(JSON.stringify(made ?? null)) };
+            }),
+            Invoke: (/** @type {any} */ request) => this.invoke(request),
+            CancelCall: async (/** @type {any} */ request) => {
+                await this.calls.cancel(request.call_id);
+                return {};
+            },
+            Beat: async () => ({ calls: this.calls.count })
+        };
+    }
+
+    /** @param {string} root */
+    async describe(root) {
+        const verbs = this.bundle.verbs(root);
+        return {
+            answers_caller: ANSWERS_CALLER.test(this.bundle.source(root)),
+            verbs: verbs.map((verb) => VERBS.indexOf(verb)),
+            transforms: this.bundle.transforms(root)
+        };
+    }
+
+    /** @param {any} request */
+    async invoke({ call_id: callId, root, verb, step }) {
+        const sheet = this.sheet(step);
+        if (sheet === undefined) {
+            return { lacks_sheet: true };
+        }
+        return this.calls.invoke({ callId, root, verb: VERBS[verb] ?? '', step, sheet });
+    }
+
+    /** @param {any} step */
+    sheet(step) {
+        const found = step.sheet ?? this.sheets.get(step.sheet_id);
+        if (found) {
+            this.sheets.delete(step.sheet_id);
+            this.sheets.set(step.sheet_id, found);
+            if (this.sheets.size > MAX_SHEETS) {
+                this.sheets.delete(/** @type {string} */ (this.sheets.keys().next().value));
+            }
+        }
+        return found;
+    }
+}
+
+/** What a component's own code throws is part of the answer. @param {(request: any) => Promise<any>} answer */
+function failing(answer) {
+    return async (/** @type {any} */ request) => {
+        try {
+            return await answer(request);
+        } catch (error) {
+            return { failure: failureOf(error) };
+        }
+    };
+}
+
+/** What nobody in a component caught ends its call, and nothing else. @param {any} error */
+function uncaught(error) {
+    const call = current.getStore();
+    if (call) {
+        call.fail(error);
+    } else {
+        console.error(`Nobody caught: ${wordsOf(error)}`);
+    }
+}
+
+/** @returns {any} the first line of the standard input */
+function readOrders() {
+    const piece = Buffer.alloc(64 * 1024);
+    let line = '';
+    while (!line.endsWith('\n')) {
+        const size = fs.readSync(0, piece);
+        if (size === 0) {
+            process.exit(0);
+        }
+        line += piece.toString('utf8', 0, size);
+    }
+    return JSON.parse(line);
+}
+
+async function main() {
+    const orders = readOrders();
+    process.stdin.on('end', () => process.exit(0)).on('error', () => process.exit(0)).resume();
+    bound(orders.output_bytes);
+    process.on('uncaughtException', uncaught);
+    process.on('unhandledRejection', uncaught);
+    const codec = new Codec(orders.contract);
+    const caller = new Caller(orders.host.replace('unix:', ''), codec, 'headrace.runner.v1.HostService');
+    const egress = new Egress(orders.egress);
+    egress.guard();
+    rules.checkPort = (port) => egress.checkPort(port);
+    follow();
+    const bundle = new Bundle(orders.bundle);
+    const runner = new Runner(bundle, new Calls(bundle, caller));
+    await serve(orders.listen.replace('unix:', ''), codec, 'headrace.runner.v1.RunnerService', runner.methods());
+    await caller.call('ReportReady', {}, { timeoutMs: READY_MS });
+}
+
+await main();
