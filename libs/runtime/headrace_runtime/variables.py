@@ -64,6 +64,7 @@ PLAIN = frozenset(
         "HEADRACE_METRICS_PUBLIC",
         "HEADRACE_MONGO_NAMESPACE",
         "HEADRACE_NODE",
+        "HEADRACE_NPM",
         "HEADRACE_PORT",
         "HEADRACE_PROFILE",
         "HEADRACE_PUBLIC_URL",
