@@ -27,6 +27,7 @@ from tests.flow_manager.house import House, open_house
 from tests.flow_manager.test_publishing import developer, hand_in, outcome
 
 LEFT_OUT = frozenset({"node_modules", "test", "tests", "artifacts", ".git"})
+MODULES = ("/auth.js", "/quota.js")
 AT_ONCE = 3
 LOADING = RunnerSettings(most=3, hang_after=timedelta(seconds=60), start_within=timedelta(seconds=60))
 TAKEN = "comes with Headrace"
@@ -61,6 +62,7 @@ class Table:
 
     rows: list[Row] = field(default_factory=list)
     packages: dict[str, str] = field(default_factory=dict)  # by package.json: why its packages are not there
+    modules: dict[str, str] = field(default_factory=dict)  # auth.js and quota.js: "" or why they do not load
 
     @property
     def accepted(self) -> float:
@@ -76,11 +78,14 @@ class Table:
         lines = [
             f"{len(self.rows)} components, {builtin} of which come with Headrace.",
             f"Manifests accepted: {self.accepted:.1%}. Behaviours loaded, of those published: {self.loaded:.1%}.",
+            f"Auth and quota modules loaded: {_share(not each for each in self.modules.values()):.1%}"
+            f" of {len(self.modules)}.",
             "",
             "| component | what is wrong |",
             "|---|---|",
         ]
         lines += [f"| {path} | packages: {said} |" for path, said in sorted(self.packages.items())]
+        lines += [f"| {path} | {said} |" for path, said in sorted(self.modules.items()) if said]
         lines += [
             f"| {row.type} | {'refused: ' + row.refused if row.refused else row.failed} |"
             for row in sorted(self.rows, key=lambda each: each.type)
@@ -142,6 +147,8 @@ async def _one(
         content = (await house.app.publishing._store.published()).contents.get(service, "")
         for folder in left:
             await _load(runners, content, folder, rows[folder])
+        if content:
+            await _load_modules(runners, content, files, table)
         table.rows += rows.values()
         loaded = sum(row.is_loaded for row in rows.values())
         say(f"{service}: {len(rows)} components, {len(left)} published, {loaded} loaded")
@@ -186,6 +193,15 @@ async def _load(runners: Runners, content: str, folder: str, row: Row) -> None:
         row.verbs = tuple(sorted(found.verbs))
         if not found.verbs and not found.transforms:
             row.failed = "It exports no function."
+
+
+async def _load_modules(runners: Runners, content: str, files: Mapping[str, bytes], table: Table) -> None:
+    for folder in sorted({path.rpartition("/")[0] for path in files if path.endswith(MODULES)}):
+        found = await runners.describe_folder(Key("t", content, language="javascript"), folder)
+        for name in MODULES:
+            if f"{folder}{name}" in files:
+                failure = found.failures.get(name[1:])
+                table.modules[f"{folder}{name}"] = failure.message[:LONGEST_WORDS] if failure else ""
 
 
 class _Source:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal, cast
 
 import orjson
@@ -43,6 +44,24 @@ class Description:
     has_schedule: bool
     verbs: frozenset[VerbName]
     transforms: frozenset[str]
+
+
+class Absent(Enum):
+    """Told apart from null."""
+
+    ABSENT = "absent"
+
+
+ABSENT = Absent.ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class FolderDescription:
+    """What a service or a module brings besides components; modules that cannot be loaded, by file, with the reason."""
+
+    auth: Mapping[str, Json] | None
+    quota: Mapping[str, Json] | None
+    failures: Mapping[str, Failure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +107,25 @@ class RunnerClient:
             raise error_of(failure_from_proto(answer.failure))
         return cast("Json", orjson.loads(answer.value))
 
+    async def describe_folder(self, folder: str, timeout: float) -> FolderDescription:
+        """What a service or a module brings besides components."""
+        answer = await self._stub.DescribeFolder(pb.DescribeFolderRequest(folder=folder), timeout=timeout)
+        return FolderDescription(
+            auth=_object(answer.auth),
+            quota=_object(answer.quota),
+            failures={each.file: failure_from_proto(each.failure) for each in answer.failures},
+        )
+
+    async def call_auth(
+        self, folder: str, name: str, given: Mapping[str, Json], session: str, timeout: float
+    ) -> Json | Absent:
+        """What a member of an auth module comes to; ABSENT where it has none. Raises what the module raises."""
+        request = pb.CallAuthRequest(folder=folder, session=session, name=name, given=orjson.dumps(dict(given)))
+        answer = await self._stub.CallAuth(request, timeout=timeout)
+        if answer.HasField("failure"):
+            raise error_of(failure_from_proto(answer.failure))
+        return cast("Json", orjson.loads(answer.value)) if answer.value else ABSENT
+
     async def invoke(
         self,
         call_id: str,
@@ -114,6 +152,10 @@ class RunnerClient:
 
     async def beat(self, timeout: float) -> None:
         await self._stub.Beat(pb.BeatRequest(), timeout=timeout)
+
+
+def _object(text: bytes) -> Mapping[str, Json] | None:
+    return cast("Mapping[str, Json]", orjson.loads(text)) if text else None
 
 
 def _step(context: StepContext, *, with_sheet: bool) -> data_pb.Step:

@@ -25,13 +25,14 @@ from headrace_executor.context import StepContext
 from headrace_executor.ports import BundleSource
 from headrace_executor.retry import CutShort
 from headrace_executor.runners.bundles import Bundles
-from headrace_executor.runners.client import Description, VerbName
+from headrace_executor.runners.client import Absent, Description, FolderDescription, VerbName
 from headrace_executor.runners.folders import temporary_folder
 from headrace_executor.runners.languages import Language, Languages
 from headrace_executor.runners.process import NotCalled, Runner
 from headrace_executor.settings import RunnerSettings
 
 LOOK_SECONDS = 1.0
+AUTH_SECONDS = 60.0  # a far side is asked
 WORN_OUT = 0.8  # of the processor time that a process gets
 
 MAX_SUSPECTS = 10_000
@@ -134,6 +135,18 @@ class Runners:
         """The value as a transform of a component leaves it."""
         async with self._lease(key) as runner:
             return await runner.ask(lambda client: client.transform(root, name, value, self._patience))
+
+    async def describe_folder(self, key: Key, folder: str) -> FolderDescription:
+        """What a service or a module brings besides components."""
+        async with self._lease(key) as runner:
+            return await runner.ask(lambda client: client.describe_folder(folder, self._patience))
+
+    async def call_auth(
+        self, key: Key, folder: str, name: str, given: Mapping[str, Json], session: str = ""
+    ) -> Json | Absent:
+        """What a member of an auth module comes to. Calls of one session share what it keeps. Raises what it does."""
+        async with self._lease(key) as runner:
+            return await runner.ask(lambda client: client.call_auth(folder, name, given, session, AUTH_SECONDS))
 
     @property
     def pids(self) -> Mapping[Key, int]:

@@ -101,7 +101,7 @@ export class Calls {
             const manifest = this.bundle.manifest(root);
             const context = contextOf({ step, sheet, verb, manifest, effects, ask, appmixerApiUrl: '' });
             if (MENTIONS_STATE.test(this.bundle.source(root))) {
-                await context.loadState();
+                await this.loadState(context);
             }
             const happened = await Promise.race([component[verb](context), call.broken]);
             await effects.settle();
@@ -114,6 +114,23 @@ export class Calls {
                 effects.log('error', this.trace(error));
             }
             return { effects: { logs: effects.logs }, failure: failureOf(error) };
+        }
+    }
+
+    /** Where there is no state, who looks at it hears so. @param {any} context */
+    async loadState(context) {
+        try {
+            await context.loadState();
+        } catch (error) {
+            if (!(error instanceof CancelError)) {
+                throw error;
+            }
+            Object.defineProperty(context, 'state', {
+                enumerable: false,
+                get: () => {
+                    throw error;
+                }
+            });
         }
     }
 

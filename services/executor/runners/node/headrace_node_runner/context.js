@@ -138,6 +138,7 @@ export function contextOf({ step, sheet, verb, manifest, effects, ask }) {
     });
     Object.defineProperty(context, 'state', {
         enumerable: true,
+        configurable: true,
         get: () => state,
         set: (value) => {
             effects.pending.push(context.saveState(value));

@@ -78,6 +78,9 @@ function sorted(error) {
     if (error instanceof PermanentError) {
         return { ...common, kind: 'permanent', code: 'component_error' };
     }
+    if (name === 'InvalidTokenError') {
+        return { ...common, kind: 'connection_expired', code: 'connection_expired' };
+    }
     if (error?.name === 'RemoteError') {
         return { ...common, kind: 'platform' };
     }

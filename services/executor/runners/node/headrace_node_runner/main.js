@@ -5,13 +5,16 @@
 
 import fs from 'node:fs';
 
+import { AuthModules } from './auth.js';
 import { Calls, follow } from './calls.js';
 import { Egress } from './egress.js';
 import { failureOf, wordsOf } from './failures.js';
+import { asJson } from './host.js';
 import { rules } from './http.js';
 import { Bundle } from './loading.js';
 import { bound, current } from './output.js';
 import { Codec } from './protobuf.js';
+import { describeQuota } from './quota.js';
 import { Caller, serve } from './rpc.js';
 
 const MAX_SHEETS = 256;
@@ -24,6 +27,7 @@ class Runner {
     constructor(bundle, calls) {
         this.bundle = bundle;
         this.calls = calls;
+        this.auth = new AuthModules(bundle);
         /** @type {Map<string, any>} */
         this.sheets = new Map();
     }
@@ -41,7 +45,12 @@ class Runner {
                 await this.calls.cancel(request.call_id);
                 return {};
             },
-            Beat: async () => ({ calls: this.calls.count })
+            Beat: async () => ({ calls: this.calls.count }),
+            DescribeFolder: (/** @type {any} */ request) => this.describeFolder(request.folder),
+            CallAuth: failing(async ({ folder, session, name, given }) => {
+                const value = await this.auth.call({ folder, session, name, given: JSON.parse(given.toString('utf8')) });
+                return { value: value === undefined ? undefined : asJson(value, name) };
+            })
         };
     }
 
@@ -52,6 +61,28 @@ class Runner {
             answers_caller: ANSWERS_CALLER.test(this.bundle.source(root)),
             verbs: verbs.map((verb) => VERBS.indexOf(verb)),
             transforms: this.bundle.transforms(root)
+        };
+    }
+
+    /** @param {string} folder */
+    async describeFolder(folder) {
+        /** @type {{file: string, failure: any}[]} */
+        const failures = [];
+        const described = (/** @type {string} */ file, /** @type {() => any} */ look) => {
+            if (!this.bundle.has(folder, file)) {
+                return undefined;
+            }
+            try {
+                return asJson(look(), file);
+            } catch (error) {
+                failures.push({ file, failure: failureOf(error) });
+                return undefined;
+            }
+        };
+        return {
+            auth: described('auth.js', () => this.auth.describe(folder)),
+            quota: described('quota.js', () => describeQuota(this.bundle.module(folder, 'quota.js'))),
+            failures
         };
     }
 
