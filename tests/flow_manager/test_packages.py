@@ -191,3 +191,26 @@ def test_an_archive_of_packages_writes_nowhere_else(tmp_path: Path) -> None:
             continue
         assert name == "/tmp/out", "the leading slash is taken away"
     assert [each.name for each in tmp_path.iterdir()] == ["inside"]
+
+
+async def test_packages_are_had_once_though_others_publish_meanwhile(tmp_path: Path) -> None:
+    """A source that takes its time: while it does, somebody else publishes, and the first has to look again."""
+
+    class Slow:
+        def __init__(self) -> None:
+            self.packed = 0
+
+        async def pack(self, wanted: packages.Wanted) -> bytes:
+            self.packed += 1
+            bob = await developer(house, "bob", "ark")
+            other = {"ark/a/core/B/component.json": b'{"name": "ark.a.core.B"}', "ark/a/core/B/component.py": b"1"}
+            assert not (await publish(house, bob, other)).error
+            return packages_archive.pack(tmp_path, [])
+
+    slow = Slow()
+    async with open_house(tmp_path, packages=slow) as house:
+        ann = await developer(house, "dev", "zoo")
+        told = await publish(house, ann, connector(**{"left-word": "1.2.3"}))
+
+    assert not told.error
+    assert slow.packed == 1

@@ -29,6 +29,7 @@ from tests.flow_manager.test_publishing import developer, hand_in, outcome
 LEFT_OUT = frozenset({"node_modules", "test", "tests", "artifacts", ".git"})
 MODULES = ("/auth.js", "/quota.js")
 AT_ONCE = 3
+LOOK_SECONDS = 0.2
 LOADING = RunnerSettings(most=3, hang_after=timedelta(seconds=60), start_within=timedelta(seconds=60))
 TAKEN = "comes with Headrace"
 LONGEST_WORDS = 160
@@ -162,6 +163,7 @@ async def _publish(house: House, service: str, files: dict[str, bytes], rows: Ma
         ticket = await hand_in(house, tenant, write_archive(files))
         while not (told := await outcome(house, tenant, ticket)).finished:
             await house.app.publishing.round()
+            await asyncio.sleep(LOOK_SECONDS)
         if not told.error:
             return
         findings = list(told.findings)

@@ -35,7 +35,7 @@ from headrace_flow_manager import json_text
 from headrace_flow_manager.attempts import persistently
 from headrace_flow_manager.catalog import packages, publication
 from headrace_flow_manager.catalog.model import description_to_json, quotas_in
-from headrace_flow_manager.catalog.packages import NotInstalled, PackageSource
+from headrace_flow_manager.catalog.packages import NotInstalled, PackageSource, Wanted
 from headrace_flow_manager.catalog.publication import PIECE_BYTES, Publication, PublicationState
 from headrace_flow_manager.catalog.service import CatalogService, Vendors
 from headrace_flow_manager.catalog.store import BundleStore, Content, PublicationStore, Published
@@ -264,6 +264,7 @@ class PublishingService:
         if misplaced:
             raise Refused(misplaced)
         (service,) = bundles.services_in(files)
+        packed: dict[str, str] = {}
 
         async def attempt() -> Sequence[str]:
             before = await self._store.published()
@@ -273,14 +274,17 @@ class PublishingService:
             findings = findings or _too_much(whole)
             if findings:
                 raise Refused(findings)
-            whole = await self._with_packages(service, whole)
+            whole = await self._with_packages(service, whole, packed)
             await self._put(before, service, whole)
             return [each.type for each in bundles.describe(whole).components if f"{each.root}/component.json" in files]
 
         return await persistently(attempt)
 
-    async def _with_packages(self, service: str, files: Files) -> Files:
-        """The files with a note of their packages, which are kept by then. Raises Refused where they cannot be had."""
+    async def _with_packages(self, service: str, files: Files, packed: dict[str, str]) -> Files:
+        """The files with a note of their packages, which are kept by then. Raises Refused where they cannot be had.
+
+        `packed` remembers contents by what was wanted: getting them takes long, and others may publish meanwhile.
+        """
         wanted = await asyncio.to_thread(packages.wanted_by, files)
         former, bare = packages.noted(files), packages.without_note(files)
         if not wanted:
@@ -288,15 +292,21 @@ class PublishingService:
         if found := packages.findings(wanted):
             raise Refused(found)
         path = f"{bundles.folder_of(service)}/{bundles.PACKAGES}"
-        if former[0] == packages.request_id(wanted) and await self._store.contents([former[1]]):
+        request_id = packages.request_id(wanted)
+        if former[0] == request_id and await self._store.contents([former[1]]):
             return files
+        if request_id not in packed:
+            packed[request_id] = await self._pack(service, wanted)
+        return {**bare, path: packages.note(wanted, packed[request_id])}
+
+    async def _pack(self, service: str, wanted: Wanted) -> str:
         try:
             archive = await self._packages.pack(wanted)
         except NotInstalled as error:
             raise Refused(error.findings) from None
         content_id = await asyncio.to_thread(packages.content_id, archive)
         await self._store.add(Content(content_id, service, {}), archive, self._clock.now())
-        return {**bare, path: packages.note(wanted, content_id)}
+        return content_id
 
     async def _put(self, before: Published, service: str, files: Files) -> None:
         """Make those files the service's. Where they are already, nothing changes."""
