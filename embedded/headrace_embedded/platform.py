@@ -111,7 +111,7 @@ async def open_platform(
                 mail=open_mail(load(MailSettings, environ)),
                 clock=clock,
                 settings=flow_settings,
-                packages=Npm(flow_settings.npm),
+                packages=Npm(flow_settings.npm, flow_settings.github_archives),
             )
         )
         flow_app.register(flow_server)

@@ -44,11 +44,12 @@ def registry(packages: Packages, monkeypatch: pytest.MonkeyPatch) -> Iterator[Re
         def do_GET(self) -> None:
             made.asked.append(self.path)
             name, _, file = self.path.removeprefix("/").partition("/-/")
+            is_archive = bool(file) or "/tar.gz/" in name
             archive = made.archives.get(name)
             if archive is None:
                 self.send_error(404)
                 return
-            content = archive if file else _described(name, made.versions[name], archive, made.url)
+            content = archive if is_archive else _described(name, made.versions[name], archive, made.url)
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

@@ -118,8 +118,31 @@ async def test_a_ticket_says_which_packages_cannot_be_had(
 
     assert [each.file for each in told.findings] == ["zoo/words/package.json"]
     assert said in told.findings[0].message
+    assert told.findings[0].data_path == f".dependencies.{next(iter(dependencies))}"
     assert shop.url not in told.findings[0].message
     assert not told.types
+
+
+async def test_a_repository_at_github_is_had_as_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry on this machine stands for GitHub: what npm fetches has the path that GitHub gives to archives."""
+    with registry(PACKAGES, monkeypatch) as shop:
+        shop.archives["zoo/left-word/tar.gz/v1"] = shop.archives["left-word"]
+        async with open_house(tmp_path, packages=Npm(archives=shop.url)) as house:
+            ann = await developer(house, "dev", "zoo")
+            told = await publish(house, ann, connector(**{"left-word": "https://github.com/zoo/left-word.git#v1"}))
+            files = await Bundles(tmp_path / "kept", Source(house), 2**30).folder(await content_of(house))
+
+    assert not told.error, told
+    assert "/zoo/left-word/tar.gz/v1" in shop.asked
+    assert (files / "zoo/words/node_modules/left-word/index.js").read_text() == PACKAGES["left-word@1.2.3"]["index.js"]
+
+
+def test_repositories_are_known_by_all_their_spellings() -> None:
+    for spelled in ("https://github.com/a/b.git#c", "git+https://github.com/a/b#c", "github:a/b#c"):
+        assert packages.github(spelled) == ("a", "b", "c")
+    assert packages.github("https://github.com/a/b.js") == ("a", "b.js", "HEAD")
+    for other in ("https://example.com/a/b", "github:a/../b", "https://github.com/a/b/c", "git@github.com:a/b"):
+        assert packages.github(other) is None
 
 
 async def test_without_npm_a_ticket_says_what_to_install(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
             log_channel=await stack.enter_async_context(peer.dial("logging", server.logging_address)),
             clock=SystemClock(),
             settings=own,
-            packages=Npm(own.npm),
+            packages=Npm(own.npm, own.github_archives),
             bus=await stack.enter_async_context(open_bus(os.environ, metrics)),
             vault=open_vault(settings.load(VaultSettings, os.environ), _own_folder(server)),
             mail=open_mail(settings.load(MailSettings, os.environ)),

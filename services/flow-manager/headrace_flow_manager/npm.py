@@ -15,7 +15,7 @@ from headrace_core.bundle_rules import Finding
 from headrace_runtime import nodejs, packages_archive
 from headrace_runtime.nodejs import find_npm
 
-from headrace_flow_manager.catalog.packages import NotInstalled, Wanted
+from headrace_flow_manager.catalog.packages import NotInstalled, Wanted, github
 
 WITHIN = timedelta(minutes=4)
 LONGEST_WORDS = 600
@@ -30,6 +30,10 @@ _COMMAND = (
     "--no-update-notifier",
     "--omit=dev",
     "--omit=optional",
+    "--allow-git=none",
+    "--allow-file=none",
+    "--allow-directory=none",
+    "--allow-remote=root",
     "--loglevel=error",
 )
 _LENIENT = "--legacy-peer-deps"
@@ -40,11 +44,13 @@ _LEFT_OUT = re.compile(r"\.(map|d\.ts|d\.mts|d\.cts|md|markdown|flow|node)$", re
 class Npm:
     """Installs with the npm that is there.
 
-    `binary` names another one than the path has. Downloads are kept in `cache`, else only as long as they are needed.
+    `binary` names another one than the path has. Repositories at GitHub are had as archives, from `archives`.
+    Downloads are kept in `cache`, else only as long as they are needed.
     """
 
-    def __init__(self, binary: str = "", cache: Path | None = None) -> None:
+    def __init__(self, binary: str = "", archives: str = "", cache: Path | None = None) -> None:
         self._binary = binary
+        self._archives = archives.rstrip("/")
         self._cache = cache
 
     async def pack(self, wanted: Wanted) -> bytes:
@@ -61,19 +67,30 @@ class Npm:
                     place.mkdir(parents=True, exist_ok=True)
                     said = await self._install(npm, place, packages, self._cache or Path(home, "cache"))
                     if said:
-                        problems.append(_finding(folder, f"Its packages cannot be had: {said}"))
+                        problems.append(_finding(folder, f"Its packages cannot be had: {said}", _named(said, packages)))
             if problems:
                 raise NotInstalled(problems)
             return await asyncio.to_thread(_archive, work, sorted(wanted))
 
     async def _install(self, npm: nodejs.Npm, place: Path, packages: Mapping[str, str], cache: Path) -> str:
         """What went wrong; "" when nothing did."""
-        described = {"name": "bundle", "version": "1.0.0", "private": True, "dependencies": dict(packages)}
+        described = {"name": "bundle", "version": "1.0.0", "private": True, "dependencies": self._resolved(packages)}
         (place / "package.json").write_text(json.dumps(described))
         said = await _run(npm, [*_COMMAND, f"--cache={cache}"], place)
         if "ERESOLVE" in said:
             said = await _run(npm, [*_COMMAND, _LENIENT, f"--cache={cache}"], place)
         return said
+
+    def _resolved(self, packages: Mapping[str, str]) -> dict[str, str]:
+        """The packages with addresses of archives for repositories."""
+        found = {}
+        for name, version in packages.items():
+            repository = github(version)
+            if repository is not None:
+                owner, project, ref = repository
+                version = f"{self._archives}/{owner}/{project}/tar.gz/{ref}"
+            found[name] = version
+        return found
 
 
 async def _run(npm: nodejs.Npm, arguments: list[str], place: Path) -> str:
@@ -130,5 +147,11 @@ def _no_npm(packages: Mapping[str, str]) -> str:
     return f"It needs packages ({names}), and this installation has no npm: install Node.js 20 or newer."
 
 
-def _finding(folder: str, message: str) -> Finding:
-    return Finding(f"{folder}/package.json", ".dependencies", message)
+def _named(said: str, packages: Mapping[str, str]) -> str:
+    """The package that npm speaks of, where it is one of these."""
+    found = re.search(r"(?:found for |')((?:@[\w.~-]+/)?[\w.~-]+)@", said)
+    return found[1] if found and found[1] in packages else ""
+
+
+def _finding(folder: str, message: str, package: str = "") -> Finding:
+    return Finding(f"{folder}/package.json", f".dependencies{'.' if package else ''}{package}", message)

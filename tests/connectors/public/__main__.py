@@ -1,4 +1,4 @@
-"""python -m tests.connectors.public FOLDER [--table FILE] [--only vendor.service …]"""
+"""python -m tests.connectors.public FOLDER [--table FILE] [--only vendor.service …] [--archives URL]"""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ def main() -> None:
     given.add_argument("folder", type=Path)
     given.add_argument("--table", type=Path)
     given.add_argument("--only", nargs="*", default=())
+    given.add_argument("--archives", default="", help="where archives of repositories at GitHub come from")
     arguments = given.parse_args()
     with tempfile.TemporaryDirectory(prefix="headrace-public-") as work:
-        table = asyncio.run(look_at(arguments.folder, Path(work), print, arguments.only))
+        table = asyncio.run(look_at(arguments.folder, Path(work), print, arguments.only, arguments.archives))
     shown = table.markdown()
     if arguments.table:
         arguments.table.write_text(shown)

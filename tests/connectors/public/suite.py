@@ -18,6 +18,7 @@ from headrace_core.clock import SystemClock
 from headrace_core.errors import HeadraceError
 from headrace_executor.runners.pool import Key, Runners
 from headrace_executor.settings import RunnerSettings
+from headrace_flow_manager.configuration import FlowManagerSettings
 from headrace_flow_manager.npm import Npm
 from headrace_runtime.egress import EgressPolicy
 from headrace_runtime.metrics import Metrics
@@ -98,11 +99,13 @@ class Table:
         return "\n".join(lines) + "\n"
 
 
-async def look_at(folder: Path, work: Path, say: Callable[[str], None], only: Sequence[str] = ()) -> Table:
+async def look_at(
+    folder: Path, work: Path, say: Callable[[str], None], only: Sequence[str] = (), archives: str = ""
+) -> Table:
     """Publish and load every service below the folder; `only` some, by name."""
     table = Table()
     room = asyncio.Semaphore(AT_ONCE)
-    npm = Npm(cache=work / "npm")
+    npm = Npm(archives=archives or FlowManagerSettings().github_archives, cache=work / "npm")
     async with open_house(work, packages=npm, catalog=load_builtin(), clock=None) as house:
         runners = Runners(_Source(house), LOADING, EgressPolicy(), SystemClock(), Metrics())
         async with runners.running(), asyncio.TaskGroup() as tasks:
@@ -159,7 +162,9 @@ async def _publish(house: House, service: str, files: dict[str, bytes], rows: Ma
     """Publish what is accepted, and note why the rest is not."""
     vendor = service.partition(".")[0]
     tenant = await developer(house, service.replace(".", "-").lower(), vendor)
+    size = -1
     while any(path.endswith(f"/{bundles.COMPONENT}") for path in files):
+        assert size != (size := sum(map(len, files.values()))), f"{service} is refused for ever."
         ticket = await hand_in(house, tenant, write_archive(files))
         while not (told := await outcome(house, tenant, ticket)).finished:
             await house.app.publishing.round()

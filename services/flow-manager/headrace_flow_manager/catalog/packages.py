@@ -19,7 +19,6 @@ Wanted = Mapping[str, Mapping[str, str]]
 
 BASE: Final[Mapping[str, str]] = {
     "ajv": "^8.17.0",
-    "appmixer-lib": "*",
     "axios": "^1.7.0",
     "bluebird": "^3.7.2",
     "check-types": "^11.2.3",
@@ -51,6 +50,9 @@ BASE: Final[Mapping[str, str]] = {
 
 _NAME = re.compile(r"(@[\w.~-]+/)?[\w.~-]+", re.ASCII)
 _RANGE = re.compile(r"(npm:(@[\w.~-]+/)?[\w.~-]+@)?[\w .*^~<>=|+-]*", re.ASCII)
+_GITHUB = re.compile(
+    r"(?:(?:git\+)?https://github\.com/|github:)([\w-]+)/([\w.-]+?)(?:\.git)?(?:#([\w.^~<>=:/-]+))?", re.ASCII
+)
 _LOADS = re.compile(r"""(?:\brequire\s*\(\s*|\bimport\s*\(\s*|\bfrom\s+)['"]([^'".][^'"]*)['"]""")
 
 
@@ -102,11 +104,12 @@ def wanted_by(files: Files) -> Wanted:
 
 
 def findings(wanted: Wanted) -> list[Finding]:
-    """What is wrong with the packages that are wanted: only versions of registered packages can be had."""
+    """What is wrong with the packages that are wanted: registered ones can be had, and repositories at GitHub."""
     found = []
     for folder, packages in wanted.items():
         for name, version in packages.items():
-            if not _NAME.fullmatch(name) or not _RANGE.fullmatch(version):
+            is_known = _RANGE.fullmatch(version) or github(version) is not None
+            if not _NAME.fullmatch(name) or not is_known:
                 said = f"{version[:100]!r} is no version of a registered package."
                 found.append(
                     Finding(
@@ -114,6 +117,14 @@ def findings(wanted: Wanted) -> list[Finding]:
                     )
                 )
     return found
+
+
+def github(version: str) -> tuple[str, str, str] | None:
+    """Owner, name and branch, tag or commit where the version is a repository at GitHub."""
+    found = _GITHUB.fullmatch(version)
+    if found is None or ".." in version:
+        return None
+    return found[1], found[2], (found[3] or "HEAD").removeprefix("semver:")
 
 
 def request_id(wanted: Wanted) -> str:
