@@ -15,7 +15,6 @@ from headrace.catalog.v1 import catalog_service_pb2 as pb
 from headrace.flow.v1 import flow_pb2
 from headrace.flow.v1 import flow_service_pb2 as flow_pb
 from headrace.people.v1 import people_service_pb2 as people_pb
-from headrace.setting.v1 import setting_service_pb2 as setting_pb
 from headrace_core import bundles
 from headrace_core.archives import read_archive, write_archive
 from headrace_core.errors import (
@@ -596,25 +595,3 @@ async def test_what_flows_of_an_earlier_release_use_is_known(tmp_path: Path) -> 
 
     assert await stores.directory.using("zoo.mail", 10) == [UsingFlow(ANN, "f", "old")]
     await stores.close()
-
-
-async def test_quotas_of_published_connectors_hold_as_those_that_come_along(house: House) -> None:
-    ann = await developer(house, "ann", "zoo")
-    literal = b"module.exports = { rules: [{ limit: 7, window: 1000, resource: 'mails' }] };"
-    computed = b"const limit = 7; module.exports = { rules: [{ limit, window: 1000 }] };"
-    await publish(
-        house,
-        ann,
-        {**connector(quota={"manager": "zoo:mail"}), "zoo/mail/quota.js": literal, "zoo/mail/core/quota.js": computed},
-    )
-
-    async def rules(name: str) -> list[tuple[int, list[str]]]:
-        found = (await house.settings.GetQuota(setting_pb.GetQuotaRequest(name=name))).quota
-        return [(each.limit, list(each.resources)) for each in found.rules]
-
-    assert await rules("zoo:mail") == [(7, ["mails"])]
-    with pytest.raises(NotFound):
-        await rules("zoo:mail:core")
-    await house.app.publishing.remove(ann, "zoo.mail")
-    with pytest.raises(NotFound):
-        await rules("zoo:mail")

@@ -26,7 +26,6 @@ SERVICE: Final = "service.json"
 MODULE: Final = "module.json"
 BUNDLE: Final = "bundle.json"
 PYTHON: Final = "component.py"
-QUOTA: Final = "quota.js"
 PACKAGES: Final = "headrace-packages.json"
 """Which content of npm packages goes with the bundle: written at publishing, in the folder of the service."""
 

@@ -95,6 +95,7 @@ class FlowManagerApp:
         self,
         stores: Stores,
         builtin: Catalog,
+        quotas: Mapping[str, str],
         neighbours: Neighbours,
         passwords: Passwords,
         clock: Clock,
@@ -147,7 +148,7 @@ class FlowManagerApp:
         self.aliases = AliasService(stores.entries, stores.flows.get, clock)
         self.sealed = SealedSettings(stores.entries, neighbours.vault, clock)
         self.origins = Origins(stores.entries, clock)
-        self.quotas = Quotas(stores.entries, clock, self.catalog.quota_sources, self.catalog.quotas)
+        self.quotas = Quotas(stores.entries, clock, quotas, self.catalog.quotas)
         log_client = LogClient(neighbours.log_channel, settings.execution_timeout)
         self.relay = Relay(stores.outbox, execution, log_client, clock)
         leaving = asyncio.Event()
@@ -249,7 +250,8 @@ async def open_app(
         async with asyncio.TaskGroup() as tasks:
             app = FlowManagerApp(
                 stores,
-                Catalog([_entry(each) for each in catalog], apps or {}, bundles or {}, quotas),
+                Catalog([_entry(each) for each in catalog], apps or {}, bundles or {}),
+                quotas or {},
                 Neighbours(execution_channel, log_channel, bus, mail, vault, packages or NoPackages()),
                 passwords,
                 clock,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, cast
@@ -19,6 +19,7 @@ from headrace_runtime.rpc import Channel
 
 from headrace_executor.context import StepContext
 from headrace_executor.runners.encoding import failure_from_proto
+from headrace_executor.runners.plugins import Logs, RouteAnswer, WebRequest
 
 VerbName = Literal["receive", "tick", "start", "stop", "reconcile", "signal", "test"]
 
@@ -61,6 +62,7 @@ class FolderDescription:
 
     auth: Mapping[str, Json] | None
     quota: Mapping[str, Json] | None
+    plugin: Mapping[str, Json] | None
     failures: Mapping[str, Failure]
 
 
@@ -107,12 +109,14 @@ class RunnerClient:
             raise error_of(failure_from_proto(answer.failure))
         return cast("Json", orjson.loads(answer.value))
 
-    async def describe_folder(self, folder: str, timeout: float) -> FolderDescription:
-        """What a service or a module brings besides components."""
-        answer = await self._stub.DescribeFolder(pb.DescribeFolderRequest(folder=folder), timeout=timeout)
+    async def describe_folder(self, folder: str, call_id: str, timeout: float) -> FolderDescription:
+        """What a service or a module brings besides components; without an id of a call, plugins are left out."""
+        request = pb.DescribeFolderRequest(folder=folder, call_id=call_id)
+        answer = await self._stub.DescribeFolder(request, timeout=timeout)
         return FolderDescription(
             auth=_object(answer.auth),
             quota=_object(answer.quota),
+            plugin=_object(answer.plugin),
             failures={each.file: failure_from_proto(each.failure) for each in answer.failures},
         )
 
@@ -125,6 +129,35 @@ class RunnerClient:
         if answer.HasField("failure"):
             raise error_of(failure_from_proto(answer.failure))
         return cast("Json", orjson.loads(answer.value)) if answer.value else ABSENT
+
+    async def call_route(
+        self, call_id: str, folder: str, asked: WebRequest, timeout: float
+    ) -> tuple[RouteAnswer, Logs]:
+        """What a route of a plugin answers, and what it said. Raises what the plugin raises."""
+        request = pb.CallRouteRequest(
+            call_id=call_id,
+            folder=folder,
+            method=asked.method,
+            path=asked.path,
+            headers=asked.headers,
+            query=orjson.dumps(asked.query),
+            body=asked.body,
+            user=orjson.dumps(asked.user) if asked.user is not None else b"",
+            hostname=asked.hostname,
+        )
+        answer = await self._stub.CallRoute(request, timeout=timeout)
+        if answer.HasField("failure"):
+            raise error_of(failure_from_proto(answer.failure))
+        found = answer.answer
+        return RouteAnswer(found.status, dict(found.headers), found.body), _logs(answer.logs)
+
+    async def run_job(self, call_id: str, folder: str, job_id: str, timeout: float) -> Logs:
+        """Run a job of a plugin; what it said. Raises what the job raises."""
+        request = pb.RunJobRequest(call_id=call_id, folder=folder, id=job_id)
+        answer = await self._stub.RunJob(request, timeout=timeout)
+        if answer.HasField("failure"):
+            raise error_of(failure_from_proto(answer.failure))
+        return _logs(answer.logs)
 
     async def invoke(
         self,
@@ -152,6 +185,10 @@ class RunnerClient:
 
     async def beat(self, timeout: float) -> None:
         await self._stub.Beat(pb.BeatRequest(), timeout=timeout)
+
+
+def _logs(lines: Iterable[data_pb.LogLine]) -> Logs:
+    return [(line.level, orjson.loads(line.message)) for line in lines]
 
 
 def _object(text: bytes) -> Mapping[str, Json] | None:

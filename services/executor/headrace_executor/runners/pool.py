@@ -28,11 +28,13 @@ from headrace_executor.runners.bundles import Bundles
 from headrace_executor.runners.client import Absent, Description, FolderDescription, VerbName
 from headrace_executor.runners.folders import temporary_folder
 from headrace_executor.runners.languages import Language, Languages
+from headrace_executor.runners.plugins import Logs, PluginContext, RouteAnswer, WebRequest
 from headrace_executor.runners.process import NotCalled, Runner
 from headrace_executor.settings import RunnerSettings
 
 LOOK_SECONDS = 1.0
 AUTH_SECONDS = 60.0  # a far side is asked
+PLUGIN_SECONDS = 60.0
 WORN_OUT = 0.8  # of the processor time that a process gets
 
 MAX_SUSPECTS = 10_000
@@ -136,10 +138,25 @@ class Runners:
         async with self._lease(key) as runner:
             return await runner.ask(lambda client: client.transform(root, name, value, self._patience))
 
-    async def describe_folder(self, key: Key, folder: str) -> FolderDescription:
-        """What a service or a module brings besides components."""
+    async def describe_folder(self, key: Key, folder: str, context: PluginContext | None = None) -> FolderDescription:
+        """What a service or a module brings besides components; its plugin only where a context answers it."""
         async with self._lease(key) as runner:
-            return await runner.ask(lambda client: client.describe_folder(folder, self._patience))
+            if context is None:
+                return await runner.ask(lambda client: client.describe_folder(folder, "", self._patience))
+            async with runner.call_of_plugin(context) as call_id:
+                return await runner.ask(lambda client: client.describe_folder(folder, call_id, PLUGIN_SECONDS))
+
+    async def call_route(
+        self, key: Key, folder: str, asked: WebRequest, context: PluginContext
+    ) -> tuple[RouteAnswer, Logs]:
+        """What a route of a plugin answers, and what it said. Raises what the plugin raises."""
+        async with self._lease(key) as runner, runner.call_of_plugin(context) as call_id:
+            return await runner.ask(lambda client: client.call_route(call_id, folder, asked, PLUGIN_SECONDS))
+
+    async def run_job(self, key: Key, folder: str, job_id: str, context: PluginContext, timeout: float) -> Logs:
+        """Run a job of a plugin; what it said. Raises what the job raises."""
+        async with self._lease(key) as runner, runner.call_of_plugin(context) as call_id:
+            return await runner.ask(lambda client: client.run_job(call_id, folder, job_id, timeout))
 
     async def call_auth(
         self, key: Key, folder: str, name: str, given: Mapping[str, Json], session: str = ""

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coro
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from headrace_core.clock import Clock
 from headrace_core.errors import Cancelled, DeadlineExceeded, HeadraceError, Unavailable
@@ -33,6 +33,7 @@ from headrace_executor.runners.client import Returned, RunnerClient, VerbName
 from headrace_executor.runners.folders import remove_tree
 from headrace_executor.runners.host import HostServicer, release_locks
 from headrace_executor.runners.languages import Command
+from headrace_executor.runners.plugins import PluginContext
 from headrace_executor.settings import RunnerSettings
 
 MAX_MESSAGE_BYTES = 128 * 1024 * 1024
@@ -194,6 +195,22 @@ class Runner:
         if returned.failure.name == "MemoryError":
             self.is_retiring = True  # what else broke in there is not known
         raise error_of(returned.failure)
+
+    @contextlib.asynccontextmanager
+    async def call_of_plugin(self, context: PluginContext) -> AsyncIterator[str]:
+        """An id under which a plugin may ask while the block runs. Who is cut short is cancelled in there too."""
+        async with self._room:
+            call_id = f"{new_id()}{new_id()}"
+            # Questions need no more of a step's context than a plugin's has.
+            with self._host.answering(call_id, cast("StepContext", context)) as call:
+                try:
+                    yield call_id
+                except (asyncio.CancelledError, DeadlineExceeded):
+                    self._own(self._cancel(call_id))
+                    raise
+                finally:
+                    with contextlib.suppress(HeadraceError):  # they run out by themselves
+                        await release_locks(call.locks)
 
     async def _invoke(self, call_id: str, root: str, verb: VerbName, context: StepContext, timeout: float) -> Returned:
         for known in (self._sheets, frozenset[str]()):

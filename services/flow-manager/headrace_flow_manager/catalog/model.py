@@ -1,16 +1,13 @@
 """What the catalog knows of a component, an app and a bundle."""
 
 from collections.abc import Collection, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from headrace_core import Json
-from headrace_core.bundles import QUOTA, Description, Files, Language
-from headrace_core.errors import ValidationFailed
+from headrace_core.bundles import Description, Language
 from headrace_core.flow import normalize_type
 from headrace_core.manifest import Manifest, parse_manifest
-from headrace_core.quotas import parse_quota
 
 _HEADRACE = "headrace."
 _APPMIXER = "appmixer."
@@ -98,19 +95,6 @@ def description_to_json(description: Description) -> dict[str, Json]:
     }
 
 
-def quotas_in(files: Files) -> dict[str, Json]:
-    """The sources of a bundle's quota modules by the names of their quotas, as far as they are literals that hold."""
-    found: dict[str, Json] = {}
-    for path, content in files.items():
-        folder, _, name = path.rpartition("/")
-        if name == QUOTA:
-            source = content.decode("utf-8", "replace")
-            with suppress(ValidationFailed):  # rules that are computed hold for nobody here
-                parse_quota(source)
-                found[folder.replace("/", ":")] = source
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What a kept content offers."""
@@ -119,7 +103,6 @@ class Offer:
     apps: Mapping[str, Mapping[str, Json]]
     bundles: Mapping[str, Mapping[str, Json]]
     packages: str = ""  # the content of npm packages that goes with it
-    quotas: Mapping[str, str] = field(default_factory=dict)  # sources of the quota modules that can be read, by name
 
 
 def offer_of(content_id: str, kept: Mapping[str, Json]) -> Offer:
@@ -131,9 +114,7 @@ def offer_of(content_id: str, kept: Mapping[str, Json]) -> Offer:
         if isinstance(each, dict)
     )
     packages = str(kept.get("packages", ""))
-    kept_quotas = kept.get("quotas")
-    quotas = {name: str(source) for name, source in kept_quotas.items()} if isinstance(kept_quotas, dict) else {}
-    return Offer(tuple(entries), _objects(kept.get("apps")), _objects(kept.get("bundles")), packages, quotas)
+    return Offer(tuple(entries), _objects(kept.get("apps")), _objects(kept.get("bundles")), packages)
 
 
 def _entry(content_id: str, kept: Mapping[str, Json]) -> CatalogEntry:

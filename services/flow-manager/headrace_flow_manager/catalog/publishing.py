@@ -34,7 +34,7 @@ from headrace_core.ids import new_id
 from headrace_flow_manager import json_text
 from headrace_flow_manager.attempts import persistently
 from headrace_flow_manager.catalog import packages, publication
-from headrace_flow_manager.catalog.model import description_to_json, quotas_in
+from headrace_flow_manager.catalog.model import description_to_json
 from headrace_flow_manager.catalog.packages import NotInstalled, PackageSource, Wanted
 from headrace_flow_manager.catalog.publication import PIECE_BYTES, Publication, PublicationState
 from headrace_flow_manager.catalog.service import CatalogService, Vendors
@@ -314,11 +314,7 @@ class PublishingService:
         if content_id == before.contents.get(service, ""):
             return
         if files:
-            described = {
-                **description_to_json(bundles.describe(files)),
-                "packages": packages.noted(files)[1],
-                "quotas": quotas_in(files),
-            }
+            described = {**description_to_json(bundles.describe(files)), "packages": packages.noted(files)[1]}
             content = Content(content_id, service, described)
             await self._store.add(content, await asyncio.to_thread(write_archive, files), self._clock.now())
         await self._store.publish(before, service, content_id)

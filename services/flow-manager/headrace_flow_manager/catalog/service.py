@@ -32,19 +32,14 @@ class Vendors(Protocol):
 
 
 class Catalog:
-    """Components, apps, bundles and quota modules at one moment.
-
-    Raises AlreadyExists when two components answer to one name.
-    """
+    """Components, apps and bundles at one moment. Raises AlreadyExists when two components answer to one name."""
 
     def __init__(
         self,
         entries: Sequence[CatalogEntry],
         apps: Mapping[str, Mapping[str, Json]],
         bundles: Mapping[str, Mapping[str, Json]],
-        quota_sources: Mapping[str, str] | None = None,
     ) -> None:
-        self.quota_sources = dict(quota_sources or {})
         self._entries = tuple(sorted(entries, key=lambda entry: entry.type))
         self._by_name = _by_name(self._entries)
         self._apps = dict(apps)
@@ -103,7 +98,7 @@ class Catalog:
     def with_offers(self, offers: Iterable[Offer]) -> "Catalog":
         """This catalog and what was published. A component that answers to a name that is taken is left out."""
         entries, names = list(self._entries), set(self._by_name)
-        apps, bundles, quotas = dict(self._apps), dict(self._bundles), dict(self.quota_sources)
+        apps, bundles = dict(self._apps), dict(self._bundles)
         for offer in offers:
             for entry in offer.entries:
                 if names.isdisjoint(entry.names):
@@ -111,8 +106,7 @@ class Catalog:
                     names.update(entry.names)
             apps = {**offer.apps, **apps}
             bundles = {**offer.bundles, **bundles}
-            quotas = {**offer.quotas, **quotas}
-        return Catalog(entries, apps, bundles, quotas)
+        return Catalog(entries, apps, bundles)
 
     def shown_to(self, vendors: frozenset[str]) -> "Catalog":
         """What somebody of those vendors may see. Apps and bundles of which nothing is to be seen are not there."""
@@ -166,10 +160,6 @@ class CatalogService:
     async def quotas(self) -> Collection[str]:
         """The names of the quotas that components ask for, whoever may see them."""
         return (await self.now()).quotas
-
-    async def quota_sources(self) -> Mapping[str, str]:
-        """The quota modules that connectors bring, by the names of their quotas."""
-        return (await self.now()).quota_sources
 
     async def offers(self, content_ids: Collection[str]) -> Mapping[str, Offer]:
         """What contents offer that are kept, whether they are published now or were before."""

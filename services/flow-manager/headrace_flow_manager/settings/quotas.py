@@ -17,9 +17,6 @@ FIRST_REVISION: Final = 1
 MAX_NAME: Final = 255
 _NAME: Final = re.compile(r"[\w-]+:[\w-]+(:[\w-]+)?\Z", re.ASCII)
 
-Brought = Callable[[], Awaitable[Mapping[str, str]]]
-"""The sources of the quotas that connectors bring now, by name."""
-
 Named = Callable[[], Awaitable[Collection[str]]]
 """The names of the quotas that components ask for now, with or without rules."""
 
@@ -48,27 +45,25 @@ class Quota:
 class Quotas:
     """Keeps the rules that administrators put. What they replace stays known, and the revision never falls.
 
-    `brought` tells the sources that connectors bring now.
+    `defaults` are sources by name.
     """
 
-    def __init__(self, store: EntryStore, clock: Clock, brought: Brought, named: Named) -> None:
+    def __init__(self, store: EntryStore, clock: Clock, defaults: Mapping[str, str], named: Named) -> None:
         self._store = store
         self._clock = clock
-        self._brought = brought
+        self._defaults = defaults
         self._named = named
 
     async def all(self) -> Sequence[Quota]:
         """Every quota that a connector brings, that a component names or that somebody put, by name."""
-        defaults = await self._brought()
-        kept = {entry.entry_id: _read(entry, defaults) for entry in await self._store.all("quota", INSTALLATION)}
+        kept = {entry.entry_id: self._read(entry) for entry in await self._store.all("quota", INSTALLATION)}
         put = {name for name, quota in kept.items() if quota.custom_source is not None}
-        names = sorted({*defaults, *await self._named(), *put})
-        return [kept.get(name) or _default(name, defaults) for name in names]
+        return [kept.get(name) or self._default(name) for name in sorted({*self._defaults, *await self._named(), *put})]
 
     async def get(self, name: str) -> Quota:
         """The quota. Raises NotFound when nobody knows it."""
         quota, _ = await self._find(name)
-        if quota.custom_source is None and not quota.default_source and name not in await self._named():
+        if quota.custom_source is None and name not in self._defaults and name not in await self._named():
             raise NotFound("quota", name[:MAX_NAME])
         return quota
 
@@ -98,31 +93,28 @@ class Quotas:
         after = Entry("quota", name, name, INSTALLATION, value, actor, self._clock.now())
         if not await self._store.replace(before, after):
             raise _conflict(name)
-        return _read(after, await self._brought())
+        return self._read(after)
 
     async def _find(self, name: str) -> tuple[Quota, Entry | None]:
-        defaults = await self._brought()
         try:
             entry = await self._store.get("quota", INSTALLATION, name)
         except NotFound:
-            return _default(name, defaults), None
-        return _read(entry, defaults), entry
+            return self._default(name), None
+        return self._read(entry), entry
 
+    def _default(self, name: str) -> Quota:
+        return Quota(name, self._defaults.get(name, ""))
 
-def _default(name: str, defaults: Mapping[str, str]) -> Quota:
-    return Quota(name, defaults.get(name, ""))
-
-
-def _read(entry: Entry, defaults: Mapping[str, str]) -> Quota:
-    source, revision = entry.value["source"], entry.value["revision"]
-    return Quota(
-        entry.entry_id,
-        defaults.get(entry.entry_id, ""),
-        source if isinstance(source, str) else None,
-        revision if isinstance(revision, int) else FIRST_REVISION,
-        entry.changed_by,
-        entry.changed_at,
-    )
+    def _read(self, entry: Entry) -> Quota:
+        source, revision = entry.value["source"], entry.value["revision"]
+        return Quota(
+            entry.entry_id,
+            self._defaults.get(entry.entry_id, ""),
+            source if isinstance(source, str) else None,
+            revision if isinstance(revision, int) else FIRST_REVISION,
+            entry.changed_by,
+            entry.changed_at,
+        )
 
 
 def _conflict(name: str) -> RevisionConflict:

@@ -69,10 +69,19 @@ export class Calls {
         if (this.underWay.has(callId)) {
             throw new Error('A call has one id, and no other call has it.');
         }
+        return this.under(callId, (call, ask) => this.called(call, ask, { root, verb, step, sheet }));
+    }
+
+    /**
+     * Do something under the id of a call: what it opens is known, and it can be cancelled.
+     * @template T
+     * @param {string} callId @param {(call: Call, ask: Ask) => Promise<T>} work @returns {Promise<T>}
+     */
+    async under(callId, work) {
         const call = new Call();
         const ask = new Ask(this.caller, callId, call.signal);
         call.effects = new Effects(ask);
-        const done = current.run(call, () => this.called(call, ask, { root, verb, step, sheet }));
+        const done = current.run(call, () => work(call, ask));
         this.underWay.set(callId, { call, done });
         try {
             return await done;

@@ -3,6 +3,7 @@
 import { StaticCache } from './cache.js';
 import { CancelError, Missing } from './failures.js';
 import { filesOf } from './files.js';
+import { asJson } from './host.js';
 import { client } from './http.js';
 import { storesOf } from './stores.js';
 
@@ -12,7 +13,6 @@ const cache = new StaticCache();
 
 const ABSENT = {
     callAppmixer: 'components cannot call the REST API in the name of the flow\'s user yet',
-    componentStaticCall: 'components cannot call other components yet',
     sendSignal: 'signals between components are not carried yet',
     addListener: 'events of plugins are not carried yet',
     removeListener: 'events of plugins are not carried yet',
@@ -114,6 +114,8 @@ export function contextOf({ step, sheet, verb, manifest, effects, ask }) {
             return ask.setTimeout(content ?? {}, nowOf(step) + delay);
         },
         clearTimeout: (/** @type {string} */ timeoutId) => ask.clearTimeout(timeoutId),
+        componentStaticCall: (/** @type {string} */ type, /** @type {string} */ outPort, /** @type {any} */ given) =>
+            staticCall(ask, type, outPort, given),
         getWebhookUrl: (/** @type {any} */ options) => webhookUrl(step, manifest, options),
         getWebhookURL: (/** @type {any} */ options) => webhookUrl(step, manifest, options),
 
@@ -234,7 +236,7 @@ function checkPort(step, port) {
 }
 
 /** State of a room. @param {import('./host.js').Ask} ask @param {import('./host.js').Room} room @param {(all: any) => void} [see] */
-function roomOf(ask, room, see = () => {}) {
+export function roomOf(ask, room, see = () => {}) {
     const name = (/** @type {any} */ key) => String(key);
     return {
         loadState: async () => {
@@ -269,7 +271,7 @@ function objectFor(value) {
 }
 
 /** @param {import('./host.js').Ask} ask @param {string} name @param {{ttl?: number, retryDelay?: number, maxRetryCount?: number}} options */
-async function lock(ask, name, { ttl = 20_000, retryDelay = 200, maxRetryCount = 30 } = {}) {
+export async function lock(ask, name, { ttl = 20_000, retryDelay = 200, maxRetryCount = 30 } = {}) {
     const what = { name: String(name), ttlMs: Number(ttl) };
     const handle = await ask.lock({ ...what, verb: 'acquire', delayMs: Number(retryDelay), retries: Number(maxRetryCount) });
     return {
@@ -277,6 +279,21 @@ async function lock(ask, name, { ttl = 20_000, retryDelay = 200, maxRetryCount =
         extend: (/** @type {number} */ milliseconds) =>
             ask.lock({ ...what, verb: 'extend', handle, ttlMs: Number(milliseconds) || what.ttlMs })
     };
+}
+
+/** @param {import('./host.js').Ask} ask @param {string} type @param {string} outPort @param {any} given */
+async function staticCall(ask, type, outPort, { messages, properties, transform } = {}) {
+    if (!ask.knows('CallQuestion')) {
+        throw new Missing('context.componentStaticCall', 'components cannot call other components in this release.');
+    }
+    const question = {
+        type,
+        out_port: outPort ?? '',
+        messages: asJson(messages ?? {}, 'the messages'),
+        properties: asJson(properties ?? {}, 'the properties'),
+        transform: transform ?? ''
+    };
+    return ask.ask({ call: question });
 }
 
 /** @param {any} step @param {any} manifest @param {any} options */

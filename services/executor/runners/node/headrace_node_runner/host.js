@@ -56,6 +56,11 @@ export class Ask {
         return this.ask({ lock: question }, TIMEOUT_MS + delayMs * retries);
     }
 
+    /** Whether the executor of this release can be asked so. @param {string} question */
+    knows(question) {
+        return `headrace.runner.v1.${question}` in this.caller.codec.contract;
+    }
+
     /** @param {Record<string, any>} question */
     async ask(question, timeoutMs = TIMEOUT_MS) {
         return parsed(await this.raw(question, timeoutMs));

@@ -49,6 +49,11 @@ export class Bundle {
         return this.exported(this.file(folder, name), `${folder}/${name}`);
     }
 
+    /** A package as a module in that folder finds it. @param {string} folder @param {string} name */
+    requireFrom(folder, name) {
+        return createRequire(path.join(this.folder, folder, 'plugin.js'))(name);
+    }
+
     /** @param {string} folder @param {string} name */
     has(folder, name) {
         return fs.existsSync(this.inside(path.join(this.folder, folder, name)));

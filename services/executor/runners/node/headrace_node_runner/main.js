@@ -13,6 +13,7 @@ import { asJson } from './host.js';
 import { rules } from './http.js';
 import { Bundle } from './loading.js';
 import { bound, current } from './output.js';
+import { Plugins } from './plugins.js';
 import { Codec } from './protobuf.js';
 import { describeQuota } from './quota.js';
 import { Caller, serve } from './rpc.js';
@@ -28,6 +29,7 @@ class Runner {
         this.bundle = bundle;
         this.calls = calls;
         this.auth = new AuthModules(bundle);
+        this.plugins = new Plugins(bundle);
         /** @type {Map<string, any>} */
         this.sheets = new Map();
     }
@@ -46,7 +48,13 @@ class Runner {
                 return {};
             },
             Beat: async () => ({ calls: this.calls.count }),
-            DescribeFolder: (/** @type {any} */ request) => this.describeFolder(request.folder),
+            DescribeFolder: (/** @type {any} */ request) => this.describeFolder(request.call_id, request.folder),
+            CallRoute: failing((request) => this.callRoute(request)),
+            RunJob: failing(({ call_id: callId, folder, id }) =>
+                this.calls.under(callId, async (call) => {
+                    await Promise.race([this.plugins.job(folder, id), call.broken]);
+                    return { logs: call.effects?.logs };
+                })),
             CallAuth: failing(async ({ folder, session, name, given }) => {
                 const value = await this.auth.call({ folder, session, name, given: JSON.parse(given.toString('utf8')) });
                 return { value: value === undefined ? undefined : asJson(value, name) };
@@ -64,26 +72,41 @@ class Runner {
         };
     }
 
-    /** @param {string} folder */
-    async describeFolder(folder) {
+    /** @param {string} callId @param {string} folder */
+    async describeFolder(callId, folder) {
         /** @type {{file: string, failure: any}[]} */
         const failures = [];
-        const described = (/** @type {string} */ file, /** @type {() => any} */ look) => {
+        const described = async (/** @type {string} */ file, /** @type {() => any} */ look) => {
             if (!this.bundle.has(folder, file)) {
                 return undefined;
             }
             try {
-                return asJson(look(), file);
+                return asJson(await look(), file);
             } catch (error) {
                 failures.push({ file, failure: failureOf(error) });
                 return undefined;
             }
         };
+        const plugin = () => this.calls.under(callId, (call) => Promise.race([this.plugins.describe(folder), call.broken]));
         return {
-            auth: described('auth.js', () => this.auth.describe(folder)),
-            quota: described('quota.js', () => describeQuota(this.bundle.module(folder, 'quota.js'))),
+            auth: await described('auth.js', () => this.auth.describe(folder)),
+            quota: await described('quota.js', () => describeQuota(this.bundle.module(folder, 'quota.js'))),
+            plugin: callId ? await described('plugin.js', plugin) : undefined,
             failures
         };
+    }
+
+    /** @param {any} request */
+    async callRoute({ call_id: callId, folder, method, path, headers, query, body, user, hostname }) {
+        return this.calls.under(callId, async (call) => {
+            const given = {
+                method, path, headers, body, hostname,
+                query: query.length ? JSON.parse(query.toString('utf8')) : {},
+                user: user.length ? JSON.parse(user.toString('utf8')) : null
+            };
+            const answer = await Promise.race([this.plugins.route(folder, given), call.broken]);
+            return { answer, logs: call.effects?.logs };
+        });
     }
 
     /** @param {any} request */

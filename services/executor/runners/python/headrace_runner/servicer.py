@@ -106,6 +106,12 @@ class RunnerServicer(rpc.RunnerServiceServicer):
     async def CallAuth(self, request: pb.CallAuthRequest, context: Any) -> pb.CallAuthResponse:
         raise Unsupported(f"The auth module of {request.folder} is asked of a runner of JavaScript.")
 
+    async def CallRoute(self, request: pb.CallRouteRequest, context: Any) -> pb.CallRouteResponse:
+        raise Unsupported(f"The plugin of {request.folder} is asked of a runner of JavaScript.")
+
+    async def RunJob(self, request: pb.RunJobRequest, context: Any) -> pb.RunJobResponse:
+        raise Unsupported(f"The plugin of {request.folder} is asked of a runner of JavaScript.")
+
     def _sheet(self, step: data_pb.Step) -> data_pb.FlowSheet | None:
         if step.HasField("sheet"):
             self._sheets[step.sheet_id] = step.sheet
