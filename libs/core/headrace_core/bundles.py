@@ -26,6 +26,8 @@ SERVICE: Final = "service.json"
 MODULE: Final = "module.json"
 BUNDLE: Final = "bundle.json"
 PYTHON: Final = "component.py"
+PACKAGES: Final = "headrace-packages.json"
+"""Which content of npm packages goes with the bundle: written at publishing, in the folder of the service."""
 
 SERVICE_DEPTH = 2
 COMPONENT_DEPTHS = (3, 4)

@@ -102,6 +102,7 @@ class Offer:
     entries: tuple[CatalogEntry, ...]
     apps: Mapping[str, Mapping[str, Json]]
     bundles: Mapping[str, Mapping[str, Json]]
+    packages: str = ""  # the content of npm packages that goes with it
 
 
 def offer_of(content_id: str, kept: Mapping[str, Json]) -> Offer:
@@ -112,7 +113,8 @@ def offer_of(content_id: str, kept: Mapping[str, Json]) -> Offer:
         for each in (components if isinstance(components, list) else [])
         if isinstance(each, dict)
     )
-    return Offer(tuple(entries), _objects(kept.get("apps")), _objects(kept.get("bundles")))
+    packages = str(kept.get("packages", ""))
+    return Offer(tuple(entries), _objects(kept.get("apps")), _objects(kept.get("bundles")), packages)
 
 
 def _entry(content_id: str, kept: Mapping[str, Json]) -> CatalogEntry:
