@@ -9,7 +9,7 @@ class Greet(Component):
 
 from headrace_core import Json
 
-from headrace_sdk.component import Component, Transform
+from headrace_sdk.component import Component, Output, Transform
 from headrace_sdk.context import (
     Condition,
     Context,
@@ -54,6 +54,7 @@ __all__ = [
     "LockUnavailable",
     "LogLevel",
     "Message",
+    "Output",
     "RateLimitedError",
     "State",
     "Stores",

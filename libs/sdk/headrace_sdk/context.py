@@ -291,6 +291,22 @@ class Context(Protocol):
         """Answer the flow that called this one. Nothing happens when this run was not called."""
         ...
 
+    async def call(
+        self,
+        component_type: str,
+        port: str = "out",
+        *,
+        messages: Mapping[str, Json] | None = None,
+        properties: Mapping[str, Json] | None = None,
+        transform: str = "",
+    ) -> Json:
+        """Call another component once, by itself and without any state: its first message on `port`.
+
+        `messages` are by in-port what arrives there. `transform` names what the answer is passed through: one of that
+        component's transforms, or `./file#name` beside it. What it refuses raises `CancelError`.
+        """
+        ...
+
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None: ...
 
     async def stop_flow(self) -> None:

@@ -22,6 +22,7 @@ from headrace_executor.activation import Activation
 from headrace_executor.answers import Waiters
 from headrace_executor.clients import (
     BundleClient,
+    CatalogClient,
     FileClient,
     FlowClient,
     LogClient,
@@ -47,6 +48,7 @@ from headrace_executor.service import ExecutionService
 from headrace_executor.servicer import ExecutionServicer
 from headrace_executor.settings import ExecutorSettings, RunnerSettings
 from headrace_executor.shipping import Shipper
+from headrace_executor.static_calls import StaticCalls
 from headrace_executor.store import ExecutorStore
 from headrace_executor.timing import Timing
 from headrace_executor.trying import Trials
@@ -88,6 +90,7 @@ def connect(
         web=GuardedWeb(egress),
         quotas=QuotaClient(flow_channel),
         bundles=BundleClient(flow_channel),
+        catalog=CatalogClient(flow_channel),
     )
 
 
@@ -127,7 +130,10 @@ class ExecutorApp:
             web=neighbours.web,
             flows=neighbours.flows,
             public_url=settings.public_url,
+            call=lambda asked, within: self.calls.call(asked, within),
         )
+        limits = Limits(neighbours, clock, settings.receive_timeout)
+        self.calls = StaticCalls(neighbours.catalog, library, limits, doors, clock, settings.public_url)
         self.engine = Engine(
             store,
             self.plans,
@@ -139,7 +145,7 @@ class ExecutorApp:
             lease=settings.lease,
             retention=settings.retention,
             fleet=fleet,
-            surroundings=lambda engine: self._surroundings(engine, store, doors, clock, Limits(neighbours, clock)),
+            surroundings=lambda engine: self._surroundings(engine, store, doors, clock, limits),
         )
         self.service = ExecutionService(store, self.engine, self.plans, waiters, clock, self.counters, settings)
         self.timing = Timing(self.service, store, self.plans, neighbours.schedules, neighbours.flows, clock, settings)
@@ -170,6 +176,7 @@ class ExecutorApp:
             call_flow=lambda *given: self.service.call_flow(*given),
             answer_call=lambda *given: self.service.answer_call(*given),
             wait_for_quota=limits.wait_for,
+            end_quota=limits.end,
             happen=watching.happen,
             is_watched=watching.is_watched,
         )
@@ -177,7 +184,7 @@ class ExecutorApp:
     def register(self, server: Server) -> None:
         """Add the service to a gRPC or local server."""
         ExecutionServicer(
-            self.service, self.activation, self.timing, self.watching, self.migration, self.trials
+            self.service, self.activation, self.timing, self.watching, self.migration, self.trials, self.calls
         ).register(server)
 
     @contextlib.asynccontextmanager

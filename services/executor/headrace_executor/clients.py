@@ -272,6 +272,17 @@ class BundleClient:
             yield piece.data
 
 
+class CatalogClient:
+    """Keeps `ports.Catalog`."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._stub = catalog_rpc.CatalogServiceStub(channel)
+
+    async def component(self, tenant_id: str, component_type: str) -> PublishedComponent:
+        request = catalog_pb.GetComponentRequest(scope=_scope(tenant_id), type=component_type, to_call=True)
+        return _published((await self._stub.GetComponent(request, timeout=TIMEOUT)).component)
+
+
 class LogClient:
     """Keeps `ports.Logs`."""
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from headrace_core.clock import Clock
+from headrace_core.errors import BadRequest, Forbidden, NotFound, ValidationFailed
 from headrace_core.expressions import Json
 from headrace_core.ids import derive_id
 from headrace_runtime.egress.door import DoorToWeb
@@ -27,6 +28,26 @@ from headrace_executor.plan import Plan, PlannedNode
 if TYPE_CHECKING:
     from headrace_executor.store import StateStore
 
+CALL_WITHIN = timedelta(seconds=60)
+"""How long another component may take that is called by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticCall:
+    """A component that is called by itself: what is called, with what, for whom."""
+
+    tenant_id: str
+    type: str
+    out_port: str = "out"
+    messages: Mapping[str, Json] = field(default_factory=dict)
+    properties: Mapping[str, Json] = field(default_factory=dict)
+    transform: str = ""
+    flow_id: str = ""
+    node_id: str = ""
+    depth: int = 0
+    """How many components called each other before."""
+
+
 MAX_LOGS = 100
 MAX_TIMEOUT = timedelta(days=31)
 
@@ -43,6 +64,7 @@ class Doors:
     web: ports.Web
     flows: ports.Flows
     public_url: str
+    call: Callable[[StaticCall, timedelta], Awaitable[Json]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +306,36 @@ class StepContext:
 
     async def answer_call(self, content: Json) -> None:
         self.effects.answer.append(content)
+
+    @property
+    def call_depth(self) -> int:
+        """How many components called each other, this one included, where one is called now."""
+        return 0
+
+    async def call(
+        self,
+        component_type: str,
+        port: str = "out",
+        *,
+        messages: Mapping[str, Json] | None = None,
+        properties: Mapping[str, Json] | None = None,
+        transform: str = "",
+    ) -> Json:
+        asked = StaticCall(
+            tenant_id=self.tenant_id,
+            type=component_type,
+            out_port=port,
+            messages=messages or {},
+            properties=properties or {},
+            transform=transform,
+            flow_id=self.flow_id,
+            node_id=self.node_id,
+            depth=self.call_depth,
+        )
+        try:
+            return await self._doors.call(asked, CALL_WITHIN)
+        except (ValidationFailed, BadRequest, NotFound, Forbidden) as error:
+            raise CancelError(str(error)) from error
 
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None:
         if len(self.effects.logs) < MAX_LOGS:

@@ -179,6 +179,17 @@ class BundleSource(Protocol):
         ...
 
 
+class Catalog(Protocol):
+    """flow-manager's catalog."""
+
+    async def component(self, tenant_id: str, component_type: str) -> PublishedComponent:
+        """A component that the tenant may call by itself, as it is published now; one that is built in has no bundle.
+
+        Raises NotFound, Forbidden.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LogEntry:
     """One log record in the public fields (map §8)."""
@@ -232,3 +243,4 @@ class Neighbours:
     web: Web
     quotas: Quotas
     bundles: BundleSource
+    catalog: Catalog

@@ -60,6 +60,25 @@ class FlowCall:
     content: Json
 
 
+@dataclass(frozen=True, slots=True)
+class ComponentCall:
+    """A call of another component, by itself."""
+
+    component_type: str
+    port: str
+    messages: Mapping[str, Json]
+    properties: Mapping[str, Json]
+    transform: str
+
+
+ComponentHandler: TypeAlias = Callable[[ComponentCall], Awaitable[Json]]
+
+
+async def no_components(call: ComponentCall) -> Json:
+    """The components of a test that gave none."""
+    raise CancelError(f"There is no component {call.component_type}: give the test's World a `components` handler.")
+
+
 async def no_network(request: HttpRequest) -> HttpResponse:
     """The network of a test that gave none: nothing answers."""
     raise TransientError(f"Nothing answers at {request.url}: give the test an http handler.")
@@ -71,6 +90,7 @@ class World:
 
     clock: Clock = field(default_factory=TestClock)
     http: HttpHandler = no_network
+    components: ComponentHandler = no_components
     states: dict[tuple[str, ...], StateRoom] = field(default_factory=dict)
     stores: MemoryStores = field(init=False)
     files: MemoryFiles = field(default_factory=MemoryFiles)
@@ -227,6 +247,19 @@ class MemoryContext:
 
     async def answer_call(self, content: Json) -> None:
         self.answers.append(copy.deepcopy(content))
+
+    async def call(
+        self,
+        component_type: str,
+        port: str = "out",
+        *,
+        messages: Mapping[str, Json] | None = None,
+        properties: Mapping[str, Json] | None = None,
+        transform: str = "",
+    ) -> Json:
+        return await self.world.components(
+            ComponentCall(component_type, port, dict(messages or {}), dict(properties or {}), transform)
+        )
 
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None:
         self.logs.append((level, message))

@@ -90,6 +90,8 @@ class HostServicer(rpc.HostServiceServicer):
                 for output in request.outputs.outputs:
                     await context.send_json(orjson.loads(output.content), output.port)
                 return pb.AskResponse()
+            case "call":
+                return _json(await _ask_component(context, request.call))
             case _:
                 raise BadRequest("The question is of no kind that this release knows.")
 
@@ -195,6 +197,16 @@ async def _ask_file(context: StepContext, question: data_pb.FileQuestion) -> pb.
             return pb.AskResponse()
         case _:
             raise BadRequest(f"Files know no {question.verb!r}.")
+
+
+async def _ask_component(context: StepContext, question: data_pb.CallQuestion) -> Json:
+    return await context.call(
+        question.type,
+        question.out_port,
+        messages=cast("dict[str, Json]", orjson.loads(question.messages)),
+        properties=cast("dict[str, Json]", orjson.loads(question.properties)),
+        transform=question.transform,
+    )
 
 
 async def _ask_timeout(context: StepContext, question: data_pb.TimeoutQuestion) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, cast
 
@@ -26,6 +26,15 @@ class Ask(Protocol):
     ) -> tuple[Json, bytes]: ...
 
     async def outputs(self, outputs: Sequence[tuple[str, bytes]]) -> None: ...
+
+    async def call(
+        self,
+        component_type: str,
+        port: str,
+        messages: Mapping[str, Json],
+        properties: Mapping[str, Json],
+        transform: str,
+    ) -> Json: ...
 
     async def set_timeout(self, content: bytes, due: datetime) -> str: ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -20,6 +20,8 @@ from headrace_runner.asking import RoomName, as_json
 
 TIMEOUT = 60.0
 FILE_TIMEOUT = 180.0
+CALL_TIMEOUT = 90.0
+"""Longer than the executor lets another component take: it says better what was wrong."""
 
 _ROOMS = {
     "node": data_pb.ROOM_NODE,
@@ -71,6 +73,23 @@ class CallAsk:
     async def outputs(self, outputs: Sequence[tuple[str, bytes]]) -> None:
         sent = [data_pb.Output(port=port, content=content) for port, content in outputs]
         await self._ask(pb.AskRequest(outputs=data_pb.OutputsQuestion(outputs=sent)), FILE_TIMEOUT)
+
+    async def call(
+        self,
+        component_type: str,
+        port: str,
+        messages: Mapping[str, Json],
+        properties: Mapping[str, Json],
+        transform: str,
+    ) -> Json:
+        question = data_pb.CallQuestion(
+            type=component_type,
+            out_port=port,
+            messages=as_json(dict(messages), "what a component is called with"),
+            properties=as_json(dict(properties), "what a component is called with"),
+            transform=transform,
+        )
+        return _answer(await self._ask(pb.AskRequest(call=question), CALL_TIMEOUT))
 
     async def set_timeout(self, content: bytes, due: datetime) -> str:
         question = data_pb.TimeoutQuestion(content=content)

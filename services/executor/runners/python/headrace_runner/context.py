@@ -181,6 +181,17 @@ class RunnerContext:
     async def answer_call(self, content: Json) -> None:
         self.done.answers.append(as_json(content, "the answer"))
 
+    async def call(
+        self,
+        component_type: str,
+        port: str = "out",
+        *,
+        messages: Mapping[str, Json] | None = None,
+        properties: Mapping[str, Json] | None = None,
+        transform: str = "",
+    ) -> Json:
+        return await self._ask.call(component_type, port, messages or {}, properties or {}, transform)
+
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None:
         if len(self.done.logs) < MAX_LOGS:
             self.done.logs.append((level, as_json(message, "what is logged")))
