@@ -11,12 +11,14 @@ from headrace_core import Json
 
 from headrace_sdk.component import Component, Output, Transform
 from headrace_sdk.context import (
+    Cache,
     Condition,
     Context,
     FileInfo,
     Files,
     Headers,
     Http,
+    HttpOptions,
     HttpResponse,
     JsonObject,
     Lock,
@@ -36,6 +38,7 @@ from headrace_sdk.errors import (
 )
 
 __all__ = [
+    "Cache",
     "CancelError",
     "Component",
     "ComponentError",
@@ -46,6 +49,7 @@ __all__ = [
     "Files",
     "Headers",
     "Http",
+    "HttpOptions",
     "HttpResponse",
     "HttpStatusError",
     "Json",

@@ -30,7 +30,7 @@ from headrace_executor.clients import (
     ScheduleClient,
     StoreClient,
 )
-from headrace_executor.context import Doors
+from headrace_executor.context import Caches, Doors
 from headrace_executor.counters import Counters
 from headrace_executor.engine import Engine
 from headrace_executor.execution import Surroundings
@@ -114,7 +114,14 @@ class ExecutorApp:
         self.settings = settings
         self.counters = Counters()
         policy = EgressPolicy(allow_private=settings.egress_allow_private, allowed_networks=settings.egress_networks)
-        self.runners = Runners(neighbours.bundles, runners or RunnerSettings(), policy, clock, metrics)
+        self.runners = Runners(
+            neighbours.bundles,
+            runners or RunnerSettings(),
+            policy,
+            clock,
+            metrics,
+            trusts_suspects=settings.mutant == "no_suspects",
+        )
         within = settings.receive_timeout.total_seconds() + RUNNER_SLACK_SECONDS
         library = Library(Components([_entry(each) for each in components]), self.runners, within)
         self.plans = Plans(neighbours.flows, library, clock, settings.public_url)
@@ -130,6 +137,7 @@ class ExecutorApp:
             web=neighbours.web,
             flows=neighbours.flows,
             public_url=settings.public_url,
+            caches=Caches(),
             call=lambda asked, within: self.calls.call(asked, within),
         )
         limits = Limits(neighbours, clock, settings.receive_timeout)

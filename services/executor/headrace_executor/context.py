@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from headrace_core.errors import BadRequest, Forbidden, NotFound, ValidationFail
 from headrace_core.expressions import Json
 from headrace_core.ids import derive_id
 from headrace_runtime.egress.door import DoorToWeb
+from headrace_sdk.caching import MemoryCache
 from headrace_sdk.context import JsonObject, LogLevel
 from headrace_sdk.context import Message as SdkMessage
 from headrace_sdk.errors import CancelError
@@ -49,7 +51,23 @@ class StaticCall:
 
 
 MAX_LOGS = 100
+MOST_CACHES, MOST_CACHED = 200, 100
 MAX_TIMEOUT = timedelta(days=31)
+
+
+class Caches:
+    """The caches of built-in components: one for each tenant and service, as long as there are not too many."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, ...], MemoryCache] = OrderedDict()
+
+    def of(self, *owner: str) -> MemoryCache:
+        """The cache of this owner."""
+        found = self._kept.setdefault(owner, MemoryCache(MOST_CACHED))
+        self._kept.move_to_end(owner)
+        if len(self._kept) > MOST_CACHES:
+            self._kept.popitem(last=False)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +82,7 @@ class Doors:
     web: ports.Web
     flows: ports.Flows
     public_url: str
+    caches: Caches
     call: Callable[[StaticCall, timedelta], Awaitable[Json]]
 
 
@@ -274,6 +293,10 @@ class StepContext:
     @property
     def files(self) -> DoorToFiles:
         return DoorToFiles(self._doors.files, self.tenant_id, self._next_id)
+
+    @property
+    def cache(self) -> MemoryCache:
+        return self._doors.caches.of(self.tenant_id, *self.component_type.split(".")[:2])
 
     @property
     def http(self) -> DoorToWeb:

@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 from headrace_core import Json
 from headrace_core.clock import Clock, TestClock
 
-from headrace_sdk.context import HttpResponse, JsonObject, LogLevel, Message
+from headrace_sdk.caching import MemoryCache
+from headrace_sdk.context import Http, HttpResponse, JsonObject, LogLevel, Message
 from headrace_sdk.errors import CancelError, LockUnavailable, TransientError
 from headrace_sdk.testing.memory import MemoryFiles, MemoryStores, StateRoom, StepState
 
@@ -93,6 +94,7 @@ class World:
     components: ComponentHandler = no_components
     states: dict[tuple[str, ...], StateRoom] = field(default_factory=dict)
     stores: MemoryStores = field(init=False)
+    caches: dict[str, MemoryCache] = field(default_factory=dict)
     files: MemoryFiles = field(default_factory=MemoryFiles)
     timeouts: dict[str, Timeout] = field(default_factory=dict)
     requests: list[HttpRequest] = field(default_factory=list)
@@ -225,6 +227,11 @@ class MemoryContext:
         return self.world.files
 
     @property
+    def cache(self) -> MemoryCache:
+        made = MemoryCache(clock=lambda: self.world.clock.now().timestamp())
+        return self.world.caches.setdefault(_service(self.component_type), made)
+
+    @property
     def http(self) -> MemoryHttp:
         return MemoryHttp(self.world)
 
@@ -320,7 +327,7 @@ class MemoryLock:
             raise LockUnavailable(self._name)
 
 
-class MemoryHttp:
+class MemoryHttp(Http):
     """The network of the `World`: every request goes to its handler and is kept in `requests`."""
 
     def __init__(self, world: World) -> None:

@@ -190,6 +190,15 @@ async def _ask_file(context: StepContext, question: data_pb.FileQuestion) -> pb.
             return _file(await files.replace(question.file_id, question.content, filename=filename, content_type=kind))
         case "load":
             return pb.AskResponse(content=await files.load(question.file_id))
+        case "read":
+            return pb.AskResponse(content=await files.read(question.file_id, question.offset))
+        case "open":
+            return _json(await files.open(filename or "", kind))
+        case "write":
+            await files.write(question.upload_id, question.offset, question.content)
+            return pb.AskResponse()
+        case "finish":
+            return _file(await files.finish(question.upload_id))
         case "info":
             return _file(await files.info(question.file_id))
         case "remove":

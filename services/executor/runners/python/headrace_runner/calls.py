@@ -13,6 +13,7 @@ from headrace_core import Json, schedules
 from headrace_core.errors import BadRequest, Unsupported
 from headrace_runtime.failures import Failure, failure_of
 from headrace_sdk import Component
+from headrace_sdk.caching import MemoryCache
 from headrace_sdk.component import Work, carry_out
 from headrace_sdk.context import Http
 from headrace_sdk.errors import ComponentError
@@ -55,6 +56,7 @@ class Calls:
     def __init__(self, bundle: Bundle, http: Http) -> None:
         self._bundle = bundle
         self._http = http
+        self._cache = MemoryCache()  # the process hosts one service, for one tenant
         self._tasks: dict[str, asyncio.Task[object]] = {}
 
     @property
@@ -92,7 +94,7 @@ class Calls:
             raise BadRequest("A call has one id, and no other call has it.")
         self._tasks[call_id] = task
         try:
-            return await self._invoke(root, verb, RunnerContext(told, ask, self._http))
+            return await self._invoke(root, verb, RunnerContext(told, ask, self._http, self._cache))
         finally:
             del self._tasks[call_id]
 

@@ -62,10 +62,24 @@ class CallAsk:
         return _answer(await self._ask(pb.AskRequest(store=question)))
 
     async def file(
-        self, verb: str, file_id: str, *, filename: str | None, content_type: str | None, content: bytes
+        self,
+        verb: str,
+        file_id: str = "",
+        *,
+        filename: str | None = None,
+        content_type: str | None = None,
+        content: bytes = b"",
+        offset: int = 0,
+        upload_id: str = "",
     ) -> tuple[Json, bytes]:
         question = data_pb.FileQuestion(
-            verb=verb, file_id=file_id, filename=filename, content_type=content_type, content=content
+            verb=verb,
+            file_id=file_id,
+            filename=filename,
+            content_type=content_type,
+            content=content,
+            offset=offset,
+            upload_id=upload_id,
         )
         answer = await self._ask(pb.AskRequest(file=question), FILE_TIMEOUT)
         return _answer(answer), answer.content
