@@ -47,7 +47,7 @@ servers: setup ## install what tests run against: the backing servers, Appmixer'
 	$(BIN)/python -m tests.appmixer_cli.install
 
 test: setup check servers ## check, then every test
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile
 
 services: setup ## run RabbitMQ, Redis, MongoDB's wire and Elasticsearch until Ctrl-C: make services [NAMES="redis mongo"] [DATA=dir]
 	$(BIN)/python -m tests.servers $(NAMES) $(if $(DATA),--data $(DATA))

@@ -18,6 +18,7 @@ from headrace_executor.settings import ExecutorSettings, RunnerSettings
 from headrace_executor.stores.sqlite import SqliteExecutorStore
 from headrace_flow_manager.app import FlowManagerApp
 from headrace_flow_manager.configuration import FlowManagerSettings
+from headrace_flow_manager.npm import Npm
 from headrace_flow_manager.stores.sqlite import open_stores as open_flow_stores
 from headrace_gateway.app import Gateway, create_app
 from headrace_gateway.clients import Channels
@@ -96,6 +97,7 @@ async def open_platform(
         flow_stores = await open_flow_stores(folder / "flow_manager.db", on_broken=on_broken)
         stack.push_async_callback(flow_stores.close)
         builtin = load_builtin()
+        flow_settings = load(FlowManagerSettings, environ)
         flow_app = await stack.enter_async_context(
             headrace_flow_manager.app.open_app(
                 flow_stores,
@@ -108,7 +110,8 @@ async def open_platform(
                 vault=open_vault(load(VaultSettings, environ), folder),
                 mail=open_mail(load(MailSettings, environ)),
                 clock=clock,
-                settings=load(FlowManagerSettings, environ),
+                settings=flow_settings,
+                packages=Npm(flow_settings.npm, flow_settings.github_archives),
             )
         )
         flow_app.register(flow_server)

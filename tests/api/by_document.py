@@ -58,7 +58,8 @@ def call_by_document(platform: Process, role: str, folder: Path, *, seed: int, s
     words = [word for option in options.items() for word in option]
     patience = 100 + 5 * seconds
     done = subprocess.run([*command, *words], cwd=folder, capture_output=True, text=True, timeout=patience, check=False)
-    told = done.stdout[-6000:] + done.stderr[-2000:]
+    found = max(done.stdout.find(" FAILURES ="), 0)
+    told = done.stdout[found : found + 6000] + done.stderr[-2000:]
     counted = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
     if done.returncode or counted is None:
         return Called(0, 0, told)

@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .hostile import Gunner, Shot
 from .people import ADMIN, HOOK, PASSWORD, echo_flow, failing_flow, make_running
+from .progress import Progress, nobody_hears
 
 AT_ONCE = 8
 BATCH = 200
@@ -83,7 +84,9 @@ class Report:
         return f"S1 failures={len(self.failures)} {requests} {busy} {held} seed={self.seed}"
 
 
-async def fuzz(folder: Path, count: int, seed: int, *, mutant: str = "") -> Report:
+async def fuzz(
+    folder: Path, count: int, seed: int, *, mutant: str = "", sent_so_far: Progress = nobody_hears
+) -> Report:
     """Send `count` hostile requests to a fresh platform. Equal seeds send equal requests, but for ids."""
     report = Report(seed)
     async with _platform(folder) as (app, client):
@@ -91,7 +94,7 @@ async def fuzz(folder: Path, count: int, seed: int, *, mutant: str = "") -> Repo
         gunner = Gunner(random.Random(seed), *(await _targets(client)), roles=[*USER_ROLES, *USER_ROLES, "none"])
         tokens = Tokens(client)
         await tokens.renew()
-        shots = Magazine(gunner, count, report)
+        shots = Magazine(gunner, count, report, sent_so_far)
         with _settled():
             async with asyncio.TaskGroup() as tasks:
                 watching = tasks.create_task(_watch(report))
@@ -118,8 +121,9 @@ def _settled() -> Iterator[None]:
 class Magazine:
     """Requests, made in a thread of their own: what that costs is not the platform's."""
 
-    def __init__(self, gunner: Gunner, count: int, report: Report) -> None:
+    def __init__(self, gunner: Gunner, count: int, report: Report, sent_so_far: Progress) -> None:
         self._gunner = gunner
+        self._sent_so_far = sent_so_far
         self._count = self._left = count
         self._report = report
         self._ready: list[Shot] = []
@@ -129,6 +133,7 @@ class Magazine:
         """The next request; None when all were sent."""
         async with self._filling:
             if not self._ready:
+                self._sent_so_far(self._count - self._left, self._count)
                 if self._count - self._left >= (len(self._report.resident) + 1) * self._count // 10:
                     self._report.resident.append(_resident_mebibytes())
                 number = min(self._left, BATCH)

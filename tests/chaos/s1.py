@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.api import by_document
 from tests.api.fuzzing import Report, fuzz
+from tests.api.progress import told
 from tests.chaos.served import served_folder
 from tests.chaos.verdict import command, play
 from tests.system.process import Process
@@ -33,7 +34,8 @@ def main() -> int:
     with served_folder(chosen.keep) as folder:
 
         def run() -> Report:
-            report = asyncio.run(fuzz(folder / "data", count, chosen.seed, mutant=chosen.mutant))
+            telling = told("requests sent")
+            report = asyncio.run(fuzz(folder / "data", count, chosen.seed, mutant=chosen.mutant, sent_so_far=telling))
             for role in by_document.ROLES if not chosen.mutant else ():
                 _call_by_document(folder / role, role, seconds, report)
             return report

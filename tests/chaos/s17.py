@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.api.conftest import SETTINGS, open_people
 from tests.api.filtering import Report, ask_everything
 from tests.api.people import people_at
+from tests.api.progress import told
 from tests.chaos.served import served_folder
 from tests.chaos.verdict import command, play
 from tests.system.cluster import Backing, cluster
@@ -46,7 +47,8 @@ def main() -> int:
 
 async def _ask(folder: Path, url: str, count: int, seed: int, mutant: str) -> Report:
     async with open_people(folder) as embedded, people_at(url) as served:
-        return await ask_everything({"embedded": embedded, "server": served}, count, seed, mutant=mutant)
+        people, telling = {"embedded": embedded, "server": served}, told("questions asked")
+        return await ask_everything(people, count, seed, mutant=mutant, asked_so_far=telling)
 
 
 if __name__ == "__main__":

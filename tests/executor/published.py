@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import textwrap
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -44,6 +45,16 @@ class Shelf:
             **manifest,
         }
         return PublishedComponent(component_type, described, bundle_id, root, "python")
+
+    def publish_javascript(
+        self, code: str, name: str = "Own", files: Mapping[str, str] | None = None, **manifest: Any
+    ) -> PublishedComponent:
+        """The same for a component whose <name>.js this is, with files beside it by their paths in the bundle."""
+        root = f"acme/own/core/{name}"
+        component_type = root.replace("/", ".")
+        described = {"name": component_type, "inPorts": [{"name": "in"}], "outPorts": [{"name": "out"}], **manifest}
+        kept = {f"{root}/{name}.js": textwrap.dedent(code), f"{root}/component.json": json.dumps(described)}
+        return PublishedComponent(component_type, described, self.put({**kept, **(files or {})}), root, "javascript")
 
     async def read(self, bundle_id: str) -> AsyncIterator[bytes]:
         self.reads.append(bundle_id)

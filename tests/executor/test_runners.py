@@ -398,13 +398,13 @@ async def test_a_component_that_cannot_be_loaded_is_refused_with_the_reason(
     assert reason in problem.message
 
 
-async def test_a_javascript_component_is_refused_with_the_reason(tmp_path: Path) -> None:
+async def test_a_component_of_a_later_release_is_refused_with_the_reason(tmp_path: Path) -> None:
     shelf, flows = Shelf(), HandedFlows()
     published = shelf.publish(WORKER)
-    put(flows, replace(published, language="javascript"))
+    put(flows, replace(published, language=""))
 
     async with platform(tmp_path, flows, shelf=shelf, runners=QUICK) as here:
-        with pytest.raises(ValidationFailed, match="javascript"):
+        with pytest.raises(ValidationFailed, match="language of another release"):
             await here.send("f1", "hook", {})
 
 

@@ -133,6 +133,35 @@ async def test_the_first_message_on_the_port_is_the_answer_and_transforms_are_fo
     }
 
 
+async def test_components_in_javascript_answer_and_call_others(tmp_path: Path) -> None:
+    shelf = Shelf()
+    own = lists(shelf)
+    script = shelf.publish_javascript(
+        """
+        module.exports = {
+            async receive(context) {
+                const { word } = context.messages.in.content;
+                const asked = { messages: { in: { word } }, properties: { more: 'js' }, transform: 'upper' };
+                await context.sendJson(await context.componentStaticCall('acme.own.core.Own', 'out', asked), 'out');
+            },
+            toOptions(found) {
+                return found.map(value => ({ label: value, value }));
+            }
+        };
+        """,
+        name="Script",
+        files={"acme/own/core/Script/transformers.js": "module.exports.first = found => found[0];"},
+    )
+    async with platform(tmp_path, HandedFlows(), shelf=shelf, runners=QUICK, catalog=Known(own, script)) as here:
+        plain = await call(here, script.type, messages=WORD)
+        options = await call(here, script.type, messages=WORD, transform="./Script#toOptions")
+        first = await call(here, script.type, messages=WORD, transform="./transformers#first")
+
+    assert plain == ["A", "JS", ""]
+    assert options == [{"label": each, "value": each} for each in plain]
+    assert first == "A"
+
+
 async def test_built_in_components_answer_in_either_spelling(tmp_path: Path) -> None:
     rooms = Rooms(stores=MemoryStoreService())
     async with platform(tmp_path, HandedFlows(), rooms=rooms, catalog=Known()) as here:

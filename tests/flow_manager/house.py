@@ -31,6 +31,7 @@ from headrace_core.errors import HeadraceError, Unavailable
 from headrace_flow_manager import json_text
 from headrace_flow_manager.app import FlowManagerApp, open_app
 from headrace_flow_manager.catalog.model import CatalogEntry
+from headrace_flow_manager.catalog.packages import PackageSource
 from headrace_flow_manager.configuration import FlowManagerSettings
 from headrace_flow_manager.people.store import Mail
 from headrace_flow_manager.stores.bundle import Stores
@@ -252,6 +253,8 @@ async def open_house(
     execution: ActedExecution | None = None,
     clock: TestClock | None = None,
     mail: Mail | None = None,
+    packages: PackageSource | None = None,
+    catalog: Sequence[Any] = CATALOG,
 ) -> AsyncIterator[House]:
     """A flow manager over stores, or over a SQLite file in a folder; entering again is a restart."""
     execution = execution or ActedExecution()  # type: ignore[abstract]  # what the flow manager never asks is not acted
@@ -262,13 +265,14 @@ async def open_house(
     log_rpc.add_LogServiceServicer_to_server(log, around)
     async with open_app(
         stores / "flow_manager.db" if isinstance(stores, Path) else stores,
-        catalog=CATALOG,
+        catalog=catalog,
         execution_channel=around.channel(),
         log_channel=around.channel(),
         clock=clock,
         settings=settings or FlowManagerSettings(),
         bus=news,
         mail=mail,
+        packages=packages,
         apps={"headrace.utils": {"name": "headrace.utils", "label": "Utilities"}},
         bundles={"headrace.utils.controls": {"version": "1.0.0"}},
         quotas={"acme:crm": QUOTA},

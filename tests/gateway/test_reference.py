@@ -10,6 +10,7 @@ from headrace_cli.main import app as cli
 from headrace_gateway.openapi import openapi_document, operation_id
 from headrace_gateway.routes import ROUTES
 from headrace_gateway.routing import Policy, Route
+from headrace_gateway.schemas import PROJECTION
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 Document = dict[str, Any]
@@ -70,6 +71,17 @@ def test_every_reference_leads_somewhere(document: Document) -> None:
         place = document
         for part in reference.removeprefix("#/").split("/"):
             place = place[part]
+
+
+@pytest.mark.parametrize("route", [each for each in ROUTES if PROJECTION in each.parameters], ids=operation_id)
+def test_an_answer_whose_fields_the_caller_chooses_promises_none(route: Route, document: Document) -> None:
+    schema = document["paths"][route.path][route.method.lower()]["responses"]["200"]["content"]["application/json"]
+    shown = schema["schema"].get("items", schema["schema"])
+    while "$ref" in shown:
+        shown = document["components"]["schemas"][shown["$ref"].rpartition("/")[2]]
+
+    assert shown["properties"]
+    assert not shown.get("required")
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=operation_id)

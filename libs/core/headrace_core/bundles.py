@@ -27,6 +27,8 @@ MODULE: Final = "module.json"
 BUNDLE: Final = "bundle.json"
 PYTHON: Final = "component.py"
 QUOTAS: Final = ("quota.js", "quota.py")
+PACKAGES: Final = "headrace-packages.json"
+"""Which content of npm packages goes with the bundle: written at publishing, in the folder of the service."""
 
 SERVICE_DEPTH = 2
 QUOTA_DEPTHS = (2, 3)

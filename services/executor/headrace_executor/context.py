@@ -118,6 +118,7 @@ class StepContext:
         "_delivery",
         "_doors",
         "_draws",
+        "_inputs",
         "_memory",
         "_messages",
         "_node",
@@ -140,6 +141,7 @@ class StepContext:
         memory: MemoryOfNode,
         now: datetime,
         checkpoint: Callable[[], Awaitable[None]],
+        inputs: Mapping[str, list[Json]] | None = None,
     ) -> None:
         self._doors = doors
         self._plan = plan
@@ -148,6 +150,7 @@ class StepContext:
         self._delivery = delivery
         self._content = content
         self._messages = messages
+        self._inputs = inputs or {}
         self._memory = RunMemory(memory.values, memory.ask, self._next_id)
         self._now = now
         self._checkpoint = checkpoint
@@ -253,6 +256,11 @@ class StepContext:
     @property
     def messages(self) -> Mapping[str, list[SdkMessage]]:
         return self._messages
+
+    @property
+    def inputs(self) -> Mapping[str, list[Json]]:
+        """What was filled from each of the messages, in their order; nothing where nothing was."""
+        return self._inputs
 
     @property
     def properties(self) -> Mapping[str, Json]:

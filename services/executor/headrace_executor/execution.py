@@ -229,7 +229,7 @@ class Execution:
         if not delivery.intent:
             return None
         now = self._around.clock.now()
-        context = self._context(node, delivery, self._content(node, delivery), {}, flights, now)
+        context = self._context(node, delivery, self._content(node, delivery), {}, {}, flights, now)
         happened = await self._ask_whether_it_happened(node, context)
         if happened is False:
             return None
@@ -267,8 +267,8 @@ class Execution:
         content: Json = None
         context: StepContext | None = None
         try:
-            content, messages = self._input(node, delivery)
-            context = self._context(node, delivery, content, messages, flights, now)
+            content, messages, inputs = self._input(node, delivery)
+            context = self._context(node, delivery, content, messages, inputs, flights, now)
             await self._call(node, delivery, context)
         except Fenced:
             raise
@@ -297,19 +297,24 @@ class Execution:
             async with asyncio.timeout(self._around.receive_timeout.total_seconds()):
                 await carry_out(call(context), context)
 
-    def _input(self, node: PlannedNode, delivery: Delivery) -> tuple[Json, dict[str, list[SdkMessage]]]:
-        """What the component receives, checked against the in-port's schema. Raises InputRefused."""
+    def _input(
+        self, node: PlannedNode, delivery: Delivery
+    ) -> tuple[Json, dict[str, list[SdkMessage]], dict[str, list[Json]]]:
+        """What the component receives, checked against the in-port's schema; all messages; what was filled from each.
+
+        Raises InputRefused.
+        """
         parts = self._progress.parts_of(delivery)
         messages: dict[str, list[SdkMessage]] = {}
-        contents: list[Json] = []
-        for part in parts:
-            contents.append(self._content(node, part))
-            messages.setdefault(part.port, []).append(sdk_message(part, self._run.correlation_id))
-        content = contents[0]
+        contents = [self._content(node, part) for part in parts]
         validator = node.validators.get(delivery.port)
         if validator is not None and isinstance(delivery.content, Missing):
-            content = self._fitting(node, delivery.port, content, validator)
-        return content, messages
+            contents[0] = self._fitting(node, delivery.port, contents[0], validator)
+        inputs: dict[str, list[Json]] = {}
+        for part, content in zip(parts, contents, strict=True):
+            messages.setdefault(part.port, []).append(sdk_message(part, self._run.correlation_id))
+            inputs.setdefault(part.port, []).append(content)
+        return contents[0], messages, inputs
 
     def _fitting(self, node: PlannedNode, port: str, content: Json, validator: Validator) -> Json:
         problems = validator.check(content)
@@ -340,6 +345,7 @@ class Execution:
         delivery: Delivery,
         content: Json,
         messages: dict[str, list[SdkMessage]],
+        inputs: dict[str, list[Json]],
         flights: asyncio.TaskGroup,
         now: datetime,
     ) -> StepContext:
@@ -353,7 +359,17 @@ class Execution:
             await self._checkpoint(node, delivery, context, flights)
 
         context = StepContext(
-            self._around.doors, self._plan, node, self._run, delivery, content, messages, memory, now, checkpoint
+            self._around.doors,
+            self._plan,
+            node,
+            self._run,
+            delivery,
+            content,
+            messages,
+            memory,
+            now,
+            checkpoint,
+            inputs,
         )
         return context
 

@@ -172,7 +172,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Unprocessed:
-    """A delivery that could not be processed, with all a person needs to decide."""
+    """A delivery that could not be processed, with all a person needs to decide.
+
+    `messages` and `error` are JSON. A page that is long enough leaves them out, and they are empty.
+    """
 
     message_id: str
     tenant_id: str

@@ -45,6 +45,10 @@ from headrace_executor.store import Accepted, ExecutorStore, RunFilter
 
 MAX_EVENT_ID = 512
 MAX_CONTENT_BYTES = 15 * 1024 * 1024
+PAGE_BYTES = 8 * 1024 * 1024
+"""What a page of unprocessed messages holds at most; a message may be as large as an event."""
+AT_A_TIME = 20
+"""How many of them are in memory before the page is cut."""
 ANSWER_POLL_SECONDS = 0.5
 TRIAL = "test:"
 """How the event ids of trials begin, and of nothing else."""
@@ -377,8 +381,19 @@ class ExecutionService:
     async def list_unprocessed(
         self, tenant_id: str | None, flow_id: str, correlation_id: str, offset: int, limit: int
     ) -> tuple[list[Unprocessed], int]:
-        found, total = await self._store.list_unprocessed(tenant_id, flow_id, correlation_id, offset, limit)
-        return await self._without_secrets(found), total
+        """A page, newest first, and how many match. A page has an end in bytes, too: what comes after it is cut."""
+        shown: dict[str, Unprocessed] = {}
+        room, place = PAGE_BYTES, 0
+        while True:
+            some, total = await self._store.list_unprocessed(
+                tenant_id, flow_id, correlation_id, offset + place, min(AT_A_TIME, limit - place)
+            )
+            place += len(some)
+            for message in await self._without_secrets(some):
+                room -= len(message.messages) + len(message.error)
+                shown[message.message_id] = message if room >= 0 else replace(message, messages=b"", error=b"")
+            if len(some) < AT_A_TIME or place >= limit:
+                return [*shown.values()], total
 
     async def get_unprocessed(self, tenant_id: str | None, message_id: str) -> Unprocessed:
         """One message. Raises NotFound."""
@@ -391,7 +406,11 @@ class ExecutionService:
     async def _without_secrets(self, messages: Sequence[Unprocessed]) -> list[Unprocessed]:
         events = await self._store.events_of({message.run_id for message in messages})
         hidden = {run_id: Redaction.of_event(event) for run_id, event in events.items()}
-        return [hidden.get(message.run_id, Redaction()).unprocessed(message) for message in messages]
+        shown = []
+        for message in messages:
+            shown.append(hidden.get(message.run_id, Redaction()).unprocessed(message))
+            await asyncio.sleep(0)  # each may be large, and others wait
+        return shown
 
     async def delete_unprocessed(self, tenant_id: str | None, message_ids: Sequence[str]) -> int:
         return await self._store.delete_unprocessed(tenant_id, message_ids)

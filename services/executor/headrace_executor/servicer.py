@@ -343,6 +343,7 @@ def _unprocessed(message: Unprocessed) -> pb.UnprocessedMessage:
         messages=message.messages,
         error=message.error,
         attempts=message.attempts,
+        is_cut=not message.messages,
     )
     answer.created_at.FromDatetime(datetime.fromtimestamp(message.created, UTC))
     return answer

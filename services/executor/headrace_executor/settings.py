@@ -89,6 +89,11 @@ class RunnerSettings:
         help="How much of them is kept; those unused for longest go first.",
         minimum=MIB,
     )
+    node: str = setting(
+        "",
+        env="HEADRACE_NODE",
+        help="The Node.js binary, 20 or newer, that runs components in JavaScript; by default the one on the path.",
+    )
     most: int = setting(
         16,
         env="HEADRACE_RUNNERS",

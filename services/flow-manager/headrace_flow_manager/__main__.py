@@ -18,6 +18,7 @@ from headrace_runtime.vault import VaultSettings, open_vault
 
 from headrace_flow_manager.app import open_app
 from headrace_flow_manager.configuration import FlowManagerSettings, ServerSettings
+from headrace_flow_manager.npm import Npm
 from headrace_flow_manager.stores import mongo, sqlite
 from headrace_flow_manager.stores.bundle import Stores
 
@@ -30,6 +31,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     metrics = await stack.enter_async_context(open_metrics(os.environ))
     peer = rpc.Peer("flow-manager", os.environ, metrics)
     server = settings.load(ServerSettings, os.environ)
+    own = settings.load(FlowManagerSettings, os.environ)
     stores = await _open_stores(stack, stopping, server, metrics)
     stack.push_async_callback(stores.close)
     app = await stack.enter_async_context(
@@ -41,7 +43,8 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
             execution_channel=await stack.enter_async_context(peer.dial("executor", server.executor_address)),
             log_channel=await stack.enter_async_context(peer.dial("logging", server.logging_address)),
             clock=SystemClock(),
-            settings=settings.load(FlowManagerSettings, os.environ),
+            settings=own,
+            packages=Npm(own.npm, own.github_archives),
             bus=await stack.enter_async_context(open_bus(os.environ, metrics)),
             vault=open_vault(settings.load(VaultSettings, os.environ), _own_folder(server)),
             mail=open_mail(settings.load(MailSettings, os.environ)),

@@ -17,6 +17,7 @@ from headrace_runtime.rpc import Channel, Server
 from headrace_flow_manager.aliases.service import AliasService
 from headrace_flow_manager.aliases.servicer import AliasServicer
 from headrace_flow_manager.catalog.model import CatalogEntry
+from headrace_flow_manager.catalog.packages import NoPackages, PackageSource
 from headrace_flow_manager.catalog.publishing import PublishingService
 from headrace_flow_manager.catalog.service import Catalog, CatalogService
 from headrace_flow_manager.catalog.servicer import CatalogServicer
@@ -84,6 +85,7 @@ class Neighbours:
     bus: Bus | None
     mail: Mail | None
     vault: Sealing | None
+    packages: PackageSource
 
 
 class FlowManagerApp:
@@ -107,7 +109,15 @@ class FlowManagerApp:
         vendors, submitted = VendorBook(stores.people), asyncio.Event()
         self.catalog = CatalogService(builtin, stores.bundles, vendors)
         self.publishing = PublishingService(
-            self.catalog, stores.bundles, stores.publications, stores.directory, vendors, turns, clock, submitted
+            self.catalog,
+            stores.bundles,
+            stores.publications,
+            stores.directory,
+            vendors,
+            turns,
+            neighbours.packages,
+            clock,
+            submitted,
         )
         rights_changed = asyncio.Event()
         self.access = AccessRules(stores.documents, clock, rights_changed.set)
@@ -221,13 +231,15 @@ async def open_app(
     bus: Bus | None = None,
     mail: Mail | None = None,
     vault: Sealing | None = None,
+    packages: PackageSource | None = None,
     apps: Mapping[str, Mapping[str, Json]] | None = None,
     bundles: Mapping[str, Mapping[str, Json]] | None = None,
     quotas: Mapping[str, str] | None = None,
 ) -> AsyncIterator[FlowManagerApp]:
     """A flow manager for the length of the block, over a SQLite file or over stores that stay the caller's to close.
 
-    Without mail nobody can ask for a new password, without a vault no secret is kept. Without a bus others learn of
+    Without mail nobody can ask for a new password, without a vault no secret is kept, without packages no bundle
+    that needs some is published. Without a bus others learn of
     changes when they look again; without a log, changes of data stores that nobody takes stand in the service's own
     log only. `quotas` are the sources that connectors bring, by name.
     """
@@ -238,7 +250,7 @@ async def open_app(
             app = FlowManagerApp(
                 stores,
                 Catalog([_entry(each) for each in catalog], apps or {}, bundles or {}, quotas),
-                Neighbours(execution_channel, log_channel, bus, mail, vault),
+                Neighbours(execution_channel, log_channel, bus, mail, vault, packages or NoPackages()),
                 passwords,
                 clock,
                 settings,

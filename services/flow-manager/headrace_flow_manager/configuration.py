@@ -81,6 +81,16 @@ class FlowManagerSettings:
         help="How often undelivered changes of data stores are looked for.",
         minimum=timedelta(milliseconds=100),
     )
+    npm: str = setting(
+        "",
+        env="HEADRACE_NPM",
+        help="The npm that gets packages of published JavaScript; by default the one on the path.",
+    )
+    github_archives: str = setting(
+        "https://codeload.github.com",
+        env="HEADRACE_GITHUB_ARCHIVES",
+        help="Where archives of repositories at GitHub come from that packages of published JavaScript name.",
+    )
     execution_timeout: timedelta = setting(
         timedelta(seconds=10),
         env="HEADRACE_EXECUTION_TIMEOUT",

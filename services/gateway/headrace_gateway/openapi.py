@@ -1,12 +1,12 @@
 """The API as an OpenAPI 3.1 document, made from the route table."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
 from headrace_core import Json
 
 from headrace_gateway.routing import Answer, Parameter, Policy, Route, Schema
-from headrace_gateway.schemas import COMPONENTS, ref
+from headrace_gateway.schemas import COMPONENTS, PROJECTION, ref
 
 ANY_TYPE = "*/*"
 _EVERYWHERE = (429, 503)
@@ -34,7 +34,7 @@ def openapi_document(routes: Iterable[Route]) -> dict[str, Json]:
         "tags": tags,
         "paths": dict(paths),
         "components": {
-            "schemas": dict(COMPONENTS),
+            "schemas": {**COMPONENTS, **_parts(routes)},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "secret": {"type": "apiKey", "in": "query", "name": "secret"},
@@ -42,6 +42,17 @@ def openapi_document(routes: Iterable[Route]) -> dict[str, Json]:
             "responses": {"Error": _error_response()},
         },
     }
+
+
+def _parts(routes: Iterable[Route]) -> dict[str, Json]:
+    """For each thing that some route shows by projection: the same with no field sure to be there."""
+    answers = [each.schema for route in routes if PROJECTION in route.parameters for each in route.answers]
+    names = {name for schema in answers if schema is not None and (name := _complete(schema))}
+    return {f"{name}Fields": _without_required(COMPONENTS[name]) for name in sorted(names)}
+
+
+def _without_required(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key != "required"}
 
 
 def operation_id(route: Route) -> str:
@@ -79,16 +90,37 @@ def _responses(route: Route) -> dict[str, Json]:
     if route.request is not None:
         statuses |= {*_WITH_BODY}
     responses: dict[str, Json] = {str(status): {"$ref": "#/components/responses/Error"} for status in sorted(statuses)}
-    responses |= {str(each.status): _answer(each) for each in route.answers}
+    shown = _projected if PROJECTION in route.parameters else _as_it_is
+    responses |= {str(each.status): _answer(each, shown) for each in route.answers}
     responses.setdefault("431", {"$ref": "#/components/responses/Error"})
     return responses
 
 
-def _answer(answer: Answer) -> Json:
+def _answer(answer: Answer, shown: Callable[[Schema], Schema]) -> Json:
     described: dict[str, Json] = {"description": answer.description or HTTPStatus(answer.status).phrase}
     if answer.schema is not None:
-        described |= _content_of(answer.schema, answer.media_type)
+        described |= _content_of(shown(answer.schema), answer.media_type)
     return described
+
+
+def _as_it_is(schema: Schema) -> Schema:
+    return schema
+
+
+def _projected(schema: Schema) -> Schema:
+    """What is left of a thing, or of each in a list, when the caller chooses its fields."""
+    if isinstance(items := schema.get("items"), dict):
+        return {**schema, "items": _projected(items)}
+    name = _complete(schema)
+    return ref(f"{name}Fields") if name else schema
+
+
+def _complete(schema: Schema) -> str:
+    """The component that a schema is, or lists, if that one has required fields; else an empty text."""
+    if isinstance(items := schema.get("items"), dict):
+        return _complete(items)
+    name = str(schema.get("$ref", "")).rpartition("/")[2]
+    return name if COMPONENTS.get(name, {}).get("required") else ""
 
 
 def _error_response() -> Json:

@@ -215,6 +215,7 @@ COMPONENTS: dict[str, Schema] = {
             "err": FREE_OBJECT,
             "attempts": WHOLE,
             "created": MOMENT,
+            "isCut": {**YES_NO, "description": "True where a long list leaves `messages` and `err` out: read it."},
         }
     ),
     "Accepted": an_object({"runId": TEXT, "flowId": TEXT, "duplicate": YES_NO}, required=("runId",)),

@@ -94,11 +94,13 @@ class Link:
             delay = min(LONGEST_DELAY, delay * 2)
 
     async def _connect(self) -> AbstractConnection:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            connection = await aio_pika.connect(self._url)
+        # One that is not closed closes itself when it is collected, where there may be no loop to do it in.
+        connection = aio_pika.Connection(URL(self._url))
         try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await connection.connect()
             self._check_version(connection)
-        except WrongVersion:
+        except BaseException:
             await _close(connection)
             raise
         return connection

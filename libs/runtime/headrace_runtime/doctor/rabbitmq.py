@@ -68,8 +68,9 @@ class _Asking:
                     await each.close()
 
     async def _connect(self) -> AbstractConnection:
-        connection = await aio_pika.connect(self._url, client_properties={"connection_name": "headrace doctor"})
+        connection = aio_pika.Connection(URL(self._url), client_properties={"connection_name": "headrace doctor"})
         self._connections.append(connection)
+        await connection.connect()
         return connection
 
     async def _connection(self) -> Finding:

@@ -52,8 +52,8 @@ def _networks(table: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, Network]
     return tuple((kind, ip_network(each)) for kind, listed in table.items() for each in listed)
 
 
-_NETWORKS_4 = _networks(_TABLE_4)
-_NETWORKS_6 = _networks(_TABLE_6)
+NETWORKS_4 = _networks(_TABLE_4)
+NETWORKS_6 = _networks(_TABLE_6)
 
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _COMPATIBLE = IPv6Network("::/96")
@@ -66,7 +66,7 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 def classify(address: Address) -> str:
     """The kind of place: PUBLIC, METADATA, or what it is else. An address with another inside is as bad as that."""
     if isinstance(address, IPv4Address):
-        return next((kind for kind, network in _NETWORKS_4 if address in network), PUBLIC)
+        return next((kind for kind, network in NETWORKS_4 if address in network), PUBLIC)
     if address in _COMPATIBLE and int(address) > 1:
         inner = classify(IPv4Address(int(address) & 0xFFFFFFFF))
         return "IPv4-compatible" if inner == PUBLIC else inner
@@ -75,7 +75,7 @@ def classify(address: Address) -> str:
         return kind
     if address in _MAPPED or address in _NAT64:
         return PUBLIC
-    return next((kind for kind, network in _NETWORKS_6 if address in network), "reserved")
+    return next((kind for kind, network in NETWORKS_6 if address in network), "reserved")
 
 
 def embedded(address: IPv6Address) -> IPv4Address | None:

@@ -10,7 +10,7 @@ from headrace_core.errors import Forbidden
 from headrace_runtime.egress import addresses
 from headrace_runtime.egress.addresses import Address, Network
 
-_METADATA_NAMES = frozenset(
+METADATA_NAMES = frozenset(
     {
         "instance-data",
         "instance-data.ec2.internal",
@@ -24,7 +24,7 @@ _METADATA_NAMES = frozenset(
         "metadata.tencentyun.com",
     }
 )
-_LOCAL_SUFFIXES = (
+LOCAL_SUFFIXES = (
     "localhost",
     "localdomain",
     "local",
@@ -40,7 +40,7 @@ _LOCAL_SUFFIXES = (
 
 # Ports below 1024 are closed but for the web's own. Above, these are closed: databases, brokers, control planes and
 # old protocols that can be made to misread HTTP. Flows that need one have it opened by `extra_ports`.
-_CLOSED_PORTS = frozenset(
+CLOSED_PORTS = frozenset(
     {1080, 1433, 1434, 1521, 1719, 1720, 1723, 1883, 2049, 2181, 2375, 2376, 2379, 2380, 3128, 3268, 3306, 3389, 3659}
     | {4045, 4190, 4369, 5060, 5061, 5432, 5671, 5672, 5984, 6000, 6379, 6380, 6443, 6566, 6665, 6666, 6667, 6668}
     | {6669, 6697, 7000, 7001, 9042, 9092, 9200, 9300, 10080, 10250, 10255, 10256, 11211, 11434, 15672, 16379, 25672}
@@ -77,7 +77,7 @@ class EgressPolicy:
 
     def check_port(self, port: int) -> None:
         """Raises EgressRefused where requests may not go to the port."""
-        is_open = port in _WEB_PORTS or (port >= _FIRST_OPEN_PORT and port not in _CLOSED_PORTS)
+        is_open = port in _WEB_PORTS or (port >= _FIRST_OPEN_PORT and port not in CLOSED_PORTS)
         if not is_open and port not in self.extra_ports:
             raise EgressRefused(f"Requests to port {port} are not allowed. Use 443, 80 or a port from 1024 up.")
 
@@ -86,7 +86,7 @@ class EgressPolicy:
 
         `also_within` is a further list of hosts, for instance those a credential may be sent to.
         """
-        if host in _METADATA_NAMES:
+        if host in METADATA_NAMES:
             raise EgressRefused(f"Requests to {host} are not allowed: it is a cloud's metadata service.")
         if _is_local_name(host) and not (self.allow_private or self._networks or host in self.allowed_hosts):
             raise EgressRefused(f"Requests to {host} are not allowed: it is a name of an inner network.")
@@ -104,7 +104,7 @@ class EgressPolicy:
 
 
 def _is_local_name(host: str) -> bool:
-    return any(host == suffix or host.endswith(f".{suffix}") for suffix in _LOCAL_SUFFIXES)
+    return any(host == suffix or host.endswith(f".{suffix}") for suffix in LOCAL_SUFFIXES)
 
 
 def _matches(host: str, pattern: str) -> bool:

@@ -128,8 +128,8 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.runner.v1.RunnerService",
         "executor",
-        again="DescribeComponent ScheduleNode TransformValue CancelCall Beat",
-        once="Invoke",
+        again="DescribeComponent DescribeFolder ScheduleNode TransformValue CancelCall Beat",
+        once="CallAuth CallRoute Invoke RunJob",
     ),
     **_rows("headrace.runner.v1.HostService", "runner", again="ReportReady", once="Ask"),
     **_rows("headrace.log.v1.LogService", "executor flow-manager", again="WriteRecords"),

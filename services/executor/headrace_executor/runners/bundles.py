@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from headrace_core.archives import Limits, read_archive
-from headrace_core.bundles import content_id
+from headrace_core.bundles import PACKAGES, content_id, read_object
 from headrace_core.errors import BadRequest, TooLarge, Unavailable
+from headrace_runtime import packages_archive
 
 from headrace_executor.ports import BundleSource
 from headrace_executor.runners.folders import remove_tree
@@ -60,29 +62,32 @@ class Bundles:
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
         try:
             async with asyncio.timeout(FETCH_SECONDS):
-                archive = await self._download(bundle_id)
+                archive = await self._download(bundle_id, LIMITS.archive_bytes)
+                files = await asyncio.to_thread(_read, bundle_id, archive)
+                packages_id = packages_of(files)
+                packages = await self._download(packages_id, packages_archive.MAX_ARCHIVE_BYTES) if packages_id else b""
         except TimeoutError:
             raise Unavailable(f"The bundle {bundle_id} did not arrive within {FETCH_SECONDS:g} s.") from None
-        await asyncio.to_thread(self._unpack, bundle_id, archive, place)
+        if packages and hashlib.sha256(packages).hexdigest() != packages_id:
+            raise BadRequest(f"What came as packages of the bundle {bundle_id} is something else. It is not used.")
+        await asyncio.to_thread(self._unpack, files, packages, place)
         await asyncio.to_thread(self._make_room, in_use | {bundle_id})
         return place
 
-    async def _download(self, bundle_id: str) -> bytes:
+    async def _download(self, content: str, limit_bytes: int) -> bytes:
         archive = bytearray()
-        async for chunk in self._source.read(bundle_id):
+        async for chunk in self._source.read(content):
             archive += chunk
-            if len(archive) > LIMITS.archive_bytes:
-                raise TooLarge(f"The bundle {bundle_id} has more than {LIMITS.archive_bytes:,} bytes.")
+            if len(archive) > limit_bytes:
+                raise TooLarge(f"The bundle {content} has more than {limit_bytes:,} bytes.")
         return bytes(archive)
 
-    def _unpack(self, bundle_id: str, archive: bytes, place: Path) -> None:
-        files = read_archive(archive, LIMITS)
-        found = content_id(files)
-        if found != bundle_id:
-            raise BadRequest(f"What came for the bundle {bundle_id} is another one: {found}. It is not used.")
+    def _unpack(self, files: Mapping[str, bytes], packages: bytes, place: Path) -> None:
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=".new-") as work:
             unpacked = Path(work, "unpacked")
             _write(files, unpacked)
+            if packages:
+                packages_archive.unpack(packages, unpacked)
             _publish(unpacked, place)
 
     def _make_room(self, kept: frozenset[str]) -> None:
@@ -96,6 +101,25 @@ class Bundles:
             if each.name not in kept:
                 total -= sizes[each]
                 remove_tree(each)
+
+
+def packages_of(files: Mapping[str, bytes]) -> str:
+    """The content of npm packages that goes with a bundle; "" where none does. Raises BadRequest."""
+    for path, content in files.items():
+        if path.endswith(f"/{PACKAGES}"):
+            try:
+                return str(read_object(content)["content"])
+            except (ValueError, KeyError):
+                raise BadRequest(f"{path} does not name a content of packages.") from None
+    return ""
+
+
+def _read(bundle_id: str, archive: bytes) -> Mapping[str, bytes]:
+    files = read_archive(archive, LIMITS)
+    found = content_id(files)
+    if found != bundle_id:
+        raise BadRequest(f"What came for the bundle {bundle_id} is another one: {found}. It is not used.")
+    return files
 
 
 def _write(files: Mapping[str, bytes], folder: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal, cast
 
 import orjson
@@ -18,6 +19,7 @@ from headrace_runtime.rpc import Channel
 
 from headrace_executor.context import StepContext
 from headrace_executor.runners.encoding import failure_from_proto
+from headrace_executor.runners.plugins import Logs, RouteAnswer, WebRequest
 
 VerbName = Literal["receive", "tick", "start", "stop", "reconcile", "signal", "test"]
 
@@ -43,6 +45,25 @@ class Description:
     has_schedule: bool
     verbs: frozenset[VerbName]
     transforms: frozenset[str]
+
+
+class Absent(Enum):
+    """Told apart from null."""
+
+    ABSENT = "absent"
+
+
+ABSENT = Absent.ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class FolderDescription:
+    """What a service or a module brings besides components; modules that cannot be loaded, by file, with the reason."""
+
+    auth: Mapping[str, Json] | None
+    quota: Mapping[str, Json] | None
+    plugin: Mapping[str, Json] | None
+    failures: Mapping[str, Failure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +109,56 @@ class RunnerClient:
             raise error_of(failure_from_proto(answer.failure))
         return cast("Json", orjson.loads(answer.value))
 
+    async def describe_folder(self, folder: str, call_id: str, timeout: float) -> FolderDescription:
+        """What a service or a module brings besides components; without an id of a call, plugins are left out."""
+        request = pb.DescribeFolderRequest(folder=folder, call_id=call_id)
+        answer = await self._stub.DescribeFolder(request, timeout=timeout)
+        return FolderDescription(
+            auth=_object(answer.auth),
+            quota=_object(answer.quota),
+            plugin=_object(answer.plugin),
+            failures={each.file: failure_from_proto(each.failure) for each in answer.failures},
+        )
+
+    async def call_auth(
+        self, folder: str, name: str, given: Mapping[str, Json], session: str, timeout: float
+    ) -> Json | Absent:
+        """What a member of an auth module comes to; ABSENT where it has none. Raises what the module raises."""
+        request = pb.CallAuthRequest(folder=folder, session=session, name=name, given=orjson.dumps(dict(given)))
+        answer = await self._stub.CallAuth(request, timeout=timeout)
+        if answer.HasField("failure"):
+            raise error_of(failure_from_proto(answer.failure))
+        return cast("Json", orjson.loads(answer.value)) if answer.value else ABSENT
+
+    async def call_route(
+        self, call_id: str, folder: str, asked: WebRequest, timeout: float
+    ) -> tuple[RouteAnswer, Logs]:
+        """What a route of a plugin answers, and what it said. Raises what the plugin raises."""
+        request = pb.CallRouteRequest(
+            call_id=call_id,
+            folder=folder,
+            method=asked.method,
+            path=asked.path,
+            headers=asked.headers,
+            query=orjson.dumps(asked.query),
+            body=asked.body,
+            user=orjson.dumps(asked.user) if asked.user is not None else b"",
+            hostname=asked.hostname,
+        )
+        answer = await self._stub.CallRoute(request, timeout=timeout)
+        if answer.HasField("failure"):
+            raise error_of(failure_from_proto(answer.failure))
+        found = answer.answer
+        return RouteAnswer(found.status, dict(found.headers), found.body), _logs(answer.logs)
+
+    async def run_job(self, call_id: str, folder: str, job_id: str, timeout: float) -> Logs:
+        """Run a job of a plugin; what it said. Raises what the job raises."""
+        request = pb.RunJobRequest(call_id=call_id, folder=folder, id=job_id)
+        answer = await self._stub.RunJob(request, timeout=timeout)
+        if answer.HasField("failure"):
+            raise error_of(failure_from_proto(answer.failure))
+        return _logs(answer.logs)
+
     async def invoke(
         self,
         call_id: str,
@@ -114,6 +185,14 @@ class RunnerClient:
 
     async def beat(self, timeout: float) -> None:
         await self._stub.Beat(pb.BeatRequest(), timeout=timeout)
+
+
+def _logs(lines: Iterable[data_pb.LogLine]) -> Logs:
+    return [(line.level, orjson.loads(line.message)) for line in lines]
+
+
+def _object(text: bytes) -> Mapping[str, Json] | None:
+    return cast("Mapping[str, Json]", orjson.loads(text)) if text else None
 
 
 def _step(context: StepContext, *, with_sheet: bool) -> data_pb.Step:
@@ -143,9 +222,10 @@ def _step(context: StepContext, *, with_sheet: bool) -> data_pb.Step:
                 node_id=each.node_id,
                 out_port=each.port,
                 correlation_id=each.correlation_id,
+                input=orjson.dumps(filled),
             )
             for port, arrived in context.messages.items()
-            for each in arrived
+            for each, filled in zip(arrived, _inputs(context, port), strict=True)
         ],
     )
     step.now.FromDatetime(context.now)
@@ -157,6 +237,10 @@ def _step(context: StepContext, *, with_sheet: bool) -> data_pb.Step:
             )
         )
     return step
+
+
+def _inputs(context: StepContext, port: str) -> Sequence[Json]:
+    return context.inputs.get(port) or [each.content for each in context.messages[port]]
 
 
 async def _apply(effects: data_pb.Effects, context: StepContext) -> None:

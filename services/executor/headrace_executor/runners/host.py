@@ -131,6 +131,10 @@ async def _ask_state(state: State, question: data_pb.StateQuestion) -> Json:
             await state.unset(key)
         case "clear":
             await state.clear()
+        case "replace":
+            await state.clear()
+            for name, each in _fields(value).items():
+                await state.set(name, each)
         case "inc":
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise CancelError("Only a number can be added to a number.")
@@ -142,6 +146,12 @@ async def _ask_state(state: State, question: data_pb.StateQuestion) -> Json:
         case _:
             raise BadRequest(f"A state knows no {question.verb!r}.")
     return None
+
+
+def _fields(value: Json) -> dict[str, Json]:
+    if not isinstance(value, dict):
+        raise CancelError("A state is an object.")
+    return value
 
 
 _ABSENT: Json = {"absent": True}

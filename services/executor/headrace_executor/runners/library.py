@@ -69,12 +69,11 @@ class Library:
         return found(value)
 
     async def _entry(self, source: FlowSource, flow: Flow, published: PublishedComponent) -> ComponentEntry:
-        if published.language != "python":
+        if not published.language:
             raise CancelError(
-                f"It is written in {published.language or 'a language of another release'}, and this installation runs"
-                " components in Python."
+                "It is written in a language of another release, and this one runs Python and JavaScript."
             )
-        key = Key(source.tenant_id, published.bundle_id)
+        key = Key(source.tenant_id, published.bundle_id, language=published.language)
         description = await self._describe(key, published.root)
         component = RemoteComponent(self._runners, key, published.root, description, self._timeout)
         entry = ComponentEntry(

@@ -24,12 +24,16 @@ from headrace_executor.context import StepContext
 from headrace_executor.ports import BundleSource
 from headrace_executor.retry import CutShort
 from headrace_executor.runners.bundles import Bundles
-from headrace_executor.runners.client import Description, VerbName
+from headrace_executor.runners.client import Absent, Description, FolderDescription, VerbName
 from headrace_executor.runners.folders import temporary_folder
+from headrace_executor.runners.languages import Language, Languages
+from headrace_executor.runners.plugins import Logs, PluginContext, RouteAnswer, WebRequest
 from headrace_executor.runners.process import NotCalled, Runner
 from headrace_executor.settings import RunnerSettings
 
 LOOK_SECONDS = 1.0
+AUTH_SECONDS = 60.0  # a far side is asked
+PLUGIN_SECONDS = 60.0
 WORN_OUT = 0.8  # of the processor time that a process gets
 
 MAX_SUSPECTS = 10_000
@@ -42,6 +46,7 @@ class Key(NamedTuple):
     bundle_id: str
     is_for_suspects: bool = False
     """True for the one that takes steps one at a time, each of which was under way when another process ended."""
+    language: Language = "python"
 
 
 class Runners:
@@ -61,6 +66,7 @@ class Runners:
         self._source = source
         self._policy = policy
         self._clock = clock
+        self._languages = Languages(settings)
         self._bundles: Bundles | None = None
         self._folder = Path()
         self._runners: dict[Key, Runner] = {}
@@ -145,6 +151,33 @@ class Runners:
         async with self._lease(key) as runner:
             return await runner.ask(lambda client: client.transform(root, name, value, self._patience))
 
+    async def describe_folder(self, key: Key, folder: str, context: PluginContext | None = None) -> FolderDescription:
+        """What a service or a module brings besides components; its plugin only where a context answers it."""
+        async with self._lease(key) as runner:
+            if context is None:
+                return await runner.ask(lambda client: client.describe_folder(folder, "", self._patience))
+            async with runner.call_of_plugin(context) as call_id:
+                return await runner.ask(lambda client: client.describe_folder(folder, call_id, PLUGIN_SECONDS))
+
+    async def call_route(
+        self, key: Key, folder: str, asked: WebRequest, context: PluginContext
+    ) -> tuple[RouteAnswer, Logs]:
+        """What a route of a plugin answers, and what it said. Raises what the plugin raises."""
+        async with self._lease(key) as runner, runner.call_of_plugin(context) as call_id:
+            return await runner.ask(lambda client: client.call_route(call_id, folder, asked, PLUGIN_SECONDS))
+
+    async def run_job(self, key: Key, folder: str, job_id: str, context: PluginContext, timeout: float) -> Logs:
+        """Run a job of a plugin; what it said. Raises what the job raises."""
+        async with self._lease(key) as runner, runner.call_of_plugin(context) as call_id:
+            return await runner.ask(lambda client: client.run_job(call_id, folder, job_id, timeout))
+
+    async def call_auth(
+        self, key: Key, folder: str, name: str, given: Mapping[str, Json], session: str = ""
+    ) -> Json | Absent:
+        """What a member of an auth module comes to. Calls of one session share what it keeps. Raises what it does."""
+        async with self._lease(key) as runner:
+            return await runner.ask(lambda client: client.call_auth(folder, name, given, session, AUTH_SECONDS))
+
     @property
     def pids(self) -> Mapping[Key, int]:
         """The processes that are there."""
@@ -185,7 +218,8 @@ class Runners:
         former = self._runners.pop(key, None)
         if former is not None and not former.in_use:
             self._let_go(former)
-        tenant, bundle_id, is_for_suspects = key
+        tenant, bundle_id, is_for_suspects, language = key
+        command = await self._languages.command(language)
         await self._make_room()
         number = next(self._numbers)
         try:
@@ -197,7 +231,7 @@ class Runners:
             raise TransientError(f"The bundle {bundle_id[:12]} cannot be had: {error}") from error
         name = f"bundle {bundle_id[:12]} of {tenant}"
         settings = replace(self.settings, calls=1) if is_for_suspects else self.settings
-        runner = Runner(name, bundle, self._folder / str(number), settings, self._policy, self._clock)
+        runner = Runner(name, bundle, self._folder / str(number), command, settings, self._policy, self._clock)
         await runner.start()
         self._started.inc()
         self._living.add(runner)

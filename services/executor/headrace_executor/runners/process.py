@@ -13,12 +13,11 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from headrace_core.clock import Clock
 from headrace_core.errors import Cancelled, DeadlineExceeded, HeadraceError, Unavailable
@@ -33,6 +32,8 @@ from headrace_executor.retry import CutShort
 from headrace_executor.runners.client import Returned, RunnerClient, VerbName
 from headrace_executor.runners.folders import remove_tree
 from headrace_executor.runners.host import HostServicer, release_locks
+from headrace_executor.runners.languages import Command
+from headrace_executor.runners.plugins import PluginContext
 from headrace_executor.settings import RunnerSettings
 
 MAX_MESSAGE_BYTES = 128 * 1024 * 1024
@@ -65,7 +66,14 @@ class Runner:
     """A process and the calls under way in it."""
 
     def __init__(
-        self, name: str, bundle: Path, folder: Path, settings: RunnerSettings, policy: EgressPolicy, clock: Clock
+        self,
+        name: str,
+        bundle: Path,
+        folder: Path,
+        command: Command,
+        settings: RunnerSettings,
+        policy: EgressPolicy,
+        clock: Clock,
     ) -> None:
         self.name = name
         self.in_use = 0
@@ -74,6 +82,7 @@ class Runner:
         self.why = ""
         self._bundle = bundle
         self._folder = folder
+        self._command = command
         self._settings = settings
         self._policy = policy
         self._clock = clock
@@ -105,6 +114,7 @@ class Runner:
             await self._stack.enter_async_context(rpc.serve(host, self._host.register, limits=HOST_LIMITS))
             self._spawn(work, self._orders(host, listen))
             await self._until_ready()
+            self._command.bound(self.pid)
         except BaseException:
             await self.stop("it did not start")
             raise
@@ -185,6 +195,22 @@ class Runner:
         if returned.failure.name == "MemoryError":
             self.is_retiring = True  # what else broke in there is not known
         raise error_of(returned.failure)
+
+    @contextlib.asynccontextmanager
+    async def call_of_plugin(self, context: PluginContext) -> AsyncIterator[str]:
+        """An id under which a plugin may ask while the block runs. Who is cut short is cancelled in there too."""
+        async with self._room:
+            call_id = f"{new_id()}{new_id()}"
+            # Questions need no more of a step's context than a plugin's has.
+            with self._host.answering(call_id, cast("StepContext", context)) as call:
+                try:
+                    yield call_id
+                except (asyncio.CancelledError, DeadlineExceeded):
+                    self._own(self._cancel(call_id))
+                    raise
+                finally:
+                    with contextlib.suppress(HeadraceError):  # they run out by themselves
+                        await release_locks(call.locks)
 
     async def _invoke(self, call_id: str, root: str, verb: VerbName, context: StepContext, timeout: float) -> Returned:
         for known in (self._sheets, frozenset[str]()):
@@ -282,12 +308,12 @@ class Runner:
             "allow_private": self._policy.allow_private,
             "networks": list(self._policy.allowed_networks),
         }
-        return json.dumps(orders).encode() + b"\n"
+        return json.dumps({**orders, **self._command.orders(self._policy)}).encode() + b"\n"
 
     def _spawn(self, work: Path, orders: bytes) -> None:
         """Start the process from this very thread: the kernel ends it with the thread that started it."""
         process = subprocess.Popen(
-            [sys.executable, "-I", "-m", "headrace_runner"],
+            self._command.line(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -110,6 +110,7 @@ class Offer:
     apps: Mapping[str, Mapping[str, Json]]
     bundles: Mapping[str, Mapping[str, Json]]
     quotas: Mapping[str, str]
+    packages: str = ""  # the content of npm packages that goes with it
 
 
 def offer_of(content_id: str, kept: Mapping[str, Json]) -> Offer:
@@ -126,6 +127,7 @@ def offer_of(content_id: str, kept: Mapping[str, Json]) -> Offer:
         _objects(kept.get("apps")),
         _objects(kept.get("bundles")),
         {name: str(source) for name, source in (quotas if isinstance(quotas, dict) else {}).items()},
+        str(kept.get("packages", "")),
     )
 
 

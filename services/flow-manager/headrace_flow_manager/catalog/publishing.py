@@ -33,8 +33,9 @@ from headrace_core.ids import new_id
 
 from headrace_flow_manager import json_text
 from headrace_flow_manager.attempts import persistently
-from headrace_flow_manager.catalog import publication
+from headrace_flow_manager.catalog import packages, publication
 from headrace_flow_manager.catalog.model import description_to_json
+from headrace_flow_manager.catalog.packages import NotInstalled, PackageSource, Wanted
 from headrace_flow_manager.catalog.publication import PIECE_BYTES, Publication, PublicationState
 from headrace_flow_manager.catalog.service import CatalogService, Vendors
 from headrace_flow_manager.catalog.store import BundleStore, Content, PublicationStore, Published
@@ -114,6 +115,7 @@ class PublishingService:
         uses: Uses,
         vendors: Vendors,
         turns: Turns,
+        packages: PackageSource,
         clock: Clock,
         submitted: asyncio.Event,
     ) -> None:
@@ -123,6 +125,7 @@ class PublishingService:
         self._uses = uses
         self._vendors = vendors
         self._turns = turns
+        self._packages = packages
         self._clock = clock
         self._submitted = submitted
 
@@ -183,7 +186,9 @@ class PublishingService:
     async def read(self, tenant: str, selector: str) -> bytes:
         """What was published under a selector, as an archive. Raises as `remove` does."""
         service = await self._own_service(tenant, selector)
-        found = bundles.under(await self._files(await self._store.published(), service), selector)
+        found = packages.without_note(
+            bundles.under(await self._files(await self._store.published(), service), selector)
+        )
         if not found:
             raise NotFound("published component", selector)
         return await asyncio.to_thread(write_archive, found)
@@ -210,10 +215,12 @@ class PublishingService:
         now = self._clock.now()
         await self._publications.prune(now - KEPT_FOR)
         marks = await self._store.marks()
-        used = {
+        bundles_used = {
             *(await self._store.published()).contents.values(),
             *await self._uses.pinned([each.content_id for each in marks]),
         }
+        offers = await self._catalog.offers(sorted(bundles_used))
+        used = bundles_used | {each.packages for each in offers.values() if each.packages}
         for mark in marks:
             if mark.content_id in used:
                 if mark.unused_since is not None:
@@ -252,24 +259,54 @@ class PublishingService:
 
     async def _publish(self, found: Publication) -> Sequence[str]:
         archive = await self._publications.archive(found.ticket)
-        files = await asyncio.to_thread(read_archive, archive)
+        files = packages.without_note(await asyncio.to_thread(read_archive, archive))
         misplaced = bundle_rules.misplaced(files, await self._vendors.of(found.tenant_id))
         if misplaced:
             raise Refused(misplaced)
         (service,) = bundles.services_in(files)
+        packed: dict[str, str] = {}
 
         async def attempt() -> Sequence[str]:
             before = await self._store.published()
-            whole = bundles.merged(await self._files(before, service), files)
+            whole: Files = bundles.merged(await self._files(before, service), files)
             check_together(whole)
             findings = await asyncio.to_thread(bundle_rules.findings, whole, files.keys(), self._is_taken)
             findings = findings or _too_much(whole)
             if findings:
                 raise Refused(findings)
+            whole = await self._with_packages(service, whole, packed)
             await self._put(before, service, whole)
             return [each.type for each in bundles.describe(whole).components if f"{each.root}/component.json" in files]
 
         return await persistently(attempt)
+
+    async def _with_packages(self, service: str, files: Files, packed: dict[str, str]) -> Files:
+        """The files with a note of their packages, which are kept by then. Raises Refused where they cannot be had.
+
+        `packed` remembers contents by what was wanted: getting them takes long, and others may publish meanwhile.
+        """
+        wanted = await asyncio.to_thread(packages.wanted_by, files)
+        former, bare = packages.noted(files), packages.without_note(files)
+        if not wanted:
+            return bare
+        if found := packages.findings(wanted):
+            raise Refused(found)
+        path = f"{bundles.folder_of(service)}/{bundles.PACKAGES}"
+        request_id = packages.request_id(wanted)
+        if former[0] == request_id and await self._store.contents([former[1]]):
+            return files
+        if request_id not in packed:
+            packed[request_id] = await self._pack(service, wanted)
+        return {**bare, path: packages.note(wanted, packed[request_id])}
+
+    async def _pack(self, service: str, wanted: Wanted) -> str:
+        try:
+            archive = await self._packages.pack(wanted)
+        except NotInstalled as error:
+            raise Refused(error.findings) from None
+        content_id = await asyncio.to_thread(packages.content_id, archive)
+        await self._store.add(Content(content_id, service, {}), archive, self._clock.now())
+        return content_id
 
     async def _put(self, before: Published, service: str, files: Files) -> None:
         """Make those files the service's. Where they are already, nothing changes."""
@@ -277,7 +314,8 @@ class PublishingService:
         if content_id == before.contents.get(service, ""):
             return
         if files:
-            content = Content(content_id, service, description_to_json(bundles.describe(files)))
+            described = {**description_to_json(bundles.describe(files)), "packages": packages.noted(files)[1]}
+            content = Content(content_id, service, described)
             await self._store.add(content, await asyncio.to_thread(write_archive, files), self._clock.now())
         await self._store.publish(before, service, content_id)
 

@@ -380,4 +380,5 @@ def _unprocessed_to_json(message: execution_pb2.UnprocessedMessage) -> dict[str,
         "err": json_object(message.error),
         "attempts": message.attempts,
         "created": moment(message, "created_at"),
+        **({"isCut": True} if message.is_cut else {}),
     }

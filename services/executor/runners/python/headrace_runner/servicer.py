@@ -11,7 +11,7 @@ from headrace.runner.v1 import runner_pb2 as data_pb
 from headrace.runner.v1 import runner_service_pb2 as pb
 from headrace.runner.v1 import runner_service_pb2_grpc as rpc
 from headrace_core import Json
-from headrace_core.errors import BadRequest
+from headrace_core.errors import BadRequest, Unsupported
 from headrace_runtime.failures import Failure, failure_of
 from headrace_runtime.rpc import Server
 from headrace_sdk.context import Message
@@ -99,6 +99,18 @@ class RunnerServicer(rpc.RunnerServiceServicer):
 
     async def Beat(self, request: pb.BeatRequest, context: Any) -> pb.BeatResponse:
         return pb.BeatResponse(calls=self._calls.count)
+
+    async def DescribeFolder(self, request: pb.DescribeFolderRequest, context: Any) -> pb.DescribeFolderResponse:
+        raise Unsupported(f"What {request.folder} brings besides components is asked of a runner of JavaScript.")
+
+    async def CallAuth(self, request: pb.CallAuthRequest, context: Any) -> pb.CallAuthResponse:
+        raise Unsupported(f"The auth module of {request.folder} is asked of a runner of JavaScript.")
+
+    async def CallRoute(self, request: pb.CallRouteRequest, context: Any) -> pb.CallRouteResponse:
+        raise Unsupported(f"The plugin of {request.folder} is asked of a runner of JavaScript.")
+
+    async def RunJob(self, request: pb.RunJobRequest, context: Any) -> pb.RunJobResponse:
+        raise Unsupported(f"The plugin of {request.folder} is asked of a runner of JavaScript.")
 
     def _sheet(self, step: data_pb.Step) -> data_pb.FlowSheet | None:
         if step.HasField("sheet"):

@@ -1,0 +1,152 @@
+"""What a plugin may ask for while a route or a job of it is called: it is of a service, and of no flow, node or run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NoReturn
+
+import orjson
+from headrace_core.expressions import Json
+from headrace_core.ids import new_id
+from headrace_sdk.context import JsonObject
+from headrace_sdk.errors import CancelError
+
+from headrace_executor.context import Doors
+from headrace_executor.doors import DoorToFiles, DoorToStores, HeldLock
+from headrace_executor.keeping import MAX_VALUE_BYTES
+from headrace_executor.model import StateChange
+
+
+@dataclass(frozen=True, slots=True)
+class WebRequest:
+    """An HTTP request for a route of a plugin."""
+
+    method: str
+    path: str  # below the plugin's own, with a slash in front
+    headers: dict[str, str] = field(default_factory=dict)
+    query: JsonObject = field(default_factory=dict)
+    body: bytes = b""
+    user: JsonObject | None = None  # id and email of who is signed in
+    hostname: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteAnswer:
+    """What a route answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class PluginContext:
+    """Answers the questions of one call of a plugin of `vendor.service`, for one tenant."""
+
+    def __init__(self, doors: Doors, tenant_id: str, service: str) -> None:
+        self._doors = doors
+        self._tenant_id = tenant_id
+        self._service = service
+        self._call_id = new_id()
+        self._draws = 0
+
+    def answering(self, number: int) -> None:
+        """See `StepContext.answering`."""
+        self._draws = number << 16
+
+    @property
+    def service_state(self) -> ServiceState:
+        return ServiceState(self._doors, f"{self._tenant_id}/service/{self._service}")
+
+    @property
+    def state(self) -> NoReturn:
+        raise CancelError("A plugin has no state of a node: keep it in the state of its service.")
+
+    @property
+    def flow_state(self) -> NoReturn:
+        raise CancelError("A plugin has no state of a flow: keep it in the state of its service.")
+
+    @property
+    def run_state(self) -> NoReturn:
+        raise CancelError("A plugin is not part of a run.")
+
+    @property
+    def store(self) -> DoorToStores:
+        return DoorToStores(self._doors.stores, self._tenant_id, "", "", self._next_id)
+
+    @property
+    def files(self) -> DoorToFiles:
+        return DoorToFiles(self._doors.files, self._tenant_id, self._next_id)
+
+    async def send_json(self, value: Json, port: str = "out") -> None:
+        raise CancelError("A plugin has no out-port.")
+
+    async def set_timeout(self, content: Json, delay: timedelta | datetime) -> str:
+        raise CancelError("A plugin sets no timeouts: schedule a job.")
+
+    async def clear_timeout(self, timeout_id: str) -> None:
+        raise CancelError("A plugin sets no timeouts: schedule a job.")
+
+    def lock(
+        self,
+        name: str,
+        *,
+        ttl: timedelta = timedelta(seconds=20),
+        retry_delay: float = 0.2,
+        retries: int = 30,
+    ) -> AbstractAsyncContextManager[HeldLock]:
+        full = f"{self._tenant_id}/{self._service}/{name}"
+        holder = f"{self._call_id}.{self._next_id()}"
+        return HeldLock(self._doors.schedules, self._doors.clock, full, holder, ttl, retry_delay, retries)
+
+    def _next_id(self) -> str:
+        self._draws += 1
+        return f"{self._call_id}.{self._draws}"
+
+
+class ServiceState:
+    """Implements `headrace_sdk.State` outside of runs: every write is durable at once, and none answers."""
+
+    def __init__(self, doors: Doors, scope: str) -> None:
+        self._state = doors.state
+        self._scope = scope
+
+    async def get(self, key: str, default: Json = None) -> Json:
+        return (await self._state.read_state(self._scope)).get(key, default)
+
+    async def all(self) -> JsonObject:
+        return await self._state.read_state(self._scope)
+
+    async def set(self, key: str, value: Json) -> None:
+        packed = orjson.dumps(value)
+        if len(packed) > MAX_VALUE_BYTES:
+            raise CancelError(f"The state under {key!r} would have {len(packed):,} bytes: {MAX_VALUE_BYTES:,} fit.")
+        await self._write(StateChange(self._scope, "set", key, packed))
+
+    async def unset(self, key: str) -> None:
+        await self._write(StateChange(self._scope, "unset", key))
+
+    async def clear(self) -> None:
+        await self._write(StateChange(self._scope, "clear"))
+
+    async def inc(self, key: str, by: int | float = 1) -> int | float:
+        raise _needs_run("inc")
+
+    async def add_to_set(self, key: str, value: Json) -> list[Json]:
+        raise _needs_run("add_to_set")
+
+    async def remove_from_set(self, key: str, value: Json) -> list[Json]:
+        raise _needs_run("remove_from_set")
+
+    async def _write(self, *changes: StateChange) -> None:
+        await self._state.write_state(changes)
+
+
+def _needs_run(verb: str) -> CancelError:
+    return CancelError(f"{verb} belongs to a run; a plugin reads and sets what it changes, under a lock.")
+
+
+Logs = Sequence[tuple[str, Json]]
+"""What a plugin said, by level."""

@@ -1,0 +1,111 @@
+/** What a component asks of the executor while it is called: each question numbered in the order of asking. */
+
+import { CancelError, HostFailure, PermanentError, wordsOf } from './failures.js';
+
+const TIMEOUT_MS = 60_000;
+const FILE_TIMEOUT_MS = 180_000;
+const ROOMS = { node: 1, flow: 2, service: 3, run: 4 };
+
+/** @typedef {keyof typeof ROOMS} Room */
+
+export class Ask {
+    /** @param {import('./rpc.js').Caller} caller @param {string} callId @param {AbortSignal} signal */
+    constructor(caller, callId, signal) {
+        this.caller = caller;
+        this.callId = callId;
+        this.signal = signal;
+        this.number = 0;
+    }
+
+    /** @param {Room} room @param {string} verb @param {string} key @param {any} value */
+    async state(room, verb, key = '', value = null) {
+        return this.ask({ state: { room: ROOMS[room], verb, key, value: asJson(value, 'the state') } });
+    }
+
+    /** @param {string} verb @param {Record<string, any>} given by their names in the Python SDK */
+    async store(verb, given = {}) {
+        return this.ask({ store: { verb, arguments: asJson(given, 'the record') } });
+    }
+
+    /** @param {string} verb @param {{fileId?: string, filename?: string, contentType?: string, content?: Buffer}} given */
+    async file(verb, { fileId, filename, contentType, content } = {}) {
+        const question = { verb, file_id: fileId, filename, content_type: contentType, content };
+        const answer = await this.raw({ file: question }, FILE_TIMEOUT_MS);
+        return verb === 'load' ? answer.content : parsed(answer);
+    }
+
+    /** @param {{port: string, content: Buffer}[]} outputs */
+    async outputs(outputs) {
+        await this.raw({ outputs: { outputs } }, FILE_TIMEOUT_MS);
+    }
+
+    /** @param {any} content @param {number} dueMs of the clock */
+    async setTimeout(content, dueMs) {
+        return this.ask({ timeout: { content: asJson(content, 'what a timeout carries'), due: timestamp(dueMs) } });
+    }
+
+    /** @param {string} timeoutId */
+    async clearTimeout(timeoutId) {
+        await this.ask({ timeout: { timeout_id: timeoutId } });
+    }
+
+    /** @param {{verb: string, name: string, handle?: string, ttlMs?: number, delayMs?: number, retries?: number}} given */
+    async lock({ verb, name, handle, ttlMs = 0, delayMs = 0, retries = 0 }) {
+        const ttl = timestamp(ttlMs);
+        const question = { verb, name, handle, ttl, retry_delay: delayMs / 1000, retries };
+        return this.ask({ lock: question }, TIMEOUT_MS + delayMs * retries);
+    }
+
+    /** Whether the executor of this release can be asked so. @param {string} question */
+    knows(question) {
+        return `headrace.runner.v1.${question}` in this.caller.codec.contract;
+    }
+
+    /** @param {Record<string, any>} question */
+    async ask(question, timeoutMs = TIMEOUT_MS) {
+        return parsed(await this.raw(question, timeoutMs));
+    }
+
+    /** @param {Record<string, any>} question @param {number} timeoutMs */
+    async raw(question, timeoutMs) {
+        this.number += 1;
+        const request = { call_id: this.callId, number: this.number, ...question };
+        const answer = await this.caller.call('Ask', request, { timeoutMs, signal: this.signal });
+        if (answer.failure) {
+            throw raised(answer.failure);
+        }
+        return answer;
+    }
+}
+
+/** JSON for the wire; undefined is null, as in a list. @param {any} value @param {string} what */
+export function asJson(value, what) {
+    try {
+        return Buffer.from(JSON.stringify(value === undefined ? null : value) ?? 'null');
+    } catch (error) {
+        throw new PermanentError(`Only JSON can be kept or sent, and ${what} is none: ${wordsOf(error)}`);
+    }
+}
+
+/** @param {number} milliseconds */
+function timestamp(milliseconds) {
+    const whole = Math.floor(milliseconds / 1000);
+    return { seconds: whole, nanos: Math.round((milliseconds - whole * 1000) * 1e6) };
+}
+
+/** @param {{answer: Buffer}} answer */
+function parsed(answer) {
+    return answer.answer.length ? JSON.parse(answer.answer.toString('utf8')) : null;
+}
+
+/** @param {any} failure */
+function raised(failure) {
+    const data = failure.data.length ? JSON.parse(failure.data.toString('utf8')) : undefined;
+    if (failure.kind === 'cancel') {
+        return new CancelError(failure.message, data);
+    }
+    if (failure.kind === 'lock_unavailable') {
+        failure.message = `locked: ${failure.message}`; // components look for the word
+    }
+    return new HostFailure(failure);
+}

@@ -1,0 +1,188 @@
+/**
+ * A runner, with its orders as the first line of its standard input. It ends when that input ends, which it does when the
+ * executor is gone.
+ */
+
+import fs from 'node:fs';
+
+import { AuthModules } from './auth.js';
+import { Calls, follow } from './calls.js';
+import { Egress } from './egress.js';
+import { failureOf, wordsOf } from './failures.js';
+import { asJson } from './host.js';
+import { rules } from './http.js';
+import { Bundle } from './loading.js';
+import { bound, current } from './output.js';
+import { Plugins } from './plugins.js';
+import { Codec } from './protobuf.js';
+import { describeQuota } from './quota.js';
+import { Caller, serve } from './rpc.js';
+
+const MAX_SHEETS = 256;
+const READY_MS = 30_000;
+const VERBS = ['', 'receive', 'tick', 'start', 'stop', 'reconcile', 'signal', 'test'];
+const ANSWERS_CALLER = /\bresponse\s*\(/;
+
+class Runner {
+    /** @param {Bundle} bundle @param {Calls} calls */
+    constructor(bundle, calls) {
+        this.bundle = bundle;
+        this.calls = calls;
+        this.auth = new AuthModules(bundle);
+        this.plugins = new Plugins(bundle);
+        /** @type {Map<string, any>} */
+        this.sheets = new Map();
+    }
+
+    methods() {
+        return {
+            DescribeComponent: failing((request) => this.describe(request.root)),
+            ScheduleNode: failing(async () => ({ schedule: Buffer.alloc(0), immediate: false })),
+            TransformValue: failing(async ({ root, name, value }) => {
+                const made = await this.bundle.transform(root, name)(JSON.parse(value.toString('utf8')));
+                return { value: Buffer.from(JSON.stringify(made ?? null)) };
+            }),
+            Invoke: (/** @type {any} */ request) => this.invoke(request),
+            CancelCall: async (/** @type {any} */ request) => {
+                await this.calls.cancel(request.call_id);
+                return {};
+            },
+            Beat: async () => ({ calls: this.calls.count }),
+            DescribeFolder: (/** @type {any} */ request) => this.describeFolder(request.call_id, request.folder),
+            CallRoute: failing((request) => this.callRoute(request)),
+            RunJob: failing(({ call_id: callId, folder, id }) =>
+                this.calls.under(callId, async (call) => {
+                    await Promise.race([this.plugins.job(folder, id), call.broken]);
+                    return { logs: call.effects?.logs };
+                })),
+            CallAuth: failing(async ({ folder, session, name, given }) => {
+                const value = await this.auth.call({ folder, session, name, given: JSON.parse(given.toString('utf8')) });
+                return { value: value === undefined ? undefined : asJson(value, name) };
+            })
+        };
+    }
+
+    /** @param {string} root */
+    async describe(root) {
+        const verbs = this.bundle.verbs(root);
+        return {
+            answers_caller: ANSWERS_CALLER.test(this.bundle.source(root)),
+            verbs: verbs.map((verb) => VERBS.indexOf(verb)),
+            transforms: this.bundle.transforms(root)
+        };
+    }
+
+    /** @param {string} callId @param {string} folder */
+    async describeFolder(callId, folder) {
+        /** @type {{file: string, failure: any}[]} */
+        const failures = [];
+        const described = async (/** @type {string} */ file, /** @type {() => any} */ look) => {
+            if (!this.bundle.has(folder, file)) {
+                return undefined;
+            }
+            try {
+                return asJson(await look(), file);
+            } catch (error) {
+                failures.push({ file, failure: failureOf(error) });
+                return undefined;
+            }
+        };
+        const plugin = () => this.calls.under(callId, (call) => Promise.race([this.plugins.describe(folder), call.broken]));
+        return {
+            auth: await described('auth.js', () => this.auth.describe(folder)),
+            quota: await described('quota.js', () => describeQuota(this.bundle.module(folder, 'quota.js'))),
+            plugin: callId ? await described('plugin.js', plugin) : undefined,
+            failures
+        };
+    }
+
+    /** @param {any} request */
+    async callRoute({ call_id: callId, folder, method, path, headers, query, body, user, hostname }) {
+        return this.calls.under(callId, async (call) => {
+            const given = {
+                method, path, headers, body, hostname,
+                query: query.length ? JSON.parse(query.toString('utf8')) : {},
+                user: user.length ? JSON.parse(user.toString('utf8')) : null
+            };
+            const answer = await Promise.race([this.plugins.route(folder, given), call.broken]);
+            return { answer, logs: call.effects?.logs };
+        });
+    }
+
+    /** @param {any} request */
+    async invoke({ call_id: callId, root, verb, step }) {
+        const sheet = this.sheet(step);
+        if (sheet === undefined) {
+            return { lacks_sheet: true };
+        }
+        return this.calls.invoke({ callId, root, verb: VERBS[verb] ?? '', step, sheet });
+    }
+
+    /** @param {any} step */
+    sheet(step) {
+        const found = step.sheet ?? this.sheets.get(step.sheet_id);
+        if (found) {
+            this.sheets.delete(step.sheet_id);
+            this.sheets.set(step.sheet_id, found);
+            if (this.sheets.size > MAX_SHEETS) {
+                this.sheets.delete(/** @type {string} */ (this.sheets.keys().next().value));
+            }
+        }
+        return found;
+    }
+}
+
+/** What a component's own code throws is part of the answer. @param {(request: any) => Promise<any>} answer */
+function failing(answer) {
+    return async (/** @type {any} */ request) => {
+        try {
+            return await answer(request);
+        } catch (error) {
+            return { failure: failureOf(error) };
+        }
+    };
+}
+
+/** What nobody in a component caught ends its call, and nothing else. @param {any} error */
+function uncaught(error) {
+    const call = current.getStore();
+    if (call) {
+        call.fail(error);
+    } else {
+        console.error(`Nobody caught: ${wordsOf(error)}`);
+    }
+}
+
+/** @returns {any} the first line of the standard input */
+function readOrders() {
+    const piece = Buffer.alloc(64 * 1024);
+    let line = '';
+    while (!line.endsWith('\n')) {
+        const size = fs.readSync(0, piece);
+        if (size === 0) {
+            process.exit(0);
+        }
+        line += piece.toString('utf8', 0, size);
+    }
+    return JSON.parse(line);
+}
+
+async function main() {
+    const orders = readOrders();
+    process.stdin.on('end', () => process.exit(0)).on('error', () => process.exit(0)).resume();
+    bound(orders.output_bytes);
+    process.on('uncaughtException', uncaught);
+    process.on('unhandledRejection', uncaught);
+    const codec = new Codec(orders.contract);
+    const caller = new Caller(orders.host.replace('unix:', ''), codec, 'headrace.runner.v1.HostService');
+    const egress = new Egress(orders.egress);
+    egress.guard();
+    rules.checkPort = (port) => egress.checkPort(port);
+    follow();
+    const bundle = new Bundle(orders.bundle);
+    const runner = new Runner(bundle, new Calls(bundle, caller));
+    await serve(orders.listen.replace('unix:', ''), codec, 'headrace.runner.v1.RunnerService', runner.methods());
+    await caller.call('ReportReady', {}, { timeoutMs: READY_MS });
+}
+
+await main();

@@ -1,0 +1,198 @@
+/**
+ * Plugins: `plugin.js` of a service or module registers routes, in the manner of hapi, and jobs. It is run once in each
+ * process, when something of it is first asked for; what it asks of the platform then and later goes with the call that it
+ * is run for.
+ */
+
+import { StaticCache } from './cache.js';
+import { CancelError, Missing } from './failures.js';
+import { filesOf } from './files.js';
+import { client } from './http.js';
+import { current } from './output.js';
+import { lock, roomOf } from './context.js';
+import { match, problemOf, Toolkit } from './routes.js';
+import { storesOf } from './stores.js';
+
+const LEVELS = { warn: 'warning', warning: 'warning', error: 'error', debug: 'debug', trace: 'debug' };
+const PUBLIC_USER = 'public';
+const cache = new StaticCache();
+
+const ABSENT = {
+    triggerComponent: 'plugins cannot start flows yet',
+    triggerListeners: 'events of plugins are not carried yet',
+    onListenerAdded: 'events of plugins are not carried yet',
+    callAppmixer: 'plugins cannot call the REST API yet'
+};
+
+export class Plugins {
+    /** @param {import('./loading.js').Bundle} bundle */
+    constructor(bundle) {
+        this.bundle = bundle;
+        /** @type {Map<string, Promise<Plugin>>} */
+        this.loaded = new Map();
+    }
+
+    /** @param {string} folder */
+    has(folder) {
+        return this.bundle.has(folder, 'plugin.js');
+    }
+
+    /** Its routes and jobs. @param {string} folder */
+    async describe(folder) {
+        const { routes, jobs } = await this.plugin(folder);
+        return {
+            routes: routes.map(({ method, path, options }) => ({ method, path, auth: options.auth ?? 'default' })),
+            jobs: jobs.map(({ id, cron }) => ({ id, cron }))
+        };
+    }
+
+    /** @param {string} folder @param {any} request as it came @returns {Promise<{status: number, headers: any, body: Buffer}>} */
+    async route(folder, request) {
+        const { routes } = await this.plugin(folder);
+        const found = match(routes, request.method, request.path);
+        if (found === undefined) {
+            return problemOf(404, `There is no ${request.method} ${request.path} in ${folder}.`);
+        }
+        if (!request.user && needsUser(found.route.options.auth)) {
+            return problemOf(401, 'Sign in to call this.');
+        }
+        return new Toolkit(found, request).answer();
+    }
+
+    /** @param {string} folder @param {string} id of a job */
+    async job(folder, id) {
+        const { jobs } = await this.plugin(folder);
+        const found = jobs.find((each) => each.id === id);
+        if (found === undefined) {
+            throw new CancelError(`${folder} has no job ${id}.`);
+        }
+        await found.work();
+    }
+
+    /** @param {string} folder @returns {Promise<Plugin>} */
+    plugin(folder) {
+        let found = this.loaded.get(folder);
+        if (found === undefined) {
+            found = this.load(folder);
+            found.catch(() => this.loaded.delete(folder)); // it is tried again, with another call
+            this.loaded.set(folder, found);
+        }
+        return found;
+    }
+
+    /** @param {string} folder */
+    async load(folder) {
+        const start = this.bundle.module(folder, 'plugin.js');
+        if (typeof start !== 'function') {
+            throw new CancelError(`${folder}/plugin.js exports ${typeof start} instead of a function.`);
+        }
+        /** @type {Plugin} */
+        const plugin = { routes: [], jobs: [] };
+        await start(this.context(folder, plugin));
+        return plugin;
+    }
+
+    /** @param {string} folder @param {Plugin} plugin */
+    context(folder, plugin) {
+        const ask = /** @type {any} */ (new Proxy({}, { get: (_, name) => asking(name) }));
+        const log = (/** @type {any[]} */ ...given) => logged(given);
+        const bundle = this.bundle;
+        /** @type {any} */
+        const context = {
+            config: {},
+            log,
+            httpRequest: client(),
+            CancelError,
+            constants: { PUBLIC_USER_ID: PUBLIC_USER },
+            gridInstanceId: process.pid.toString(),
+            service: roomOf(ask, 'service'),
+            store: storesOf(ask),
+            ...filesOf(ask),
+            staticCache: cache.of(folder),
+            lock: (/** @type {string} */ name, /** @type {any} */ options) => lock(ask, name, options),
+            job: { lock: (/** @type {string} */ name, /** @type {any} */ options) => lock(ask, name, { maxRetryCount: 0, ...options }) },
+            utils: {
+                P: { mapArray: (/** @type {any[]} */ list, /** @type {any} */ map) => Promise.all(list.map(map)) },
+                Error: { stringify: (/** @type {any} */ error) => String(error?.stack ?? error) }
+            },
+            scheduleJob: async (/** @type {string} */ id, /** @type {any} */ cron, /** @type {() => Promise<void>} */ work) => {
+                plugin.jobs.push({ id, cron, work });
+            },
+            http: {
+                router: {
+                    register: (/** @type {any} */ given) => [given].flat().forEach((each) => plugin.routes.push(routeOf(each))),
+                    getPluginEndpoint: (/** @type {string} */ path) => `/plugins/${folder}/${String(path).replace(/^\//, '')}`
+                },
+                auth: { getUser: async (/** @type {any} */ request) => userOf(request) },
+                HttpError: Object.fromEntries(
+                    Object.entries(ERRORS).map(([name, status]) => [name, (/** @type {any} */ message, /** @type {any} */ data) => httpError(status, message, data)])
+                ),
+                get Joi() {
+                    return bundle.requireFrom(folder, 'joi');
+                }
+            }
+        };
+        for (const [name, why] of Object.entries(ABSENT)) {
+            context[name] = () => {
+                throw new Missing(`context.${name}`, `${why}.`);
+            };
+        }
+        Object.defineProperty(context, 'db', {
+            get: () => {
+                throw new Missing('context.db', 'collections of a connector are not kept here yet; use a data store.');
+            }
+        });
+        return context;
+    }
+}
+
+/** @typedef {{routes: any[], jobs: {id: string, cron: any, work: () => Promise<void>}[]}} Plugin */
+
+const ERRORS = { badRequest: 400, unauthorized: 401, forbidden: 403, notFound: 404, conflict: 409, badImplementation: 500 };
+
+/** What is asked goes with the call under way. @param {string | symbol} name */
+function asking(name) {
+    return (/** @type {any[]} */ ...given) => {
+        const ask = /** @type {any} */ (current.getStore()?.effects?.ask);
+        if (ask === undefined) {
+            throw new Missing('The platform', 'no route and no job of the plugin is being called.');
+        }
+        return ask[name](...given);
+    };
+}
+
+/** @param {any[]} given level, message and data, or an object */
+async function logged([first, message, data]) {
+    const level = typeof first === 'string' && message !== undefined ? first : 'info';
+    const words = message === undefined ? first : data === undefined ? message : { message, data };
+    current.getStore()?.log(/** @type {any} */ (LEVELS)[level] ?? 'info', words);
+}
+
+/** @param {any} given */
+function routeOf({ method, path, options, handler, config }) {
+    const known = options ?? config ?? {};
+    return { method, path: `/${String(path).replace(/^\//, '')}`, options: { ...known, handler: known.handler ?? handler } };
+}
+
+/** @param {any} auth */
+function needsUser(auth) {
+    if (auth === false) {
+        return false;
+    }
+    const strategies = auth?.strategies ?? [auth?.strategy ?? auth];
+    return !strategies.includes('public') && auth?.mode !== 'try' && auth?.mode !== 'optional';
+}
+
+/** @param {any} request */
+function userOf(request) {
+    const user = request?.auth?.credentials;
+    const { id = PUBLIC_USER, email = '', ...rest } = user ?? {};
+    return { ...rest, id, email, getId: () => id, getEmail: () => email, get: (/** @type {string} */ name) => user?.[name] };
+}
+
+/** @param {number} status @param {any} message @param {any} data */
+function httpError(status, message, data) {
+    const words = String(message ?? `Status ${status}`);
+    const payload = { statusCode: status, message: words, data };
+    return Object.assign(new Error(words), { isBoom: true, statusCode: status, data, output: { statusCode: status, payload } });
+}

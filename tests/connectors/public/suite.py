@@ -1,0 +1,245 @@
+"""Publishes connectors in Appmixer's layout, service by service, and loads each component where it would run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from headrace_connectors import load_builtin
+from headrace_core import bundles
+from headrace_core.archives import LIMITS, write_archive
+from headrace_core.clock import SystemClock
+from headrace_core.errors import HeadraceError
+from headrace_executor.runners.pool import Key, Runners
+from headrace_executor.settings import RunnerSettings
+from headrace_flow_manager.configuration import FlowManagerSettings
+from headrace_flow_manager.npm import Npm
+from headrace_runtime.egress import EgressPolicy
+from headrace_runtime.metrics import Metrics
+from headrace_sdk.errors import ComponentError
+
+from tests.flow_manager.house import House, open_house
+from tests.flow_manager.test_publishing import developer, hand_in, outcome
+
+LEFT_OUT = frozenset({"node_modules", "test", "tests", "artifacts", ".git"})
+MODULES = ("/auth.js", "/quota.js")
+AT_ONCE = 3
+LOOK_SECONDS = 0.2
+LOADING = RunnerSettings(most=3, hang_after=timedelta(seconds=60), start_within=timedelta(seconds=60))
+TAKEN = "comes with Headrace"
+LONGEST_WORDS = 160
+
+
+@dataclass
+class Row:
+    """What became of one component."""
+
+    type: str
+    refused: str = ""  # why its manifest is not accepted
+    failed: str = ""  # why its behaviour does not load
+    verbs: tuple[str, ...] = ()
+
+    @property
+    def is_builtin(self) -> bool:
+        return TAKEN in self.refused
+
+    @property
+    def is_accepted(self) -> bool:
+        return not self.refused or self.is_builtin
+
+    @property
+    def is_loaded(self) -> bool:
+        return self.is_accepted and not self.is_builtin and not self.failed
+
+
+@dataclass
+class Table:
+    """All of them, and what was said of packages."""
+
+    rows: list[Row] = field(default_factory=list)
+    packages: dict[str, str] = field(default_factory=dict)  # by package.json: why its packages are not there
+    modules: dict[str, str] = field(default_factory=dict)  # auth.js and quota.js: "" or why they do not load
+
+    @property
+    def accepted(self) -> float:
+        return _share(row.is_accepted for row in self.rows)
+
+    @property
+    def loaded(self) -> float:
+        return _share(row.is_loaded for row in self.rows if row.is_accepted and not row.is_builtin)
+
+    def markdown(self) -> str:
+        """For people."""
+        builtin = sum(row.is_builtin for row in self.rows)
+        lines = [
+            f"{len(self.rows)} components, {builtin} of which come with Headrace.",
+            f"Manifests accepted: {self.accepted:.1%}. Behaviours loaded, of those published: {self.loaded:.1%}.",
+            f"Auth and quota modules loaded: {_share(not each for each in self.modules.values()):.1%}"
+            f" of {len(self.modules)}.",
+            "",
+            "| component | what is wrong |",
+            "|---|---|",
+        ]
+        lines += [f"| {path} | packages: {said} |" for path, said in sorted(self.packages.items())]
+        lines += [f"| {path} | {said} |" for path, said in sorted(self.modules.items()) if said]
+        lines += [
+            f"| {row.type} | {'refused: ' + row.refused if row.refused else row.failed} |"
+            for row in sorted(self.rows, key=lambda each: each.type)
+            if not row.is_loaded and not row.is_builtin
+        ]
+        reasons = Counter(re.sub(r"'[^']*'|\S+/\S+", "…", row.failed) for row in self.rows if row.failed)
+        lines += ["", "| reason | components |", "|---|---|"]
+        lines += [f"| {reason} | {count} |" for reason, count in reasons.most_common()]
+        return "\n".join(lines) + "\n"
+
+
+async def look_at(
+    folder: Path, work: Path, say: Callable[[str], None], only: Sequence[str] = (), archives: str = ""
+) -> Table:
+    """Publish and load every service below the folder; `only` some, by name."""
+    table = Table()
+    room = asyncio.Semaphore(AT_ONCE)
+    npm = Npm(archives=archives or FlowManagerSettings().github_archives, cache=work / "npm")
+    async with open_house(work, packages=npm, catalog=load_builtin(), clock=None) as house:
+        runners = Runners(_Source(house), LOADING, EgressPolicy(), SystemClock(), Metrics())
+        async with runners.running(), asyncio.TaskGroup() as tasks:
+            for service, place in services(folder):
+                if not only or service in only:
+                    tasks.create_task(_one(house, runners, room, table, service, place, say))
+    return table
+
+
+def services(folder: Path) -> Iterable[tuple[str, Path]]:
+    """Each service by name with the folder that holds its vendor's."""
+    root = folder / "src" if (folder / "src").is_dir() else folder
+    for place in sorted(root.glob("*/*")):
+        if place.is_dir() and any(place.rglob(bundles.COMPONENT)):
+            yield f"{place.parent.name}.{place.name}", root
+
+
+def files_of(root: Path, service: str) -> dict[str, bytes]:
+    """The files of a service as a developer would pack them."""
+    found = {}
+    for file in (root / bundles.folder_of(service)).rglob("*"):
+        path = file.relative_to(root)
+        is_small = file.is_file() and file.stat().st_size <= LIMITS.entry_bytes
+        if is_small and LEFT_OUT.isdisjoint(path.parts) and not path.name.startswith("."):
+            found[path.as_posix()] = file.read_bytes()
+    return found
+
+
+async def _one(
+    house: House,
+    runners: Runners,
+    room: asyncio.Semaphore,
+    table: Table,
+    service: str,
+    root: Path,
+    say: Callable[[str], None],
+) -> None:
+    async with room:
+        files = files_of(root, service)
+        rows = {folder: Row(bundles.name_of(folder)) for folder in _components(files)}
+        await _publish(house, service, files, rows, table)
+        left = [folder for folder, row in rows.items() if not row.refused]
+        content = (await house.app.publishing._store.published()).contents.get(service, "")
+        for folder in left:
+            await _load(runners, content, folder, rows[folder])
+        if content:
+            await _load_modules(runners, content, files, table)
+        table.rows += rows.values()
+        loaded = sum(row.is_loaded for row in rows.values())
+        say(f"{service}: {len(rows)} components, {len(left)} published, {loaded} loaded")
+
+
+async def _publish(house: House, service: str, files: dict[str, bytes], rows: Mapping[str, Row], table: Table) -> None:
+    """Publish what is accepted, and note why the rest is not."""
+    vendor = service.partition(".")[0]
+    tenant = await developer(house, service.replace(".", "-").lower(), vendor)
+    size = -1
+    while any(path.endswith(f"/{bundles.COMPONENT}") for path in files):
+        assert size != (size := sum(map(len, files.values()))), f"{service} is refused for ever."
+        ticket = await hand_in(house, tenant, write_archive(files))
+        while not (told := await outcome(house, tenant, ticket)).finished:
+            await house.app.publishing.round()
+            await asyncio.sleep(LOOK_SECONDS)
+        if not told.error:
+            return
+        findings = list(told.findings)
+        for finding in findings:
+            said = " ".join(filter(None, (finding.data_path, finding.message)))[:LONGEST_WORDS]
+            place = finding.file.rpartition("/")[0]
+            if finding.file.endswith("/package.json"):
+                table.packages[f"{finding.file} {finding.data_path}"] = said
+                _without_dependency(files, finding.file, finding.data_path.removeprefix(".dependencies").strip("."))
+            elif place in rows:
+                rows[place].refused = said
+                _drop(files, place)
+            elif finding.file:
+                files.pop(finding.file, None)
+        if not any(finding.file for finding in findings):
+            for row in rows.values():
+                row.refused = row.refused or f"{told.error} {findings[0].message if findings else ''}"[:LONGEST_WORDS]
+            return
+
+
+async def _load(runners: Runners, content: str, folder: str, row: Row) -> None:
+    try:
+        found = await runners.describe(Key(row.type, content, language="javascript")._replace(tenant_id="t"), folder)
+    except (ComponentError, HeadraceError, OSError) as error:
+        row.failed = str(error).splitlines()[0][:LONGEST_WORDS]
+    except Exception as error:  # what a component's module throws
+        row.failed = f"{type(error).__name__}: {error}".splitlines()[0][:LONGEST_WORDS]
+    else:
+        row.verbs = tuple(sorted(found.verbs))
+        if not found.verbs and not found.transforms:
+            row.failed = "It exports no function."
+
+
+async def _load_modules(runners: Runners, content: str, files: Mapping[str, bytes], table: Table) -> None:
+    for folder in sorted({path.rpartition("/")[0] for path in files if path.endswith(MODULES)}):
+        found = await runners.describe_folder(Key("t", content, language="javascript"), folder)
+        for name in MODULES:
+            if f"{folder}{name}" in files:
+                failure = found.failures.get(name[1:])
+                table.modules[f"{folder}{name}"] = failure.message[:LONGEST_WORDS] if failure else ""
+
+
+class _Source:
+    """Bundles as the flow manager gives them out."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def read(self, bundle_id: str) -> AsyncIterator[bytes]:
+        async for piece in self._house.app.publishing.bundle(bundle_id):
+            yield piece
+
+
+def _components(files: Mapping[str, bytes]) -> list[str]:
+    return sorted(path.rpartition("/")[0] for path in files if path.endswith(f"/{bundles.COMPONENT}"))
+
+
+def _drop(files: dict[str, bytes], folder: str) -> None:
+    for path in [each for each in files if each.startswith(f"{folder}/")]:
+        if path.endswith((bundles.COMPONENT, f"{folder.rpartition('/')[2]}.js")):
+            del files[path]
+
+
+def _without_dependency(files: dict[str, bytes], path: str, name: str) -> None:
+    """Leave one package out, or all where none is named."""
+    described = json.loads(files.pop(path, b"{}"))
+    if name:
+        described["dependencies"].pop(name, None)
+        files[path] = json.dumps(described).encode()
+
+
+def _share(answers: Iterable[bool]) -> float:
+    told = list(answers)
+    return sum(told) / len(told) if told else 1.0
