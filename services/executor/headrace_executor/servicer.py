@@ -13,13 +13,16 @@ from headrace.execution.v1 import execution_pb2 as pb
 from headrace.execution.v1 import execution_service_pb2 as rpc
 from headrace.execution.v1 import execution_service_pb2_grpc as service_pb
 from headrace.scope.v1 import scope_pb2
+from headrace_core import Json
 from headrace_core.errors import BadRequest
 from headrace_runtime.rpc import Server
 
 from headrace_executor import counting, service, timing
 from headrace_executor.activation import Activation
+from headrace_executor.context import StaticCall
 from headrace_executor.migration import Migration, Verdict
 from headrace_executor.model import Delivery, Parked, Run, RunState, StepRecord, Unprocessed
+from headrace_executor.static_calls import StaticCalls
 from headrace_executor.store import RunFilter
 from headrace_executor.trying import Trials
 from headrace_executor.watching import Watching
@@ -27,6 +30,8 @@ from headrace_executor.watching import Watching
 MAX_BATCH = 1_000
 MAX_MIGRATED = 200
 LONGEST_TRIAL = timedelta(minutes=5)
+STATIC_CALL = timedelta(seconds=30)
+LONGEST_STATIC_CALL = timedelta(minutes=2)
 DEFAULT_LIMIT = 100
 DEFAULT_STEPS = 1_000
 
@@ -44,8 +49,10 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         watching: Watching,
         migration: Migration,
         trials: Trials,
+        calls: StaticCalls,
     ) -> None:
         self._trials = trials
+        self._calls = calls
         self._execution = execution
         self._migration = migration
         self._activation = activation
@@ -213,6 +220,29 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         async with contextlib.aclosing(trial) as happenings:
             async for each in happenings:
                 yield rpc.TryFlowResponse(happening=orjson.dumps(each))
+
+    async def CallComponent(self, request: rpc.CallComponentRequest, context: Context) -> rpc.CallComponentResponse:
+        within = request.within.ToTimedelta() if request.HasField("within") else STATIC_CALL
+        if not timedelta() < within <= LONGEST_STATIC_CALL:
+            raise BadRequest(f"A static call lasts {LONGEST_STATIC_CALL.seconds} seconds at most.")
+        asked = StaticCall(
+            tenant_id=_tenant(request.scope),
+            type=request.type,
+            out_port=request.out_port or "out",
+            messages=_object(request.messages, "messages"),
+            properties=_object(request.properties, "properties"),
+            transform=request.transform,
+            flow_id=request.flow_id,
+            node_id=request.node_id,
+        )
+        return rpc.CallComponentResponse(value=orjson.dumps(await self._calls.call(asked, within)))
+
+
+def _object(text: bytes, what: str) -> dict[str, Json]:
+    found = orjson.loads(text) if text else {}
+    if not isinstance(found, dict):
+        raise BadRequest(f"The {what} of a static call are an object.")
+    return found
 
 
 def _tenant(scope: scope_pb2.TenantScope) -> str:
