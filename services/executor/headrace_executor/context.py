@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from headrace_core.clock import Clock
 from headrace_core.errors import BadRequest, Forbidden, NotFound, ValidationFailed
@@ -415,6 +415,7 @@ CHECKPOINT_OUTPUTS = 200
 
 
 def sdk_message(delivery: Delivery, correlation_id: str) -> SdkMessage:
-    """A delivery as a component sees it: the content as it was sent, before the node's transform."""
+    """A delivery as a component sees it: the content as it was edited, else as it was sent, before the transform."""
     message = delivery.message
-    return SdkMessage(message.content, message.node, message.port, correlation_id)
+    content = cast("Json", delivery.content) if delivery.is_edited else message.content
+    return SdkMessage(content, message.node, message.port, correlation_id)
