@@ -21,6 +21,7 @@ from headrace_executor.context import MemoryOfNode, StepContext
 from headrace_executor.model import Delivery, Message, Run
 from headrace_executor.plan import Plan
 from headrace_executor.settings import RunnerSettings
+from headrace_sdk.component import carry_out
 
 from tests.executor.platform import HandedFlows, OwnComponent, Platform, platform, webhook
 from tests.executor.published import Shelf, component_of
@@ -86,7 +87,7 @@ async def _calls(here: Platform, plan: Plan, run: Run, count: int) -> list[float
             here.app.doors, plan, node, run, delivery, content, {}, memory, now, checkpoint=_no_checkpoint
         )
         began = time.perf_counter()
-        await node.component.receive(context)
+        await carry_out(node.component.receive(context), context)
         spans.append(time.perf_counter() - began)
     return spans
 

@@ -11,6 +11,7 @@ from headrace_core.expressions import Json
 from headrace_executor.ports import Lease, StoredFile
 from headrace_sdk.context import Condition, FileInfo
 from headrace_sdk.errors import CancelError
+from headrace_sdk.streaming import PIECE_BYTES
 from headrace_sdk.testing.memory import MemoryFiles, MemoryStores
 
 from .platform import NotedTimers
@@ -70,6 +71,7 @@ class MemoryFileStore:
     def __init__(self) -> None:
         self.files = MemoryFiles()
         self._ids: dict[str, str] = {}
+        self.uploads: dict[str, tuple[str, str, bytearray]] = {}
 
     async def save(self, tenant_id: str, file_id: str, filename: str, content: bytes, content_type: str) -> StoredFile:
         if file_id in self._ids:
@@ -83,6 +85,21 @@ class MemoryFileStore:
 
     async def load(self, tenant_id: str, file_id: str) -> bytes:
         return await self.files.load(self._known(file_id))
+
+    async def read(self, tenant_id: str, file_id: str, offset: int) -> bytes:
+        return (await self.load(tenant_id, file_id))[offset : offset + PIECE_BYTES]
+
+    async def open(self, tenant_id: str, file_id: str, filename: str, content_type: str) -> str:
+        self.uploads[file_id] = (filename, content_type, bytearray())
+        return file_id
+
+    async def write(self, tenant_id: str, upload_id: str, offset: int, piece: bytes) -> None:
+        assert len(piece) <= PIECE_BYTES
+        self.uploads[upload_id][2][offset : offset + len(piece)] = piece
+
+    async def finish(self, tenant_id: str, upload_id: str) -> StoredFile:
+        filename, content_type, content = self.uploads.pop(upload_id)
+        return await self.save(tenant_id, upload_id, filename, bytes(content), content_type)
 
     async def info(self, tenant_id: str, file_id: str) -> StoredFile:
         return _stored(file_id, await self.files.info(self._known(file_id)))

@@ -20,8 +20,10 @@ from headrace_executor.app import ExecutorApp, Published
 from headrace_executor.model import RunState
 from headrace_executor.ports import (
     BundleSource,
+    Catalog,
     FlowSource,
     FlowTimer,
+    Lease,
     LogEntry,
     LogLevel,
     Neighbours,
@@ -100,6 +102,14 @@ class NotedTimers:
         assert self.metering is not None
         return await self.metering.acquire_quota(asked, request_id)
 
+    async def acquire_lock(self, name: str, holder: str, ttl: timedelta) -> Lease:
+        assert self.metering is not None
+        return await self.metering.acquire_lock(name, holder, ttl)
+
+    async def release_lock(self, name: str, holder: str) -> None:
+        assert self.metering is not None
+        await self.metering.release_lock(name, holder)
+
     async def put(self, tenant_id: str, flow_id: str, timers: Sequence[FlowTimer]) -> None:
         self.timers[flow_id] = list(timers)
 
@@ -173,6 +183,7 @@ class Platform:
         shelf: BundleSource | None,
         runners: RunnerSettings | None,
         rooms: Rooms,
+        catalog: Catalog | None = None,
         **settings: Any,
     ) -> None:
         self.store = store
@@ -195,6 +206,7 @@ class Platform:
                 web,
                 quotas or HandedQuotas(),
                 shelf or nothing,
+                catalog or nothing,
             ),
             bus=bus,
             clock=SystemClock(),
@@ -257,11 +269,13 @@ async def platform(
     shelf: BundleSource | None = None,
     runners: RunnerSettings | None = None,
     rooms: Rooms | None = None,
+    catalog: Catalog | None = None,
     **settings: Any,
 ) -> AsyncIterator[Platform]:
     """Run an executor over its own SQLite file, or over the store that is given; it is closed with the executor."""
     store = store or await SqliteExecutorStore.open(folder / "executor.db")
-    made = Platform(store, flows, web or CountingWeb(), bus, own, quotas, shelf, runners, rooms or Rooms(), **settings)
+    web = web or CountingWeb()
+    made = Platform(store, flows, web, bus, own, quotas, shelf, runners, rooms or Rooms(), catalog, **settings)
     async with made.app.running(alone=alone):
         yield made
     await store.close()

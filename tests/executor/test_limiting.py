@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from headrace.setting.v1 import setting_service_pb2 as setting_pb
 from headrace_core.clock import SystemClock
 from headrace_core.errors import Unavailable
 from headrace_core.manifest import QuotaUse
-from headrace_core.quotas import Allowance, QuotaRule
+from headrace_core.quotas import Allowance, QuotaRule, places
 from headrace_executor.clients import QuotaClient, ScheduleClient
 from headrace_executor.limiting import Limits
 from headrace_executor.model import Delivery, Message, RunState
@@ -108,6 +109,42 @@ async def test_calls_go_out_as_the_rules_that_an_administrator_put_allow(tmp_pat
         assert max(calling.calls) - began >= 2 * 0.6  # two, two, one
 
 
+class Together(Component):
+    """Notes how many of its calls are under way at once."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.most = 0
+
+    async def receive(self, context: Context) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.05)
+        self.now -= 1
+
+
+async def test_so_many_calls_go_out_at_once_as_there_are_places(tmp_path: Path) -> None:
+    quotas, together = HandedQuotas(), Together()
+    quotas.known["acme:crm"] = [QuotaRule(2, resources=("requests",)), QuotaRule(100, timedelta(minutes=1))]
+    async with (
+        metering(tmp_path) as asked,
+        platform(tmp_path, limited_flow(), own=[Limited(lambda: together)], quotas=quotas) as made,
+    ):
+        made.timers.metering = asked
+        runs = [(await made.send("f", HOOK, event(str(number))))[0] for number in range(5)]
+        details = [await made.rest(run_id, within=20) for run_id in runs]
+        leases = [await asked.acquire_lock(name, "somebody", timedelta(seconds=5)) for name in places_of(quotas)]
+
+    assert [detail.run.state for detail in details] == [RunState.DONE] * 5
+    assert together.most == 2
+    assert [lease.acquired for lease in leases] == [True, True]  # whoever was done gave the place back
+
+
+def places_of(quotas: HandedQuotas) -> list[str]:
+    [found] = places("acme:crm", quotas.known["acme:crm"], ["requests"], {})
+    return [f"{found.name}/{number}" for number in range(found.limit)]
+
+
 async def test_what_waits_says_for_which_quota_and_until_when(tmp_path: Path) -> None:
     quotas = HandedQuotas()
     quotas.known["acme:crm"] = [QuotaRule(1, timedelta(hours=1))]
@@ -145,7 +182,7 @@ async def test_a_scheduler_that_is_away_lets_limited_steps_wait_and_no_others(tm
 
 async def test_a_quota_without_rules_limits_nothing(tmp_path: Path) -> None:
     quotas = HandedQuotas()
-    quotas.known["acme:crm"] = [QuotaRule(1, timedelta(hours=1), ("uploads",)), QuotaRule(1, resources=("requests",))]
+    quotas.known["acme:crm"] = [QuotaRule(1, timedelta(hours=1), ("uploads",)), QuotaRule(1, resources=("uploads",))]
     for own in (Limited(Calling), Limited(Calling, quota={"manager": "acme:unknown"}), Limited(Calling, quota={})):
         async with platform(tmp_path, limited_flow(), own=[own], quotas=quotas) as made:
             for name in ("ada", "grace"):
@@ -159,7 +196,7 @@ async def test_a_try_that_was_counted_is_not_counted_again_and_the_next_one_is(t
     use = QuotaUse("m:m", scope={"userId": "{{userId}}"})
     timers = NotedTimers()
     neighbours: Any = SimpleNamespace(quotas=quotas, schedules=timers)  # nobody else is asked
-    limits = Limits(neighbours, SystemClock())
+    limits = Limits(neighbours, SystemClock(), timedelta(minutes=1))
 
     def run(tenant: str) -> Any:
         return SimpleNamespace(tenant_id=tenant)

@@ -14,6 +14,7 @@ from .neighbours import MemoryFileStore, MemoryLocks, MemoryStoreService
 from .platform import HandedFlows, Rooms, platform
 from .published import Shelf
 from .test_runners import QUICK, flow_of, put, run, sent
+from .test_static_calls import Known
 
 HELLO = """
     'use strict';
@@ -141,7 +142,7 @@ async def test_a_component_finds_every_member_of_its_context(tmp_path: Path) -> 
     flows.put("f1", flow_of(published, properties={"color": "red"}, transform=transform), components=[published])
     rooms = Rooms(MemoryLocks(), MemoryStoreService(), MemoryFileStore())
 
-    async with platform(tmp_path, flows, shelf=shelf, runners=QUICK, rooms=rooms) as here:
+    async with platform(tmp_path, flows, shelf=shelf, runners=QUICK, rooms=rooms, catalog=Known()) as here:
         run_id, _ = await here.send("f1", "hook", {"method": "POST", "data": "é"})
         detail = await here.until(run_id, RunState.WAITING, within=30)  # its timeout is an hour away
 
@@ -175,7 +176,7 @@ async def test_a_component_finds_every_member_of_its_context(tmp_path: Path) -> 
     assert seen["cache"] == [{"v": 1}, None]
     assert seen["processed"] == [[1, 2], [{"id": 2}]]
     assert "no out-port nowhere" in seen["noPort"][1]
-    assert "componentStaticCall" in seen["noFlows"][1]
+    assert "a.b.c.D" in seen["noFlows"][1]  # nobody has such a component
     assert step.response == {"body": {"ok": True}, "status": 201, "headers": {"X-Mine": "yes"}}
     assert list(step.logs) == [
         {"level": "info", "message": {"said": "so"}},

@@ -94,6 +94,17 @@ async def test_the_neighbours_of_a_poisonous_component_all_finish(tmp_path: Path
     assert sent(repaired) == ["fine"]
 
 
+async def test_healthy_steps_that_wait_behind_many_poisonous_ones_in_one_process_lose_no_try(tmp_path: Path) -> None:
+    async with house(tmp_path, poison("os._exit(7)")) as here:
+        await run(here, "bad", "harmless")
+        words = (["fine"] * 3 + ["poison"]) * 6
+        runs = [(word, (await here.send("bad", "hook", {"method": "POST", "data": word}))[0]) for word in words]
+        ended = [(word, await here.rest(run_id, within=60)) for word, run_id in runs]
+
+    states = {word: {detail.run.state for each, detail in ended if each == word} for word in ("fine", "poison")}
+    assert states == {"fine": {RunState.DONE}, "poison": {RunState.FAILED}}
+
+
 async def test_the_message_that_poisons_is_kept_with_the_reason(tmp_path: Path) -> None:
     async with house(tmp_path, poison("os.kill(os.getpid(), signal.SIGKILL)")) as here:
         ended = await run(here, "bad", "poison")

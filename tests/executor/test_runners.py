@@ -95,6 +95,20 @@ EVERYTHING = '''
             seen["files"] = [info.filename, info.size_bytes, info.content_type, info.sha256]
             seen["loaded"] = (await context.files.load(file.file_id)).decode()
             await context.files.remove(file.file_id)
+            async def pieces():
+                for number in range(5):
+                    yield bytes([number]) * 600_000
+            large = await context.files.save("large.bin", pieces(), "application/x-b")
+            sizes, begins = [], []
+            async for piece in context.files.stream(large.file_id):
+                sizes.append(len(piece))
+                begins.append(piece[0])
+            seen["streamed"] = [large.size_bytes, large.sha256, sizes, begins]
+            context.cache.set("dear", {"a": [1]})
+            context.cache.set("short", 1, timedelta(0))
+            seen["cached"] = [context.cache.get("dear"), context.cache.get("short"), context.cache.get("none", "no")]
+            context.cache.remove("dear")
+            seen["cached"].append(context.cache.get("dear"))
             for name, attempt in {
                 "no file": context.files.load("nothing"), "no store": context.store.get("nothing", "a"),
                 "taken": context.store.create_store("people"),

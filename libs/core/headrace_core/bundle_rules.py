@@ -14,6 +14,7 @@ from headrace_core.bundles import BUNDLE, COMPONENT, COMPONENT_DEPTHS, MODULE, S
 from headrace_core.errors import Problem, ValidationFailed
 from headrace_core.flow import kind_of
 from headrace_core.manifest import parse_manifest
+from headrace_core.quotas import parse_quota
 
 MAX_JSON_BYTES: Final = 2 * 1024 * 1024
 MAX_FINDINGS: Final = 200
@@ -68,6 +69,8 @@ def findings(whole: Files, touched: Collection[str], taken: Callable[[str], bool
 
 def _file(files: Files, path: str, taken: Callable[[str], bool]) -> Iterator[Finding]:
     folder, _, name = path.rpartition("/")
+    if name == "quota.py":
+        yield from _quota(files, path)
     rules = _RULES.get(name)
     if rules is None:
         return
@@ -84,6 +87,20 @@ def _file(files: Files, path: str, taken: Callable[[str], bool]) -> Iterator[Fin
         yield Finding(path, f".{where}" if where else "", problem.message, problem.fix)
     if name == COMPONENT and taken(bundles.name_of(folder)):
         yield Finding(path, ".name", "A component of this name comes with Headrace.", "Choose another name.")
+
+
+def _quota(files: Files, path: str) -> Iterator[Finding]:
+    """Rules in Python are read and never run, so what cannot be read would limit nothing."""
+    if path.removesuffix(".py") + ".js" in files:
+        yield Finding(path, "", "There is a quota.js beside it.", "Keep one of them.")
+    try:
+        parse_quota(files[path].decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        yield Finding(path, "", "It is not UTF-8.", "Save it as UTF-8.")
+    except ValidationFailed as failed:
+        for problem in failed.problems:
+            where = "" if problem.where == "source" else f".{problem.where}"
+            yield Finding(path, where, problem.message, problem.fix)
 
 
 def _component(files: Files, folder: str, value: Mapping[str, Json]) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ alone: the same files are the same bundle, wherever and whenever they were publi
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn
 
 from headrace_core import Json
@@ -26,10 +26,12 @@ SERVICE: Final = "service.json"
 MODULE: Final = "module.json"
 BUNDLE: Final = "bundle.json"
 PYTHON: Final = "component.py"
+QUOTAS: Final = ("quota.js", "quota.py")
 PACKAGES: Final = "headrace-packages.json"
 """Which content of npm packages goes with the bundle: written at publishing, in the folder of the service."""
 
 SERVICE_DEPTH = 2
+QUOTA_DEPTHS = (2, 3)
 COMPONENT_DEPTHS = (3, 4)
 """How many folders down a component lies: vendor/service/Component, or with a module in between."""
 
@@ -51,6 +53,8 @@ class Description:
     components: tuple[BundledComponent, ...]
     apps: Mapping[str, Mapping[str, Json]]
     bundles: Mapping[str, Mapping[str, Json]]
+    quotas: Mapping[str, str] = field(default_factory=dict)
+    """The sources of quota modules by the name of the quota, `vendor:service` or `vendor:service:module`."""
 
 
 def content_id(files: Files) -> str:
@@ -108,7 +112,7 @@ def under(files: Files, selector: str) -> dict[str, bytes]:
 
 def describe(files: Files) -> Description:
     """What a bundle offers that has passed `bundle_rules.findings`. Raises ValueError where it has not."""
-    components, apps, bundles = [], {}, {}
+    components, apps, bundles, quotas = [], {}, {}, {}
     for path in sorted(files):
         folder, _, name = path.rpartition("/")
         if name == COMPONENT:
@@ -120,7 +124,9 @@ def describe(files: Files) -> Description:
             apps[name_of(folder)] = read_object(files[path])
         elif name == BUNDLE:
             bundles[name_of(folder)] = read_object(files[path])
-    return Description(tuple(components), apps, bundles)
+        elif name in QUOTAS and folder.count("/") + 1 in QUOTA_DEPTHS:
+            quotas[folder.replace("/", ":")] = files[path].decode("utf-8-sig", "replace")
+    return Description(tuple(components), apps, bundles, quotas)
 
 
 def language_of(files: Collection[str], folder: str) -> Language | None:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from headrace_core import Json
 from headrace_core.differences import ABSENT, Held
@@ -59,6 +60,28 @@ def offers_of(node: Node, manifest: Manifest, seen: Seen) -> list[Offer]:
         ports[ERROR_PORT] = _ERROR
     names = dict.fromkeys((*ports, *seen))
     return [offer for name in names for offer in _of_port(node, ports.get(name, OutPort(name)), seen.get(name, ABSENT))]
+
+
+def with_options(manifest: Manifest, options: Mapping[str, Json]) -> Manifest:
+    """The manifest with what a call gave as the options of out-ports, by port. What is no option is left out."""
+    if not options:
+        return manifest
+    ports = tuple(
+        replace(port, options=_options(options[port.name])) if port.name in options else port
+        for port in manifest.out_ports
+    )
+    return replace(manifest, out_ports=ports)
+
+
+def _options(given: Json) -> tuple[Mapping[str, Json], ...]:
+    listed = given if isinstance(given, list) else []
+    return tuple(
+        {"label": each, "value": each} if isinstance(each, str) else each for each in listed if _is_option(each)
+    )
+
+
+def _is_option(value: Json) -> TypeGuard[str | dict[str, Json]]:
+    return isinstance(value, str | dict)
 
 
 def _of_port(node: Node, port: OutPort, content: Held) -> Iterator[Offer]:

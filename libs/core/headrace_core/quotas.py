@@ -1,16 +1,18 @@
 """Rules of how often somebody else's API may be called, as quota modules write them.
 
-A module is one literal, `module.exports = { rules: [...] }`. Each rule says how many calls (`limit`) there may be in
-any stretch of time (`window`, in milliseconds) or at once (`throttling: 'limit-concurrency'`), of which `resource`, and
-for whom: for the whole installation, or for each value of what `scope` names.
+A module is one literal, `module.exports = { rules: [...] }`, or in Python `rules = [...]`. Each rule says how many
+calls (`limit`) there may be in any stretch of time (`window`, in milliseconds) or at once (`throttling:
+'limit-concurrency'`), of which `resource`, and for whom: for the whole installation, or for each value of what `scope`
+names.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
-from headrace_core import Json, js_literals
+from headrace_core import Json, js_literals, py_literals
 from headrace_core.errors import BadRequest, Problem, ValidationFailed
 from headrace_core.flow import kind_of
 from headrace_core.ids import derive_id
@@ -21,6 +23,8 @@ MAX_RULES: Final = 16
 MAX_LIMIT: Final = 100_000
 LONGEST_WINDOW: Final = timedelta(days=31)
 MAX_NAME: Final = 100
+_EXPORTS: Final = re.compile(r"^\s*(?:module\s*\.\s*exports\b|export\s+default\b)", re.MULTILINE)
+_ASSIGNS: Final = re.compile(r"^rules\s*(?::[^=\n]+)?=", re.MULTILINE)
 _KEYS: Final = ("limit", "window", "resource", "scope", "throttling", "queueing", "name", "description")
 
 
@@ -54,12 +58,21 @@ class Allowance:
     window: timedelta
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """So many calls at once: each has one place while it lasts."""
+
+    name: str
+    limit: int
+
+
 def parse_quota(source: str) -> tuple[QuotaRule, ...]:
     """The rules of a quota module. Raises ValidationFailed that says where it is none, and what is read."""
     try:
-        module = js_literals.read_module(source)
+        module = _module(source)
     except BadRequest as error:
-        raise ValidationFailed([_problem("source", error.message, js_literals.SUPPORTED)]) from error
+        supported = js_literals.SUPPORTED if _is_javascript(source) else py_literals.SUPPORTED
+        raise ValidationFailed([_problem("source", error.message, supported)]) from error
     problems: list[Problem] = []
     rules = tuple(_rules(module, problems))
     if problems:
@@ -79,6 +92,26 @@ def allowances(
         for rule in rules
         if rule.window and rule.is_about(resources)
     ]
+
+
+def places(
+    manager: str, rules: Sequence[QuotaRule], resources: Collection[str], scope: Mapping[str, Json]
+) -> list[Places]:
+    """Of what a call of these resources takes a place, for those whom `scope` names, while it lasts."""
+    return [
+        Places(_name(manager, rule, scope), rule.limit)
+        for rule in rules
+        if not rule.window and rule.is_about(resources)
+    ]
+
+
+def _module(source: str) -> Json:
+    return js_literals.read_module(source) if _is_javascript(source) else dict(py_literals.read_module(source))
+
+
+def _is_javascript(source: str) -> bool:
+    """Whether it is meant as JavaScript: it exports something, or assigns nothing as Python does."""
+    return bool(_EXPORTS.search(source)) or not _ASSIGNS.search(source)
 
 
 def _name(manager: str, rule: QuotaRule, scope: Mapping[str, Json]) -> str:

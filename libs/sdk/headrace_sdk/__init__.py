@@ -9,14 +9,16 @@ class Greet(Component):
 
 from headrace_core import Json
 
-from headrace_sdk.component import Component, Transform
+from headrace_sdk.component import Component, Output, Transform
 from headrace_sdk.context import (
+    Cache,
     Condition,
     Context,
     FileInfo,
     Files,
     Headers,
     Http,
+    HttpOptions,
     HttpResponse,
     JsonObject,
     Lock,
@@ -36,6 +38,7 @@ from headrace_sdk.errors import (
 )
 
 __all__ = [
+    "Cache",
     "CancelError",
     "Component",
     "ComponentError",
@@ -46,6 +49,7 @@ __all__ = [
     "Files",
     "Headers",
     "Http",
+    "HttpOptions",
     "HttpResponse",
     "HttpStatusError",
     "Json",
@@ -54,6 +58,7 @@ __all__ = [
     "LockUnavailable",
     "LogLevel",
     "Message",
+    "Output",
     "RateLimitedError",
     "State",
     "Stores",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from headrace_core import Json
 
@@ -14,6 +16,26 @@ if TYPE_CHECKING:
 
 Transform: TypeAlias = Callable[[Json], Json]
 """Turns the answer of a static call into options, a form or a list of variables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A message that a component yields to an out-port other than `out`."""
+
+    value: Json
+    port: str = "out"
+
+
+Work: TypeAlias = "Awaitable[Any] | AsyncGenerator[Any, None]"
+"""What calling a method of a component gives: something to await, or a generator whose values are sent."""
+
+
+async def carry_out(work: Work, context: Context) -> Any:
+    """Do what a method of a component gave: await it, or send what it yields, one after the other."""
+    if isinstance(work, AsyncGenerator):
+        await _send_all(work, context)
+        return None
+    return await work
 
 
 class Component:
@@ -36,15 +58,19 @@ class Component:
     transforms: ClassVar[Mapping[str, Transform]] = {}
     """What `"transform": "./Component#name"` of a dynamic source may name."""
 
-    async def receive(self, context: Context) -> None:
+    def receive(self, context: Context) -> Work:
         """Process the message on `context.port`: an in-port of the manifest or a pseudo-port.
 
-        Returning means done; raising means it failed (`headrace_sdk.errors` says how the engine takes it).
+        Written as `async def`: a coroutine that sends by `context.send_json`, or a generator whose every `yield` is
+        sent, to `out` or where an `Output` says. Returning means done; raising means it failed (`headrace_sdk.errors`
+        says how the engine takes it).
         May be called again for the same message after a crash, with the same `context.idempotency_key`.
         """
+        return _nothing()
 
-    async def tick(self, context: Context) -> None:
-        """Look for news. Called in a steady rhythm when the manifest says `tick: true`, never twice at once."""
+    def tick(self, context: Context) -> Work:
+        """Look for news, like `receive`. Called in a steady rhythm where the manifest says so, never twice at once."""
+        return _nothing()
 
     async def start(self, context: Context) -> None:
         """Prepare, for instance register a webhook. Called once each time the flow starts."""
@@ -67,3 +93,16 @@ class Component:
     async def reconcile(self, context: Context) -> bool | None:
         """Say whether an unsafe call that was cut short took place: True, False, or None when nobody can know."""
         return None
+
+
+async def _send_all(work: AsyncGenerator[Any, None], context: Context) -> None:
+    async with aclosing(work) as yielded:
+        async for each in yielded:
+            if isinstance(each, Output):
+                await context.send_json(each.value, each.port)
+            else:
+                await context.send_json(each)
+
+
+async def _nothing() -> None:
+    """What a component does at what it does not care about."""

@@ -6,13 +6,16 @@ Values that come from the platform are the component's own copies: changing them
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Literal, Protocol, TypeAlias, cast
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Literal, Protocol, TypeAlias, TypedDict, Unpack, cast
 
 from headrace_core import Json
+
+from headrace_sdk.errors import HttpStatusError, RateLimitedError
 
 JsonObject: TypeAlias = dict[str, Json]
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -77,6 +80,18 @@ class HttpResponse:
     def json(self) -> Json:
         """The content as JSON. Raises `ValueError` when it is not."""
         return cast("Json", json.loads(self.content))  # json.loads gives nothing but Json
+
+    def raise_for_status(self) -> HttpResponse:
+        """This answer, where it is none of an error. Else raises what the engine knows how to take.
+
+        That is `RateLimitedError` for 429, with the time that `Retry-After` says, and `HttpStatusError` for the rest.
+        """
+        if self.status < 400:
+            return self
+        said = f"{self.url or 'The service'} answered with status {self.status}: {self.text[:500]}"
+        if self.status == 429:
+            raise RateLimitedError(said, retry_after=_pause(self.header("retry-after")))
+        raise HttpStatusError(self.status, said)
 
 
 class State(Protocol):
@@ -160,11 +175,17 @@ class Stores(Protocol):
 class Files(Protocol):
     """The files of the tenant. All but `save` raise `CancelError` for a file that does not exist."""
 
-    async def save(self, filename: str, content: bytes, content_type: str | None = None) -> FileInfo:
-        """Keep a file. A step that is repeated keeps it once."""
+    async def save(
+        self, filename: str, content: bytes | AsyncIterable[bytes], content_type: str | None = None
+    ) -> FileInfo:
+        """Keep a file; of a stream no more than a piece is in memory. A step that is repeated keeps it once."""
         ...
 
     async def load(self, file_id: str) -> bytes: ...
+
+    def stream(self, file_id: str) -> AsyncIterator[bytes]:
+        """The content of a file in pieces of at most a megabyte."""
+        ...
 
     async def info(self, file_id: str) -> FileInfo: ...
 
@@ -175,6 +196,32 @@ class Files(Protocol):
         ...
 
     async def remove(self, file_id: str) -> None: ...
+
+
+class HttpOptions(TypedDict, total=False):
+    """What a request may have besides its method and URL."""
+
+    headers: Mapping[str, str] | None
+    params: Mapping[str, str] | None
+    content: bytes | None
+    json: Json
+    data: Mapping[str, str] | None
+    timeout: timedelta | None
+
+
+class Cache(Protocol):
+    """Values in memory that all components of the service share, in one process: any of them may be gone at any time.
+
+    For what is dear to fetch and the same for a while. What must not be lost belongs into a state.
+    """
+
+    def get(self, key: str, default: Json = None) -> Json: ...
+
+    def set(self, key: str, value: Json, ttl: timedelta | None = None) -> None:
+        """Keep a value, for `ttl` where it is given."""
+        ...
+
+    def remove(self, key: str) -> None: ...
 
 
 class Http(Protocol):
@@ -194,6 +241,22 @@ class Http(Protocol):
     ) -> HttpResponse:
         """Send a request. One of `content`, `json` and `data` (a form) is the body. Private addresses are refused."""
         ...
+
+    async def get(self, url: str, **options: Unpack[HttpOptions]) -> HttpResponse:
+        """`request` with GET, as the next ones are with their methods."""
+        return await self.request("GET", url, **options)
+
+    async def post(self, url: str, **options: Unpack[HttpOptions]) -> HttpResponse:
+        return await self.request("POST", url, **options)
+
+    async def put(self, url: str, **options: Unpack[HttpOptions]) -> HttpResponse:
+        return await self.request("PUT", url, **options)
+
+    async def patch(self, url: str, **options: Unpack[HttpOptions]) -> HttpResponse:
+        return await self.request("PATCH", url, **options)
+
+    async def delete(self, url: str, **options: Unpack[HttpOptions]) -> HttpResponse:
+        return await self.request("DELETE", url, **options)
 
 
 class Lock(Protocol):
@@ -268,6 +331,8 @@ class Context(Protocol):
     def files(self) -> Files: ...
     @property
     def http(self) -> Http: ...
+    @property
+    def cache(self) -> Cache: ...
 
     async def send_json(self, value: Json, port: str = "out") -> None:
         """Send a message. Raises `CancelError` for a port the manifest does not have."""
@@ -289,6 +354,22 @@ class Context(Protocol):
 
     async def answer_call(self, content: Json) -> None:
         """Answer the flow that called this one. Nothing happens when this run was not called."""
+        ...
+
+    async def call(
+        self,
+        component_type: str,
+        port: str = "out",
+        *,
+        messages: Mapping[str, Json] | None = None,
+        properties: Mapping[str, Json] | None = None,
+        transform: str = "",
+    ) -> Json:
+        """Call another component once, by itself and without any state: its first message on `port`.
+
+        `messages` are by in-port what arrives there. `transform` names what the answer is passed through: one of that
+        component's transforms, or `./file#name` beside it. What it refuses raises `CancelError`.
+        """
         ...
 
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None: ...
@@ -319,3 +400,14 @@ class Context(Protocol):
     async def clear_timeout(self, timeout_id: str) -> None:
         """Forget a timeout. One that fired or is unknown does no harm."""
         ...
+
+
+def _pause(text: str) -> timedelta | None:
+    """What a `Retry-After` says: seconds, or a date."""
+    text = text.strip()
+    if text.isdecimal() and len(text) < 8:
+        return timedelta(seconds=int(text))
+    try:
+        return max(timedelta(), parsedate_to_datetime(text) - datetime.now(UTC))
+    except (ValueError, TypeError):
+        return None

@@ -22,6 +22,7 @@ from headrace_executor.activation import Activation
 from headrace_executor.answers import Waiters
 from headrace_executor.clients import (
     BundleClient,
+    CatalogClient,
     FileClient,
     FlowClient,
     LogClient,
@@ -29,7 +30,7 @@ from headrace_executor.clients import (
     ScheduleClient,
     StoreClient,
 )
-from headrace_executor.context import Doors
+from headrace_executor.context import Caches, Doors
 from headrace_executor.counters import Counters
 from headrace_executor.engine import Engine
 from headrace_executor.execution import Surroundings
@@ -47,6 +48,7 @@ from headrace_executor.service import ExecutionService
 from headrace_executor.servicer import ExecutionServicer
 from headrace_executor.settings import ExecutorSettings, RunnerSettings
 from headrace_executor.shipping import Shipper
+from headrace_executor.static_calls import StaticCalls
 from headrace_executor.store import ExecutorStore
 from headrace_executor.timing import Timing
 from headrace_executor.trying import Trials
@@ -88,6 +90,7 @@ def connect(
         web=GuardedWeb(egress),
         quotas=QuotaClient(flow_channel),
         bundles=BundleClient(flow_channel),
+        catalog=CatalogClient(flow_channel),
     )
 
 
@@ -111,7 +114,14 @@ class ExecutorApp:
         self.settings = settings
         self.counters = Counters()
         policy = EgressPolicy(allow_private=settings.egress_allow_private, allowed_networks=settings.egress_networks)
-        self.runners = Runners(neighbours.bundles, runners or RunnerSettings(), policy, clock, metrics)
+        self.runners = Runners(
+            neighbours.bundles,
+            runners or RunnerSettings(),
+            policy,
+            clock,
+            metrics,
+            trusts_suspects=settings.mutant == "no_suspects",
+        )
         within = settings.receive_timeout.total_seconds() + RUNNER_SLACK_SECONDS
         library = Library(Components([_entry(each) for each in components]), self.runners, within)
         self.plans = Plans(neighbours.flows, library, clock, settings.public_url)
@@ -127,7 +137,11 @@ class ExecutorApp:
             web=neighbours.web,
             flows=neighbours.flows,
             public_url=settings.public_url,
+            caches=Caches(),
+            call=lambda asked, within: self.calls.call(asked, within),
         )
+        limits = Limits(neighbours, clock, settings.receive_timeout)
+        self.calls = StaticCalls(neighbours.catalog, library, limits, doors, clock, settings.public_url)
         self.engine = Engine(
             store,
             self.plans,
@@ -139,7 +153,7 @@ class ExecutorApp:
             lease=settings.lease,
             retention=settings.retention,
             fleet=fleet,
-            surroundings=lambda engine: self._surroundings(engine, store, doors, clock, Limits(neighbours, clock)),
+            surroundings=lambda engine: self._surroundings(engine, store, doors, clock, limits),
         )
         self.service = ExecutionService(store, self.engine, self.plans, waiters, clock, self.counters, settings)
         self.timing = Timing(self.service, store, self.plans, neighbours.schedules, neighbours.flows, clock, settings)
@@ -170,6 +184,7 @@ class ExecutorApp:
             call_flow=lambda *given: self.service.call_flow(*given),
             answer_call=lambda *given: self.service.answer_call(*given),
             wait_for_quota=limits.wait_for,
+            end_quota=limits.end,
             happen=watching.happen,
             is_watched=watching.is_watched,
         )
@@ -177,7 +192,7 @@ class ExecutorApp:
     def register(self, server: Server) -> None:
         """Add the service to a gRPC or local server."""
         ExecutionServicer(
-            self.service, self.activation, self.timing, self.watching, self.migration, self.trials
+            self.service, self.activation, self.timing, self.watching, self.migration, self.trials, self.calls
         ).register(server)
 
     @contextlib.asynccontextmanager

@@ -227,29 +227,36 @@ class FileClient:
         self._stub = file_rpc.FileServiceStub(channel)
 
     async def save(self, tenant_id: str, file_id: str, filename: str, content: bytes, content_type: str) -> StoredFile:
-        scope = _scope(tenant_id)
-        request = file_pb.OpenFileRequest(
-            scope=scope, file_id=file_id, filename=filename, content_type=content_type, metadata=b"{}"
-        )
-        upload = (await self._stub.OpenFile(request, timeout=TIMEOUT)).upload_id
+        upload_id = await self.open(tenant_id, file_id, filename, content_type)
         for offset in range(0, len(content), FILE_CHUNK):
-            chunk = file_pb.WriteFileRequest(
-                scope=scope, upload_id=upload, offset=offset, data=content[offset : offset + FILE_CHUNK]
-            )
-            await self._stub.WriteFile(chunk, timeout=TIMEOUT)
-        finish = file_pb.FinishFileRequest(scope=scope, upload_id=upload)
-        return _file((await self._stub.FinishFile(finish, timeout=LONG_TIMEOUT)).file)
+            await self.write(tenant_id, upload_id, offset, content[offset : offset + FILE_CHUNK])
+        return await self.finish(tenant_id, upload_id)
+
+    async def open(self, tenant_id: str, file_id: str, filename: str, content_type: str) -> str:
+        request = file_pb.OpenFileRequest(
+            scope=_scope(tenant_id), file_id=file_id, filename=filename, content_type=content_type, metadata=b"{}"
+        )
+        return (await self._stub.OpenFile(request, timeout=TIMEOUT)).upload_id
+
+    async def write(self, tenant_id: str, upload_id: str, offset: int, piece: bytes) -> None:
+        request = file_pb.WriteFileRequest(scope=_scope(tenant_id), upload_id=upload_id, offset=offset, data=piece)
+        await self._stub.WriteFile(request, timeout=TIMEOUT)
+
+    async def finish(self, tenant_id: str, upload_id: str) -> StoredFile:
+        request = file_pb.FinishFileRequest(scope=_scope(tenant_id), upload_id=upload_id)
+        return _file((await self._stub.FinishFile(request, timeout=LONG_TIMEOUT)).file)
 
     async def load(self, tenant_id: str, file_id: str) -> bytes:
         content = bytearray()
-        while True:
-            request = file_pb.ReadFileRequest(
-                scope=_scope(tenant_id), file_id=file_id, offset=len(content), length=FILE_CHUNK
-            )
-            data = (await self._stub.ReadFile(request, timeout=TIMEOUT)).data
-            content += data
-            if len(data) < FILE_CHUNK:
-                return bytes(content)
+        while piece := await self.read(tenant_id, file_id, len(content)):
+            content += piece
+            if len(piece) < FILE_CHUNK:
+                break
+        return bytes(content)
+
+    async def read(self, tenant_id: str, file_id: str, offset: int) -> bytes:
+        request = file_pb.ReadFileRequest(scope=_scope(tenant_id), file_id=file_id, offset=offset, length=FILE_CHUNK)
+        return (await self._stub.ReadFile(request, timeout=TIMEOUT)).data
 
     async def info(self, tenant_id: str, file_id: str) -> StoredFile:
         request = file_pb.GetFileRequest(scope=_scope(tenant_id), file_id=file_id)
@@ -270,6 +277,17 @@ class BundleClient:
         request = catalog_pb.GetBundleRequest(bundle_id=bundle_id)
         async for piece in self._stub.GetBundle(request, timeout=LONG_TIMEOUT):
             yield piece.data
+
+
+class CatalogClient:
+    """Keeps `ports.Catalog`."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._stub = catalog_rpc.CatalogServiceStub(channel)
+
+    async def component(self, tenant_id: str, component_type: str) -> PublishedComponent:
+        request = catalog_pb.GetComponentRequest(scope=_scope(tenant_id), type=component_type, to_call=True)
+        return _published((await self._stub.GetComponent(request, timeout=TIMEOUT)).component)
 
 
 class LogClient:

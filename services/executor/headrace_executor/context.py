@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -10,9 +11,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from headrace_core.clock import Clock
+from headrace_core.errors import BadRequest, Forbidden, NotFound, ValidationFailed
 from headrace_core.expressions import Json
 from headrace_core.ids import derive_id
 from headrace_runtime.egress.door import DoorToWeb
+from headrace_sdk.caching import MemoryCache
 from headrace_sdk.context import JsonObject, LogLevel
 from headrace_sdk.context import Message as SdkMessage
 from headrace_sdk.errors import CancelError
@@ -27,8 +30,44 @@ from headrace_executor.plan import Plan, PlannedNode
 if TYPE_CHECKING:
     from headrace_executor.store import StateStore
 
+CALL_WITHIN = timedelta(seconds=60)
+"""How long another component may take that is called by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticCall:
+    """A component that is called by itself: what is called, with what, for whom."""
+
+    tenant_id: str
+    type: str
+    out_port: str = "out"
+    messages: Mapping[str, Json] = field(default_factory=dict)
+    properties: Mapping[str, Json] = field(default_factory=dict)
+    transform: str = ""
+    flow_id: str = ""
+    node_id: str = ""
+    depth: int = 0
+    """How many components called each other before."""
+
+
 MAX_LOGS = 100
+MOST_CACHES, MOST_CACHED = 200, 100
 MAX_TIMEOUT = timedelta(days=31)
+
+
+class Caches:
+    """The caches of built-in components: one for each tenant and service, as long as there are not too many."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, ...], MemoryCache] = OrderedDict()
+
+    def of(self, *owner: str) -> MemoryCache:
+        """The cache of this owner."""
+        found = self._kept.setdefault(owner, MemoryCache(MOST_CACHED))
+        self._kept.move_to_end(owner)
+        if len(self._kept) > MOST_CACHES:
+            self._kept.popitem(last=False)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +82,8 @@ class Doors:
     web: ports.Web
     flows: ports.Flows
     public_url: str
+    caches: Caches
+    call: Callable[[StaticCall, timedelta], Awaitable[Json]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +303,10 @@ class StepContext:
         return DoorToFiles(self._doors.files, self.tenant_id, self._next_id)
 
     @property
+    def cache(self) -> MemoryCache:
+        return self._doors.caches.of(self.tenant_id, *self.component_type.split(".")[:2])
+
+    @property
     def http(self) -> DoorToWeb:
         return DoorToWeb(self._doors.web.request)
 
@@ -292,6 +337,36 @@ class StepContext:
 
     async def answer_call(self, content: Json) -> None:
         self.effects.answer.append(content)
+
+    @property
+    def call_depth(self) -> int:
+        """How many components called each other, this one included, where one is called now."""
+        return 0
+
+    async def call(
+        self,
+        component_type: str,
+        port: str = "out",
+        *,
+        messages: Mapping[str, Json] | None = None,
+        properties: Mapping[str, Json] | None = None,
+        transform: str = "",
+    ) -> Json:
+        asked = StaticCall(
+            tenant_id=self.tenant_id,
+            type=component_type,
+            out_port=port,
+            messages=messages or {},
+            properties=properties or {},
+            transform=transform,
+            flow_id=self.flow_id,
+            node_id=self.node_id,
+            depth=self.call_depth,
+        )
+        try:
+            return await self._doors.call(asked, CALL_WITHIN)
+        except (ValidationFailed, BadRequest, NotFound, Forbidden) as error:
+            raise CancelError(str(error)) from error
 
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None:
         if len(self.effects.logs) < MAX_LOGS:

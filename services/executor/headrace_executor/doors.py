@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from types import TracebackType
 
 from headrace_core.clock import Clock
-from headrace_core.errors import AlreadyExists, HeadraceError, NotFound
+from headrace_core.errors import AlreadyExists, HeadraceError, NotFound, TooLarge
 from headrace_core.expressions import Json
 from headrace_core.ids import derive_id
 from headrace_sdk.context import Condition, FileInfo, JsonObject
 from headrace_sdk.errors import CancelError, LockUnavailable
+from headrace_sdk.streaming import PIECE_BYTES, pieces_of
 
 from headrace_executor import ports
 
@@ -79,9 +80,52 @@ class DoorToFiles:
         self._tenant = tenant_id
         self._next_id = next_id
 
-    async def save(self, filename: str, content: bytes, content_type: str | None = None) -> FileInfo:
-        file_id = str(uuid.uuid5(uuid.NAMESPACE_OID, derive_id("file", self._next_id())))
-        return _info(await self._files.save(self._tenant, file_id, filename, content, content_type or ""))
+    async def save(
+        self, filename: str, content: bytes | AsyncIterable[bytes], content_type: str | None = None
+    ) -> FileInfo:
+        if not isinstance(content, AsyncIterable):
+            return _info(await self._files.save(self._tenant, self._new_id(), filename, content, content_type or ""))
+        upload_id, offset = await self.open(filename, content_type), 0
+        async for piece in pieces_of(content):
+            await self.write(upload_id, offset, piece)
+            offset += len(piece)
+        return await self.finish(upload_id)
+
+    async def open(self, filename: str, content_type: str | None) -> str:
+        """Begin a file that comes in pieces."""
+        return await self._files.open(self._tenant, self._new_id(), filename, content_type or "")
+
+    async def write(self, upload_id: str, offset: int, piece: bytes) -> None:
+        """Add a piece of it."""
+        try:
+            await self._files.write(self._tenant, upload_id, offset, piece)
+        except (NotFound, TooLarge) as error:
+            raise CancelError(str(error)) from error
+
+    async def finish(self, upload_id: str) -> FileInfo:
+        """All of it is there."""
+        try:
+            return _info(await self._files.finish(self._tenant, upload_id))
+        except (NotFound, TooLarge) as error:
+            raise CancelError(str(error)) from error
+
+    async def read(self, file_id: str, offset: int) -> bytes:
+        """The next piece of a file."""
+        try:
+            return await self._files.read(self._tenant, file_id, offset)
+        except NotFound as error:
+            raise CancelError(str(error)) from error
+
+    async def stream(self, file_id: str) -> AsyncIterator[bytes]:
+        offset = 0
+        while piece := await self.read(file_id, offset):
+            offset += len(piece)
+            yield piece
+            if len(piece) < PIECE_BYTES:
+                return
+
+    def _new_id(self) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, derive_id("file", self._next_id())))
 
     async def replace(
         self, file_id: str, content: bytes, *, filename: str | None = None, content_type: str | None = None

@@ -19,6 +19,7 @@ from headrace_core.expressions import Environment, Json, Missing
 from headrace_core.manifest import QuotaUse
 from headrace_core.schemas import Validator
 from headrace_runtime.failpoints import failpoint
+from headrace_sdk.component import Work, carry_out
 from headrace_sdk.context import Message as SdkMessage
 
 from headrace_executor import happenings
@@ -79,6 +80,7 @@ class Surroundings:
     call_flow: Callable[[Run, Delivery, tuple[str, str, Json]], Awaitable[None]]
     answer_call: Callable[[Run, Json], Awaitable[None]]
     wait_for_quota: Callable[[QuotaUse | None, Run, Delivery], Awaitable[Parked | None]]
+    end_quota: Callable[[str], Awaitable[None]]
     happen: Callable[[Plan, Run, dict[str, Json]], None]
     is_watched: Callable[[str], bool]
 
@@ -202,6 +204,7 @@ class Execution:
             self._flying -= 1
             self._landed.set()
             self._moved.set()
+            await self._around.end_quota(delivery.id)
 
     async def _wait_for_quota(self, node: PlannedNode, delivery: Delivery) -> list[Delivery] | None:
         """Put the delivery aside while its quota is used up. None: go on and run it."""
@@ -281,7 +284,7 @@ class Execution:
         component = node.component
         port = delivery.port
         if port == "tick":
-            call = component.tick
+            call: Callable[[StepContext], Work] = component.tick
         elif port == START_HOOK:
             call = component.start
         elif port == STOP_HOOK:
@@ -289,10 +292,10 @@ class Execution:
         else:
             call = component.receive
         if node.is_pure:
-            await call(context)
+            await carry_out(call(context), context)
         else:
             async with asyncio.timeout(self._around.receive_timeout.total_seconds()):
-                await call(context)
+                await carry_out(call(context), context)
 
     def _input(
         self, node: PlannedNode, delivery: Delivery

@@ -166,6 +166,18 @@ class FileStore(Protocol):
 
     async def load(self, tenant_id: str, file_id: str) -> bytes: ...
 
+    async def read(self, tenant_id: str, file_id: str, offset: int) -> bytes:
+        """The next piece from there, of at most a megabyte; nothing past the end."""
+        ...
+
+    async def open(self, tenant_id: str, file_id: str, filename: str, content_type: str) -> str:
+        """Begin a file that comes in pieces; the id of its upload. Nothing is to be seen before `finish`."""
+        ...
+
+    async def write(self, tenant_id: str, upload_id: str, offset: int, piece: bytes) -> None: ...
+
+    async def finish(self, tenant_id: str, upload_id: str) -> StoredFile: ...
+
     async def info(self, tenant_id: str, file_id: str) -> StoredFile: ...
 
     async def remove(self, tenant_id: str, file_id: str) -> None: ...
@@ -176,6 +188,17 @@ class BundleSource(Protocol):
 
     def read(self, bundle_id: str) -> AsyncIterator[bytes]:
         """The bundle as a zip archive, in pieces. Raises NotFound."""
+        ...
+
+
+class Catalog(Protocol):
+    """flow-manager's catalog."""
+
+    async def component(self, tenant_id: str, component_type: str) -> PublishedComponent:
+        """A component that the tenant may call by itself, as it is published now; one that is built in has no bundle.
+
+        Raises NotFound, Forbidden.
+        """
         ...
 
 
@@ -232,3 +255,4 @@ class Neighbours:
     web: Web
     quotas: Quotas
     bundles: BundleSource
+    catalog: Catalog

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -12,13 +13,16 @@ from headrace.execution.v1 import execution_pb2 as pb
 from headrace.execution.v1 import execution_service_pb2 as rpc
 from headrace.execution.v1 import execution_service_pb2_grpc as service_pb
 from headrace.scope.v1 import scope_pb2
+from headrace_core import Json
 from headrace_core.errors import BadRequest
 from headrace_runtime.rpc import Server
 
 from headrace_executor import counting, service, timing
 from headrace_executor.activation import Activation
+from headrace_executor.context import StaticCall
 from headrace_executor.migration import Migration, Verdict
 from headrace_executor.model import Delivery, Parked, Run, RunState, StepRecord, Unprocessed
+from headrace_executor.static_calls import StaticCalls
 from headrace_executor.store import RunFilter
 from headrace_executor.trying import Trials
 from headrace_executor.watching import Watching
@@ -26,6 +30,8 @@ from headrace_executor.watching import Watching
 MAX_BATCH = 1_000
 MAX_MIGRATED = 200
 LONGEST_TRIAL = timedelta(minutes=5)
+STATIC_CALL = timedelta(seconds=30)
+LONGEST_STATIC_CALL = timedelta(minutes=2)
 DEFAULT_LIMIT = 100
 DEFAULT_STEPS = 1_000
 
@@ -43,8 +49,10 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         watching: Watching,
         migration: Migration,
         trials: Trials,
+        calls: StaticCalls,
     ) -> None:
         self._trials = trials
+        self._calls = calls
         self._execution = execution
         self._migration = migration
         self._activation = activation
@@ -111,13 +119,21 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         return rpc.ForgetFlowResponse()
 
     async def GetRun(self, request: rpc.GetRunRequest, context: Context) -> rpc.GetRunResponse:
-        detail = await self._execution.get_run(_readable(request.scope), request.run_id)
-        end = request.step_offset + (request.step_limit or DEFAULT_STEPS)
-        return rpc.GetRunResponse(
-            run=_run(detail.run),
-            steps=[_step(step, detail.types) for step in detail.steps[request.step_offset : end]],
-            waits=[_wait(delivery, parked) for delivery, parked in detail.waits],
+        detail = await self._execution.get_run(
+            _readable(request.scope), request.run_id, request.step_offset, request.step_limit or DEFAULT_STEPS
         )
+        answer = rpc.GetRunResponse(
+            run=_run(detail.run), waits=[_wait(delivery, parked) for delivery, parked in detail.waits]
+        )
+        room = service.PAGE_BYTES
+        for step in detail.steps:
+            packed = _step(step, detail.types)
+            room -= packed.ByteSize()
+            if room < 0 and answer.steps:
+                packed = _without_contents(packed)
+            answer.steps.append(packed)
+            await asyncio.sleep(0)  # each may be large, and others wait
+        return answer
 
     async def ListRuns(self, request: rpc.ListRunsRequest, context: Context) -> rpc.ListRunsResponse:
         query = RunFilter(
@@ -205,6 +221,29 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
             async for each in happenings:
                 yield rpc.TryFlowResponse(happening=orjson.dumps(each))
 
+    async def CallComponent(self, request: rpc.CallComponentRequest, context: Context) -> rpc.CallComponentResponse:
+        within = request.within.ToTimedelta() if request.HasField("within") else STATIC_CALL
+        if not timedelta() < within <= LONGEST_STATIC_CALL:
+            raise BadRequest(f"A static call lasts {LONGEST_STATIC_CALL.seconds} seconds at most.")
+        asked = StaticCall(
+            tenant_id=_tenant(request.scope),
+            type=request.type,
+            out_port=request.out_port or "out",
+            messages=_object(request.messages, "messages"),
+            properties=_object(request.properties, "properties"),
+            transform=request.transform,
+            flow_id=request.flow_id,
+            node_id=request.node_id,
+        )
+        return rpc.CallComponentResponse(value=orjson.dumps(await self._calls.call(asked, within)))
+
+
+def _object(text: bytes, what: str) -> dict[str, Json]:
+    found = orjson.loads(text) if text else {}
+    if not isinstance(found, dict):
+        raise BadRequest(f"The {what} of a static call are an object.")
+    return found
+
 
 def _tenant(scope: scope_pb2.TenantScope) -> str:
     if not scope.tenant_id:
@@ -287,6 +326,13 @@ def _step(step: StepRecord, types: dict[str, str]) -> pb.Step:
     answer.started_at.FromDatetime(datetime.fromtimestamp(step.started, UTC))
     answer.finished_at.FromDatetime(datetime.fromtimestamp(step.finished, UTC))
     return answer
+
+
+def _without_contents(step: pb.Step) -> pb.Step:
+    for name in ("input", "outputs", "logs"):
+        step.ClearField(name)
+    step.is_cut = True
+    return step
 
 
 def _wait(delivery: Delivery, parked: Parked) -> pb.Wait:

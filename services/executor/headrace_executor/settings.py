@@ -71,7 +71,7 @@ class ExecutorSettings:
     mutant: str = setting(
         "",
         env="HEADRACE_CHAOS_MUTANT",
-        help="Breaks the product on purpose, for the chaos tests only: answer_before_commit or no_fence.",
+        help="Breaks the product on purpose, for the chaos tests only: answer_before_commit, no_fence or no_suspects.",
     )
 
 

@@ -95,7 +95,6 @@ class FlowManagerApp:
         self,
         stores: Stores,
         builtin: Catalog,
-        quotas: Mapping[str, str],
         neighbours: Neighbours,
         passwords: Passwords,
         clock: Clock,
@@ -122,7 +121,7 @@ class FlowManagerApp:
         )
         rights_changed = asyncio.Event()
         self.access = AccessRules(stores.documents, clock, rights_changed.set)
-        rights = ComponentRights(self.access, stores.people, stores.groups, self.catalog)
+        self.rights = rights = ComponentRights(self.access, stores.people, stores.groups, self.catalog)
         self.withdrawal = Withdrawal(rights, stores.directory, self.lifecycle)
         guests = GuestBook(stores.people, stores.groups)
         components = CatalogComponents(self.catalog)
@@ -148,7 +147,7 @@ class FlowManagerApp:
         self.aliases = AliasService(stores.entries, stores.flows.get, clock)
         self.sealed = SealedSettings(stores.entries, neighbours.vault, clock)
         self.origins = Origins(stores.entries, clock)
-        self.quotas = Quotas(stores.entries, clock, quotas, self.catalog.quotas)
+        self.quotas = Quotas(stores.entries, clock, self.catalog.quota_sources, self.catalog.quotas)
         log_client = LogClient(neighbours.log_channel, settings.execution_timeout)
         self.relay = Relay(stores.outbox, execution, log_client, clock)
         leaving = asyncio.Event()
@@ -197,7 +196,7 @@ class FlowManagerApp:
         IntegrationServicer(self.integrations, self.publisher).register(server)
         PeopleServicer(self.people, self.authenticator, self.recovery, self.removal, self.groups).register(server)
         GroupServicer(self.groups).register(server)
-        CatalogServicer(self.catalog, self.publishing).register(server)
+        CatalogServicer(self.catalog, self.publishing, self.rights).register(server)
         StoreServicer(self.data_stores).register(server)
         FileServicer(self.files).register(server)
         AliasServicer(self.aliases).register(server)
@@ -250,8 +249,7 @@ async def open_app(
         async with asyncio.TaskGroup() as tasks:
             app = FlowManagerApp(
                 stores,
-                Catalog([_entry(each) for each in catalog], apps or {}, bundles or {}),
-                quotas or {},
+                Catalog([_entry(each) for each in catalog], apps or {}, bundles or {}, quotas),
                 Neighbours(execution_channel, log_channel, bus, mail, vault, packages or NoPackages()),
                 passwords,
                 clock,

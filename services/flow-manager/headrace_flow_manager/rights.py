@@ -12,7 +12,7 @@ from typing import Final
 
 from headrace_core import Json
 from headrace_core.access import ADMIN, Rule, allows_component, group_role
-from headrace_core.errors import HeadraceError, NotFound, Problem
+from headrace_core.errors import Forbidden, HeadraceError, NotFound, Problem
 
 from headrace_flow_manager.catalog.service import Catalog, CatalogService
 from headrace_flow_manager.flows.lifecycle import Lifecycle
@@ -55,6 +55,18 @@ class ComponentRights:
         except NotFound:
             return (ADMIN,)
         return (*scopes, *map(group_role, await self._groups.of_user(user_id)))
+
+    async def check(self, user_id: str, component_type: str) -> None:
+        """Raise Forbidden where the rules do not let this user use the component."""
+        rules = await self.rules()
+        if rules and not allows_component(
+            rules,
+            await self.roles(user_id),
+            component_type,
+            is_private=(await self._catalog.now()).is_private(component_type),
+        ):
+            said = f"The rules of this installation do not let you use {component_type[:200]}."
+            raise Forbidden(said)
 
     async def problems(self, tenant: str, descriptor: Mapping[str, Json]) -> Sequence[Problem]:
         rules = await self.rules()

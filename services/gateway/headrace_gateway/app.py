@@ -33,6 +33,7 @@ from headrace_gateway.routes import ROUTES
 from headrace_gateway.routing import Match, Policy, Route, RouteTable
 from headrace_gateway.schemas import COMPONENTS
 from headrace_gateway.settings import GatewaySettings
+from headrace_gateway.sources import Sources
 from headrace_gateway.webhooks import Webhooks
 
 _NO_STORE = (b"cache-control", b"no-store")
@@ -80,6 +81,7 @@ class Gateway:
         self.aliases = Aliases(self.clients.aliases.resolve, (route.path for route in routes), clock)
         self.guard = Guard(self.clients.settings.rules, clock)
         self.origins = VendorOrigins(self.clients.settings.origins, clock)
+        self.sources = Sources(self.clients.executions.call_component, clock, settings.call_timeout.total_seconds())
         self.archives = Desk()
         self.live = LiveStreams(settings, clock)
         self.coalescer = Coalescer(

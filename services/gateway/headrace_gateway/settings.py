@@ -37,6 +37,11 @@ class GatewaySettings:
         env="WEBHOOK_REQUEST_TIMEOUT",
         help="How long a webhook's caller waits for the flow's answer before it gets 202.",
     )
+    call_timeout: timedelta = setting(
+        timedelta(seconds=30),
+        env="HEADRACE_CALL_TIMEOUT",
+        help="How long one call of a component outside of flows may take, at most two minutes.",
+    )
     accept_timeout: timedelta = setting(
         timedelta(seconds=5), env="HEADRACE_ACCEPT_TIMEOUT", help="How long the acceptance of an event may take."
     )

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import orjson
 from headrace_core import Json
 from headrace_core.errors import DeadlineExceeded, HeadraceError, Unavailable
-from headrace_sdk.context import HttpResponse
+from headrace_sdk.context import Http, HttpResponse
 from headrace_sdk.errors import CancelError, TransientError
 
 WEB_TIMEOUT = timedelta(seconds=60)
@@ -36,7 +36,7 @@ Way: TypeAlias = Callable[[str, str, Sequence[tuple[str, str]], bytes, timedelta
 """Sends method, URL, headers and body, within a time. Raises `HeadraceError`s."""
 
 
-class DoorToWeb:
+class DoorToWeb(Http):
     """Implements `headrace_sdk.Http`."""
 
     def __init__(self, way: Way) -> None:

@@ -53,10 +53,10 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.catalog.v1.CatalogService",
         "gateway",
-        again="ListComponents GetComponent ListApps ListBundles WritePublication SubmitPublication GetPublication"
-        " ReadComponents",
+        again="ListComponents ListApps ListBundles WritePublication SubmitPublication GetPublication ReadComponents",
         once="OpenPublication RemoveComponents",
     ),
+    **_rows("headrace.catalog.v1.CatalogService", "gateway executor", again="GetComponent"),
     **_rows("headrace.catalog.v1.CatalogService", "executor", again="GetBundle"),
     **_rows(
         "headrace.store.v1.StoreService",
@@ -117,7 +117,7 @@ METHODS: Mapping[str, Method] = {
         "headrace.execution.v1.ExecutionService",
         "gateway",
         again="GetRun MigrateRuns ListUnprocessed GetUnprocessed CountMessages Watch",
-        once="DeleteUnprocessed RetryUnprocessed TryFlow",
+        once="DeleteUnprocessed RetryUnprocessed TryFlow CallComponent",
     ),
     **_rows(
         "headrace.schedule.v1.ScheduleService",

@@ -11,9 +11,22 @@ Calls that belong together share a `World`:
 """
 
 from headrace_sdk.testing.running import Outcome, run_component, run_start, run_tick
-from headrace_sdk.testing.world import FlowCall, HttpHandler, HttpRequest, Response, Timeout, World, no_network
+from headrace_sdk.testing.world import (
+    ComponentCall,
+    ComponentHandler,
+    FlowCall,
+    HttpHandler,
+    HttpRequest,
+    Response,
+    Timeout,
+    World,
+    no_components,
+    no_network,
+)
 
 __all__ = [
+    "ComponentCall",
+    "ComponentHandler",
     "FlowCall",
     "HttpHandler",
     "HttpRequest",
@@ -21,6 +34,7 @@ __all__ = [
     "Response",
     "Timeout",
     "World",
+    "no_components",
     "no_network",
     "run_component",
     "run_start",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import mimetypes
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -16,6 +16,8 @@ from headrace_core.ids import derive_id
 
 from headrace_sdk.context import Condition, FileInfo, JsonObject
 from headrace_sdk.errors import CancelError
+
+STREAM_BYTES = 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -216,7 +218,11 @@ class MemoryFiles:
         self.contents: dict[str, bytes] = {}
         self.infos: dict[str, FileInfo] = {}
 
-    async def save(self, filename: str, content: bytes, content_type: str | None = None) -> FileInfo:
+    async def save(
+        self, filename: str, content: bytes | AsyncIterable[bytes], content_type: str | None = None
+    ) -> FileInfo:
+        if isinstance(content, AsyncIterable):
+            content = b"".join([piece async for piece in content])
         return self._keep(derive_id("file", filename, len(self.infos)), filename, content, content_type)
 
     async def replace(
@@ -229,6 +235,11 @@ class MemoryFiles:
     async def load(self, file_id: str) -> bytes:
         self._known(file_id)
         return self.contents[file_id]
+
+    async def stream(self, file_id: str) -> AsyncIterator[bytes]:
+        content = await self.load(file_id)
+        for start in range(0, len(content), STREAM_BYTES):
+            yield content[start : start + STREAM_BYTES]
 
     async def info(self, file_id: str) -> FileInfo:
         return self._known(file_id)

@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack
 
 from headrace_core import Json
 
-from headrace_sdk.component import Component
+from headrace_sdk.component import Component, carry_out
 from headrace_sdk.context import JsonObject, LogLevel, Message
 from headrace_sdk.testing.world import (
     FlowCall,
@@ -96,7 +96,7 @@ async def run_component(
         out_ports=out_ports,
     )
     context.world.room(*context.owner).values.update(state or {})
-    await _instance(component).receive(context)
+    await carry_out(_instance(component).receive(context), context)
     return await _outcome(context)
 
 
@@ -110,7 +110,7 @@ async def run_tick(
 ) -> Outcome:
     """Call `tick` once, else like `run_component`."""
     context = MemoryContext(_prepared(world, http), Identity(**who), port="tick", properties=properties)
-    await _instance(component).tick(context)
+    await carry_out(_instance(component).tick(context), context)
     return await _outcome(context)
 
 

@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 from headrace_core import Json
 from headrace_core.clock import Clock, TestClock
 
-from headrace_sdk.context import HttpResponse, JsonObject, LogLevel, Message
+from headrace_sdk.caching import MemoryCache
+from headrace_sdk.context import Http, HttpResponse, JsonObject, LogLevel, Message
 from headrace_sdk.errors import CancelError, LockUnavailable, TransientError
 from headrace_sdk.testing.memory import MemoryFiles, MemoryStores, StateRoom, StepState
 
@@ -60,6 +61,25 @@ class FlowCall:
     content: Json
 
 
+@dataclass(frozen=True, slots=True)
+class ComponentCall:
+    """A call of another component, by itself."""
+
+    component_type: str
+    port: str
+    messages: Mapping[str, Json]
+    properties: Mapping[str, Json]
+    transform: str
+
+
+ComponentHandler: TypeAlias = Callable[[ComponentCall], Awaitable[Json]]
+
+
+async def no_components(call: ComponentCall) -> Json:
+    """The components of a test that gave none."""
+    raise CancelError(f"There is no component {call.component_type}: give the test's World a `components` handler.")
+
+
 async def no_network(request: HttpRequest) -> HttpResponse:
     """The network of a test that gave none: nothing answers."""
     raise TransientError(f"Nothing answers at {request.url}: give the test an http handler.")
@@ -71,8 +91,10 @@ class World:
 
     clock: Clock = field(default_factory=TestClock)
     http: HttpHandler = no_network
+    components: ComponentHandler = no_components
     states: dict[tuple[str, ...], StateRoom] = field(default_factory=dict)
     stores: MemoryStores = field(init=False)
+    caches: dict[str, MemoryCache] = field(default_factory=dict)
     files: MemoryFiles = field(default_factory=MemoryFiles)
     timeouts: dict[str, Timeout] = field(default_factory=dict)
     requests: list[HttpRequest] = field(default_factory=list)
@@ -205,6 +227,11 @@ class MemoryContext:
         return self.world.files
 
     @property
+    def cache(self) -> MemoryCache:
+        made = MemoryCache(clock=lambda: self.world.clock.now().timestamp())
+        return self.world.caches.setdefault(_service(self.component_type), made)
+
+    @property
     def http(self) -> MemoryHttp:
         return MemoryHttp(self.world)
 
@@ -227,6 +254,19 @@ class MemoryContext:
 
     async def answer_call(self, content: Json) -> None:
         self.answers.append(copy.deepcopy(content))
+
+    async def call(
+        self,
+        component_type: str,
+        port: str = "out",
+        *,
+        messages: Mapping[str, Json] | None = None,
+        properties: Mapping[str, Json] | None = None,
+        transform: str = "",
+    ) -> Json:
+        return await self.world.components(
+            ComponentCall(component_type, port, dict(messages or {}), dict(properties or {}), transform)
+        )
 
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None:
         self.logs.append((level, message))
@@ -287,7 +327,7 @@ class MemoryLock:
             raise LockUnavailable(self._name)
 
 
-class MemoryHttp:
+class MemoryHttp(Http):
     """The network of the `World`: every request goes to its handler and is kept in `requests`."""
 
     def __init__(self, world: World) -> None:

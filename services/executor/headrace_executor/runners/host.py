@@ -90,6 +90,8 @@ class HostServicer(rpc.HostServiceServicer):
                 for output in request.outputs.outputs:
                     await context.send_json(orjson.loads(output.content), output.port)
                 return pb.AskResponse()
+            case "call":
+                return _json(await _ask_component(context, request.call))
             case _:
                 raise BadRequest("The question is of no kind that this release knows.")
 
@@ -198,6 +200,15 @@ async def _ask_file(context: StepContext, question: data_pb.FileQuestion) -> pb.
             return _file(await files.replace(question.file_id, question.content, filename=filename, content_type=kind))
         case "load":
             return pb.AskResponse(content=await files.load(question.file_id))
+        case "read":
+            return pb.AskResponse(content=await files.read(question.file_id, question.offset))
+        case "open":
+            return _json(await files.open(filename or "", kind))
+        case "write":
+            await files.write(question.upload_id, question.offset, question.content)
+            return pb.AskResponse()
+        case "finish":
+            return _file(await files.finish(question.upload_id))
         case "info":
             return _file(await files.info(question.file_id))
         case "remove":
@@ -205,6 +216,16 @@ async def _ask_file(context: StepContext, question: data_pb.FileQuestion) -> pb.
             return pb.AskResponse()
         case _:
             raise BadRequest(f"Files know no {question.verb!r}.")
+
+
+async def _ask_component(context: StepContext, question: data_pb.CallQuestion) -> Json:
+    return await context.call(
+        question.type,
+        question.out_port,
+        messages=cast("dict[str, Json]", orjson.loads(question.messages)),
+        properties=cast("dict[str, Json]", orjson.loads(question.properties)),
+        transform=question.transform,
+    )
 
 
 async def _ask_timeout(context: StepContext, question: data_pb.TimeoutQuestion) -> Json:

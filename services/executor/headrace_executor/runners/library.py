@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from headrace_core.errors import HeadraceError, NotFound, Problem, Unavailable, ValidationFailed
+from headrace_core.expressions import Json
 from headrace_core.flow import Flow, normalize_type, parse_descriptor
 from headrace_core.manifest import parse_manifest
 from headrace_sdk.errors import CancelError, TransientError
@@ -46,6 +47,26 @@ class Library:
         if problems:
             raise ValidationFailed(problems)
         return self._builtin.and_also(entries)
+
+    async def component(self, tenant_id: str, published: PublishedComponent) -> ComponentEntry:
+        """One component for who calls it by itself. Raises CancelError where it cannot be loaded, Unavailable."""
+        found = self._builtin.find(published.type)
+        if found is not None:
+            return found
+        nowhere = FlowSource("", tenant_id, False, 0, "", {}, {})
+        return await self._entry(nowhere, parse_descriptor({}), published)
+
+    async def transform(self, entry: ComponentEntry, name: str, value: Json) -> Json:
+        """The value as a transform of the component leaves it: by name, or as `./file#name`."""
+        component = entry.component
+        if isinstance(component, RemoteComponent):
+            return await component.transform(name, value)
+        # Built-in ones have their transforms by name, whichever file the original keeps them in.
+        found = component.transforms.get(name.rpartition("#")[2])
+        if found is None:
+            said = f"There is no transform {name[:200]!r}."
+            raise ValidationFailed([Problem("transform", said, "Name one that the component has.")])
+        return found(value)
 
     async def _entry(self, source: FlowSource, flow: Flow, published: PublishedComponent) -> ComponentEntry:
         if not published.language:

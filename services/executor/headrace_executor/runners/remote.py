@@ -46,6 +46,10 @@ class RemoteComponent(Component):
     async def reconcile(self, context: Context) -> bool | None:
         return await self._call("reconcile", context) if "reconcile" in self._verbs else None
 
+    async def transform(self, name: str, value: Json) -> Json:
+        """The value as a transform of the component leaves it: one of its own by name, or `./file#name`."""
+        return await self._runners.transform(self._key, self._root, name, value)
+
     def schedule(self, properties: Mapping[str, Json]) -> Schedule | None:
         return self._scheduled(properties)[0]
 

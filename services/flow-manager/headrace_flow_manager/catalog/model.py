@@ -8,6 +8,7 @@ from headrace_core import Json
 from headrace_core.bundles import Description, Language
 from headrace_core.flow import normalize_type
 from headrace_core.manifest import Manifest, parse_manifest
+from headrace_core.sources import named_types
 
 _HEADRACE = "headrace."
 _APPMIXER = "appmixer."
@@ -32,6 +33,11 @@ class CatalogEntry:
     def parsed(self) -> Manifest:
         """The manifest as values. Raises ValidationFailed when it breaks rules."""
         return parse_manifest(dict(self.manifest))
+
+    @cached_property
+    def sources(self) -> frozenset[str]:
+        """The types of the components that its forms and ports are made by."""
+        return named_types(self.manifest)
 
     @property
     def version(self) -> str:
@@ -92,6 +98,7 @@ def description_to_json(description: Description) -> dict[str, Json]:
         ],
         "apps": {name: dict(app) for name, app in description.apps.items()},
         "bundles": {name: dict(bundle) for name, bundle in description.bundles.items()},
+        "quotas": dict(description.quotas),
     }
 
 
@@ -102,6 +109,7 @@ class Offer:
     entries: tuple[CatalogEntry, ...]
     apps: Mapping[str, Mapping[str, Json]]
     bundles: Mapping[str, Mapping[str, Json]]
+    quotas: Mapping[str, str]
     packages: str = ""  # the content of npm packages that goes with it
 
 
@@ -113,8 +121,14 @@ def offer_of(content_id: str, kept: Mapping[str, Json]) -> Offer:
         for each in (components if isinstance(components, list) else [])
         if isinstance(each, dict)
     )
-    packages = str(kept.get("packages", ""))
-    return Offer(tuple(entries), _objects(kept.get("apps")), _objects(kept.get("bundles")), packages)
+    quotas = kept.get("quotas")
+    return Offer(
+        tuple(entries),
+        _objects(kept.get("apps")),
+        _objects(kept.get("bundles")),
+        {name: str(source) for name, source in (quotas if isinstance(quotas, dict) else {}).items()},
+        str(kept.get("packages", "")),
+    )
 
 
 def _entry(content_id: str, kept: Mapping[str, Json]) -> CatalogEntry:

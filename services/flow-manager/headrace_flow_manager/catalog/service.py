@@ -39,11 +39,14 @@ class Catalog:
         entries: Sequence[CatalogEntry],
         apps: Mapping[str, Mapping[str, Json]],
         bundles: Mapping[str, Mapping[str, Json]],
+        quota_sources: Mapping[str, str] | None = None,
     ) -> None:
         self._entries = tuple(sorted(entries, key=lambda entry: entry.type))
         self._by_name = _by_name(self._entries)
         self._apps = dict(apps)
         self._bundles = dict(bundles)
+        self.quota_sources: Mapping[str, str] = dict(quota_sources or {})
+        """The quota modules that bundles bring, by the name of the quota."""
         self._sights: dict[frozenset[str], Catalog] = {}
 
     def under(self, selector: str = "", *, include_private: bool = False) -> Sequence[CatalogEntry]:
@@ -78,6 +81,10 @@ class Catalog:
         """Every canonical type there is."""
         return [entry.type for entry in self._entries]
 
+    def is_named_by_its_vendor(self, entry: CatalogEntry) -> bool:
+        """Whether the form of a component here, of the entry's own vendor, needs a call of it."""
+        return any(each.vendor == entry.vendor and entry.type in each.sources for each in self._entries)
+
     @property
     def quotas(self) -> Collection[str]:
         """The names of the quotas that components ask for."""
@@ -98,7 +105,7 @@ class Catalog:
     def with_offers(self, offers: Iterable[Offer]) -> "Catalog":
         """This catalog and what was published. A component that answers to a name that is taken is left out."""
         entries, names = list(self._entries), set(self._by_name)
-        apps, bundles = dict(self._apps), dict(self._bundles)
+        apps, bundles, quotas = dict(self._apps), dict(self._bundles), dict(self.quota_sources)
         for offer in offers:
             for entry in offer.entries:
                 if names.isdisjoint(entry.names):
@@ -106,7 +113,8 @@ class Catalog:
                     names.update(entry.names)
             apps = {**offer.apps, **apps}
             bundles = {**offer.bundles, **bundles}
-        return Catalog(entries, apps, bundles)
+            quotas = {**offer.quotas, **quotas}
+        return Catalog(entries, apps, bundles, quotas)
 
     def shown_to(self, vendors: frozenset[str]) -> "Catalog":
         """What somebody of those vendors may see. Apps and bundles of which nothing is to be seen are not there."""
@@ -123,6 +131,7 @@ class Catalog:
                 shown,
                 {name: app for name, app in self._apps.items() if is_seen(name)},
                 {name: bundle for name, bundle in self._bundles.items() if is_seen(name)},
+                self.quota_sources,
             )
         return self._sights[vendors]
 
@@ -153,6 +162,20 @@ class CatalogService:
         catalog = await self.now()
         return catalog if catalog is self.builtin else catalog.shown_to(await self._vendors.of(user_id))
 
+    async def to_call(self, user_id: str, component_type: str) -> CatalogEntry:
+        """A component that this user may call by itself. Raises NotFound.
+
+        That is one the user sees, or a private one that a component of its vendor, which the user sees, has as a source
+        of its form: without it nobody but the vendor could fill the form in.
+        """
+        seen = await self.seen_by(user_id)
+        entry = seen.find(component_type)
+        if entry is None:
+            entry = (await self.now()).find(component_type)
+            if entry is None or not seen.is_named_by_its_vendor(entry):
+                raise NotFound("component", component_type[:256])
+        return entry
+
     async def app_ids(self, user_id: str) -> Collection[str]:
         """The apps that this user may see."""
         return [app.app_id for app in (await self.seen_by(user_id)).apps]
@@ -160,6 +183,10 @@ class CatalogService:
     async def quotas(self) -> Collection[str]:
         """The names of the quotas that components ask for, whoever may see them."""
         return (await self.now()).quotas
+
+    async def quota_sources(self) -> Mapping[str, str]:
+        """The quota modules that published bundles bring, by the name of the quota."""
+        return (await self.now()).quota_sources
 
     async def offers(self, content_ids: Collection[str]) -> Mapping[str, Offer]:
         """What contents offer that are kept, whether they are published now or were before."""

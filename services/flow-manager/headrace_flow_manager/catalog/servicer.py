@@ -1,6 +1,7 @@
 """headrace.catalog.v1: decode, call, encode."""
 
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 from headrace.catalog.v1 import catalog_service_pb2 as pb
 from headrace.catalog.v1 import catalog_service_pb2_grpc as grpc_pb
@@ -13,12 +14,21 @@ from headrace_flow_manager.catalog.service import CatalogService
 from headrace_flow_manager.servicer import LANGUAGES, json_bytes, scope_of, tenant_of, timestamp
 
 
+class Rights(Protocol):
+    """Knows what the rules withhold."""
+
+    async def check(self, user_id: str, component_type: str) -> None:
+        """Raise Forbidden where this user may not use the component."""
+        ...
+
+
 class CatalogServicer(grpc_pb.CatalogServiceServicer):
     """Answers headrace.catalog.v1.CatalogService."""
 
-    def __init__(self, catalog: CatalogService, publishing: PublishingService) -> None:
+    def __init__(self, catalog: CatalogService, publishing: PublishingService, rights: Rights) -> None:
         self._catalog = catalog
         self._publishing = publishing
+        self._rights = rights
 
     def register(self, server: Server) -> None:
         """Answer at this server."""
@@ -30,8 +40,13 @@ class CatalogServicer(grpc_pb.CatalogServiceServicer):
         return pb.ListComponentsResponse(components=map(_component, found))
 
     async def GetComponent(self, request: pb.GetComponentRequest, context: object) -> pb.GetComponentResponse:
-        catalog = await self._catalog.seen_by(scope_of(request.scope).tenant_id)
-        return pb.GetComponentResponse(component=_component(catalog.get(request.type)))
+        user_id = scope_of(request.scope).tenant_id
+        if request.to_call:
+            entry = await self._catalog.to_call(user_id, request.type)
+            await self._rights.check(user_id, entry.type)
+        else:
+            entry = (await self._catalog.seen_by(user_id)).get(request.type)
+        return pb.GetComponentResponse(component=_component(entry))
 
     async def ListApps(self, request: pb.ListAppsRequest, context: object) -> pb.ListAppsResponse:
         catalog = await self._catalog.seen_by(scope_of(request.scope).tenant_id)

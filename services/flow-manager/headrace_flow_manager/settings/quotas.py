@@ -20,6 +20,9 @@ _NAME: Final = re.compile(r"[\w-]+:[\w-]+(:[\w-]+)?\Z", re.ASCII)
 Named = Callable[[], Awaitable[Collection[str]]]
 """The names of the quotas that components ask for now, with or without rules."""
 
+Brought = Callable[[], Awaitable[Mapping[str, str]]]
+"""The sources that connectors bring now, by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quota:
@@ -38,32 +41,35 @@ class Quota:
 
     @property
     def rules(self) -> Sequence[QuotaRule]:
-        """What holds; nothing where there is no source."""
-        return parse_quota(self.source) if self.source else ()
+        """What holds; nothing where there is no source, or where a connector's own source works its rules out."""
+        try:
+            return parse_quota(self.source) if self.source else ()
+        except ValidationFailed:
+            return ()  # what somebody puts is checked before
 
 
 class Quotas:
-    """Keeps the rules that administrators put. What they replace stays known, and the revision never falls.
+    """Keeps the rules that administrators put. What they replace stays known, and the revision never falls."""
 
-    `defaults` are sources by name.
-    """
-
-    def __init__(self, store: EntryStore, clock: Clock, defaults: Mapping[str, str], named: Named) -> None:
+    def __init__(self, store: EntryStore, clock: Clock, brought: Brought, named: Named) -> None:
         self._store = store
         self._clock = clock
-        self._defaults = defaults
+        self._brought = brought
         self._named = named
 
     async def all(self) -> Sequence[Quota]:
         """Every quota that a connector brings, that a component names or that somebody put, by name."""
-        kept = {entry.entry_id: self._read(entry) for entry in await self._store.all("quota", INSTALLATION)}
+        brought = await self._brought()
+        entries = await self._store.all("quota", INSTALLATION)
+        kept = {entry.entry_id: _read(entry, brought) for entry in entries}
         put = {name for name, quota in kept.items() if quota.custom_source is not None}
-        return [kept.get(name) or self._default(name) for name in sorted({*self._defaults, *await self._named(), *put})]
+        names = {*brought, *await self._named(), *put}
+        return [kept.get(name) or Quota(name, brought.get(name, "")) for name in sorted(names)]
 
     async def get(self, name: str) -> Quota:
         """The quota. Raises NotFound when nobody knows it."""
         quota, _ = await self._find(name)
-        if quota.custom_source is None and name not in self._defaults and name not in await self._named():
+        if quota.custom_source is None and not quota.default_source and name not in await self._named():
             raise NotFound("quota", name[:MAX_NAME])
         return quota
 
@@ -93,28 +99,27 @@ class Quotas:
         after = Entry("quota", name, name, INSTALLATION, value, actor, self._clock.now())
         if not await self._store.replace(before, after):
             raise _conflict(name)
-        return self._read(after)
+        return _read(after, await self._brought())
 
     async def _find(self, name: str) -> tuple[Quota, Entry | None]:
+        brought = await self._brought()
         try:
             entry = await self._store.get("quota", INSTALLATION, name)
         except NotFound:
-            return self._default(name), None
-        return self._read(entry), entry
+            return Quota(name, brought.get(name, "")), None
+        return _read(entry, brought), entry
 
-    def _default(self, name: str) -> Quota:
-        return Quota(name, self._defaults.get(name, ""))
 
-    def _read(self, entry: Entry) -> Quota:
-        source, revision = entry.value["source"], entry.value["revision"]
-        return Quota(
-            entry.entry_id,
-            self._defaults.get(entry.entry_id, ""),
-            source if isinstance(source, str) else None,
-            revision if isinstance(revision, int) else FIRST_REVISION,
-            entry.changed_by,
-            entry.changed_at,
-        )
+def _read(entry: Entry, brought: Mapping[str, str]) -> Quota:
+    source, revision = entry.value["source"], entry.value["revision"]
+    return Quota(
+        entry.entry_id,
+        brought.get(entry.entry_id, ""),
+        source if isinstance(source, str) else None,
+        revision if isinstance(revision, int) else FIRST_REVISION,
+        entry.changed_by,
+        entry.changed_at,
+    )
 
 
 def _conflict(name: str) -> RevisionConflict:

@@ -10,9 +10,10 @@ from headrace_core.differences import ABSENT
 from headrace_core.flow import Flow, parse_descriptor
 from headrace_core.graph import Graph
 from headrace_core.manifest import Manifest, parse_manifest
-from headrace_core.offers import Offer, offers_of
+from headrace_core.offers import Offer, offers_of, with_options
 from starlette.responses import Response
 
+from headrace_gateway import forms
 from headrace_gateway.call import Call, answer
 from headrace_gateway.errors import one_problem
 from headrace_gateway.routing import Answer, Policy, Route
@@ -37,7 +38,9 @@ async def fetch_variables(call: Call) -> Response:
     manifests, samples, document = await asyncio.gather(
         _manifests(call, flow), _samples(call, str(kept["flowId"])), call.clients.modifiers.get()
     )
-    desk = _Desk(flow, manifests, samples)
+    wanted_of = forms.parts(flow, node_ids)
+    made = await forms.ask(call, flow, manifests, wanted_of, use_kept=given.get("useCache") is not False)
+    desk = _Desk(flow, manifests, samples, made)
     shown = await asyncio.to_thread(
         desk.components,
         node_ids,
@@ -45,6 +48,8 @@ async def fetch_variables(call: Call) -> Response:
         with_properties=wanted.get("properties") is not False,
     )
     said: dict[str, Json] = {"components": shown}
+    if made.problems:
+        said["problems"] = [*made.problems]
     return answer(said | ({"flow": _flow_values(document)} if given.get("flow") is not False else {}))
 
 
@@ -110,6 +115,7 @@ class _Desk:
     flow: Flow
     manifests: Mapping[str, Manifest]
     samples: Samples
+    made: forms.Made
 
     def components(self, node_ids: Sequence[str], *, with_links: bool, with_properties: bool) -> dict[str, Json]:
         """Raises TooLarge when it would be more than an answer can hold."""
@@ -139,17 +145,20 @@ class _Desk:
         manifest = self.manifests.get(node_id)
         if manifest is None:
             return []
-        return offers_of(self.flow.nodes[node_id], manifest, self.samples.get(node_id, {}))
+        ports = self.made.options.get(node_id, {})
+        return offers_of(self.flow.nodes[node_id], with_options(manifest, ports), self.samples.get(node_id, {}))
 
     def _at_link(self, node_id: str, in_port: str, offers: Sequence[Offer]) -> dict[str, Json]:
         manifest = self.manifests.get(node_id)
         port = manifest.in_port(in_port) if manifest is not None else None
-        return {"inspector": dict(port.inspector) if port is not None else {}, "variables": _variables(offers)}
+        form = self.made.inspectors.get((node_id, in_port), port.inspector if port is not None else {})
+        return {"inspector": dict(form), "variables": _variables(offers)}
 
     def _properties(self, node_id: str) -> dict[str, Json]:
         manifest = self.manifests.get(node_id)
+        own = manifest.properties_inspector if manifest is not None else {}
         return {
-            "inspector": dict(manifest.properties_inspector) if manifest is not None else {},
+            "inspector": dict(self.made.inspectors.get((node_id, ""), own)),
             "schema": manifest.properties_schema if manifest is not None else None,
             "variables": _variables(()),
         }
@@ -239,6 +248,7 @@ ROUTES = (
                     {
                         "components": {"type": "object", "additionalProperties": _COMPONENT},
                         "flow": array_of(an_object({"name": TEXT, "label": TEXT, "category": ANYTHING})),
+                        "problems": array_of(an_object({"componentId": TEXT, "port": TEXT, "message": TEXT})),
                     },
                     required=("components",),
                 ),

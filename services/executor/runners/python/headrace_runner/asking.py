@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, cast
 
@@ -10,6 +10,7 @@ import orjson
 from headrace_core import Json
 from headrace_runtime.failures import PermanentError
 from headrace_sdk.context import Condition, FileInfo, JsonObject
+from headrace_sdk.streaming import PIECE_BYTES, pieces_of
 
 RoomName = Literal["node", "flow", "service", "run"]
 
@@ -22,10 +23,27 @@ class Ask(Protocol):
     async def store(self, verb: str, **arguments: Json) -> Json: ...
 
     async def file(
-        self, verb: str, file_id: str, *, filename: str | None, content_type: str | None, content: bytes
+        self,
+        verb: str,
+        file_id: str = "",
+        *,
+        filename: str | None = None,
+        content_type: str | None = None,
+        content: bytes = b"",
+        offset: int = 0,
+        upload_id: str = "",
     ) -> tuple[Json, bytes]: ...
 
     async def outputs(self, outputs: Sequence[tuple[str, bytes]]) -> None: ...
+
+    async def call(
+        self,
+        component_type: str,
+        port: str,
+        messages: Mapping[str, Json],
+        properties: Mapping[str, Json],
+        transform: str,
+    ) -> Json: ...
 
     async def set_timeout(self, content: bytes, due: datetime) -> str: ...
 
@@ -124,8 +142,25 @@ class HostFiles:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
 
-    async def save(self, filename: str, content: bytes, content_type: str | None = None) -> FileInfo:
-        return await self._written("save", "", content, filename, content_type)
+    async def save(
+        self, filename: str, content: bytes | AsyncIterable[bytes], content_type: str | None = None
+    ) -> FileInfo:
+        if not isinstance(content, AsyncIterable):
+            return await self._written("save", "", content, filename, content_type)
+        opened, _ = await self._ask.file("open", filename=filename, content_type=content_type)
+        upload_id, offset = str(opened), 0
+        async for piece in pieces_of(content):
+            await self._ask.file("write", upload_id=upload_id, offset=offset, content=piece)
+            offset += len(piece)
+        return _info((await self._ask.file("finish", upload_id=upload_id))[0])
+
+    async def stream(self, file_id: str) -> AsyncIterator[bytes]:
+        offset = 0
+        while piece := (await self._ask.file("read", file_id, offset=offset))[1]:
+            offset += len(piece)
+            yield piece
+            if len(piece) < PIECE_BYTES:
+                return
 
     async def replace(
         self, file_id: str, content: bytes, *, filename: str | None = None, content_type: str | None = None
@@ -133,14 +168,13 @@ class HostFiles:
         return await self._written("replace", file_id, content, filename, content_type)
 
     async def load(self, file_id: str) -> bytes:
-        _, content = await self._ask.file("load", file_id, filename=None, content_type=None, content=b"")
-        return content
+        return b"".join([piece async for piece in self.stream(file_id)])
 
     async def info(self, file_id: str) -> FileInfo:
         return await self._written("info", file_id, b"", None, None)
 
     async def remove(self, file_id: str) -> None:
-        await self._ask.file("remove", file_id, filename=None, content_type=None, content=b"")
+        await self._ask.file("remove", file_id)
 
     async def _written(
         self, verb: str, file_id: str, content: bytes, filename: str | None, content_type: str | None
@@ -148,14 +182,7 @@ class HostFiles:
         answer, _ = await self._ask.file(
             verb, file_id, filename=filename, content_type=content_type, content=bytes(content)
         )
-        found = cast("JsonObject", answer)
-        return FileInfo(
-            file_id=str(found["file_id"]),
-            filename=str(found["filename"]),
-            size_bytes=cast("int", found["size_bytes"]),
-            content_type=str(found["content_type"]),
-            sha256=str(found["sha256"]),
-        )
+        return _info(answer)
 
 
 class HostLock:
@@ -176,6 +203,17 @@ class HostLock:
     async def release(self) -> None:
         """Give it back."""
         await self._ask.release_lock(self._name, self._handle)
+
+
+def _info(answer: Json) -> FileInfo:
+    found = cast("JsonObject", answer)
+    return FileInfo(
+        file_id=str(found["file_id"]),
+        filename=str(found["filename"]),
+        size_bytes=cast("int", found["size_bytes"]),
+        content_type=str(found["content_type"]),
+        sha256=str(found["sha256"]),
+    )
 
 
 def as_json(value: Json, what: str) -> bytes:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from inspect import isawaitable
 from typing import Literal
 
 from headrace_core import Json, schedules
 from headrace_core.errors import BadRequest, Unsupported
 from headrace_runtime.failures import Failure, failure_of
 from headrace_sdk import Component
+from headrace_sdk.caching import MemoryCache
+from headrace_sdk.component import Work, carry_out
 from headrace_sdk.context import Http
 from headrace_sdk.errors import ComponentError
 
@@ -53,6 +56,7 @@ class Calls:
     def __init__(self, bundle: Bundle, http: Http) -> None:
         self._bundle = bundle
         self._http = http
+        self._cache = MemoryCache()  # the process hosts one service, for one tenant
         self._tasks: dict[str, asyncio.Task[object]] = {}
 
     @property
@@ -78,12 +82,10 @@ class Calls:
         stored: Json = None if found is None else schedules.to_json(found)
         return stored, bool(component.fire_immediately(properties))
 
-    def transform(self, root: str, name: str, value: Json) -> Json:
-        """The value as a transform of the component leaves it."""
-        found = self._bundle.component(root).transforms.get(name)
-        if found is None:
-            raise BadRequest(f"{root} has no transform {name}.")
-        return found(value)
+    async def transform(self, root: str, name: str, value: Json) -> Json:
+        """The value as a transform leaves it: one of the component's own by name, or `./file#name` of the bundle."""
+        made = self._bundle.transform(root, name)(value)
+        return await made if isawaitable(made) else made
 
     async def invoke(self, call_id: str, root: str, verb: VerbName, told: Told, ask: Ask) -> Result:
         """Call a component. What it raises is in the result; only a cancelled call raises."""
@@ -92,7 +94,7 @@ class Calls:
             raise BadRequest("A call has one id, and no other call has it.")
         self._tasks[call_id] = task
         try:
-            return await self._invoke(root, verb, RunnerContext(told, ask, self._http))
+            return await self._invoke(root, verb, RunnerContext(told, ask, self._http, self._cache))
         finally:
             del self._tasks[call_id]
 
@@ -106,7 +108,7 @@ class Calls:
     async def _invoke(self, root: str, verb: VerbName, context: RunnerContext) -> Result:
         token = output.of_the_call.set(lambda line: context.log(line, "debug"))
         try:
-            happened = await self._method(root, verb)(context)
+            happened = await carry_out(self._method(root, verb)(context), context)
             return Result(context.done, happened=happened if verb == "reconcile" else None)
         except Exception as error:
             if not isinstance(error, ComponentError):
@@ -115,9 +117,9 @@ class Calls:
         finally:
             output.of_the_call.reset(token)
 
-    def _method(self, root: str, verb: VerbName) -> Callable[[RunnerContext], Awaitable[bool | None]]:
+    def _method(self, root: str, verb: VerbName) -> Callable[[RunnerContext], Work]:
         component = self._bundle.component(root)
-        found: Callable[[RunnerContext], Awaitable[bool | None]] | None = getattr(component, verb, None)
+        found: Callable[[RunnerContext], Work] | None = getattr(component, verb, None)
         if found is None:
             raise Unsupported(f"{root} has no method {verb}.")
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -20,6 +20,8 @@ from headrace_runner.asking import RoomName, as_json
 
 TIMEOUT = 60.0
 FILE_TIMEOUT = 180.0
+CALL_TIMEOUT = 90.0
+"""Longer than the executor lets another component take: it says better what was wrong."""
 
 _ROOMS = {
     "node": data_pb.ROOM_NODE,
@@ -60,10 +62,24 @@ class CallAsk:
         return _answer(await self._ask(pb.AskRequest(store=question)))
 
     async def file(
-        self, verb: str, file_id: str, *, filename: str | None, content_type: str | None, content: bytes
+        self,
+        verb: str,
+        file_id: str = "",
+        *,
+        filename: str | None = None,
+        content_type: str | None = None,
+        content: bytes = b"",
+        offset: int = 0,
+        upload_id: str = "",
     ) -> tuple[Json, bytes]:
         question = data_pb.FileQuestion(
-            verb=verb, file_id=file_id, filename=filename, content_type=content_type, content=content
+            verb=verb,
+            file_id=file_id,
+            filename=filename,
+            content_type=content_type,
+            content=content,
+            offset=offset,
+            upload_id=upload_id,
         )
         answer = await self._ask(pb.AskRequest(file=question), FILE_TIMEOUT)
         return _answer(answer), answer.content
@@ -71,6 +87,23 @@ class CallAsk:
     async def outputs(self, outputs: Sequence[tuple[str, bytes]]) -> None:
         sent = [data_pb.Output(port=port, content=content) for port, content in outputs]
         await self._ask(pb.AskRequest(outputs=data_pb.OutputsQuestion(outputs=sent)), FILE_TIMEOUT)
+
+    async def call(
+        self,
+        component_type: str,
+        port: str,
+        messages: Mapping[str, Json],
+        properties: Mapping[str, Json],
+        transform: str,
+    ) -> Json:
+        question = data_pb.CallQuestion(
+            type=component_type,
+            out_port=port,
+            messages=as_json(dict(messages), "what a component is called with"),
+            properties=as_json(dict(properties), "what a component is called with"),
+            transform=transform,
+        )
+        return _answer(await self._ask(pb.AskRequest(call=question), CALL_TIMEOUT))
 
     async def set_timeout(self, content: bytes, due: datetime) -> str:
         question = data_pb.TimeoutQuestion(content=content)

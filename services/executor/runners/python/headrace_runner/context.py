@@ -10,7 +10,7 @@ from typing import cast
 
 import orjson
 from headrace_core import Json
-from headrace_sdk.context import Http, JsonObject, LogLevel, Message
+from headrace_sdk.context import Cache, Http, JsonObject, LogLevel, Message
 from headrace_sdk.errors import CancelError
 
 from headrace_runner.asking import Ask, HostFiles, HostLock, HostState, HostStores, as_json
@@ -61,11 +61,12 @@ class Done:
 class RunnerContext:
     """Implements `headrace_sdk.Context`."""
 
-    def __init__(self, told: Told, ask: Ask, http: Http) -> None:
+    def __init__(self, told: Told, ask: Ask, http: Http, cache: Cache) -> None:
         self._told = told
         self._ask = ask
         self._bytes_ahead = 0
         self.http = http
+        self.cache = cache
         self.done = Done()
         self.state = HostState(ask, "node")
         self.flow_state = HostState(ask, "flow")
@@ -180,6 +181,17 @@ class RunnerContext:
 
     async def answer_call(self, content: Json) -> None:
         self.done.answers.append(as_json(content, "the answer"))
+
+    async def call(
+        self,
+        component_type: str,
+        port: str = "out",
+        *,
+        messages: Mapping[str, Json] | None = None,
+        properties: Mapping[str, Json] | None = None,
+        transform: str = "",
+    ) -> Json:
+        return await self._ask.call(component_type, port, messages or {}, properties or {}, transform)
 
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None:
         if len(self.done.logs) < MAX_LOGS:

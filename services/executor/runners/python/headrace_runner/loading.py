@@ -8,11 +8,15 @@ is put on the path of the process and nothing is written into the folder.
 from __future__ import annotations
 
 import importlib
+import posixpath
 import sys
+from collections.abc import Awaitable, Callable
 from importlib.machinery import ModuleSpec
 from pathlib import Path, PurePosixPath
 from types import ModuleType
+from typing import cast
 
+from headrace_core import Json
 from headrace_core.errors import BadRequest
 from headrace_sdk import Component
 
@@ -36,6 +40,29 @@ class Bundle:
         if root not in self._components:
             self._components[root] = _own_class(self._module(root), root)()
         return self._components[root]
+
+    def transform(self, root: str, name: str) -> Callable[[Json], Json | Awaitable[Json]]:
+        """A transform of a component: one of its own by name, or a function of a module beside it as `./file#name`.
+
+        Raises what the module raises, or BadRequest where there is none.
+        """
+        file, _, wanted = name.rpartition("#")
+        own = PurePosixPath(root).name
+        if PurePosixPath(file).name.removesuffix(".py") in ("", "component", own):
+            component = self.component(root)
+            found = component.transforms.get(wanted) or getattr(sys.modules[type(component).__module__], wanted, None)
+        else:
+            found = getattr(self._beside(root, file), wanted, None)
+        if not wanted or wanted.startswith("_") or not callable(found) or isinstance(found, type):
+            raise BadRequest(f"{root} has no transform {name[:200]!r}.")
+        return cast("Callable[[Json], Json | Awaitable[Json]]", found)
+
+    def _beside(self, root: str, named: str) -> ModuleType:
+        """The module that a path names from the folder of a component, within the bundle."""
+        parts = posixpath.normpath(posixpath.join(root, named.removesuffix(".py").removesuffix(".js"))).split("/")
+        if not all(_is_name(part) for part in parts) or not self.folder.joinpath(*parts).with_suffix(".py").is_file():
+            raise BadRequest(f"There is no {'/'.join(parts)[:200]}.py in the bundle.")
+        return importlib.import_module(".".join((PACKAGE, *parts)))
 
     def _module(self, root: str) -> ModuleType:
         parts = PurePosixPath(root).parts

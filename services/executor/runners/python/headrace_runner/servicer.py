@@ -78,7 +78,7 @@ class RunnerServicer(rpc.RunnerServiceServicer):
 
     async def TransformValue(self, request: pb.TransformValueRequest, context: Any) -> pb.TransformValueResponse:
         try:
-            value = self._calls.transform(request.root, request.name, orjson.loads(request.value))
+            value = await self._calls.transform(request.root, request.name, orjson.loads(request.value))
             return pb.TransformValueResponse(value=orjson.dumps(value))
         except Exception as error:  # of the component
             return pb.TransformValueResponse(failure=_failure(failure_of(error)))
