@@ -363,10 +363,7 @@ class StepContext:
             node_id=self.node_id,
             depth=self.call_depth,
         )
-        try:
-            return await self._doors.call(asked, CALL_WITHIN)
-        except (ValidationFailed, BadRequest, NotFound, Forbidden) as error:
-            raise CancelError(str(error)) from error
+        return await called(self._doors, asked)
 
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None:
         if len(self.effects.logs) < MAX_LOGS:
@@ -412,6 +409,14 @@ class StepContext:
 
 
 CHECKPOINT_OUTPUTS = 200
+
+
+async def called(doors: Doors, asked: StaticCall) -> Json:
+    """What a component answers that another one calls. Raises CancelError where trying again would not help."""
+    try:
+        return await doors.call(asked, CALL_WITHIN)
+    except (ValidationFailed, BadRequest, NotFound, Forbidden) as error:
+        raise CancelError(str(error)) from error
 
 
 def sdk_message(delivery: Delivery, correlation_id: str) -> SdkMessage:

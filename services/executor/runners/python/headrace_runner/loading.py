@@ -57,6 +57,26 @@ class Bundle:
             raise BadRequest(f"{root} has no transform {name[:200]!r}.")
         return cast("Callable[[Json], Json | Awaitable[Json]]", found)
 
+    def has(self, folder: str, file: str) -> bool:
+        """Whether there is a file of this name in the folder of a service or module."""
+        return self._file(folder, file).is_file()
+
+    def source(self, folder: str, file: str) -> str:
+        """The text of a file in the folder of a service or module."""
+        return self._file(folder, file).read_text(encoding="utf-8-sig")
+
+    def module(self, folder: str, name: str) -> ModuleType:
+        """The module of this name in the folder of a service or module. Raises what it raises, or BadRequest."""
+        if not self.has(folder, f"{name}.py"):
+            raise BadRequest(f"There is no {folder[:200]}/{name}.py in the bundle.")
+        return importlib.import_module(".".join((PACKAGE, *PurePosixPath(folder).parts, name)))
+
+    def _file(self, folder: str, file: str) -> Path:
+        parts = PurePosixPath(folder).parts
+        if not parts or not all(_is_name(part) for part in parts):
+            raise BadRequest(f"{folder[:200]!r} is no folder of a bundle.")
+        return self.folder.joinpath(*parts, file)
+
     def _beside(self, root: str, named: str) -> ModuleType:
         """The module that a path names from the folder of a component, within the bundle."""
         parts = posixpath.normpath(posixpath.join(root, named.removesuffix(".py").removesuffix(".js"))).split("/")
