@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
+from collections.abc import AsyncIterator
 from datetime import UTC
 from typing import Any, Protocol, cast
 
@@ -11,7 +13,7 @@ from headrace.runner.v1 import runner_pb2 as data_pb
 from headrace.runner.v1 import runner_service_pb2 as pb
 from headrace.runner.v1 import runner_service_pb2_grpc as rpc
 from headrace_core import Json
-from headrace_core.errors import BadRequest, Unsupported
+from headrace_core.errors import BadRequest, HeadraceError, Unsupported
 from headrace_runtime.failures import Failure, failure_of
 from headrace_runtime.rpc import Server
 from headrace_sdk.context import Message
@@ -83,6 +85,31 @@ class RunnerServicer(rpc.RunnerServiceServicer):
             return pb.TransformValueResponse(value=orjson.dumps(value))
         except Exception as error:  # of the component
             return pb.TransformValueResponse(failure=_failure(failure_of(error)))
+
+    async def InvokeBatch(self, request: pb.InvokeBatchRequest, context: Any) -> AsyncIterator[pb.InvokeBatchResponse]:
+        answers: asyncio.Queue[pb.NumberedAnswer] = asyncio.Queue(len(request.calls))
+        tasks = [asyncio.create_task(self._numbered(*each, answers)) for each in enumerate(request.calls)]
+        try:
+            left = len(tasks)
+            while left:
+                ready = [await answers.get()]
+                while not answers.empty():
+                    ready.append(answers.get_nowait())
+                left -= len(ready)
+                yield pb.InvokeBatchResponse(answers=ready)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _numbered(self, index: int, request: pb.InvokeRequest, answers: asyncio.Queue[pb.NumberedAnswer]) -> None:
+        try:
+            answer = await self.Invoke(request, None)
+        except HeadraceError as error:
+            answer = pb.InvokeResponse(failure=_failure(failure_of(error)))
+        except asyncio.CancelledError:
+            answers.put_nowait(pb.NumberedAnswer(index=index))  # nobody waits for it any more
+            raise
+        answers.put_nowait(pb.NumberedAnswer(index=index, answer=answer))
 
     async def Invoke(self, request: pb.InvokeRequest, context: Any) -> pb.InvokeResponse:
         sheet = self._sheet(request.step)
