@@ -6,7 +6,7 @@
     async def greet(request: Request) -> Reply:
         return Reply({"text": f"Hello {request.params['name']}"})
 
-They stand below `/plugins/<vendor>/<service>[/<module>]`.
+Their paths are relative to the folder's own place.
 """
 
 from __future__ import annotations
