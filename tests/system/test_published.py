@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,17 +22,14 @@ from .test_flow_life import put
 pytestmark = pytest.mark.system
 
 WEBHOOK = "headrace.utils.http.Webhook"
-GREET = "acme.own.core.Greet"
-ROOT = "acme/own/core/Greet"
 MANIFEST = {
-    "name": GREET,
     "description": "Waits for a file where it is told to, and greets.",
     "inPorts": ["in"],
     "outPorts": ["out"],
     "properties": {"schema": {"type": "object", "properties": {"folder": {"type": "string"}}}},
     "effect": "idempotent",
 }
-CODE = """
+PYTHON = """
 import asyncio, os, pathlib
 from headrace_sdk import Component, Context
 
@@ -45,6 +43,49 @@ class Greet(Component):
         await context.flow_state.inc("greeted")
         await context.send_json({"text": f"WORD {name}", "attempt": context.attempt, "pid": os.getpid()})
 """
+JAVASCRIPT = """
+const fs = require('fs');
+module.exports = {
+    async receive(context) {
+        const { folder } = context.properties;
+        const { name } = context.messages.in.content.data;
+        fs.writeFileSync(`${folder}/${name}.pid`, String(process.pid));
+        while (name.startsWith('wait') && context.attempt === 1 && !fs.existsSync(`${folder}/${name}.go`)) {
+            await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        await context.flow.stateInc('greeted');
+        await context.sendJson({ text: `WORD ${name}`, attempt: context.attempt, pid: process.pid }, 'out');
+    }
+};
+"""
+
+
+@dataclass(frozen=True)
+class Greeter:
+    """The same component in one of the languages."""
+
+    service: str
+    file: str
+    code: str
+
+    @property
+    def type(self) -> str:
+        return f"acme.{self.service}.core.Greet"
+
+    def files(self, word: str) -> dict[str, bytes]:
+        root = self.type.replace(".", "/")
+        manifest = {"name": self.type, **MANIFEST}
+        code = self.code.replace("WORD", word)
+        return {f"{root}/component.json": json.dumps(manifest).encode(), f"{root}/{self.file}": code.encode()}
+
+
+@pytest.fixture(
+    params=[Greeter("own", "component.py", PYTHON), Greeter("script", "Greet.js", JAVASCRIPT)],
+    ids=lambda each: each.file,
+)
+def greeter(request: pytest.FixtureRequest) -> Greeter:
+    found: Greeter = request.param
+    return found
 
 
 class Place(Protocol):
@@ -102,28 +143,27 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         place.end()
 
 
-def publish(client: Client, word: str) -> None:
+def publish(client: Client, greeter: Greeter, word: str) -> None:
     """Publish the component so that it greets with this word."""
-    files = {
-        f"{ROOT}/component.json": json.dumps(MANIFEST).encode(),
-        f"{ROOT}/component.py": CODE.replace("WORD", word).encode(),
-    }
-    handed_in = client.post(
-        "/components", content=write_archive(files), headers={"Content-Type": "application/octet-stream"}
-    )
+    archive = write_archive(greeter.files(word))
+    handed_in = client.post("/components", content=archive, headers={"Content-Type": "application/octet-stream"})
     assert handed_in.status_code == 200, handed_in.text
     ticket = handed_in.json()["ticket"]
     told = wait_for(lambda: client.get(f"/components/uploader/{ticket}").json(), 20)
     assert not told.get("err"), told
 
 
-def descriptor(folder: Path) -> dict[str, Any]:
-    greet = {"type": GREET, "source": {"in": {"hook": ["trigger"]}}, "config": {"properties": {"folder": str(folder)}}}
+def descriptor(greeter: Greeter, folder: Path) -> dict[str, Any]:
+    greet = {
+        "type": greeter.type,
+        "source": {"in": {"hook": ["trigger"]}},
+        "config": {"properties": {"folder": str(folder)}},
+    }
     return {"hook": {"type": WEBHOOK, "source": {}, "config": {}}, "greet": greet}
 
 
-def start(client: Client, flow_id: str, folder: Path) -> None:
-    made = put(client, f"/flows/{flow_id}", {"name": flow_id, "flow": descriptor(folder)})
+def start(client: Client, flow_id: str, greeter: Greeter, folder: Path) -> None:
+    made = put(client, f"/flows/{flow_id}", {"name": flow_id, "flow": descriptor(greeter, folder)})
     assert made.status_code == 200, made.text
     started = client.post(f"/flows/{flow_id}/coordinator", json={"command": "start"})
     assert started.status_code == 200, started.text
@@ -155,31 +195,33 @@ def pid_of(folder: Path, name: str) -> int:
 
 
 def test_a_published_component_is_used_updated_under_a_running_flow_and_outlives_its_process(
-    place: Place, tmp_path: Path
+    place: Place, greeter: Greeter, tmp_path: Path
 ) -> None:
     client = place.client()
-    publish(client, "Hello")
-    start(client, "own", tmp_path)
-    first = greeting(client, send(client, "own", "ada"))
+    publish(client, greeter, "Hello")
+    start(client, greeter.service, greeter, tmp_path)
+    first = greeting(client, send(client, greeter.service, "ada"))
     assert first["text"] == "Hello ada"
 
     # Updated while a run is in the middle of the component.
-    waiting = send(client, "own", "wait-a")
+    waiting = send(client, greeter.service, "wait-a")
     assert pid_of(tmp_path, "wait-a") == first["pid"]
-    publish(client, "Salut")
-    assert greeting(client, send(client, "own", "bob"))["text"] == "Hello bob", "the flow keeps what it began with"
-    changed = put(client, "/flows/own?forceUpdate=true", {"flow": descriptor(tmp_path)})
+    publish(client, greeter, "Salut")
+    assert greeting(client, send(client, greeter.service, "bob"))["text"] == "Hello bob", (
+        "the flow keeps what it began with"
+    )
+    changed = put(client, f"/flows/{greeter.service}?forceUpdate=true", {"flow": descriptor(greeter, tmp_path)})
     assert changed.status_code == 200, changed.text
-    client.post("/flows/own/coordinator", json={"command": "stop"})
-    client.post("/flows/own/coordinator", json={"command": "start"})
-    second = greeting(client, send(client, "own", "cid"))
+    client.post(f"/flows/{greeter.service}/coordinator", json={"command": "stop"})
+    client.post(f"/flows/{greeter.service}/coordinator", json={"command": "start"})
+    second = greeting(client, send(client, greeter.service, "cid"))
     assert second["text"] == "Salut cid"
     assert second["pid"] != first["pid"]
     (tmp_path / "wait-a.go").touch()
     assert greeting(client, waiting)["text"] == "Hello wait-a", "and so does the run"
 
     # Killed while a run is in the middle of the component.
-    waiting = send(client, "own", "wait-b")
+    waiting = send(client, greeter.service, "wait-b")
     killed = pid_of(tmp_path, "wait-b")
     os.kill(killed, signal.SIGKILL)
     third = greeting(client, waiting)
@@ -187,11 +229,13 @@ def test_a_published_component_is_used_updated_under_a_running_flow_and_outlives
     assert third["pid"] != killed
 
 
-def test_runners_end_with_a_platform_that_is_killed_and_a_new_one_goes_on(place: Place, tmp_path: Path) -> None:
+def test_runners_end_with_a_platform_that_is_killed_and_a_new_one_goes_on(
+    place: Place, greeter: Greeter, tmp_path: Path
+) -> None:
     client = place.client()
-    publish(client, "Hello")
-    start(client, "kept", tmp_path)
-    run_id = send(client, "kept", "wait-c")
+    publish(client, greeter, "Hello")
+    start(client, f"kept-{greeter.service}", greeter, tmp_path)
+    run_id = send(client, f"kept-{greeter.service}", "wait-c")
     pid = pid_of(tmp_path, "wait-c")
 
     place.kill()

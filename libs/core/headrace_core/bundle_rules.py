@@ -16,7 +16,7 @@ from headrace_core.flow import kind_of
 from headrace_core.manifest import parse_manifest
 from headrace_core.quotas import parse_quota
 
-MAX_JSON_BYTES: Final = 1024 * 1024
+MAX_JSON_BYTES: Final = 2 * 1024 * 1024
 MAX_FINDINGS: Final = 200
 
 _WORD = re.compile(r"\w[\w-]{0,63}", re.ASCII)

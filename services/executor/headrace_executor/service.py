@@ -46,9 +46,9 @@ from headrace_executor.store import Accepted, ExecutorStore, RunFilter
 MAX_EVENT_ID = 512
 MAX_CONTENT_BYTES = 15 * 1024 * 1024
 PAGE_BYTES = 8 * 1024 * 1024
-"""What a page of unprocessed messages holds at most; a message may be as large as an event."""
+"""What a page of steps or of unprocessed messages holds at most; each may be as large as an event."""
 AT_A_TIME = 20
-"""How many of them are in memory before the page is cut."""
+"""How many messages are in memory before their page is cut."""
 ANSWER_POLL_SECONDS = 0.5
 TRIAL = "test:"
 """How the event ids of trials begin, and of nothing else."""
@@ -331,8 +331,8 @@ class ExecutionService:
 
     # Runs.
 
-    async def get_run(self, tenant_id: str | None, name: str) -> RunDetail:
-        """A run with its steps and waits. Raises NotFound."""
+    async def get_run(self, tenant_id: str | None, name: str, first: int = 0, count: int | None = None) -> RunDetail:
+        """A run with what it waits for and its steps: so many, from the first that is asked for. Raises NotFound."""
         loaded = await self._store.get(tenant_id, name)
         if loaded is None:
             raise NotFound("run", name)
@@ -345,7 +345,11 @@ class ExecutionService:
             progress = Progress(run.run_id, plan, plan.rules(run.trigger_id), entry_of(run))
             progress.replay(loaded.chunks)
             waits = [] if run.state.is_over else progress.waits
-        steps = [redaction.step(step) for step in read_steps(loaded.chunks, run.run_id)]
+        end = None if count is None else first + count
+        steps = []
+        for step in read_steps(loaded.chunks, run.run_id)[first:end]:
+            steps.append(redaction.step(step))
+            await asyncio.sleep(0)  # each may be large, and others wait
         waits = [(delivery, replace(parked, reason=redaction.text(parked.reason))) for delivery, parked in waits]
         return RunDetail(_shown(run), steps, waits, types)
 
@@ -356,7 +360,7 @@ class ExecutionService:
 
     async def cancel_run(self, tenant_id: str | None, name: str, reason: str) -> Run:
         """End a run at its next step. Ending an ended run changes nothing. Raises NotFound."""
-        run = (await self.get_run(tenant_id, name)).run
+        run = await self._run(tenant_id, name)
         if not run.state.is_over:
             words = f"Cancelled: {reason or 'by a person'}."
             if not self._engine.cancel(name, words):
@@ -364,7 +368,13 @@ class ExecutionService:
                 await self._store.put_inbox(run.tenant_id, name, order, self._clock.now().timestamp())
                 self._engine.nudge()
                 self._engine.fleet.cancelled(name, words)
-        return (await self.get_run(tenant_id, name)).run
+        return await self._run(tenant_id, name)
+
+    async def _run(self, tenant_id: str | None, name: str) -> Run:
+        loaded = await self._store.get(tenant_id, name)
+        if loaded is None:
+            raise NotFound("run", name)
+        return _shown(loaded.run)
 
     # Counts of messages.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -118,13 +119,21 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         return rpc.ForgetFlowResponse()
 
     async def GetRun(self, request: rpc.GetRunRequest, context: Context) -> rpc.GetRunResponse:
-        detail = await self._execution.get_run(_readable(request.scope), request.run_id)
-        end = request.step_offset + (request.step_limit or DEFAULT_STEPS)
-        return rpc.GetRunResponse(
-            run=_run(detail.run),
-            steps=[_step(step, detail.types) for step in detail.steps[request.step_offset : end]],
-            waits=[_wait(delivery, parked) for delivery, parked in detail.waits],
+        detail = await self._execution.get_run(
+            _readable(request.scope), request.run_id, request.step_offset, request.step_limit or DEFAULT_STEPS
         )
+        answer = rpc.GetRunResponse(
+            run=_run(detail.run), waits=[_wait(delivery, parked) for delivery, parked in detail.waits]
+        )
+        room = service.PAGE_BYTES
+        for step in detail.steps:
+            packed = _step(step, detail.types)
+            room -= packed.ByteSize()
+            if room < 0 and answer.steps:
+                packed = _without_contents(packed)
+            answer.steps.append(packed)
+            await asyncio.sleep(0)  # each may be large, and others wait
+        return answer
 
     async def ListRuns(self, request: rpc.ListRunsRequest, context: Context) -> rpc.ListRunsResponse:
         query = RunFilter(
@@ -317,6 +326,13 @@ def _step(step: StepRecord, types: dict[str, str]) -> pb.Step:
     answer.started_at.FromDatetime(datetime.fromtimestamp(step.started, UTC))
     answer.finished_at.FromDatetime(datetime.fromtimestamp(step.finished, UTC))
     return answer
+
+
+def _without_contents(step: pb.Step) -> pb.Step:
+    for name in ("input", "outputs", "logs"):
+        step.ClearField(name)
+    step.is_cut = True
+    return step
 
 
 def _wait(delivery: Delivery, parked: Parked) -> pb.Wait:

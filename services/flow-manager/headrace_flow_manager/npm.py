@@ -36,7 +36,7 @@ _COMMAND = (
     "--allow-remote=root",
     "--loglevel=error",
 )
-_LENIENT = "--legacy-peer-deps"
+_LENIENT = "--force"  # what packages want beside them is there, in versions that they did not ask for
 _LEFT_OUT = re.compile(r"\.(map|d\.ts|d\.mts|d\.cts|md|markdown|flow|node)$", re.IGNORECASE)
 """Nothing that a program loads; and compiled code, which the runner does not load either."""
 

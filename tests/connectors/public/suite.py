@@ -27,7 +27,7 @@ from headrace_sdk.errors import ComponentError
 from tests.flow_manager.house import House, open_house
 from tests.flow_manager.test_publishing import developer, hand_in, outcome
 
-LEFT_OUT = frozenset({"node_modules", "test", "tests", "artifacts", ".git"})
+LEFT_OUT = frozenset({"node_modules", "artifacts", ".git"})
 MODULES = ("/auth.js", "/quota.js")
 AT_ONCE = 3
 LOOK_SECONDS = 0.2

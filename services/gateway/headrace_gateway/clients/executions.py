@@ -354,6 +354,7 @@ def _step_to_json(step: execution_pb2.Step) -> dict[str, Json]:
         "started": moment(step, "started_at"),
         "finished": moment(step, "finished_at"),
         "logs": json_value(step.logs) or [],
+        **({"isCut": True} if step.is_cut else {}),
     }
 
 

@@ -69,7 +69,10 @@ ROUTES = (
         policy=Policy.USER,
         tag="Runs",
         summary="Read a run",
-        description="With its steps, their inputs and outputs, and what it waits for and why.",
+        description=(
+            "With its steps, their inputs and outputs, and what it waits for and why. After 8 MiB the other steps "
+            "are named without contents (`isCut`): ask for such a step with stepOffset and stepLimit=1."
+        ),
         parameters=(
             Parameter("stepOffset", "Steps to pass over.", WHOLE),
             Parameter("stepLimit", "Steps to return at most.", WHOLE),

@@ -95,6 +95,7 @@ function contextOf(given) {
         ...given,
         scope: given.scope ?? [],
         config: given.config ?? {},
+        authConfig: given.authConfig ?? given.config ?? {},
         auth: given.auth ?? given,
         profileInfo: given.profileInfo ?? {},
         httpRequest: client(),

@@ -76,13 +76,13 @@ export class Egress {
             process.nextTick(done, error);
             return;
         }
-        dns.lookup(hostname, { ...asked, all: true }, (error, addresses) => {
+        dns.lookup(hostname, { ...asked, all: true }, (/** @type {any} */ error, /** @type {any} */ addresses) => {
             if (error) {
                 done(error);
                 return;
             }
             try {
-                addresses.forEach((each) => this.checkAddress(each.address, hostname));
+                addresses.forEach((/** @type {{address: string}} */ each) => this.checkAddress(each.address, hostname));
             } catch (refused) {
                 done(refused);
                 return;

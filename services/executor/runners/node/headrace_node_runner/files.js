@@ -3,6 +3,7 @@
 import { Readable } from 'node:stream';
 
 import { CancelError } from './failures.js';
+import { bytesOf } from './http.js';
 
 const LONGEST = 100 * 1024 * 1024;
 
@@ -47,11 +48,8 @@ async function gathered(given) {
     if (typeof given === 'string') {
         return Buffer.from(given);
     }
-    if (Buffer.isBuffer(given)) {
-        return given;
-    }
     if (given instanceof ArrayBuffer || ArrayBuffer.isView(given)) {
-        return Buffer.from(/** @type {any} */ (given instanceof ArrayBuffer ? given : given.buffer));
+        return bytesOf(given);
     }
     const isStream = typeof given?.pipe === 'function' || typeof given?.[Symbol.asyncIterator] === 'function';
     if (!isStream) {

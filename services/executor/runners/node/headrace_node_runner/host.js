@@ -93,7 +93,7 @@ function timestamp(milliseconds) {
     return { seconds: whole, nanos: Math.round((milliseconds - whole * 1000) * 1e6) };
 }
 
-/** @param {{answer: Buffer}} answer */
+/** @param {Record<string, any>} answer */
 function parsed(answer) {
     return answer.answer.length ? JSON.parse(answer.answer.toString('utf8')) : null;
 }

@@ -256,7 +256,7 @@ function exchange(config, step) {
             resolve({ request, answer });
         });
         if (step.body instanceof Readable) {
-            step.body.on('error', (error) => request.destroy(error));
+            step.body.on('error', (/** @type {Error} */ error) => request.destroy(error));
             step.body.pipe(request);
         } else {
             request.end(step.body);
@@ -341,7 +341,7 @@ function decoded(config, headers, content) {
         return transforms.reduce((data, each) => each.call(config, data, headers), /** @type {any} */ (content));
     }
     if (config.responseType === 'blob') {
-        return new Blob([content], { type: headers.get('content-type') });
+        return new Blob([new Uint8Array(content)], { type: headers.get('content-type') });
     }
     const text = content.toString(config.responseEncoding === 'binary' ? 'latin1' : config.responseEncoding ?? 'utf8');
     if (transforms.length) {
@@ -396,8 +396,8 @@ async function bodyOf(config, headers) {
     if (typeof data.pipe === 'function') {
         return readable(data);
     }
-    if (Buffer.isBuffer(data) || data instanceof ArrayBuffer || ArrayBuffer.isView(data)) {
-        return sized(Buffer.isBuffer(data) ? data : Buffer.from(/** @type {any} */ (data.buffer ?? data)), headers);
+    if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) {
+        return sized(bytesOf(data), headers);
     }
     if (data instanceof URLSearchParams) {
         return sized(typed(data.toString(), 'application/x-www-form-urlencoded;charset=utf-8', headers), headers);
@@ -425,6 +425,14 @@ function sized(content, headers) {
     return content;
 }
 
+/** The bytes of a buffer, or those that a view shows of one. @param {ArrayBuffer | ArrayBufferView} data */
+export function bytesOf(data) {
+    if (Buffer.isBuffer(data)) {
+        return data;
+    }
+    return ArrayBuffer.isView(data) ? Buffer.from(data.buffer, data.byteOffset, data.byteLength) : Buffer.from(data);
+}
+
 /** @param {any} stream of any age */
 function readable(stream) {
     return stream instanceof Readable ? stream : new Readable().wrap(stream);
@@ -440,7 +448,7 @@ function formOf(fields) {
     const form = new FormData();
     for (const [name, value] of Object.entries(fields)) {
         for (const each of [value].flat()) {
-            const content = Buffer.isBuffer(each) ? new Blob([each]) : each;
+            const content = Buffer.isBuffer(each) ? new Blob([new Uint8Array(each)]) : each;
             form.append(name, content instanceof Blob || typeof content === 'string' ? content : JSON.stringify(content));
         }
     }

@@ -27,6 +27,7 @@ export class Codec {
 
     /** @param {string} name of the message @param {Record<string, any>} value @returns {Buffer} */
     encode(name, value) {
+        /** @type {Buffer[]} */
         const parts = [];
         for (const field of this.contract[name]) {
             const given = value[field.name];
@@ -89,6 +90,7 @@ export class Codec {
                 }
                 continue;
             }
+            /** @type {any} */
             const read = field.message ? this.decode(field.message, /** @type {Buffer} */ (found)) : plain(field, found);
             if (field.map) {
                 value[field.name][read.key] = read.value;
@@ -192,7 +194,7 @@ function plain(field, found) {
     if (field.type === 'bool') {
         return Boolean(found);
     }
-    return field.type === 'string' ? found.toString('utf8') : found;
+    return field.type === 'string' ? /** @type {Buffer} */ (found).toString('utf8') : found;
 }
 
 /** @param {number} value @returns {Buffer} */

@@ -152,7 +152,7 @@ function collect(stream) {
         /** @type {Buffer[]} */
         const chunks = [];
         let size = 0;
-        stream.on('data', (chunk) => {
+        stream.on('data', (/** @type {Buffer} */ chunk) => {
             size += chunk.length;
             if (size > MAX_MESSAGE_BYTES + PREFIX_BYTES) {
                 stream.close(http2.constants.NGHTTP2_CANCEL);
