@@ -13,7 +13,7 @@ from headrace_executor.runners.plugins import WebRequest
 from headrace_executor.runners.pool import Key, Runners
 from headrace_runtime.egress import EgressPolicy
 from headrace_runtime.metrics import Metrics
-from headrace_sdk.errors import CancelError, ConnectionExpired, HttpStatusError
+from headrace_sdk.errors import ConnectionExpired, HttpStatusError
 
 from .published import Shelf
 from .test_node_auth import far_side
@@ -21,39 +21,29 @@ from .test_runners import QUICK
 
 FOLDER = "acme/mail"
 AUTH = """
-from headrace_sdk import ConnectionExpired
-from headrace_sdk.auth import Auth, AuthContext
+from headrace_sdk.auth import AuthContext, InvalidToken
 from .lib import FAR
 
+type = "oauth2"
 
-class Mail(Auth):
-    type = "oauth2"
-    fields_before = {"shop": {"type": "text", "name": "Shop"}}
-    scope = ["read"]
-    scope_delimiter = " "
 
-    async def auth_url(self, context: AuthContext) -> str:
-        self.shop = context.text("shop")
-        return f"{FAR}/{self.shop}?client_id={context.client_id}&state={context.ticket}&scope={'+'.join(context.scope)}"
+async def profile(context: AuthContext):
+    return (await context.http.get(f"{FAR}/me", headers=context.bearer)).raise_for_status().json()
 
-    async def request_access_token(self, context: AuthContext):
-        form = {"code": context.authorization_code, "shop": getattr(self, "shop", "another")}
-        answer = (await context.http.post(f"{FAR}/token", data=form)).raise_for_status().json()
-        return {"accessToken": answer["access_token"]}
 
-    async def request_profile_info(self, context: AuthContext):
-        headers = {"Authorization": f"Bearer {context.access_token}"}
-        return (await context.http.get(f"{FAR}/me", headers=headers)).raise_for_status().json()
+def validate(context: AuthContext):
+    return bool(context["fine"])
 
-    async def account_name_from_profile_info(self, context: AuthContext):
-        return context.profile_info.get("name")
 
-    async def validate_access_token(self, context: AuthContext):
-        if context.access_token == "old":
-            raise ConnectionExpired("acme:mail")
-
-    def validate(self, context):
-        return bool(context.get("fine"))
+definition = {
+    "scope": ["read"],
+    "pre": {"shop": {"type": "text", "name": "Shop"}},
+    "authUrl": FAR + "/{{shop}}",
+    "requestAccessToken": FAR + "/token",
+    "requestProfileInfo": profile,
+    "accountNameFromProfileInfo": "name",
+    "validate": validate,
+}
 """
 ROUTES = """
 from headrace_sdk.routes import Reply, Request, RouteError, route
@@ -115,43 +105,30 @@ async def modules(files: Mapping[str, str]) -> AsyncIterator[Modules]:
         yield Modules(runners, Key("t", bundle_id))
 
 
-async def test_an_account_is_opened_step_by_step_by_one_instance() -> None:
+async def test_an_account_is_opened_step_by_step() -> None:
     async with far_side() as far:
         far.answers["/token"] = (200, {"access_token": "a1"})
         far.answers["/me"] = (200, {"name": "Ada"})
         async with modules({"auth.py": AUTH, "lib.py": f"FAR = {far.url!r}\n"}) as acme:
             described = (await acme.runners.describe_folder(acme.key, FOLDER)).auth
-            given = {"clientId": "c", "ticket": "t1", "scope": ["read", "send"], "shop": "zoo"}
-            url = await acme.auth("authUrl", "s1", **given)
-            token = await acme.auth("requestAccessToken", "s1", authorizationCode="x")
-            await acme.auth("requestAccessToken", "s2", authorizationCode="y")
-            profile = await acme.auth("requestProfileInfo", accessToken="a1")
+            url = await acme.auth("authUrl", clientId="c", ticket="t1", shop="zoo")
+            token = await acme.auth("requestAccessToken", authorizationCode="x")
+            profile = await acme.auth("requestProfileInfo", **token)
             name = await acme.auth("accountNameFromProfileInfo", profileInfo=profile)
             assert await acme.auth("refreshAccessToken") is ABSENT
-            assert await acme.auth("validateAccessToken", accessToken="a1") == {}
             assert await acme.auth("validate", fine=True) is True
-            for failing, error in {"validateAccessToken": ConnectionExpired, "validate": ConnectionExpired}.items():
-                with pytest.raises(error):
-                    await acme.auth(failing, accessToken="old")
-            with pytest.raises(CancelError, match="There is no clientId"):
-                await acme.auth("authUrl", shop="zoo")
-            far.answers["/token"] = (400, {})
+            with pytest.raises(ConnectionExpired):
+                await acme.auth("validate")
+            far.answers["/me"] = (400, {})
             with pytest.raises(HttpStatusError):
-                await acme.auth("requestAccessToken", authorizationCode="x")
+                await acme.auth("requestProfileInfo", accessToken="a1")
 
     assert described is not None
-    assert described["type"] == "oauth2" and described["pre"] == {"shop": {"type": "text", "name": "Shop"}}
-    assert (described["scope"], described["scopeDelimiter"]) == (["read"], " ")
-    assert set(described["forms"]) == {
-        "authUrl", "requestAccessToken", "requestProfileInfo", "accountNameFromProfileInfo", "validateAccessToken",
-        "validate",
-    }  # fmt: skip
-    assert url == f"{far.url}/zoo?client_id=c&state=t1&scope=read+send"
+    assert (described["type"], described["scope"]) == ("oauth2", ["read"])
+    assert described["pre"] == {"shop": {"type": "text", "name": "Shop"}}
+    assert described["forms"]["requestProfileInfo"] == "function"
+    assert url == f"{far.url}/zoo?response_type=code&client_id=c&state=t1"
     assert (token, name) == ({"accessToken": "a1"}, "Ada")
-    assert [body for _, path, _, body in far.heard if path == "/token"][:2] == [
-        "code=x&shop=zoo",
-        "code=y&shop=another",
-    ]
 
 
 async def test_routes_answer_where_they_say_and_to_whom() -> None:

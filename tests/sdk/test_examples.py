@@ -31,7 +31,7 @@ def weather(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         return importlib.import_module(f"acme.weather.{name}")
 
     yield SimpleNamespace(
-        auth=module("auth").Weather,
+        auth=module("auth"),
         forecast=module("core.Forecast.component").Forecast,
         news=module("core.NewForecast.component").NewForecast,
         cities=module("core.ListCities.component").ListCities,
@@ -108,15 +108,10 @@ async def test_cities_are_asked_for_once_and_offered_as_options(weather: Any) ->
     assert weather.cities.transforms["to_options"](outcome.on("out")[0]) == [{"label": "Brno", "value": "b"}]
 
 
-async def test_an_account_is_checked_and_named(weather: Any) -> None:
-    def context(answer: HttpResponse, **given: Json) -> AuthContext:
-        return AuthContext(given, MemoryHttp(World(http=far_side(me=answer))))
+async def test_keys_are_checked(weather: Any) -> None:
+    def context(answer: HttpResponse, key: str) -> AuthContext:
+        return AuthContext({"apiKey": key}, MemoryHttp(World(http=far_side(me=answer))))
 
-    fine = context(json_of('{"name": "Ada"}'), apiKey="k")
-    profile = await weather.auth().request_profile_info(fine)
-
-    await weather.auth().validate(fine)
-    named = context(json_of("{}"), profileInfo=profile)
-    assert await weather.auth().account_name_from_profile_info(named) == "Ada"
+    await weather.auth.validate(context(json_of('{"name": "Ada"}'), "k"))
     with pytest.raises(ConnectionExpired, match="does not know this key"):
-        await weather.auth().validate(context(json_of("{}", 401), apiKey="wrong"))
+        await weather.auth.validate(context(json_of("{}", 401), "wrong"))

@@ -20,6 +20,7 @@ from headrace_sdk.errors import ComponentError
 
 from headrace_runner import output
 from headrace_runner.asking import Ask
+from headrace_runner.auth import AuthModules
 from headrace_runner.context import Done, RunnerContext, Told
 from headrace_runner.folders import Asked, Folders, HostRouteContext
 from headrace_runner.loading import Bundle
@@ -58,7 +59,8 @@ class Calls:
         self._bundle = bundle
         self._http = http
         self._cache = MemoryCache()  # the process hosts one service, for one tenant
-        self.folders = Folders(bundle, http, self._cache)
+        self.auth = AuthModules(bundle, http)
+        self.folders = Folders(bundle, self.auth, http, self._cache)
         self._tasks: dict[str, asyncio.Task[object]] = {}
 
     @property

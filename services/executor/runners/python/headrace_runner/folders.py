@@ -3,47 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
-import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from inspect import isawaitable
-from types import ModuleType
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
 
 from headrace_core import Json, py_literals
-from headrace_core.errors import BadRequest
 from headrace_runtime.failures import Failure, failure_of
-from headrace_sdk.auth import Auth, AuthContext
 from headrace_sdk.context import Cache, Http, JsonObject, LogLevel
-from headrace_sdk.errors import ConnectionExpired
 from headrace_sdk.routes import MARK, Reply, Request, Route, RouteError
 
 from headrace_runner.asking import Ask, HostFiles, HostLock, HostState, HostStores, as_json
+from headrace_runner.auth import AuthModules
 from headrace_runner.loading import Bundle
 
-MOST_SESSIONS = 1_000
-SESSION_SECONDS = 3_600.0
 MAX_LOGS = 100
-
-MEMBERS: Mapping[str, str] = {
-    name: re.sub(r"(?=[A-Z])", "_", name).lower()
-    for name in (
-        "validate",
-        "requestProfileInfo",
-        "accountNameFromProfileInfo",
-        "emailFromProfileInfo",
-        "authUrl",
-        "requestAccessToken",
-        "refreshAccessToken",
-        "validateAccessToken",
-    )
-}
-"""The members of an auth module by their names in the contract."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,35 +48,22 @@ class Asked:
 class Folders:
     """The modules of a bundle's folders."""
 
-    def __init__(self, bundle: Bundle, http: Http, cache: Cache) -> None:
+    def __init__(self, bundle: Bundle, auth: AuthModules, http: Http, cache: Cache) -> None:
         self._bundle = bundle
+        self._auth = auth
         self._http = http
         self._cache = cache
-        self._sessions: OrderedDict[tuple[str, str], tuple[float, Auth]] = OrderedDict()
 
     def describe(self, folder: str) -> Described:
         """What is there. A module that cannot be loaded leaves the others alone."""
         failures: dict[str, Failure] = {}
         found: dict[str, JsonObject | None] = {}
-        for name, look in {"auth": self._auth, "quota": self._quota, "plugin": self._plugin}.items():
-            file = "routes.py" if name == "plugin" else f"{name}.py"
+        for name, look in {"auth": self._auth.describe, "quota": self._quota, "routes": self._plugin}.items():
             try:
-                found[name] = look(folder) if self._bundle.has(folder, file) else None
+                found[name] = look(folder) if self._bundle.has(folder, name) else None
             except Exception as error:  # of somebody else's module
-                failures[file] = failure_of(error)
-        return Described(found.get("auth"), found.get("quota"), found.get("plugin"), failures)
-
-    async def call_auth(self, folder: str, session: str, name: str, given: Mapping[str, Json]) -> Json | None:
-        """What a member of the auth module comes to; None where the module has none. Raises what it raises."""
-        member = MEMBERS.get(name)
-        auth = self._session(folder, session)
-        if member is None or getattr(type(auth), member) is getattr(Auth, member):
-            return None
-        made = getattr(auth, member)(AuthContext(given, self._http))
-        found = cast("Json", await made if isawaitable(made) else made)
-        if found is False and name.startswith("validate"):
-            raise ConnectionExpired(folder, f"{folder} does not accept what was given.")
-        return {} if found is None else found
+                failures[f"{name}.py"] = failure_of(error)
+        return Described(found.get("auth"), found.get("quota"), found.get("routes"), failures)
 
     async def call_route(
         self, folder: str, asked: Asked, context: HostRouteContext
@@ -132,37 +95,8 @@ class Folders:
         """What a route that is called now may do."""
         return HostRouteContext(ask, self._http, self._cache)
 
-    def _session(self, folder: str, session: str) -> Auth:
-        """The instance of the attempt, made where there is none."""
-        key, now = (session, folder), time.monotonic()
-        until, found = self._sessions.get(key, (0.0, None))
-        if found is not None and until > now:
-            return found
-        made = _own(self._bundle.module(folder, "auth"), Auth, f"{folder}/auth.py")()
-        if session:
-            self._sessions[key] = (now + SESSION_SECONDS, made)
-            if len(self._sessions) > MOST_SESSIONS:
-                self._sessions.popitem(last=False)
-        return made
-
-    def _auth(self, folder: str) -> JsonObject:
-        cls = _own(self._bundle.module(folder, "auth"), Auth, f"{folder}/auth.py")
-        if cls.type not in ("apiKey", "pwd", "oauth2"):
-            raise BadRequest(f"{folder}/auth.py has the type {cls.type!r}: apiKey, pwd and oauth2 are known.")
-        forms: JsonObject = {
-            name: "function" for name, own in MEMBERS.items() if getattr(cls, own) is not getattr(Auth, own)
-        }
-        described: JsonObject = {"type": cls.type, "forms": forms, "scopeDelimiter": cls.scope_delimiter}
-        if cls.fields:
-            described["auth"] = {name: dict(each) for name, each in cls.fields.items()}
-        if cls.fields_before:
-            described["pre"] = {name: dict(each) for name, each in cls.fields_before.items()}
-        if cls.scope:
-            described["scope"] = [*cls.scope]
-        return described
-
     def _quota(self, folder: str) -> JsonObject:
-        return py_literals.read_module(self._bundle.source(folder, "quota.py"))
+        return py_literals.read_module(self._bundle.source(folder, "quota"))
 
     def _plugin(self, folder: str) -> JsonObject:
         routes: list[Json] = [
@@ -210,17 +144,6 @@ class HostRouteContext:
             yield lock
         finally:
             await lock.release()
-
-
-def _own(module: ModuleType, base: type[Auth], what: str) -> type[Auth]:
-    own = [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, base) and value.__module__ == module.__name__
-    ]
-    if len(own) != 1:
-        raise BadRequest(f"{what} defines {len(own)} classes that extend {base.__name__} instead of one.")
-    return own[0]
 
 
 def _match(routes: list[Route], method: str, path: str) -> tuple[Route, dict[str, str]] | None:

@@ -19,6 +19,7 @@ from headrace_runtime.rpc import Server
 from headrace_sdk.context import Message
 
 from headrace_runner.asking import Ask
+from headrace_runner.auth import ABSENT
 from headrace_runner.calls import Calls, Result, VerbName
 from headrace_runner.context import Done, Told
 from headrace_runner.folders import Asked
@@ -139,10 +140,8 @@ class RunnerServicer(rpc.RunnerServiceServicer):
 
     async def CallAuth(self, request: pb.CallAuthRequest, context: Any) -> pb.CallAuthResponse:
         try:
-            found = await self._calls.folders.call_auth(
-                request.folder, request.session, request.name, _object(request.given)
-            )
-            return pb.CallAuthResponse(value=b"" if found is None else orjson.dumps(found))
+            found = await self._calls.auth.call(request.folder, request.name, _object(request.given))
+            return pb.CallAuthResponse(value=b"" if found is ABSENT else orjson.dumps(found))
         except Exception as error:  # of the module
             return pb.CallAuthResponse(failure=_failure(failure_of(error)))
 
