@@ -46,6 +46,8 @@ class StaticCall:
     transform: str = ""
     flow_id: str = ""
     node_id: str = ""
+    bundle_id: str = ""
+    """The content whose code calls: what lies in it is called as it is there."""
     depth: int = 0
     """How many components called each other before."""
 
@@ -361,6 +363,7 @@ class StepContext:
             transform=transform,
             flow_id=self.flow_id,
             node_id=self.node_id,
+            bundle_id=self._node.traits.bundle_id,
             depth=self.call_depth,
         )
         return await called(self._doors, asked)
