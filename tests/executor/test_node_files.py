@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from headrace_executor.model import RunState
-from headrace_runner import folders
+from headrace_runner import landlock
 from headrace_runtime.nodejs import find_node
 
 from .platform import HandedFlows, platform
@@ -86,7 +86,7 @@ def secrets(folder: Path) -> dict[str, object]:
 
 
 needs_landlock = pytest.mark.skipif(
-    folders.release_of_kernel() < 3, reason="This kernel has no Landlock, or an old one."
+    landlock.release_of_kernel() < 3, reason="This kernel has no Landlock, or an old one."
 )
 
 
@@ -169,8 +169,8 @@ def test_a_launcher_says_what_the_kernel_lacks(tmp_path: Path, refuses: bool, co
     }  # fmt: skip
     launcher = (
         "import sys, json\n"
-        "from headrace_runner import confinement, folders, launching\n"
-        "folders._CREATE = 100_000\n"
+        "from headrace_runner import confinement, landlock, launching\n"
+        "landlock._CREATE = 100_000\n"
         "confinement._MACHINES.clear()\n"
         "launching.main()\n"
     )

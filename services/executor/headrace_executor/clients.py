@@ -285,8 +285,10 @@ class CatalogClient:
     def __init__(self, channel: Channel) -> None:
         self._stub = catalog_rpc.CatalogServiceStub(channel)
 
-    async def component(self, tenant_id: str, component_type: str) -> PublishedComponent:
-        request = catalog_pb.GetComponentRequest(scope=_scope(tenant_id), type=component_type, to_call=True)
+    async def component(self, tenant_id: str, component_type: str, bundle_id: str = "") -> PublishedComponent:
+        request = catalog_pb.GetComponentRequest(
+            scope=_scope(tenant_id), type=component_type, to_call=True, bundle_id=bundle_id
+        )
         return _published((await self._stub.GetComponent(request, timeout=TIMEOUT)).component)
 
 

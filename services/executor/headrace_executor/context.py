@@ -46,6 +46,8 @@ class StaticCall:
     transform: str = ""
     flow_id: str = ""
     node_id: str = ""
+    bundle_id: str = ""
+    """The content whose code calls: what lies in it is called as it is there."""
     depth: int = 0
     """How many components called each other before."""
 
@@ -361,12 +363,10 @@ class StepContext:
             transform=transform,
             flow_id=self.flow_id,
             node_id=self.node_id,
+            bundle_id=self._node.traits.bundle_id,
             depth=self.call_depth,
         )
-        try:
-            return await self._doors.call(asked, CALL_WITHIN)
-        except (ValidationFailed, BadRequest, NotFound, Forbidden) as error:
-            raise CancelError(str(error)) from error
+        return await called(self._doors, asked)
 
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None:
         if len(self.effects.logs) < MAX_LOGS:
@@ -412,6 +412,14 @@ class StepContext:
 
 
 CHECKPOINT_OUTPUTS = 200
+
+
+async def called(doors: Doors, asked: StaticCall) -> Json:
+    """What a component answers that another one calls. Raises CancelError where trying again would not help."""
+    try:
+        return await doors.call(asked, CALL_WITHIN)
+    except (ValidationFailed, BadRequest, NotFound, Forbidden) as error:
+        raise CancelError(str(error)) from error
 
 
 def sdk_message(delivery: Delivery, correlation_id: str) -> SdkMessage:

@@ -194,10 +194,10 @@ class BundleSource(Protocol):
 class Catalog(Protocol):
     """flow-manager's catalog."""
 
-    async def component(self, tenant_id: str, component_type: str) -> PublishedComponent:
+    async def component(self, tenant_id: str, component_type: str, bundle_id: str = "") -> PublishedComponent:
         """A component that the tenant may call by itself, as it is published now; one that is built in has no bundle.
 
-        Raises NotFound, Forbidden.
+        What lies in the content `bundle_id` is taken from there. Raises NotFound, Forbidden.
         """
         ...
 

@@ -110,7 +110,7 @@ class StaticCalls:
             raise DeadlineExceeded(said) from None
 
     async def _call(self, asked: StaticCall) -> Json:
-        published = await self._catalog.component(asked.tenant_id, asked.type)
+        published = await self._catalog.component(asked.tenant_id, asked.type, asked.bundle_id)
         entry = await self._entry(asked, published)
         _check_port(entry.manifest, asked.out_port)
         call_id = new_id()

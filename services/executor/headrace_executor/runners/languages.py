@@ -9,7 +9,7 @@ import os
 import resource
 import sys
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import headrace_node_runner
 from headrace_core import Json
@@ -33,6 +33,9 @@ NODE_SLACK_BYTES = 96 * MIB
 class Command(Protocol):
     """How a runner is started and bounded."""
 
+    takes_batches: ClassVar[bool]
+    """Whether several calls may go to it in one message."""
+
     def line(self, bundle: Path, folder: Path) -> list[str]:
         """The command line, for a bundle, and a folder of the runner's own with its place to work in."""
         ...
@@ -49,6 +52,8 @@ class Command(Protocol):
 class Python:
     """Sets its own limits."""
 
+    takes_batches: ClassVar[bool] = True
+
     def line(self, bundle: Path, folder: Path) -> list[str]:
         return [sys.executable, "-I", "-m", "headrace_runner"]
 
@@ -61,6 +66,8 @@ class Python:
 
 class Node:
     """Is started by a launcher that confines it first. Memory is bounded over what it has when it is ready."""
+
+    takes_batches: ClassVar[bool] = False
 
     def __init__(self, binary: Path, settings: RunnerSettings) -> None:
         self._binary = binary

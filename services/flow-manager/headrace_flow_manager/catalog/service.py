@@ -162,12 +162,17 @@ class CatalogService:
         catalog = await self.now()
         return catalog if catalog is self.builtin else catalog.shown_to(await self._vendors.of(user_id))
 
-    async def to_call(self, user_id: str, component_type: str) -> CatalogEntry:
-        """A component that this user may call by itself. Raises NotFound.
+    async def to_call(self, user_id: str, component_type: str, bundle_id: str = "") -> CatalogEntry:
+        """A component that this user may call by itself, or that the code of this content may. Raises NotFound.
 
         That is one the user sees, or a private one that a component of its vendor, which the user sees, has as a source
-        of its form: without it nobody but the vendor could fill the form in.
+        of its form: without it nobody but the vendor could fill the form in. Code reaches all that lies in its content,
+        as it is there.
         """
+        offers = await self.offers([bundle_id] if bundle_id else [])
+        beside = (entry for offer in offers.values() for entry in offer.entries if component_type in entry.names)
+        if (own := next(beside, None)) is not None:
+            return own
         seen = await self.seen_by(user_id)
         entry = seen.find(component_type)
         if entry is None:

@@ -17,7 +17,7 @@ import struct
 import sys
 from typing import NoReturn
 
-from headrace_runner import confinement, folders
+from headrace_runner import confinement, landlock
 
 _RECEIVE = 0xC0502100
 _SEND = 0xC0182101
@@ -40,7 +40,7 @@ def main() -> NoReturn:
         open_files=orders["open_files"],
         file_bytes=orders["file_bytes"],
     )
-    if not folders.restrict(read=orders["read"], write=orders["write"], sockets=orders["sockets"]):
+    if not landlock.restrict(read=orders["read"], write=orders["write"], sockets=orders["sockets"]):
         _lacks("This kernel (no Landlock) keeps no files from components", refuses=orders["refuses"])
     listener = confinement.forbid_but_exec()
     if listener is None:
