@@ -19,7 +19,7 @@ ERROR_PORT = "error"
 TIMEOUT_PORT = "timeout"
 ANSWER_PORT = "answer"
 
-WaitKind = Literal["retry", "timeout", "quota", "call", "join", "in_doubt", "stopped"]
+WaitKind = Literal["retry", "timeout", "quota", "account", "call", "join", "in_doubt", "stopped"]
 Outcome = Literal["done", "failed", "cancelled", "skipped"]
 
 
@@ -101,6 +101,7 @@ class Parked:
     kind: WaitKind
     reason: str
     due: datetime | None
+    account_id: str = ""  # which has to be connected anew before it goes on
 
 
 @dataclass(slots=True, eq=False)
@@ -246,6 +247,7 @@ class Commit:
     changes: tuple[StateChange, ...] = ()
     cancelled_timeouts: tuple[str, ...] = ()
     handled_inbox: tuple[int, ...] = ()
+    waits_for: tuple[str, ...] = ()  # accounts that have to be connected anew
     messages: tuple[DayCount, ...] = ()
 
 
@@ -254,7 +256,7 @@ class Inbound:
     """Something another party left for a run: an answer to its call, a retry, a cancellation."""
 
     number: int
-    kind: Literal["answer", "retry", "cancel"]
+    kind: Literal["answer", "retry", "cancel", "account"]
     delivery_id: str
     content: bytes
 

@@ -104,7 +104,7 @@ class PlannedNode:
 
     @property
     def is_pure(self) -> bool:
-        return self.effect == "pure"
+        return self.effect == "pure" and self.manifest.auth is None
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from headrace_core.errors import NotFound
 from headrace_flow_manager import tags
 from headrace_flow_manager.scope import Tenants
 
-Kind = Literal["alias", "config", "origins", "quota", "service_config"]
+Kind = Literal["account", "account_use", "alias", "config", "data_key", "origins", "quota", "service_config", "ticket"]
 
 
 @dataclass(frozen=True, slots=True)

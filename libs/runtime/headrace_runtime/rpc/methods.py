@@ -105,7 +105,18 @@ METHODS: Mapping[str, Method] = {
         again="GetTask ListTasks",
         once="CreateTask UpdateTask DecideTask DeleteTask AddTaskHook RemoveTaskHook",
     ),
+    **_rows(
+        "headrace.account.v1.AccountService",
+        "gateway",
+        again="GetAccount ListAccounts GetComponentAccount RenameAccount TestAccount ListAccountUses ListFlowAccounts"
+        " AssignAccount UnassignAccount DescribeAuth GetTicket",
+        once="CreateAccount DeleteAccount OpenTicket BeginConnection EnterConnection FillConnection FinishConnection",
+    ),
+    **_rows("headrace.account.v1.AccountService", "executor", again="GetCredentials ReportRejected ListStandings"),
     **_rows("headrace.execution.v1.ExecutionService", "gateway flow-manager", again="Accept"),
+    **_rows(
+        "headrace.execution.v1.ExecutionService", "flow-manager", again="DescribeAuthModule", once="CallAuthModule"
+    ),
     **_rows("headrace.execution.v1.ExecutionService", "scheduler", again="FireTimers RestoreTimers"),
     **_rows(
         "headrace.execution.v1.ExecutionService",

@@ -217,6 +217,8 @@ def _step(context: StepContext, *, with_sheet: bool) -> data_pb.Step:
         any_out_port=context.sends_anywhere,
         webhook_base=context.webhook_base,
         sheet_id=plan.key,
+        account=orjson.dumps(context.auth) if context.auth else b"",
+        config=orjson.dumps(context.config) if context.config else b"",
         messages=[
             data_pb.Arrived(
                 port=port,

@@ -1,6 +1,7 @@
 """What administrators set for services and for the whole installation. Every value is sealed before it is kept."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 from headrace_core import Json
@@ -27,6 +28,10 @@ class Sealing(Protocol):
 
     def open(self, sealed: str, place: Sequence[str]) -> bytes:
         """The value that was sealed for this place. Raises Conflict when it was not, or no key is left."""
+        ...
+
+    def is_current(self, sealed: str) -> bool:
+        """Whether the key that seals now sealed it."""
         ...
 
 
@@ -73,6 +78,23 @@ class SealedSettings:
     async def delete(self, key: str) -> None:
         """Forget a key. Raises NotFound."""
         await self._delete("config", key)
+
+    async def reseal(self) -> int:
+        """Seal again what older keys sealed; how many entries that were."""
+        if self._vault is None:
+            return 0
+        entries = [*await self._all("service_config"), *await self._all("config")]
+        return sum([await self._resealed(self._vault, entry) for entry in entries])
+
+    async def _resealed(self, vault: Sealing, entry: Entry) -> bool:
+        if all(vault.is_current(str(each)) for each in entry.value.values()):
+            return False
+        place = (INSTALLATION, entry.kind, entry.key)
+        again: dict[str, Json] = {
+            name: vault.seal(vault.open(str(sealed), (*place, name)), (*place, name))
+            for name, sealed in entry.value.items()
+        }
+        return await self._store.replace(entry, replace(entry, value=again))
 
     async def _all(self, kind: Kind) -> Sequence[Entry]:
         return await self._store.all(kind, INSTALLATION)

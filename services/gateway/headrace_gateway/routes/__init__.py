@@ -2,12 +2,14 @@
 
 from headrace_gateway.routes import (
     access,
+    accounts,
     aliases,
     archives,
     catalog,
     charts,
     component_jobs,
     configuration,
+    connections,
     files,
     flow_versions,
     flows,
@@ -59,6 +61,8 @@ ROUTES: tuple[Route, ...] = (
     *logs.ROUTES,
     *charts.ROUTES,
     *tasks.ROUTES,
+    *accounts.ROUTES,
+    *connections.ROUTES,
     *archives.ROUTES,
     *origins.ROUTES,
     *telemetry.ROUTES,

@@ -203,6 +203,8 @@ def _told(step: data_pb.Step, sheet: data_pb.FlowSheet) -> Told:
         webhook_base=step.webhook_base,
         descriptor=sheet.descriptor_json,
         custom_fields=sheet.custom_fields,
+        auth=_object(step.account),
+        config=_object(step.config),
     )
 
 
