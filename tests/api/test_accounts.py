@@ -170,6 +170,20 @@ async def test_a_component_acts_with_the_account_that_is_assigned_to_it(people: 
     assert used == [{"flowId": flow_id, "name": "A flow", "stage": "running", "components": ["work"]}]
     assert KEY not in detail.text and HIDDEN in detail.text
 
+    called = await ann.post(
+        f"/component/{VENDOR}/key/core/Work",
+        params={"outPort": "out"},
+        json={"messages": {"in": {"n": 5}}, "componentId": "work"},
+    )
+    nobody = await people.bob.post(
+        f"/component/{VENDOR}/key/core/Work",
+        params={"outPort": "out"},
+        json={"messages": {"in": {"n": 6}}, "componentId": "work"},
+    )
+    assert called.status_code == 200 and called.json()["done"] == "5" and KEY not in called.text
+    assert nobody.status_code == 400 and "Assign one" in nobody.json()["message"]
+    assert service.worked == ["1", "5"]
+
     freed = await ann.delete("/auth/component/work", params={"flowId": flow_id})
     assert freed.json()["accountId"] is None
     await ann.put(f"/auth/component/work/{account_id}", params={"flowId": flow_id})

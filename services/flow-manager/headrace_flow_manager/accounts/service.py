@@ -304,6 +304,8 @@ class AccountService:
         """What a component's account is opened with, fresh. Raises Unavailable, Conflict."""
         config = await self._modules.config(service)
         hidden = model.hidden_values({"config": dict(config)})
+        if node_id and not flow_id:  # a form asks, which names the component alone
+            flow_id, chosen = await self._found(tenant, node_id)
         account_id = await self._book.assigned(tenant, flow_id, node_id) or chosen
         if not account_id:
             return Credentials("", "", None, config, hidden, f"No account of {service} is assigned to it.")
@@ -320,6 +322,14 @@ class AccountService:
         auth = {**config, **_as_component_sees(account, secrets, config)}
         hidden = sorted({*hidden, *model.hidden_values(secrets)})
         return Credentials(account_id, account.token_id, auth, config, hidden, "")
+
+    async def _found(self, tenant: str, node_id: str) -> tuple[str, str]:
+        """The flow of a component, and the account that its descriptor names."""
+        try:
+            flow = await self.flow_of(tenant, "", node_id)
+        except NotFound:
+            return "", ""
+        return flow.flow_id, chosen_in(flow.descriptor.get(node_id))
 
     async def rejected(self, tenant: str, account_id: str, token_id: str, reason: str) -> bool:
         """A service did not accept what was handed over. Whether there is something else to try with."""
