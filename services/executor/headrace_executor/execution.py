@@ -34,6 +34,7 @@ from headrace_executor.model import (
     HOOK_PORTS,
     START_HOOK,
     STOP_HOOK,
+    TICK_PORT,
     Commit,
     Delivery,
     Inbound,
@@ -231,7 +232,16 @@ class Execution:
         return None
 
     def _park_for_account(self, delivery: Delivery, parked: Parked, result: StepResult | None = None) -> None:
-        """Put the delivery aside. An intent that nobody has cleared up stays one."""
+        """Put the delivery aside. An intent that nobody has cleared up stays one.
+
+        Who only looked for news looks again at the next tick: those that could not would gather.
+        """
+        if delivery.port == TICK_PORT and parked.account_id:
+            stamp = self._around.clock.now().timestamp()
+            error: dict[str, Json] = {"code": "account_invalid", "name": "AccountInvalid", "message": parked.reason}
+            skipped = StepResult("skipped", delivery.attempts + 1, stamp, stamp, error=error)
+            self._progress.finish(delivery, skipped)
+            return
         intent = delivery.intent
         self._progress.park(delivery, parked, result)
         if intent and result is None:
@@ -315,7 +325,7 @@ class Execution:
     async def _call(self, node: PlannedNode, delivery: Delivery, context: StepContext) -> None:
         component = node.component
         port = delivery.port
-        if port == "tick":
+        if port == TICK_PORT:
             call: Callable[[StepContext], Work] = component.tick
         elif port == START_HOOK:
             call = component.start

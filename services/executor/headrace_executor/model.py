@@ -17,6 +17,7 @@ STOP_HOOK = "@stop"
 HOOK_PORTS = frozenset({START_HOOK, STOP_HOOK})
 ERROR_PORT = "error"
 TIMEOUT_PORT = "timeout"
+TICK_PORT = "tick"
 ANSWER_PORT = "answer"
 
 WaitKind = Literal["retry", "timeout", "quota", "account", "call", "join", "in_doubt", "stopped"]
