@@ -141,7 +141,7 @@ async def test_a_key_from_outside_changes_under_load_and_the_old_one_is_needed_n
                 fresh = room.restarted(vault)
                 kept = await fresh.book.get(account.tenant_id, account.account_id)
                 assert str((await fresh.book.open(kept))["apiKey"]).startswith("canary-")
-                assert (await fresh.settings.service("acme:mail"))["clientSecret"] == "canary-client"
+                assert (await fresh.settings.service("acme:mail"))[0]["clientSecret"] == "canary-client"
                 opened += 1
                 await asyncio.sleep(0)
         return opened

@@ -106,7 +106,7 @@ class AuthModules:
         vendor, _, rest = service.partition(":")
         for name in (service, f"{vendor}:{rest.partition(':')[0]}"):
             try:
-                found = await self._sealed.service(name)
+                found, _ = await self._sealed.service(name)
             except NotFound:
                 continue
             return {key: value for key, value in found.items() if key != "serviceId"}
