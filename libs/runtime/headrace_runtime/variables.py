@@ -124,6 +124,7 @@ PLAIN = frozenset(
         "HEADRACE_TOKEN",
         "HEADRACE_TOKENS_PER_USER",
         "HEADRACE_TOKEN_LIFETIME",
+        "HEADRACE_UI_DIR",
         "HEADRACE_UPLOAD_LIFETIME",
         "HEADRACE_URL",
     }

@@ -31,6 +31,7 @@ from headrace_gateway.routes import (
     telemetry,
     tokens,
     trials,
+    ui,
     unprocessed,
     users,
     variables,
@@ -39,6 +40,7 @@ from headrace_gateway.routing import Route
 
 ROUTES: tuple[Route, ...] = (
     *system.ROUTES,
+    *ui.ROUTES,
     *users.ROUTES,
     *groups.ROUTES,
     *tokens.ROUTES,
