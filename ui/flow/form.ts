@@ -38,13 +38,31 @@ function fromSchema(schema: JsonObject | undefined): Record<string, Input> {
   if (!isObject(properties)) return {};
   return Object.fromEntries(
     Object.entries(properties).flatMap(([name, given]): [string, Input][] => {
-      if (!isObject(given) || Object.keys(given).length === 0) return [];
+      if (!isObject(given) || Object.keys(given).length === 0 || FLAGS.has(name)) return [];
       const type = given['type'];
       const options = Array.isArray(given['enum']) ? (given['enum'] as Json[]).map((value) => ({ value, content: String(value) })) : undefined;
       const kind = options ? 'select' : type === 'boolean' ? 'toggle' : type === 'number' || type === 'integer' ? 'number' : 'text';
-      return [[name, { type: kind, label: String(given['title'] ?? name), ...(options ? { options } : {}) }]];
+      const label = typeof given['title'] === 'string' ? given['title'] : spoken(name);
+      const preset = given['default'] === undefined ? {} : { defaultValue: given['default'] as Json };
+      return [[name, { type: kind, label, ...preset, ...(options ? { options } : {}) }]];
     }),
   );
+}
+
+/** Switches that tell a component what it is asked for, and that no person sets. */
+const FLAGS = new Set(['generateInspector', 'generateOutputPortOptions', 'sendWholeArray', 'variableFetch', 'isSource']);
+
+/** `immediateResponse` as a person says it. */
+function spoken(name: string): string {
+  const words = name.replace(/([a-z\d])([A-Z])/g, '$1 $2').replaceAll('_', ' ').toLowerCase();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** A component's own settings: its form, or its schema where the form shows nothing that can be set. */
+export function ownForm(form: Form | undefined, schema: JsonObject | undefined): { form: Form | undefined; schema: JsonObject | undefined } {
+  const settable = Object.entries(form?.inputs ?? {}).filter(([, input]) => input.type || !input.source);
+  if (!settable.length) return { form: undefined, schema };
+  return { form: { ...form, inputs: Object.fromEntries(settable) }, schema: onlyRequired(schema) };
 }
 
 export function formOf(port: Port): { form: Form | undefined; schema: JsonObject | undefined } {

@@ -11,6 +11,8 @@ export interface History {
   readonly undone: readonly Entry[];
   /** Edits since the flow was saved last. */
   readonly unsaved: readonly Op[];
+  /** How many of them are on their way: they stay as they are until it is known what became of them. */
+  readonly sent: number;
 }
 
 interface Entry {
@@ -19,7 +21,7 @@ interface Entry {
 }
 
 export function begin(flow: Flow): History {
-  return { flow, done: [], undone: [], unsaved: [] };
+  return { flow, done: [], undone: [], unsaved: [], sent: 0 };
 }
 
 /** Edits done. Those of one named gesture that follow each other are undone together. */
@@ -29,7 +31,7 @@ export function perform(history: History, ops: readonly Op[], gesture = ''): His
   const joins = gesture !== '' && last?.gesture === gesture;
   const entry = { ops: joins ? compose(last.ops, ops) : ops, gesture };
   const done = [...(joins ? history.done.slice(0, -1) : history.done), entry].slice(-LONGEST);
-  return { flow: apply(history.flow, ops), done, undone: [], unsaved: compose(history.unsaved, ops) };
+  return { ...history, flow: apply(history.flow, ops), done, undone: [], unsaved: withMore(history, ops) };
 }
 
 export function undo(history: History): History {
@@ -37,10 +39,11 @@ export function undo(history: History): History {
   if (!last) return history;
   const back = inverse(last.ops);
   return {
+    ...history,
     flow: apply(history.flow, back),
     done: history.done.slice(0, -1),
     undone: [...history.undone, last],
-    unsaved: compose(history.unsaved, back),
+    unsaved: withMore(history, back),
   };
 }
 
@@ -48,20 +51,35 @@ export function redo(history: History): History {
   const next = history.undone.at(-1);
   if (!next) return history;
   return {
+    ...history,
     flow: apply(history.flow, next.ops),
     done: [...history.done, { ...next, gesture: '' }],
     undone: history.undone.slice(0, -1),
-    unsaved: compose(history.unsaved, next.ops),
+    unsaved: withMore(history, next.ops),
   };
 }
 
+/** All that is not saved goes on its way. */
+export function sending(history: History): History {
+  return { ...history, sent: history.unsaved.length };
+}
+
 /** What was sent is saved; what was done meanwhile is not. */
-export function saved(history: History, sent: readonly Op[]): History {
-  return { ...history, unsaved: history.unsaved.slice(sent.length) };
+export function saved(history: History): History {
+  return { ...history, unsaved: history.unsaved.slice(history.sent), sent: 0 };
+}
+
+/** What was sent did not arrive. */
+export function refused(history: History): History {
+  return { ...history, sent: 0 };
 }
 
 /** Our unsaved edits on top of a flow that somebody else changed. What they undo would undo theirs, so undo begins anew. */
 export function follow(history: History, theirs: Flow): { history: History; clashes: number } {
   const { ops, clashes } = rebase(theirs, history.unsaved);
-  return { history: { flow: apply(theirs, ops), done: [], undone: [], unsaved: ops }, clashes: clashes.length };
+  return { history: { flow: apply(theirs, ops), done: [], undone: [], unsaved: ops, sent: 0 }, clashes: clashes.length };
+}
+
+function withMore(history: History, ops: readonly Op[]): Op[] {
+  return [...history.unsaved.slice(0, history.sent), ...compose(history.unsaved.slice(history.sent), ops)];
 }

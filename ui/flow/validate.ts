@@ -1,5 +1,5 @@
 /** What is wrong with a flow, said as soon as it is drawn: which node, which field, what to do. */
-import { formOf, groupsOf, holds, isEmpty, onlyRequired, withDefaults } from './form.ts';
+import { formOf, groupsOf, holds, isEmpty, ownForm, withDefaults } from './form.ts';
 import { ancestors, inPorts, isObject, linksInto, manifestOf, outPorts, titleOf } from './model.ts';
 import type { Catalog, Flow, JsonObject, Manifest } from './model.ts';
 
@@ -44,9 +44,8 @@ function problemsOfNode(flow: Flow, catalog: Catalog, id: string): Problem[] {
       for (const text of unreachable(flow, catalog, id, transform?.modifiers)) found.push({ node: id, port: port.name, text, severity: 'error' });
     }
   }
-  const own = manifest.properties;
-  const groups = groupsOf(own?.inspector, own?.inspector?.inputs ? onlyRequired(own?.schema) : own?.schema);
-  found.push(...missing(id, undefined, groups, withDefaults(own?.inspector, node.config?.properties ?? {})));
+  const own = ownForm(manifest.properties?.inspector, manifest.properties?.schema);
+  found.push(...missing(id, undefined, groupsOf(own.form, own.schema), withDefaults(own.form, node.config?.properties ?? {})));
   return unique(found);
 }
 
@@ -80,9 +79,10 @@ function missing(node: string, port: string | undefined, groups: ReturnType<type
 }
 
 function unreachable(flow: Flow, catalog: Catalog, id: string, modifiers: unknown): string[] {
+  if (!isObject(modifiers) || !Object.keys(modifiers).length) return [];
   const passed = new Set(ancestors(flow, id));
   const found: string[] = [];
-  for (const variables of Object.values(isObject(modifiers) ? modifiers : {})) {
+  for (const variables of Object.values(modifiers)) {
     for (const each of Object.values(isObject(variables) ? variables : {})) {
       const path = isObject(each) && typeof each['variable'] === 'string' ? each['variable'] : '';
       const [root, source] = path.split('.');

@@ -163,7 +163,7 @@ export function createApi(connection: Connection) {
     getVersions: (id: string) => get<{ items: Version[]; totalCount: number }>(`${at('flows', id, 'versions')}?limit=50`),
     restoreVersion: (id: string, version: number) =>
       post<{ version: number }>(`${at('flows', id, 'versions', version, 'restore')}?forceUpdate=true`, {}),
-    getUnprocessed: (flowId: string) => get<Failed[] | { items: Failed[] }>(`/unprocessed-messages?flowId=${encodeURIComponent(flowId)}`),
+    getUnprocessed: (flowId: string) => get<Failed[]>(`/unprocessed-messages?flowId=${encodeURIComponent(flowId)}`),
     retryUnprocessed: (id: string) => post<unknown>(at('unprocessed-messages', id), {}),
     stream: (url: string, data: unknown, signal: AbortSignal) =>
       raw({ url, signal, headers: { accept: 'text/event-stream' }, ...(data === undefined ? {} : { method: 'POST', data }) }),

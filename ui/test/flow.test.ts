@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { differs, difference, opsBetween } from '../flow/diff.ts';
 import { groupsOf, holds } from '../flow/form.ts';
-import { begin, follow, perform, redo, saved, undo } from '../flow/history.ts';
+import { begin, follow, perform, redo, saved, sending, undo } from '../flow/history.ts';
 import { layout } from '../flow/layout.ts';
 import { ancestors, equal, linksOf } from '../flow/model.ts';
 import type { Catalog, Flow, FlowNode } from '../flow/model.ts';
@@ -157,13 +157,24 @@ describe('a history', () => {
 
   it('keeps what was done while saving', () => {
     let history = perform(begin({ a: { type: 't' } }), change({ a: { type: 't' } }, 'a', ['label'], 'one'));
-    const sent = history.unsaved;
+    history = sending(history);
     history = perform(history, change(history.flow, 'a', ['x'], 5));
 
-    history = saved(history, sent);
+    history = saved(history);
 
     expect(history.unsaved).toEqual([{ op: 'set', id: 'a', path: ['x'], from: undefined, to: 5 }]);
     expect(follow(history, { a: { type: 't', label: 'theirs' } }).history.flow['a']).toEqual({ type: 't', label: 'theirs', x: 5 });
+  });
+});
+
+describe('saving', () => {
+  it('loses no letter that is typed while the one before is on its way', () => {
+    const type = (history: ReturnType<typeof begin>, text: string): ReturnType<typeof begin> => perform(history, change(history.flow, 'a', ['label'], text), 'label');
+    let history = sending(type(begin({ a: { type: 't' } }), 'o'));
+
+    history = saved(type(history, 'on'));
+
+    expect(history.unsaved).toEqual([{ op: 'set', id: 'a', path: ['label'], from: 'o', to: 'on' }]);
   });
 });
 

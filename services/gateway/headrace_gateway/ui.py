@@ -89,7 +89,9 @@ class Ui:
         if found.etag in [each.strip() for each in heads.text_header(scope, b"if-none-match").split(",")]:
             return Response(status_code=304, headers=headers)
         if takes_gzip(heads.text_header(scope, b"accept-encoding")):
-            return Response(found.compressed, headers={**headers, "Content-Encoding": "gzip"}, media_type=found.media_type)
+            return Response(
+                found.compressed, headers={**headers, "Content-Encoding": "gzip"}, media_type=found.media_type
+            )
         return Response(found.content, headers=headers, media_type=found.media_type)
 
 

@@ -55,7 +55,7 @@ interface View extends Point {
 type Drag =
   | { kind: 'pan'; start: Point; view: View }
   | { kind: 'box'; start: Point; kept: string[] }
-  | { kind: 'cards'; start: Point; from: Map<string, Point>; hasMoved: boolean; gesture: string }
+  | { kind: 'cards'; start: Point; from: Map<string, Point>; hasMoved: boolean; isAdding: boolean; gesture: string }
   | { kind: 'wire'; source: string; outPort: string; wire: string };
 
 const FAR = 0.35;
@@ -86,6 +86,7 @@ export class Canvas {
   #frame = 0;
   #gesture = 0;
   #focused = '';
+  #isFitted = false;
   #pointers = new Map<number, Point>();
   isReadOnly = false;
 
@@ -107,7 +108,7 @@ export class Canvas {
     host.addEventListener('keydown', (event) => this.#key(event), options);
     host.addEventListener('wheel', (event) => this.#wheel(event), { ...options, passive: false });
     host.addEventListener('focusin', (event) => this.#focus(event), options);
-    this.#resize = new ResizeObserver(() => this.draw());
+    this.#resize = new ResizeObserver(() => (this.#isFitted && !this.#drag ? this.fit() : this.draw()));
     this.#resize.observe(host);
   }
 
@@ -159,6 +160,7 @@ export class Canvas {
     const centre = at ?? { x: box.left + box.width / 2, y: box.top + box.height / 2 };
     const zoom = Math.min(MOST_ZOOM, Math.max(LEAST_ZOOM, this.#view.zoom * factor));
     const fixed = this.at(centre);
+    this.#isFitted = false;
     this.#view = { x: centre.x - box.left - fixed.x * zoom, y: centre.y - box.top - fixed.y * zoom, zoom };
     this.draw();
     this.#gestures.view(zoom);
@@ -170,6 +172,7 @@ export class Canvas {
     if (!box.width || !width) return;
     const zoom = Math.max(LEAST_ZOOM, Math.min(most, (width - 96) / box.width, (height - 112) / box.height));
     this.#view = { zoom, x: (width - box.width * zoom) / 2 - box.x * zoom, y: (height - box.height * zoom) / 2 - box.y * zoom };
+    this.#isFitted = true;
     this.draw();
     this.#gestures.view(zoom);
   }
@@ -180,17 +183,24 @@ export class Canvas {
     if (!card) return;
     const box = boxOf(card);
     const seen = this.#seen(-24);
-    if (box.x < seen.x || box.y < seen.y || box.x + box.width > seen.x + seen.width || box.y + box.height > seen.y + seen.height) {
-      const { clientWidth: width, clientHeight: height } = this.#host;
-      const { zoom } = this.#view;
-      this.#view = { zoom, x: width / 2 - (box.x + box.width / 2) * zoom, y: height / 2 - (box.y + box.height / 2) * zoom };
-    }
+    const { zoom } = this.#view;
+    const beyond = (start: number, length: number, from: number, room: number): number =>
+      start < from ? start - from : Math.max(0, Math.min(start - from, start + length - from - room));
+    const dx = beyond(box.x, box.width, seen.x, seen.width) * zoom;
+    const dy = beyond(box.y, box.height, seen.y, seen.height) * zoom;
+    if (dx || dy) this.#view = { zoom, x: this.#view.x - dx, y: this.#view.y - dy };
     this.#focused = id;
     this.#paint();
     if (hasFocus) this.#mounted.get(id)?.node.focus({ preventScroll: true });
   }
 
+  /** Leave the view as it is when the canvas changes its size: somebody works at a place. */
+  hold(): void {
+    this.#isFitted = false;
+  }
+
   centreOn(point: Point): void {
+    this.#isFitted = false;
     const { clientWidth: width, clientHeight: height } = this.#host;
     this.#view = { ...this.#view, x: width / 2 - point.x * this.#view.zoom, y: height / 2 - point.y * this.#view.zoom };
     this.draw();
@@ -374,7 +384,12 @@ export class Canvas {
     const id = node?.dataset['componentId'] ?? (this.zoom < FAR ? this.#under(start) : undefined);
     const wire = target.closest<SVGGElement>('[data-wire]')?.dataset['wire'];
     this.#host.setPointerCapture(event.pointerId);
-    if (port && id && !this.isReadOnly) return this.#pick(port, id);
+    if (port && id && !this.isReadOnly) {
+      event.preventDefault();
+      node?.focus({ preventScroll: true });
+      this.#pick(port, id);
+      return;
+    }
     if (id && event.button === 0) {
       const isAdding = event.shiftKey || event.ctrlKey || event.metaKey;
       if (isAdding) this.#choose(this.#selected.has(id) ? [...this.#selected].filter((each) => each !== id) : [...this.#selected, id]);
@@ -385,7 +400,7 @@ export class Canvas {
         return card ? [[each, { x: card.x, y: card.y }]] : [];
       }));
       this.#gesture += 1;
-      this.#drag = { kind: 'cards', start, from, hasMoved: false, gesture: `drag-${this.#gesture}` };
+      this.#drag = { kind: 'cards', start, from, hasMoved: false, isAdding, gesture: `drag-${this.#gesture}` };
       this.#paint();
       node?.focus({ preventScroll: true });
       event.preventDefault();
@@ -421,11 +436,13 @@ export class Canvas {
     const [dx, dy] = [at.x - drag.start.x, at.y - drag.start.y];
     if (drag.kind === 'pan') {
       this.#host.classList.add('panning');
+      this.#isFitted = false;
       this.#view = { ...drag.view, x: drag.view.x + dx, y: drag.view.y + dy };
     } else if (drag.kind === 'box') {
       this.#stretchBand(drag.start, at, drag.kept);
     } else if (!this.isReadOnly && (drag.hasMoved || Math.hypot(dx, dy) > 4)) {
       drag.hasMoved = true;
+      this.#isFitted = false;
       for (const [id, place] of drag.from) {
         const card = this.#cards.get(id);
         if (card) this.#cards.set(id, { ...card, x: place.x + dx / this.zoom, y: place.y + dy / this.zoom });
@@ -484,7 +501,7 @@ export class Canvas {
         return card ? [[id, { x: card.x, y: card.y }]] : [];
       }));
       this.#gestures.move(places, drag.gesture);
-    } else if (drag.kind === 'cards') {
+    } else if (drag.kind === 'cards' && !drag.isAdding) {
       this.#gestures.open([...drag.from.keys()].at(-1) ?? '');
     } else if (drag.kind === 'wire') this.#let(drag, at);
   }
@@ -551,6 +568,7 @@ export class Canvas {
       this.zoomBy(Math.exp(-event.deltaY / 300), { x: event.clientX, y: event.clientY });
       return;
     }
+    this.#isFitted = false;
     const unit = event.deltaMode === 1 ? 20 : 1;
     const [dx, dy] = event.shiftKey ? [event.deltaY, 0] : [event.deltaX, event.deltaY];
     this.#view = { ...this.#view, x: this.#view.x - dx * unit, y: this.#view.y - dy * unit };

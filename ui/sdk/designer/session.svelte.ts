@@ -1,6 +1,7 @@
 /** One flow that is being worked on: its history, its saving, and what happens in it while it runs. */
 import { differs, difference } from '../../flow/diff.ts';
-import { begin, follow as followed, perform, redo, saved, undo } from '../../flow/history.ts';
+import type { Difference } from '../../flow/diff.ts';
+import { begin, follow as followed, perform, redo, refused, saved, sending, undo } from '../../flow/history.ts';
 import type { History } from '../../flow/history.ts';
 import { layout } from '../../flow/layout.ts';
 import { inPorts, isObject, linkId, linksOf, manifestOf, outPorts, titleOf } from '../../flow/model.ts';
@@ -10,7 +11,7 @@ import type { Op } from '../../flow/ops.ts';
 import { problemsOf } from '../../flow/validate.ts';
 import type { Problem } from '../../flow/validate.ts';
 import { ApiError } from '../../kit/api.ts';
-import type { Api, FlowRecord, Run, Step, Version } from '../../kit/api.ts';
+import type { Api, Failed, FlowRecord, Run, Step, Version } from '../../kit/api.ts';
 import { events, follow } from '../../kit/live.ts';
 import type { LiveEvent } from '../../kit/live.ts';
 import type { JsonObject } from '../../kit/types.ts';
@@ -46,6 +47,8 @@ export class Session {
   isBusy = $state(false);
   logs = $state.raw<readonly LogLine[]>([]);
   runs = $state.raw<readonly Run[]>([]);
+  /** Messages that were given up, and wait for a person. */
+  failed = $state.raw<readonly Failed[]>([]);
   versions = $state.raw<readonly Version[]>([]);
   counts = $state.raw<ReadonlyMap<string, Counts>>(new Map());
   passed = $state.raw<ReadonlyMap<string, number>>(new Map());
@@ -61,7 +64,7 @@ export class Session {
   isRunning = $derived(this.record?.stage === 'running' || this.record?.stage === 'starting');
   isReadOnly = $derived(this.run !== undefined || this.compared !== undefined);
   selected = $derived(this.selection.length === 1 ? this.selection[0] : undefined);
-  cards: Card[] = $derived(Object.keys(this.flow).map((id) => this.#card(id)));
+  cards: Card[] = $derived(this.#cards());
   wires: Wire[] = $derived(this.#wires());
   shownCounts = $derived(this.run ? this.#runCounts(this.run, this.moment) : { counts: this.counts, passed: this.passed });
 
@@ -233,9 +236,9 @@ export class Session {
       if (this.isRunning) await this.api.stopFlow(this.flowId);
       else {
         await this.save(true);
-        await this.api.startFlow(this.flowId);
         this.counts = new Map();
         this.passed = new Map();
+        await this.api.startFlow(this.flowId);
       }
       const record = await this.api.getFlow(this.flowId);
       this.#take(record);
@@ -254,16 +257,17 @@ export class Session {
   async #send(isForced: boolean): Promise<void> {
     this.saveState = 'saving';
     for (let attempt = 0; attempt < 5; attempt += 1) {
-      const sent = this.history.unsaved;
+      this.history = sending(this.history);
       const flow = this.history.flow;
       try {
         const revision = await this.api.updateFlow(this.flowId, { flow } as unknown as JsonObject, this.record?.revision, isForced || !this.#isHeld());
         this.#base = flow;
-        this.history = saved(this.history, sent);
+        this.history = saved(this.history);
         if (this.record) this.record = { ...this.record, revision };
         this.saveState = this.history.unsaved.length ? 'draft' : 'saved';
         return;
       } catch (error) {
+        this.history = refused(this.history);
         if (!(error instanceof ApiError) || error.status !== 409) {
           this.saveState = 'failed';
           this.notice = error instanceof Error ? error.message : String(error);
@@ -324,7 +328,16 @@ export class Session {
   }
 
   async refreshRuns(): Promise<void> {
-    this.runs = (await this.api.getRuns(this.flowId)).items;
+    const [runs, failed] = await Promise.all([this.api.getRuns(this.flowId), this.api.getUnprocessed(this.flowId)]);
+    this.runs = runs.items;
+    this.failed = failed;
+  }
+
+  async retry(messageId: string): Promise<void> {
+    await this.#guarded(async () => {
+      await this.api.retryUnprocessed(messageId);
+      await this.refreshRuns();
+    });
   }
 
   async refreshVersions(): Promise<void> {
@@ -427,17 +440,23 @@ export class Session {
     return { ...older, ...this.history.flow };
   }
 
-  #card(id: string): Card {
+  #cards(): Card[] {
+    const problems = new Map<string, Problem[]>();
+    if (!this.isReadOnly) for (const each of this.problems) problems.set(each.node, [...(problems.get(each.node) ?? []), each]);
+    const found = this.compared ? difference(this.compared.flow, this.history.flow) : undefined;
+    return Object.keys(this.flow).map((id) => this.#card(id, problems.get(id) ?? [], found));
+  }
+
+  #card(id: string, own: readonly Problem[], found: Difference | undefined): Card {
     const node = this.flow[id] as FlowNode;
     const manifest = manifestOf(this.catalog, node.type);
-    const links = linksOf(this.flow);
     const ins = inPorts(manifest).map((port) => port.name);
     const outs = outPorts(manifest, node).map((port) => port.name);
     if (!manifest) {
+      const links = linksOf(this.flow);
       ins.push(...new Set(links.filter((link) => link.target === id).map((link) => link.inPort)));
       outs.push(...new Set(links.filter((link) => link.source === id).map((link) => link.outPort)));
     }
-    const own = this.compared || this.run ? [] : this.problems.filter((each) => each.node === id);
     const world = toWorld({ x: Number(node.x) || 0, y: Number(node.y) || 0 });
     return {
       id,
@@ -449,14 +468,8 @@ export class Session {
       outs,
       problem: own.some((each) => each.severity === 'error') ? 'error' : own.length ? 'warning' : '',
       problems: own.map((each) => each.text).join(' '),
-      mark: this.#markOf(id),
+      mark: found?.added.has(id) ? 'mark-added' : found?.removed.has(id) ? 'mark-removed' : found?.changed.has(id) ? 'mark-changed' : '',
     };
-  }
-
-  #markOf(id: string): string {
-    if (!this.compared) return '';
-    const found = difference(this.compared.flow, this.history.flow);
-    return found.added.has(id) ? 'mark-added' : found.removed.has(id) ? 'mark-removed' : found.changed.has(id) ? 'mark-changed' : '';
   }
 
   #wires(): Wire[] {
