@@ -7,7 +7,7 @@ PACKAGES := libs services embedded cli connectors bench
 
 .DEFAULT_GOAL := help
 .PHONY: help setup proto format check lint types layers servers test scenarios services run-server chaos secrets chart \
-	bench scaling docs run clean
+	bench scaling docs ui ui-check run clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,7 +28,7 @@ format: setup ## format the code
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
 
-check: lint types layers ## lint, types, layers, contracts
+check: lint types layers ui-check ## lint, types, layers, contracts
 
 lint: setup
 	$(BIN)/ruff check .
@@ -46,7 +46,8 @@ servers: setup ## install what tests run against: the backing servers, Appmixer'
 	$(BIN)/python -m tests.servers --install
 	$(BIN)/python -m tests.appmixer_cli.install
 
-test: setup check servers ## check, then every test
+test: setup check servers ui ## check, then every test
+	$(PYTHON) ui/build.py test
 	$(BIN)/python -m pytest -q -n 3 --dist loadfile
 
 services: setup ## run RabbitMQ, Redis, MongoDB's wire and Elasticsearch until Ctrl-C: make services [NAMES="redis mongo"] [DATA=dir]
@@ -78,11 +79,18 @@ bench: setup servers ## speed and memory: make bench SCENARIOS="F1 F2" SECONDS=5
 scaling: setup ## a model of 10, 100 and 1,000 executors, as docs/concepts/scaling.md shows it
 	$(BIN)/python -m bench.scaling
 
+ui: ## build the user interface into ui/dist
+	$(PYTHON) ui/build.py build
+
+ui-check: ## types of the user interface
+	$(PYTHON) ui/build.py check
+
 docs: setup ## write docs/reference from the code
 	$(BIN)/python -m docs.generate docs/reference
 
-run: setup ## start the whole platform in one process
+run: setup ## start the whole platform in one process, with the user interface
+	$(PYTHON) ui/build.py build --try
 	$(BIN)/headrace up
 
 clean: ## remove what was generated and installed
-	rm -rf $(VENV) libs/proto/headrace build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) libs/proto/headrace build dist ui/dist ui/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from bench import machine, report
+from bench import catalog, machine, report, runners
 from bench.backing import Backing
 from bench.benchmark import measure
 from bench.peers.choice import choose, names
@@ -59,6 +59,10 @@ def main(arguments: Sequence[str]) -> int:
             parser.error(f"{error}\n--peers {EMBEDDED} needs no servers.")
     report.write_json(options.out, results, setting)
     print(f"\n{report.markdown(results, setting)}")
+    if options.components:
+        _say("components through runners, and the start of a flow beside many")
+        print("\n".join(report.markdown_table(runners.HEADING, runners.rows(runners.measure_all(runners.CALLS)))))
+        print("\n" + "\n".join(report.markdown_table(catalog.HEADING, catalog.measure_all())))
     return 1 if any(mishap.peer in OURS for mishap in results.mishaps) else 0
 
 
@@ -85,6 +89,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--peers", nargs="+", metavar="NAME", help="who takes part; everybody installed by default")
     parser.add_argument(
         "--peers-home", type=Path, default=home and Path(home), help="where the others are installed: see docs"
+    )
+    parser.add_argument(
+        "--components",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="also what a call of a published component costs, and what many of them cost the start of a flow",
     )
     parser.add_argument("--out", type=Path, default=RESULTS / "latest.json", help="default %(default)s")
     return parser

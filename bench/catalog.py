@@ -20,6 +20,8 @@ import httpx
 from headrace_core.archives import write_archive
 from headrace_embedded.platform import open_platform
 
+from bench.report import markdown_table
+
 COMPONENTS = 1_000
 PER_SERVICE = 50
 STARTS = 30
@@ -116,14 +118,18 @@ def _fine(answer: httpx.Response) -> Any:
     return answer.json()
 
 
-def line(few: float, many: float, components: int) -> str:
-    """Both, for people."""
-    return f"start of a flow: {few:.1f} ms alone, {many:.1f} ms beside {components:,} published components"
+HEADING = ("start of a flow", "p50 ms")
+
+
+def measure_all(components: int = COMPONENTS) -> list[list[str]]:
+    """A row alone, and one beside so many components."""
+    rows = {"alone": 0, f"beside {components:,} published components": components}
+    return [[name, f"{asyncio.run(measure(count)):.1f}"] for name, count in rows.items()]
 
 
 def main(arguments: Sequence[str]) -> int:
     components = int(arguments[0]) if arguments else COMPONENTS
-    print(line(asyncio.run(measure(0)), asyncio.run(measure(components)), components))
+    print("\n".join(markdown_table(HEADING, measure_all(components))))
     return 0
 
 

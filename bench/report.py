@@ -41,7 +41,7 @@ def markdown(results: Results, setting: Setting) -> str:
         for measure in results.measures
     ]
     verdicts = list(judge(results, setting.plan.callers))
-    return "\n".join([*_circumstances(results, setting), "", *_table(heading, rows), "", *_aims(verdicts), ""])
+    return "\n".join([*_circumstances(results, setting), "", *markdown_table(heading, rows), "", *_aims(verdicts), ""])
 
 
 def write_json(path: Path, results: Results, setting: Setting) -> None:
@@ -76,10 +76,11 @@ def _aims(verdicts: Sequence[Verdict]) -> list[str]:
         [each.what, f"{each.bound} {number(each.wanted)}", number(each.reached), "yes" if each.holds else "NO"]
         for each in verdicts
     ]
-    return _table(["aim", "wanted", "reached", "holds"], rows) if rows else []
+    return markdown_table(["aim", "wanted", "reached", "holds"], rows) if rows else []
 
 
-def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def markdown_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table."""
     return [_line(heading), _line(["---"] * len(heading)), *(_line(row) for row in rows)]
 
 

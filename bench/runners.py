@@ -1,7 +1,7 @@
 """What a call of a published component costs over one that is built in: `python -m bench.runners [calls]`.
 
-The same component, once in the executor and once in a runner. One call after the other is measured at the component,
-with the context that the engine makes; many at a time are whole runs, from the event to their end.
+The same component, in the executor and in a runner of each language. Calls are measured at the component, with the
+context that the engine makes: one after the other, and many at a time. Runs are whole, from the event to their end.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
+from typing import Literal, get_args
 
 from headrace_core.clock import SystemClock
+from headrace_core.errors import ValidationFailed
 from headrace_core.expressions import Json
 from headrace_executor.context import MemoryOfNode, StepContext
 from headrace_executor.model import Delivery, Message, Run
@@ -23,6 +26,7 @@ from headrace_executor.plan import Plan
 from headrace_executor.settings import RunnerSettings
 from headrace_sdk.component import carry_out
 
+from bench.report import markdown_table
 from tests.executor.platform import HandedFlows, OwnComponent, Platform, platform, webhook
 from tests.executor.published import Shelf, component_of
 
@@ -33,6 +37,15 @@ CODE = """
         async def receive(self, context: Context) -> None:
             await context.send_json(context.content)
     """
+JAVASCRIPT = """
+    module.exports = {
+        async receive(context) {
+            await context.sendJson(context.messages.in.content, 'out');
+        }
+    };
+    """
+Place = Literal["built in", "python", "javascript"]
+PLACES: tuple[Place, ...] = get_args(Place)
 CALLS = 1_000
 AT_ONCE = 64
 WARM_UP = 50
@@ -40,17 +53,22 @@ WARM_UP = 50
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Milliseconds of one call at its median and at the 99th of a hundred, and calls a second when many are made."""
+    """Milliseconds of one call at its median and at the 99th of a hundred; calls and runs a second, many at once."""
 
     p50: float
     p99: float
-    per_second: float
+    calls: float
+    runs: float
 
 
-async def measure(calls: int, *, is_published: bool) -> Cost:
-    """The cost of a call of `CODE`."""
+async def measure(calls: int, place: Place) -> Cost:
+    """The cost of a call of `CODE`. Raises ValidationFailed where there is no runner of the language."""
     shelf, flows = Shelf(), HandedFlows()
-    published = shelf.publish(CODE, effect="read")
+    is_published = place != "built in"
+    if place == "javascript":
+        published = shelf.publish_javascript(JAVASCRIPT, effect="read")
+    else:
+        published = shelf.publish(CODE, effect="read")
     node = {"type": published.type, "x": 0, "y": 0, "source": {"in": {"hook": ["request"]}}, "config": {}}
     flows.put("f", {"hook": webhook(), "own": node}, components=[published] if is_published else [])
     with tempfile.TemporaryDirectory() as name:
@@ -63,11 +81,14 @@ async def measure(calls: int, *, is_published: bool) -> Cost:
             spans = await _calls(here, plan, run, calls)
             rounds = max(1, calls // AT_ONCE)
             began = time.perf_counter()
+            await asyncio.gather(*(_calls(here, plan, run, rounds) for _ in range(AT_ONCE)))
+            together = time.perf_counter() - began
+            began = time.perf_counter()
             for _ in range(rounds):
                 await asyncio.gather(*(_run(here) for _ in range(AT_ONCE)))
             took = time.perf_counter() - began
     cuts = quantiles(spans, n=100)
-    return Cost(cuts[49] * 1000, cuts[98] * 1000, rounds * AT_ONCE / took)
+    return Cost(cuts[49] * 1000, cuts[98] * 1000, rounds * AT_ONCE / together, rounds * AT_ONCE / took)
 
 
 async def _run(here: Platform) -> Run:
@@ -96,19 +117,37 @@ async def _no_checkpoint() -> None:
     """One message is far from the many that would be sent ahead."""
 
 
-def table(built_in: Cost, published: Cost) -> str:
-    """Both, for people."""
-    rows = [("built in", built_in), ("published", published)]
-    lines = [f"{name:10} {cost.p50:8.3f} ms {cost.p99:8.3f} ms {cost.per_second:8.0f}/s" for name, cost in rows]
-    overhead = published.p50 - built_in.p50
-    return "\n".join([f"{'':10} {'p50':>11} {'p99':>11} {'at once':>10}", *lines, f"overhead   {overhead:8.3f} ms"])
+def measure_all(calls: int) -> dict[Place, Cost]:
+    """The cost in each place there is; JavaScript needs Node.js."""
+    found: dict[Place, Cost] = {}
+    for place in PLACES:
+        with suppress(ValidationFailed):
+            found[place] = asyncio.run(measure(calls, place))
+    return found
+
+
+def rows(costs: Mapping[Place, Cost]) -> list[list[str]]:
+    """A row for each place, in the order of `HEADING`."""
+    own = costs["built in"].p50
+    return [
+        [place, f"{cost.p50:.3f}", f"{cost.p99:.3f}", f"{cost.p50 - own:.3f}", f"{cost.calls:.0f}", f"{cost.runs:.0f}"]
+        for place, cost in costs.items()
+    ]
+
+
+HEADING = (
+    "a call of a component",
+    "p50 ms",
+    "p99 ms",
+    "over built in, ms",
+    "calls/s, 64 at once",
+    "runs/s, 64 at once",
+)
 
 
 def main(arguments: Sequence[str]) -> int:
     calls = int(arguments[0]) if arguments else CALLS
-    built_in = asyncio.run(measure(calls, is_published=False))
-    published = asyncio.run(measure(calls, is_published=True))
-    print(table(built_in, published))
+    print("\n".join(markdown_table(HEADING, rows(measure_all(calls)))))
     return 0
 
 

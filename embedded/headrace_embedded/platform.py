@@ -35,7 +35,7 @@ from headrace_runtime.metrics import Metrics
 from headrace_runtime.rpc import LocalServer
 from headrace_runtime.settings import load
 from headrace_runtime.sqlite import lock_directory
-from headrace_runtime.vault import VaultSettings, open_vault
+from headrace_runtime.vault import VaultSettings, key_reader, open_vault
 from headrace_scheduler.settings import SchedulerSettings
 from headrace_scheduler.stores.sqlite import open_store as open_schedule_store
 
@@ -98,6 +98,7 @@ async def open_platform(
         stack.push_async_callback(flow_stores.close)
         builtin = load_builtin()
         flow_settings = load(FlowManagerSettings, environ)
+        vault = open_vault(load(VaultSettings, environ), folder)
         flow_app = await stack.enter_async_context(
             headrace_flow_manager.app.open_app(
                 flow_stores,
@@ -107,7 +108,8 @@ async def open_platform(
                 execution_channel=channels.execution,
                 log_channel=channels.log,
                 bus=bus,
-                vault=open_vault(load(VaultSettings, environ), folder),
+                vault=vault,
+                reload_keys=key_reader(vault, environ, folder),
                 mail=open_mail(load(MailSettings, environ)),
                 clock=clock,
                 settings=flow_settings,

@@ -25,6 +25,8 @@ SETTINGS = {
     "HEADRACE_ADMIN_PASSWORD": PASSWORD,
     "HEADRACE_SIGN_IN_ATTEMPTS": "3",
     "HEADRACE_SIGN_IN_ATTEMPTS_PER_ADDRESS": "5",
+    "HEADRACE_EGRESS_ALLOW_PRIVATE": "true",
+    "HEADRACE_KEY_ROTATION_EVERY": "1s",
 }
 """The same for both modes, so that one test holds for both."""
 

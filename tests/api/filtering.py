@@ -23,7 +23,7 @@ from headrace_gateway.routes import ROUTES
 from . import brute_force, lucene
 from .asking import Asked, Asker
 from .brute_force import Listing, Refused
-from .furnishing import CANARY, furnish, furnish_groups
+from .furnishing import CANARY, furnish, furnish_accounts, furnish_groups
 from .people import People, until
 from .progress import Progress, nobody_hears
 
@@ -40,6 +40,7 @@ PLACES: Mapping[str, tuple[Sequence[str], str]] = {
     "/charts": (("name",), ""),
     "/users": (("username", "email"), "/users/count"),
     "/groups": (("name",), ""),
+    "/accounts": (("label", "name", "service"), "/accounts/count"),
     **{f"{prefix}/tasks": (("title",), f"{prefix}/tasks-count") for prefix in TASK_PREFIXES},
 }
 """Path → the fields that a pattern looks at, and where its items are counted."""
@@ -97,6 +98,7 @@ class Room:
         ids = await furnish(people.ann, f"ann{people.mark}")
         await furnish(people.bob, CANARY + people.mark, every=5)
         await furnish_groups(people.admin)
+        await furnish_accounts(people.admin, people.ann)
         room = cls(name, people, ids)
         for path, (named, _) in PLACES.items():
             everything = await room.get(path, "limit=1000")

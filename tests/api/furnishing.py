@@ -9,9 +9,14 @@ from urllib.parse import quote
 
 import httpx
 
-from .people import HOOK, echo_flow, make_running
+from .connector import VENDOR, packed, service
+from .people import HOOK, echo_flow, make_running, until
 
 CANARY = "bobscanary"
+OPEN = """
+type = "apiKey"
+definition = {"auth": {"apiKey": {"type": "text", "name": "Key"}}, "validate": lambda context: True}
+"""
 SCALARS: Sequence[Any] = [
     "", " ", "a", "A", "b", "an", "banana", "é", "e\u0301", "ß", "SS", "İ", "ı", "K", "💥", "\u202e", "a\x00b",
     "\ufffd", "1", "1.0", "1.10", "1.50", "-0", "007", "1e3", "null", "true", "True", "$where", "this.name==1",
@@ -58,6 +63,29 @@ LOG_WORDS = [
     "_exists_",
     "a b",
 ]
+
+
+async def furnish_accounts(admin: httpx.AsyncClient, *clients: httpx.AsyncClient) -> None:
+    """Give each of them accounts of a service that accepts everything, and that nobody has to ask."""
+    user_id = (await admin.get("/user")).json()["id"]
+    await _made(admin.put(f"/users/{user_id}", json={"vendor": VENDOR}))
+    files = service("open", OPEN, "from headrace_sdk import Component\n\nclass Work(Component):\n    pass\n")
+    headers = {"content-type": "application/octet-stream"}
+    handed_in = await admin.post("/components", content=packed(files), headers=headers)
+    assert handed_in.status_code == 200, handed_in.text
+    ticket = handed_in.json()["ticket"]
+    told = await until(lambda: admin.get(f"/components/uploader/{ticket}"), bool)
+    assert "err" not in told, told
+    for client in clients:
+        for number, name in enumerate(NAMES[::2]):
+            account = {
+                "service": f"{VENDOR}:open",
+                "token": {"apiKey": f"canary-{number}"},
+                "name": f"{number} {name}",
+                "displayName": name if number % 2 else "",
+                "profileInfo": {"v": [*SCALARS, *SHAPES][number], "a.b": number},
+            }
+            await _made(client.post("/accounts", json=account))
 
 
 async def furnish(client: httpx.AsyncClient, own: str, *, every: int = 1) -> dict[str, str]:

@@ -18,6 +18,7 @@ REMOVED: Mapping[str, str] = {
     "/config": "key",
     "/public-files": "filename",
     "/people-task/tasks": "taskId",
+    "/accounts": "accountId",
 }
 """Lists of which nothing is left → the name of an id there. The first of them are the administrator's own."""
 

@@ -131,9 +131,11 @@ async def make_running(client: httpx.AsyncClient, flow: dict[str, Any], name: st
     return flow_id
 
 
-async def until(asked: Callable[[], Awaitable[httpx.Response]], holds: Callable[[Any], bool]) -> Any:
-    """What is answered once it holds."""
-    async with asyncio.timeout(20):
+async def until(
+    asked: Callable[[], Awaitable[httpx.Response]], holds: Callable[[Any], bool], within: float = 20
+) -> Any:
+    """What is answered once it holds, within so many seconds."""
+    async with asyncio.timeout(within):
         while True:
             answer = await asked()
             assert answer.status_code == 200, answer.text

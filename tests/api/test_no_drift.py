@@ -171,6 +171,12 @@ OTHERWISE: Mapping[Place, str] = {
     ("PATCH", "/store/{id}/{key}"): "writes data, as POST does",
     ("PUT", "/store/{id}/{key}"): "moves a record to another place",
     ("POST", "/groups"): "makes another one each time",
+    (
+        "PUT",
+        "/accounts/{id}",
+    ): "names an account, which a service has to accept first: its own tests read the name back",
+    ("POST", "/accounts"): "takes secrets, which nothing reads back, and asks a service about them",
+    ("PUT", "/auth/component/{componentId}/{accountId}"): "names what it assigns in its path, as its own tests show",
     ("POST", "/components"): "publishes under a ticket: the same content again changes nothing, as its own tests show",
     ("PUT", "/groups/{id}/members/{userId}"): "is part of the group's members, which PUT of the group says",
     **{("POST", f"{prefix}/tasks"): "makes another one each time" for prefix in TASK_PREFIXES},

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import httpx
-from headrace_core.archives import write_archive
+from headrace_core.archives import read_archive, write_archive
 
-from .people import People, caller, give_role
+from .people import People, caller, give_role, make_running
 from .test_publishing import ICON, become_developer, publish
 
 LISTS = "zoo.mail.core.ListFolders"
@@ -187,3 +187,56 @@ async def test_components_without_a_module_are_called_too(people: People) -> Non
     refused = await people.ann.post("/component/zoo/mail/Nothing", json={})
 
     assert refused.status_code == 404
+
+
+ASKING = """
+from headrace_sdk import CancelError, Component
+
+
+class Asking(Component):
+    async def receive(self, context):
+        try:
+            found = await context.call("zoo.mail.core.Secret", messages={"in": {"box": context.content["data"]["box"]}})
+        except CancelError as error:
+            found = str(error)
+        await context.response({"found": found})
+"""
+
+
+async def test_code_calls_what_lies_beside_it_as_it_was_when_its_flow_began(people: People) -> None:
+    """Private or not, for whoever runs the flow; an update of the connector changes the next start."""
+    ann, bob = people.ann, people.bob
+    await become_developer(people, ann)
+    asking = {"name": "zoo.mail.core.Asking", "icon": ICON, "inPorts": ["in"], "outPorts": ["out"]}
+    more = {
+        "zoo/mail/core/Asking/component.json": json.dumps(asking).encode(),
+        "zoo/mail/core/Asking/component.py": ASKING.encode(),
+    }
+    files = {**read_archive(connector()), **more}
+    secret = "zoo/mail/core/Secret/component.py"
+    assert "err" not in await publish(ann, write_archive(files))
+    hook = {
+        "type": "appmixer.utils.http.WebhookTrigger",
+        "source": {},
+        "config": {"properties": {"immediateResponse": False}},
+    }
+    flow = {
+        "hook": hook,
+        "ask": {"type": "zoo.mail.core.Asking", "source": {"in": {"hook": ["request"]}}, "config": {}},
+    }
+    flow_id = await make_running(bob, flow, "Asks")
+
+    async def found() -> Any:
+        return (await bob.post(f"/flows/{flow_id}/components/hook", json={"box": "a"})).json()["found"]
+
+    first = await found()
+    updated = files[secret].replace(b'"none"', b'"updated"')
+    assert "err" not in await publish(ann, write_archive({**files, secret: updated}))
+    second = await found()
+    for command in ("stop", "start"):
+        await bob.post(f"/flows/{flow_id}/coordinator", json={"command": command})
+    third = await found()
+
+    assert (first, second, third) == (["a", "none"], ["a", "none"], ["a", "updated"])
+    await bob.post(f"/flows/{flow_id}/coordinator", json={"command": "stop"})
+    await ann.delete("/components/zoo.mail", params={"force": "true"})

@@ -24,6 +24,7 @@ from headrace_gateway.routes import ROUTES
 from headrace_gateway.routing import Policy, Route
 
 from .archive_parts import members
+from .furnishing import OPEN
 from .people import HOOK, People, echo_flow, failing_flow, make_running, until
 
 CANARY = "annscanary"
@@ -98,12 +99,25 @@ async def furnish_vendor(admin: httpx.AsyncClient, client: httpx.AsyncClient, ve
     folder = component.replace(".", "/")
     manifest = {"name": component, "private": True, "description": f"Component {mark}"}
     archive = write_archive(
-        {f"{folder}/component.json": json.dumps(manifest).encode(), f"{folder}/component.py": mark.encode()}
+        {
+            f"{folder}/component.json": json.dumps(manifest).encode(),
+            f"{folder}/component.py": mark.encode(),
+            f"{vendor}/mail/auth.py": OPEN.encode(),
+        }
     )
     ticket = (await client.post("/components", content=archive)).json()["ticket"]
     told = await until(lambda: client.get(f"/components/uploader/{ticket}"), bool)
     assert told["components"] == [component], told
-    return {"component": component, "publication": ticket}
+    account = {"service": f"{vendor}:mail", "token": {"apiKey": mark}, "displayName": mark, "profileInfo": {"of": mark}}
+    made = await client.post("/accounts", json=account)
+    assert made.status_code == 200, made.text
+    connection = (await client.post("/auth/ticket")).json()["ticket"]
+    return {
+        "component": component,
+        "publication": ticket,
+        "account": made.json()["accountId"],
+        "connection": connection,
+    }
 
 
 def nobodys(found: str) -> str:
@@ -163,7 +177,8 @@ def body_of(route: Route) -> dict[str, Any] | None:
 
 
 def _example(schema: Mapping[str, Any]) -> Any:
-    kind = schema.get("type", "string")
+    kinds = schema.get("type", "string")
+    kind = kinds if isinstance(kinds, str) else kinds[0]
     if schema.get("enum"):
         return schema["enum"][0]
     return {"object": {}, "array": [], "boolean": False, "integer": 1, "number": 1}.get(
@@ -204,6 +219,8 @@ async def world_of(client: httpx.AsyncClient, ids: Mapping[str, str]) -> dict[st
         f"/runs/{ids['run']}",
         "/unprocessed-messages",
         "/runs",
+        "/accounts",
+        f"/auth/status/{ids['connection']}",
         "/components?manifest=yes&selector=" + ids["component"],
         f"/components/{ids['component']}",
         f"/components/uploader/{ids['publication']}",

@@ -1,5 +1,6 @@
 """What every DocumentStore promises."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,3 +34,25 @@ async def test_documents_are_replaced_whole(stores: Stores) -> None:
     for _ in range(2):
         await stores.documents.delete("x")
     assert await stores.documents.get("x") is None
+
+
+async def test_a_document_is_replaced_or_removed_where_it_is_still_what_was_read(stores: Stores) -> None:
+    one, two = {"a": 1, "b": [1.5, None]}, {"a": 2}
+    assert not await stores.documents.replace(two, ANN, "x", one, NOW), "there is nothing yet"
+    assert await stores.documents.replace(None, ANN, "x", one, NOW)
+    assert not await stores.documents.replace(None, ANN, "x", two, NOW)
+    assert not await stores.documents.replace(two, ANN, "x", {"a": 3}, NOW)
+    assert await stores.documents.get("x") == one
+
+    assert not await stores.documents.remove(two, "x")
+    assert await stores.documents.replace(one, ANN, "x", two, NOW)
+    assert await stores.documents.remove(two, "x")
+    assert not await stores.documents.remove(two, "x")
+    assert await stores.documents.get("x") is None
+
+
+async def test_of_many_who_replace_one_document_at_once_one_does(stores: Stores) -> None:
+    await stores.documents.put(ANN, "x", {"n": 0}, NOW)
+    replacing = (stores.documents.replace({"n": 0}, ANN, "x", {"n": number}, NOW) for number in range(1, 9))
+
+    assert sum(await asyncio.gather(*replacing)) == 1

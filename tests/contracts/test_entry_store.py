@@ -104,3 +104,26 @@ async def test_of_many_who_replace_one_entry_at_once_one_does(stores: Stores) ->
 
     assert sum(replaced) == 1
     assert await stores.entries.get("alias", ANN, "1") == wanted[replaced.index(True)]
+
+
+async def test_an_entry_is_removed_where_it_is_still_what_was_read(stores: Stores) -> None:
+    first = entry("a")
+    second = replace(first, value={"x": 2})
+    assert not await stores.entries.remove(first)
+    await stores.entries.add(first)
+
+    assert not await stores.entries.remove(second)
+    assert await stores.entries.get("alias", ANN, first.entry_id) == first
+    assert await stores.entries.remove(first)
+    assert await stores.entries.all("alias", ANN) == []
+    assert first.tag != second.tag
+
+
+async def test_an_entry_does_not_take_the_key_of_another_when_it_is_replaced(stores: Stores) -> None:
+    one, other = entry("a"), entry("b")
+    for each in (one, other):
+        await stores.entries.add(each)
+
+    with pytest.raises(AlreadyExists):
+        await stores.entries.replace(one, replace(one, key=other.key))
+    assert await stores.entries.get("alias", ANN, one.entry_id) == one

@@ -604,3 +604,32 @@ async def test_a_forgotten_flow_leaves_nothing(store: ExecutorStore) -> None:
     assert (await store.list_unprocessed(ANN, "", "", 0, 10))[1] == 0
     assert await store.get(ANN, "g") is not None and await store.get(BOB, "hers") is not None
     assert await store.read_state(kept.scope) == {"k": 1}
+
+
+async def test_runs_that_wait_for_an_account_are_found_in_the_order_they_came(store: ExecutorStore) -> None:
+    await store.accept([new_run("a")], ME, 1.0)
+    await store.accept([new_run("b", tenant_id=BOB)], ME, 2.0)
+    await store.accept([new_run("c"), new_run("d")], ME, 3.0)
+    await write(
+        store,
+        commit("a", state=RunState.WAITING, waits_for=("one", "two")),
+        commit("b", state=RunState.WAITING, waits_for=("one",), tenant_id=BOB),
+        commit("c", state=RunState.WAITING, waits_for=("three",)),
+        commit("d", state=RunState.WAITING),
+    )
+
+    assert await store.waited_for(10) == ["one", "three", "two"]
+    assert len(await store.waited_for(1)) == 1
+    assert await store.waiting_for("one", 10) == [(ANN, "a"), (BOB, "b")]
+    assert await store.waiting_for("one", 1) == [(ANN, "a")]
+    assert await store.is_waiting_for("a", "two") and not await store.is_waiting_for("d", "two")
+
+    await store.put_inbox(ANN, "a", Inbound(0, "account", "one", b"null"), 20.0)
+    [claimed] = await store.claim(ME, 20.0, 10)
+    [left] = claimed.inbox
+    assert (left.kind, left.delivery_id) == ("account", "one")
+    await write(
+        store,
+        commit("a", epoch=2, seq=1, state=RunState.DONE, handled_inbox=(left.number,)),
+    )
+    assert await store.waited_for(10) == ["one", "three"]

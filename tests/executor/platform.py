@@ -139,6 +139,7 @@ class Rooms:
     timers: NotedTimers = field(default_factory=NotedTimers)
     stores: Any = None
     files: Any = None
+    accounts: Any = None
 
 
 class CountingWeb:
@@ -207,6 +208,7 @@ class Platform:
                 quotas or HandedQuotas(),
                 shelf or nothing,
                 catalog or nothing,
+                rooms.accounts or nothing,
             ),
             bus=bus,
             clock=SystemClock(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import subprocess
 from collections.abc import AsyncIterator
@@ -93,12 +94,14 @@ async def server() -> AsyncIterator[tuple[str, list[bytes]]]:
         elif path == "/bytes":
             content = bytes(range(256))
         elif path == "/late":
-            await asyncio.sleep(30)
+            await reader.read()  # until the client has enough
         lines = [f"HTTP/1.1 {status} X", *(f"{key}: {value}" for key, value in headers.items())]
         writer.write("\r\n".join([*lines, f"Content-Length: {len(content)}", "Connection: close", "", ""]).encode())
         writer.write(content)
         await writer.drain()
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
     made = await asyncio.start_server(answer, "127.0.0.1")
     async with made:

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,7 @@ async def test_the_neighbours_of_a_poisonous_component_all_finish(tmp_path: Path
         "process.kill(-1, 'SIGKILL')",
         "process.dlopen({ exports: {} }, '/usr/lib/x86_64-linux-gnu/libc.so.6')",
         "require('fs').readFileSync(`/proc/${process.ppid}/mem`)",
+        "require('fs').writeFileSync(`/proc/${process.ppid}/oom_score_adj`, '1000')",
     ],
 )
 async def test_a_component_cannot_reach_another_process(tmp_path: Path, attack: str) -> None:
@@ -207,7 +209,8 @@ async def killed_in_the_middle(
     code = WAITING.replace("FILE", str(mark)).replace("RECONCILED", reconciled)
     published = shelf.publish_javascript(code, **({"effect": effect} if effect else {}))
     flows.put("f1", flow_of(published, **(config or {})), components=[published])
-    async with platform(folder, flows, shelf=shelf, runners=STRICT) as here:
+    runners = replace(STRICT, folders=(str(folder),))
+    async with platform(folder, flows, shelf=shelf, runners=runners) as here:
         run_id, _ = await here.send("f1", "hook", {"method": "POST"})
         await until(mark.exists, within=30)
         [pid] = here.app.runners.pids.values()

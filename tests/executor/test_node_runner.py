@@ -100,6 +100,14 @@ EVERYTHING = """
                 chunks.push(chunk);
             }
             seen.file = [file.filename, file.length, Buffer.concat(chunks).toString()];
+            const large = [...Array(20).keys()].map((number) => Buffer.alloc(150_001, number));
+            const kept = await context.saveFileStream('large.bin', Readable.from(large));
+            const back = await context.loadFile(kept.fileId);
+            const streamed = [];
+            for await (const chunk of await context.getFileReadStream(kept.fileId)) {
+                streamed.push(chunk);
+            }
+            seen.large = [kept.length, back.equals(Buffer.concat(large)), Buffer.concat(streamed).equals(back)];
             await context.replaceFileStream(file.fileId, 'other');
             const other = await context.loadFile(file.fileId);
             seen.replaced = [other.toString(), (await context.getFileInfo(file.fileId)).length];
@@ -109,9 +117,9 @@ EVERYTHING = """
             await lock.extend(5000);
             seen.locked = await refused(() => context.lock('door', { maxRetryCount: 0 }));
             await lock.unlock();
-            const kept = await context.setTimeout({ later: true }, 3600000);
+            const waiting = await context.setTimeout({ later: true }, 3600000);
             await context.clearTimeout(await context.setTimeout({}, 7200000));
-            seen.timeout = typeof kept;
+            seen.timeout = typeof waiting;
             await context.staticCache.set('k', { v: 1 }, 1000);
             seen.cache = [await context.staticCache.get('k'), await context.staticCache.get('none')];
             const known = new Set([1]);
@@ -169,6 +177,7 @@ async def test_a_component_finds_every_member_of_its_context(tmp_path: Path) -> 
     assert seen["after"] == [{"only": 1}, {"only": 1}]
     assert seen["store"] == [["ada"], {"age": 20}, None, ["ada", "bob"], True, ["people"]]
     assert seen["file"] == ["a.txt", 7, "one two"]
+    assert seen["large"] == [3_000_020, True, True]
     assert seen["replaced"] == ["other", 5]
     assert seen["noFile"][0] == "CancelError"
     assert "locked" in seen["locked"][1]

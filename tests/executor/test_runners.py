@@ -221,6 +221,44 @@ async def test_an_error_means_the_same_wherever_it_is_raised(tmp_path: Path, rai
     assert seen[0] == seen[1]
 
 
+async def test_calls_that_come_together_end_each_in_its_own_way_and_time(tmp_path: Path) -> None:
+    """They go to the process in one message, and that is all they share."""
+    shelf, flows = Shelf(), HandedFlows()
+    code = """
+        import asyncio
+        from headrace_sdk import CancelError, Component, Context
+
+        class Own(Component):
+            async def receive(self, context: Context) -> None:
+                word = context.content["data"]
+                if word == "bad":
+                    raise CancelError("No.")
+                if word == "slow":
+                    await asyncio.sleep(2)
+                if word == "endless":
+                    await asyncio.sleep(600)
+                await context.send_json(word)
+        """
+    put(flows, shelf.publish(code))
+    words = ["slow", "endless", *["fine"] * 20, "bad", *["fine"] * 20]
+    async with platform(
+        tmp_path, flows, shelf=shelf, runners=QUICK, workers=64, retry_count=0, receive_timeout=timedelta(seconds=4)
+    ) as here:
+        await run(here, content="warm")
+        ids = [(word, (await here.send("f1", "hook", {"method": "POST", "data": word}))[0]) for word in words]
+        ended = [(word, await here.rest(run_id, within=30)) for word, run_id in ids]
+        again = await run(here, content="fine")
+
+    took = {word: [each.run.updated - each.run.created for known, each in ended if known == word] for word in words}
+    states = {word: {each.run.state for known, each in ended if known == word} for word in words}
+    assert states == {
+        "slow": {RunState.DONE}, "endless": {RunState.FAILED}, "fine": {RunState.DONE}, "bad": {RunState.DONE},
+    }  # fmt: skip
+    assert [sent(each) for word, each in ended if word == "fine"] == [["fine"]] * 40
+    assert max(took["fine"]) < 2 <= min(took["slow"]) and min(took["endless"]) >= 4
+    assert sent(again) == ["fine"]
+
+
 async def test_many_messages_leave_before_the_component_returns(tmp_path: Path) -> None:
     shelf, flows = Shelf(), HandedFlows()
     put(

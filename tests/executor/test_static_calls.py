@@ -65,9 +65,11 @@ class Known:
     def __init__(self, *published: PublishedComponent) -> None:
         self.published = {each.type: each for each in published}
         self.asked: list[tuple[str, str]] = []
+        self.callers: set[str] = set()
 
-    async def component(self, tenant_id: str, component_type: str) -> PublishedComponent:
+    async def component(self, tenant_id: str, component_type: str, bundle_id: str = "") -> PublishedComponent:
         self.asked.append((tenant_id, component_type))
+        self.callers.add(bundle_id)
         if component_type in self.published:
             return self.published[component_type]
         for each in COMPONENTS:
@@ -314,6 +316,7 @@ async def test_components_call_each_other_as_their_user_in_a_runner_and_built_in
     assert "acme.no.such.Thing" in seen["error"]
     assert static["got"] == ["X", "Y", ""]
     assert {tenant for tenant, _ in known.asked} == {TENANT}
+    assert known.callers == {"", caller.bundle_id}  # a caller's own content is told, for what lies beside it
 
 
 async def test_components_that_call_themselves_come_to_an_end(tmp_path: Path) -> None:

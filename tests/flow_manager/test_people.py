@@ -284,6 +284,8 @@ async def test_only_given_fields_of_a_user_change(house: House) -> None:
 
     user.vendors.append("acme")
     user.metadata = dump({"x": 1})
+    assert changed.tag != user.tag
+    user.tag = changed.tag
     assert changed == user
     assert (await house.people.GetUser(pb.GetUserRequest(user_id=user.user_id))).user == user
     with pytest.raises(NotFound):

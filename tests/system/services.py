@@ -45,7 +45,7 @@ class Services:
         self.names = [name for service in ALL for name in names_of(service, (replicas or {}).get(service, 1))]
         self.ports = {**dict(zip(self.names, free_ports(len(self.names)), strict=True)), **(ports or {})}
         self.children: dict[str, subprocess.Popen[bytes]] = {}
-        self._given = environ
+        self.given = environ
         self._environ = {
             **os.environ,
             **{f"HEADRACE_{service.upper()}_ADDRESS": self._address(service) for service in ALL},
@@ -71,10 +71,10 @@ class Services:
         for name in chosen:
             wait_for(lambda name=name: self.is_ready(name), READY_SECONDS)
 
-    def launch(self, names: Sequence[str]) -> None:
-        """Start them at once and wait for nothing."""
+    def launch(self, names: Sequence[str], **more: str) -> None:
+        """Start them at once, with more in their environment, and wait for nothing."""
         for name in names:
-            environ = {**self._environ, **self.identity(name), **self._place(name)}
+            environ = {**self._environ, **self.identity(name), **self._place(name), **more}
             with (self.folder / f"{name}.log").open("ab") as log:
                 command = [sys.executable, "-m", f"headrace_{service_of(name)}"]
                 # A group of its own: what a person presses is for us, who ask each of them to stop once.
@@ -88,7 +88,7 @@ class Services:
             f"HEADRACE_{service_of(name).upper()}_LISTEN": f"127.0.0.1:{port}",
             "HEADRACE_PORT": str(port),
             "HEADRACE_DATA_DIR": str(self.folder / name),
-            **{key: value for key, value in self._given.items() if key.endswith("_LISTEN")},
+            **{key: value for key, value in self.given.items() if key.endswith("_LISTEN")},
         }
 
     def _address(self, service: str) -> str:

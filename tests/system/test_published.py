@@ -98,11 +98,16 @@ class Place(Protocol):
     def start_again(self) -> None: ...
 
 
+def settings(folder: Path) -> dict[str, str]:
+    """The folders of all tests are open to components, which leave marks there."""
+    return {"HEADRACE_RETRY_FIRST": "200ms", "HEADRACE_RUNNER_FOLDERS": str(folder.parent)}
+
+
 class InOne:
     """The embedded platform."""
 
     def __init__(self, folder: Path) -> None:
-        self._process = Process(folder, HEADRACE_RETRY_FIRST="200ms")
+        self._process = Process(folder, **settings(folder))
         self._process.start()
         self.client, self.start_again = self._process.client, self._process.start
 
@@ -120,7 +125,7 @@ class InFive:
         certificates = folder / "certificates"
         certificates.mkdir()
         write_certificates(certificates, *(each.replace("_", "-") for each in ALL), "operator")
-        self._services = Services(folder, certificates=certificates, HEADRACE_RETRY_FIRST="200ms")
+        self._services = Services(folder, certificates=certificates, **settings(folder))
         self._services.start()
         self.client, self.end = self._services.client, self._services.end
 

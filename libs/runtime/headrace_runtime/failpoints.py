@@ -31,6 +31,9 @@ NAMES = frozenset(
         "timer.before_record",
         "timer.after_record",
         "timer.before_settle",
+        "account.before_refresh",
+        "account.after_refresh",
+        "account.after_keep",
     }
 )
 

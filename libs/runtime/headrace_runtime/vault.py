@@ -5,11 +5,13 @@ sealed value. Both seals are AES-256-GCM and bound to the value's place, so a va
 does not open. Several outer keys may be valid for opening; the first one seals.
 """
 
+import asyncio
 import base64
 import binascii
+import logging
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,9 +19,11 @@ from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from headrace_core.errors import Conflict, Problem, ValidationFailed
+from headrace_core.errors import Conflict, HeadraceError, Problem, ValidationFailed
 
-from headrace_runtime.settings import setting
+from headrace_runtime.settings import load, setting
+
+log = logging.getLogger(__name__)
 
 KEY_BYTES: Final = 32
 KEY_FILE: Final = "vault.key"
@@ -46,10 +50,18 @@ class Vault:
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         """Raises ValueError when there is no key, or one of another length."""
-        if not keys or any(len(key) != KEY_BYTES for key in keys):
-            raise ValueError(f"A vault needs keys of {KEY_BYTES} bytes.")
-        self._keys = {_id_of(key): AESGCM(key) for key in keys}
-        self._sealing = _id_of(keys[0])
+        self._keys, self._sealing = _by_id(keys)
+
+    def change_keys(self, keys: Sequence[bytes]) -> bool:
+        """Seal with the first of these from now on, and open with all of them; whether that is another set.
+
+        Raises ValueError as at the beginning; then nothing changes.
+        """
+        changed, sealing = _by_id(keys)
+        if (changed.keys(), sealing) == (self._keys.keys(), self._sealing):
+            return False
+        self._keys, self._sealing = changed, sealing
+        return True
 
     def seal(self, value: bytes, place: Sequence[str]) -> str:
         """The value as it may be kept at this place: tenant, thing and field."""
@@ -78,14 +90,39 @@ class Vault:
         return data[:_ID] == self._sealing
 
 
+def read_keys(settings: VaultSettings, folder: Path | None) -> Sequence[bytes]:
+    """The keys as `open_vault` finds them; none with neither settings nor folder. Raises as it does."""
+    if settings.keys:
+        return [_decoded(number, key) for number, key in enumerate(settings.keys)]
+    return [] if folder is None else _keys_in(folder / KEY_FILE)
+
+
 def open_vault(settings: VaultSettings, folder: Path | None) -> Vault | None:
     """The vault of the settings, else of the key file in the folder, which is made at first; None with neither.
 
     Raises ValidationFailed for a key that is none, Conflict for a key file that cannot be used.
     """
-    if settings.keys:
-        return Vault([_decoded(number, key) for number, key in enumerate(settings.keys)])
-    return None if folder is None else Vault([_key_in(folder / KEY_FILE)])
+    keys = read_keys(settings, folder)
+    return Vault(keys) if keys else None
+
+
+def key_reader(vault: Vault | None, environ: Mapping[str, str], folder: Path | None) -> Callable[[], Awaitable[None]]:
+    """Reads the keys again wherever they come from, so that an operator changes them while everything runs.
+
+    Keys that cannot be read leave those that are there.
+    """
+
+    async def read() -> None:
+        if vault is None:
+            return
+        try:
+            keys = await asyncio.to_thread(lambda: read_keys(load(VaultSettings, environ), folder))
+            if vault.change_keys(keys):
+                log.info("secrets are sealed with another key from now on; %d keys open them", len(keys))
+        except (HeadraceError, ValueError) as error:
+            log.error("the keys of secrets cannot be read again, and stay as they are: %s", error)
+
+    return read
 
 
 def _decoded(number: int, text: str) -> bytes:
@@ -99,8 +136,8 @@ def _decoded(number: int, text: str) -> bytes:
     return key
 
 
-def _key_in(file: Path) -> bytes:
-    """The key of the file, which only its owner may read. A first start makes it, whole or not at all."""
+def _keys_in(file: Path) -> Sequence[bytes]:
+    """The keys of the file, one a line, which only its owner may read. A first start makes it, whole or not at all."""
     try:
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -112,12 +149,18 @@ def _key_in(file: Path) -> bytes:
                 writing.flush()
                 os.fsync(descriptor)
             fresh.rename(file)
-        key = base64.b64decode(file.read_bytes())
+        keys = [base64.b64decode(line, validate=True) for line in file.read_bytes().split()]
     except (OSError, binascii.Error, ValueError) as error:
         raise Conflict(f"The key of secrets {file} cannot be used: {error}.") from None
-    if len(key) != KEY_BYTES:
+    if not keys or any(len(key) != KEY_BYTES for key in keys):
         raise Conflict(f"The key of secrets {file} is damaged. Put the kept copy in its place.")
-    return key
+    return keys
+
+
+def _by_id(keys: Sequence[bytes]) -> tuple[dict[bytes, AESGCM], bytes]:
+    if not keys or any(len(key) != KEY_BYTES for key in keys):
+        raise ValueError(f"A vault needs keys of {KEY_BYTES} bytes.")
+    return {_id_of(key): AESGCM(key) for key in keys}, _id_of(keys[0])
 
 
 def _id_of(key: bytes) -> bytes:

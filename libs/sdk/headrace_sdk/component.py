@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -26,13 +25,13 @@ class Output:
     port: str = "out"
 
 
-Work: TypeAlias = "Awaitable[Any] | AsyncGenerator[Any, None]"
+Work: TypeAlias = "Awaitable[Any] | AsyncIterator[Any]"
 """What calling a method of a component gives: something to await, or a generator whose values are sent."""
 
 
 async def carry_out(work: Work, context: Context) -> Any:
     """Do what a method of a component gave: await it, or send what it yields, one after the other."""
-    if isinstance(work, AsyncGenerator):
+    if isinstance(work, AsyncIterator):
         await _send_all(work, context)
         return None
     return await work
@@ -95,13 +94,16 @@ class Component:
         return None
 
 
-async def _send_all(work: AsyncGenerator[Any, None], context: Context) -> None:
-    async with aclosing(work) as yielded:
-        async for each in yielded:
+async def _send_all(work: AsyncIterator[Any], context: Context) -> None:
+    try:
+        async for each in work:
             if isinstance(each, Output):
                 await context.send_json(each.value, each.port)
             else:
                 await context.send_json(each)
+    finally:
+        if isinstance(work, AsyncGenerator):
+            await work.aclose()
 
 
 async def _nothing() -> None:

@@ -318,6 +318,16 @@ class Context(Protocol):
     def properties(self) -> Mapping[str, Json]: ...
 
     @property
+    def auth(self) -> JsonObject:
+        """What the node's account is opened with, fresh: its fields, or `accessToken` and the like; else empty."""
+        ...
+
+    @property
+    def config(self) -> JsonObject:
+        """What administrators stored for the service whose account the component needs."""
+        ...
+
+    @property
     def state(self) -> State: ...
     @property
     def flow_state(self) -> State: ...

@@ -18,9 +18,12 @@ from headrace_runtime.metrics import Metrics
 from headrace_runtime.rpc import Channel, Server
 from headrace_sdk import Component
 
+from headrace_executor.accounts import AccountDesk
 from headrace_executor.activation import Activation
 from headrace_executor.answers import Waiters
+from headrace_executor.auth_modules import AuthSteps
 from headrace_executor.clients import (
+    AccountClient,
     BundleClient,
     CatalogClient,
     FileClient,
@@ -41,8 +44,10 @@ from headrace_executor.migration import Migration
 from headrace_executor.plan import ComponentEntry, Components
 from headrace_executor.plans import Plans
 from headrace_executor.ports import Neighbours
+from headrace_executor.reconnecting import Reconnecting
 from headrace_executor.retry import RetryPolicy
 from headrace_executor.runners.library import Library
+from headrace_executor.runners.modules import PublishedModules
 from headrace_executor.runners.pool import Runners
 from headrace_executor.service import ExecutionService
 from headrace_executor.servicer import ExecutionServicer
@@ -56,6 +61,7 @@ from headrace_executor.watching import Watching
 from headrace_executor.web import GuardedWeb
 
 FLOW_CHANGED = "flow.changed"
+ACCOUNT_CHANGED = "account.changed"
 RUNNER_SLACK_SECONDS = 30.0
 """How much longer than the engine a call to a runner waits: the engine gives up first, and says so better."""
 
@@ -91,6 +97,7 @@ def connect(
         quotas=QuotaClient(flow_channel),
         bundles=BundleClient(flow_channel),
         catalog=CatalogClient(flow_channel),
+        accounts=AccountClient(flow_channel),
     )
 
 
@@ -141,7 +148,8 @@ class ExecutorApp:
             call=lambda asked, within: self.calls.call(asked, within),
         )
         limits = Limits(neighbours, clock, settings.receive_timeout)
-        self.calls = StaticCalls(neighbours.catalog, library, limits, doors, clock, settings.public_url)
+        desk = AccountDesk(neighbours.accounts, clock)
+        self.calls = StaticCalls(neighbours.catalog, library, limits, desk, doors, clock, settings.public_url)
         self.engine = Engine(
             store,
             self.plans,
@@ -153,7 +161,7 @@ class ExecutorApp:
             lease=settings.lease,
             retention=settings.retention,
             fleet=fleet,
-            surroundings=lambda engine: self._surroundings(engine, store, doors, clock, limits),
+            surroundings=lambda engine: self._surroundings(engine, store, doors, clock, limits, desk),
         )
         self.service = ExecutionService(store, self.engine, self.plans, waiters, clock, self.counters, settings)
         self.timing = Timing(self.service, store, self.plans, neighbours.schedules, neighbours.flows, clock, settings)
@@ -161,12 +169,16 @@ class ExecutorApp:
             self.service, self.timing, store, self.engine, self.plans, neighbours.schedules, clock, settings
         )
         self.migration = Migration(store, self.plans, clock)
+        self.auth_steps = AuthSteps(PublishedModules(self.runners), clock)
+        self.reconnecting = Reconnecting(
+            store, neighbours.accounts, neighbours.schedules, clock, self.engine.owner, self.engine.nudge
+        )
         self.trials = Trials(self.service, self.plans, self.watching, clock)
         Measuring(store, self.engine, clock, self.counters).show_in(metrics)
         self._shipper = Shipper(store, self.plans, neighbours.logs, clock, self.counters)
 
     def _surroundings(
-        self, engine: Engine, store: ExecutorStore, doors: Doors, clock: Clock, limits: Limits
+        self, engine: Engine, store: ExecutorStore, doors: Doors, clock: Clock, limits: Limits, desk: AccountDesk
     ) -> Surroundings:
         settings = self.settings
         watching = self.watching
@@ -185,6 +197,8 @@ class ExecutorApp:
             answer_call=lambda *given: self.service.answer_call(*given),
             wait_for_quota=limits.wait_for,
             end_quota=limits.end,
+            open_account=desk.open,
+            account_refused=desk.refused,
             happen=watching.happen,
             is_watched=watching.is_watched,
         )
@@ -192,7 +206,14 @@ class ExecutorApp:
     def register(self, server: Server) -> None:
         """Add the service to a gRPC or local server."""
         ExecutionServicer(
-            self.service, self.activation, self.timing, self.watching, self.migration, self.trials, self.calls
+            self.service,
+            self.activation,
+            self.timing,
+            self.watching,
+            self.migration,
+            self.trials,
+            self.calls,
+            self.auth_steps,
         ).register(server)
 
     @contextlib.asynccontextmanager
@@ -209,6 +230,8 @@ class ExecutorApp:
             helpers = [
                 tasks.create_task(self._shipper.run()),
                 tasks.create_task(self._hear_of_changes()),
+                tasks.create_task(self._hear_of_accounts()),
+                tasks.create_task(self.reconnecting.run()),
                 tasks.create_task(self.engine.fleet.run(ears)),
                 tasks.create_task(self.watching.keep_saying()),
                 tasks.create_task(self.service.look_for_answers()),
@@ -222,6 +245,7 @@ class ExecutorApp:
     async def drain(self) -> None:
         """Take nothing new, let watchers go, and finish what is on its way."""
         self.watching.close()
+        await self.auth_steps.settle()
         await self.service.settle()
         await self.engine.drain(self.settings.drain_within)
 
@@ -230,6 +254,11 @@ class ExecutorApp:
             async for batch in batches:
                 for payload in batch:
                     self.plans.forget(payload.decode("utf-8", "replace"))
+
+    async def _hear_of_accounts(self) -> None:
+        async with self._bus.subscribe(ACCOUNT_CHANGED, group=self.engine.owner) as batches:
+            async for _ in batches:
+                self.reconnecting.hear()
 
 
 def _entry(published: Published) -> ComponentEntry:

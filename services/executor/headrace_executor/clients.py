@@ -8,6 +8,8 @@ from typing import Literal, cast
 
 import orjson
 from google.protobuf.timestamp_pb2 import Timestamp
+from headrace.account.v1 import account_service_pb2 as account_pb
+from headrace.account.v1 import account_service_pb2_grpc as account_rpc
 from headrace.catalog.v1 import catalog_service_pb2 as catalog_pb
 from headrace.catalog.v1 import catalog_service_pb2_grpc as catalog_rpc
 from headrace.file.v1 import file_service_pb2 as file_pb
@@ -30,10 +32,22 @@ from headrace_core.expressions import Json
 from headrace_core.quotas import Allowance, QuotaRule
 from headrace_runtime.rpc import Channel
 
-from headrace_executor.ports import FlowSource, FlowTimer, Lease, LogEntry, LogLevel, PublishedComponent, StoredFile
+from headrace_executor.ports import (
+    Credentials,
+    FlowSource,
+    FlowTimer,
+    Lease,
+    LogEntry,
+    LogLevel,
+    PublishedComponent,
+    StoredFile,
+)
 
 TIMEOUT = 10.0
 LONG_TIMEOUT = 120.0
+ACCOUNT_TIMEOUT = 90.0
+"""A token may have to be renewed first, at a service that may be slow."""
+
 MAX_TIMERS = 1_000
 FILE_CHUNK = 1024 * 1024
 
@@ -267,6 +281,37 @@ class FileClient:
         await self._stub.DeleteFile(request, timeout=TIMEOUT)
 
 
+class AccountClient:
+    """Keeps `ports.Accounts`."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._stub = account_rpc.AccountServiceStub(channel)
+
+    async def credentials(self, tenant_id: str, flow_id: str, node_id: str, service: str, chosen: str) -> Credentials:
+        request = account_pb.GetCredentialsRequest(
+            scope=_scope(tenant_id), flow_id=flow_id, node_id=node_id, service=service, chosen_account_id=chosen
+        )
+        answer = await self._stub.GetCredentials(request, timeout=ACCOUNT_TIMEOUT)
+        return Credentials(
+            account_id=answer.account_id,
+            token_id=answer.token_id,
+            auth=_object(answer.auth) if answer.auth else None,
+            config=_object(answer.config),
+            secrets=tuple(answer.secrets),
+            reason=answer.reason,
+        )
+
+    async def rejected(self, tenant_id: str, account_id: str, token_id: str, reason: str) -> bool:
+        request = account_pb.ReportRejectedRequest(
+            scope=_scope(tenant_id), account_id=account_id, token_id=token_id, reason=reason
+        )
+        return (await self._stub.ReportRejected(request, timeout=ACCOUNT_TIMEOUT)).try_again
+
+    async def usable(self, account_ids: Sequence[str]) -> Sequence[str]:
+        request = account_pb.ListStandingsRequest(account_ids=account_ids)
+        return list((await self._stub.ListStandings(request, timeout=TIMEOUT)).usable)
+
+
 class BundleClient:
     """Keeps `ports.BundleSource`."""
 
@@ -285,8 +330,10 @@ class CatalogClient:
     def __init__(self, channel: Channel) -> None:
         self._stub = catalog_rpc.CatalogServiceStub(channel)
 
-    async def component(self, tenant_id: str, component_type: str) -> PublishedComponent:
-        request = catalog_pb.GetComponentRequest(scope=_scope(tenant_id), type=component_type, to_call=True)
+    async def component(self, tenant_id: str, component_type: str, bundle_id: str = "") -> PublishedComponent:
+        request = catalog_pb.GetComponentRequest(
+            scope=_scope(tenant_id), type=component_type, to_call=True, bundle_id=bundle_id
+        )
         return _published((await self._stub.GetComponent(request, timeout=TIMEOUT)).component)
 
 

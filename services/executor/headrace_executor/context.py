@@ -6,7 +6,7 @@ import copy
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
@@ -26,6 +26,8 @@ from headrace_executor.keeping import KeptState, RunMemory
 from headrace_executor.memory import Operation
 from headrace_executor.model import ERROR_PORT, HOOK_PORTS, Delivery, Run, StateChange, node_scope
 from headrace_executor.plan import Plan, PlannedNode
+from headrace_executor.ports import Credentials
+from headrace_executor.redaction import Secrets
 
 if TYPE_CHECKING:
     from headrace_executor.store import StateStore
@@ -46,6 +48,8 @@ class StaticCall:
     transform: str = ""
     flow_id: str = ""
     node_id: str = ""
+    bundle_id: str = ""
+    """The content whose code calls: what lies in it is called as it is there."""
     depth: int = 0
     """How many components called each other before."""
 
@@ -108,6 +112,22 @@ class Effects:
     answer: list[Json] = field(default_factory=list)
     stops_flow: bool = False
 
+    def hide(self, secrets: Secrets) -> None:
+        """Take out what the step was given to act with, wherever it put it."""
+        self.outputs = [(port, secrets.json(content)) for port, content in self.outputs]
+        self.logs = [secrets.json(each) for each in self.logs]
+        self.timeouts = [(name, secrets.json(content), due) for name, content, due in self.timeouts]
+        # In place: the step's state goes on writing into the same list.
+        self.changes[:] = [
+            replace(each, value=secrets.packed(each.value)) if each.value else each for each in self.changes
+        ]
+        self.answer = [secrets.json(each) for each in self.answer]
+        if self.response is not None:
+            self.response = cast("dict[str, Json]", secrets.json(self.response))
+        if self.call is not None:
+            flow_id, node_id, content = self.call
+            self.call = (flow_id, node_id, secrets.json(content))
+
 
 class StepContext:
     """Implements `headrace_sdk.Context`. `checkpoint` is awaited when many outputs have gathered."""
@@ -115,6 +135,7 @@ class StepContext:
     __slots__ = (
         "_checkpoint",
         "_content",
+        "_credentials",
         "_delivery",
         "_doors",
         "_draws",
@@ -142,7 +163,9 @@ class StepContext:
         now: datetime,
         checkpoint: Callable[[], Awaitable[None]],
         inputs: Mapping[str, list[Json]] | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
+        self._credentials = credentials
         self._doors = doors
         self._plan = plan
         self._node = node
@@ -266,6 +289,15 @@ class StepContext:
     def properties(self) -> Mapping[str, Json]:
         return self._node.properties
 
+    @property
+    def auth(self) -> JsonObject:
+        found = self._credentials
+        return copy.deepcopy(dict(found.auth)) if found is not None and found.auth is not None else {}
+
+    @property
+    def config(self) -> JsonObject:
+        return copy.deepcopy(dict(self._credentials.config)) if self._credentials is not None else {}
+
     # What it keeps.
 
     @property
@@ -361,12 +393,10 @@ class StepContext:
             transform=transform,
             flow_id=self.flow_id,
             node_id=self.node_id,
+            bundle_id=self._node.traits.bundle_id,
             depth=self.call_depth,
         )
-        try:
-            return await self._doors.call(asked, CALL_WITHIN)
-        except (ValidationFailed, BadRequest, NotFound, Forbidden) as error:
-            raise CancelError(str(error)) from error
+        return await called(self._doors, asked)
 
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None:
         if len(self.effects.logs) < MAX_LOGS:
@@ -412,6 +442,14 @@ class StepContext:
 
 
 CHECKPOINT_OUTPUTS = 200
+
+
+async def called(doors: Doors, asked: StaticCall) -> Json:
+    """What a component answers that another one calls. Raises CancelError where trying again would not help."""
+    try:
+        return await doors.call(asked, CALL_WITHIN)
+    except (ValidationFailed, BadRequest, NotFound, Forbidden) as error:
+        raise CancelError(str(error)) from error
 
 
 def sdk_message(delivery: Delivery, correlation_id: str) -> SdkMessage:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import orjson
 from headrace_core.clock import Clock
@@ -18,11 +18,13 @@ from headrace_core.errors import Fenced
 from headrace_core.expressions import Environment, Json, Missing
 from headrace_core.manifest import QuotaUse
 from headrace_core.schemas import Validator
+from headrace_runtime import logs
 from headrace_runtime.failpoints import failpoint
 from headrace_sdk.component import Work, carry_out
 from headrace_sdk.context import Message as SdkMessage
 
 from headrace_executor import happenings
+from headrace_executor.accounts import NoAccount
 from headrace_executor.context import Doors, Effects, MemoryOfNode, StepContext, sdk_message
 from headrace_executor.counters import Counters
 from headrace_executor.journal import Progress, StepResult
@@ -32,6 +34,7 @@ from headrace_executor.model import (
     HOOK_PORTS,
     START_HOOK,
     STOP_HOOK,
+    TICK_PORT,
     Commit,
     Delivery,
     Inbound,
@@ -41,6 +44,8 @@ from headrace_executor.model import (
     Unprocessed,
 )
 from headrace_executor.plan import Plan, PlannedNode
+from headrace_executor.ports import Credentials
+from headrace_executor.redaction import Secrets
 from headrace_executor.retry import (
     CutShort,
     GiveUp,
@@ -81,6 +86,8 @@ class Surroundings:
     answer_call: Callable[[Run, Json], Awaitable[None]]
     wait_for_quota: Callable[[QuotaUse | None, Run, Delivery], Awaitable[Parked | None]]
     end_quota: Callable[[str], Awaitable[None]]
+    open_account: Callable[[PlannedNode, Run, Delivery], Awaitable[Credentials | Parked | None]]
+    account_refused: Callable[[PlannedNode, Run, Credentials, Exception], Awaitable[Parked | None]]
     happen: Callable[[Plan, Run, dict[str, Json]], None]
     is_watched: Callable[[str], bool]
 
@@ -104,6 +111,7 @@ class Execution:
         self._inbox = inbox
         self._handled: list[int] = []
         self._due = _Due()
+        self._credentials: dict[str, Credentials] = {}  # by delivery, while its step is under way
         self._flying = 0
         self._landed = asyncio.Event()
         self._moved = asyncio.Event()
@@ -190,7 +198,9 @@ class Execution:
         try:
             if self._progress.unsettled:
                 await self._commit(RunState.RUNNING)
-            freed = await self._resolve_doubt(node, delivery, flights)
+            freed = await self._open_account(node, delivery)
+            if freed is None:
+                freed = await self._resolve_doubt(node, delivery, flights)
             if freed is None:
                 freed = await self._wait_for_quota(node, delivery)
             if freed is None:
@@ -201,10 +211,41 @@ class Execution:
             await self._commit(RunState.RUNNING)
             self._progress.ready.extend(freed)
         finally:
+            self._credentials.pop(delivery.id, None)
             self._flying -= 1
             self._landed.set()
             self._moved.set()
             await self._around.end_quota(delivery.id)
+
+    async def _open_account(self, node: PlannedNode, delivery: Delivery) -> list[Delivery] | None:
+        """Have what the step acts with, or put the delivery aside until it can be had. None: go on and run it."""
+        try:
+            found = await self._around.open_account(node, self._run, delivery)
+        except NoAccount as error:
+            now = self._around.clock.now()
+            return await self._fail(node, delivery, None, self._content(node, delivery), now, error)
+        if isinstance(found, Parked):
+            self._park_for_account(delivery, found)
+            return []
+        if found is not None:
+            self._credentials[delivery.id] = found
+        return None
+
+    def _park_for_account(self, delivery: Delivery, parked: Parked, result: StepResult | None = None) -> None:
+        """Put the delivery aside. An intent that nobody has cleared up stays one.
+
+        Who only looked for news looks again at the next tick: those that could not would gather.
+        """
+        if delivery.port == TICK_PORT and parked.account_id:
+            stamp = self._around.clock.now().timestamp()
+            error: dict[str, Json] = {"code": "account_invalid", "name": "AccountInvalid", "message": parked.reason}
+            skipped = StepResult("skipped", delivery.attempts + 1, stamp, stamp, error=error)
+            self._progress.finish(delivery, skipped)
+            return
+        intent = delivery.intent
+        self._progress.park(delivery, parked, result)
+        if intent and result is None:
+            self._progress.intend(delivery)
 
     async def _wait_for_quota(self, node: PlannedNode, delivery: Delivery) -> list[Delivery] | None:
         """Put the delivery aside while its quota is used up. None: go on and run it."""
@@ -272,7 +313,8 @@ class Execution:
             contents = [self._content(node, part) for part in self._progress.parts_of(delivery)]
             content, messages, inputs = self._input(node, delivery, contents)
             context = self._context(node, delivery, content, messages, inputs, flights, now)
-            await self._call(node, delivery, context)
+            with logs.hiding(*self._secrets_of(delivery)):
+                await self._call(node, delivery, context)
         except Fenced:
             raise
         except Exception as error:
@@ -286,7 +328,7 @@ class Execution:
     async def _call(self, node: PlannedNode, delivery: Delivery, context: StepContext) -> None:
         component = node.component
         port = delivery.port
-        if port == "tick":
+        if port == TICK_PORT:
             call: Callable[[StepContext], Work] = component.tick
         elif port == START_HOOK:
             call = component.start
@@ -372,6 +414,7 @@ class Execution:
             now,
             checkpoint,
             inputs,
+            self._credentials.get(delivery.id),
         )
         return context
 
@@ -379,6 +422,7 @@ class Execution:
         self, node: PlannedNode, delivery: Delivery, context: StepContext, flights: asyncio.TaskGroup
     ) -> None:
         """Send on what a long step has sent so far, so that neither memory nor a repetition grows with its length."""
+        self._hide(delivery, context.effects)
         outputs, context.effects.outputs = context.effects.outputs, []
         freed = self._progress.checkpoint(delivery, outputs)
         await self._commit(RunState.RUNNING)
@@ -395,6 +439,7 @@ class Execution:
         self, node: PlannedNode, delivery: Delivery, context: StepContext, content: Json, began: datetime
     ) -> list[Delivery]:
         effects = context.effects
+        self._hide(delivery, effects)
         if effects.response is not None:
             self._around.answer(self._run.run_id, effects.response)
             self._has_answered = self._run.has_moved
@@ -432,13 +477,17 @@ class Execution:
         content = contents[0] if contents else None
         attempts = delivery.attempts + 1
         effects = context.effects if context is not None else Effects()
-        decision = self._decide(node, delivery, error, attempts)
+        self._hide(delivery, effects)
         result = self._result("failed", delivery, Effects(logs=effects.logs), content, began)
-        result.error = error_to_json(error, attempts)
+        result.error = self._error_of(delivery, error, attempts)
+        if await self._is_parked_for_account(node, delivery, error, result):
+            return []
+        decision = self._decide(node, delivery, error, attempts)
         if isinstance(decision, Retry):
             delivery.attempts = attempts
             due = self._around.clock.now() + decision.delay
-            self._progress.park(delivery, Parked("retry", decision.reason, due), result)
+            reason = Secrets(self._secrets_of(delivery)).text(decision.reason)
+            self._progress.park(delivery, Parked("retry", reason, due), result)
             self._tell(node, delivery, result)
             return []
         if delivery.port in HOOK_PORTS:
@@ -455,6 +504,34 @@ class Execution:
             return self._give_up(node, delivery, result, contents)
         self._tell(node, delivery, result)
         return self._progress.finish(delivery, result)
+
+    async def _is_parked_for_account(
+        self, node: PlannedNode, delivery: Delivery, error: Exception, result: StepResult
+    ) -> bool:
+        """Put the delivery aside where its service does not accept the account: that is no failure of the message."""
+        credentials = self._credentials.get(delivery.id)
+        if credentials is None or delivery.port in HOOK_PORTS:
+            return False
+        parked = await self._around.account_refused(node, self._run, credentials, error)
+        if parked is None:
+            return False
+        self._park_for_account(delivery, parked, result)
+        self._tell(node, delivery, result)
+        return True
+
+    def _secrets_of(self, delivery: Delivery) -> Sequence[str]:
+        credentials = self._credentials.get(delivery.id)
+        return () if credentials is None else credentials.secrets
+
+    def _hide(self, delivery: Delivery, effects: Effects) -> None:
+        """Nothing that is written down of a step shows what it was given to act with."""
+        secrets = self._secrets_of(delivery)
+        if secrets:
+            effects.hide(Secrets(secrets))
+
+    def _error_of(self, delivery: Delivery, error: Exception, attempts: int) -> dict[str, Json]:
+        shown, secrets = error_to_json(error, attempts), self._secrets_of(delivery)
+        return cast("dict[str, Json]", Secrets(secrets).json(shown)) if secrets else shown
 
     def _decide(self, node: PlannedNode, delivery: Delivery, error: Exception, attempts: int) -> Retry | GiveUp:
         if delivery.port in HOOK_PORTS:
@@ -550,6 +627,7 @@ class Execution:
             changes=tuple(change for effects in due.effects for change in effects.changes),
             cancelled_timeouts=tuple(name for effects in due.effects for name in effects.cancelled_timeouts),
             handled_inbox=tuple(handled),
+            waits_for=progress.accounts_waited_for,
             messages=progress.take_messages(),
         )
         run.seq += 1
@@ -599,6 +677,12 @@ class Execution:
         progress = self._progress
         for inbound in self._inbox:
             self._handled.append(inbound.number)
+            if inbound.kind == "account":
+                for name in progress.waiting_for(inbound.delivery_id):
+                    freed = progress.arrive(name, None, None)
+                    if freed is not None and freed not in progress.ready:
+                        progress.ready.append(freed)
+                continue
             if inbound.kind == "answer":
                 arrived = progress.arrive(inbound.delivery_id, ANSWER_PORT, orjson.loads(inbound.content))
             elif inbound.kind == "retry":

@@ -118,6 +118,7 @@ class Progress:
         """Record that a delivery waits."""
         record: Record = {"k": "p", "i": delivery.id, "w": parked.kind, "y": parked.reason, "a": delivery.attempts}
         _put(record, "d", parked.due.timestamp() if parked.due else None)
+        _put(record, "u", parked.account_id)
         if result is not None:
             _put(record, "err", result.error)
             _put(record, "l", result.logs)
@@ -194,6 +195,16 @@ class Progress:
         """When the next parked delivery goes on by itself."""
         dues = [d.parked.due.timestamp() for d in self.pending.values() if d.parked is not None and d.parked.due]
         return min(dues, default=None)
+
+    @property
+    def accounts_waited_for(self) -> tuple[str, ...]:
+        """The accounts that have to be connected anew before everything goes on."""
+        found = {d.parked.account_id for d in self.pending.values() if d.parked is not None and d.parked.account_id}
+        return tuple(sorted(found))
+
+    def waiting_for(self, account_id: str) -> list[str]:
+        """The deliveries that wait for this account, in the order in which they came."""
+        return [name for name, d in self.pending.items() if d.parked is not None and d.parked.account_id == account_id]
 
     @property
     def waits(self) -> list[tuple[Delivery, Parked]]:
@@ -277,7 +288,8 @@ class Progress:
             return
         due = record.get("d")
         kind = cast("WaitKind", record["w"])
-        delivery.parked = Parked(kind, record["y"], datetime.fromtimestamp(due, UTC) if due else None)
+        until = datetime.fromtimestamp(due, UTC) if due else None
+        delivery.parked = Parked(kind, record["y"], until, record.get("u", ""))
         delivery.attempts = record["a"]
         delivery.intent = False
         self.error = self.error or _error_text(record.get("err"))

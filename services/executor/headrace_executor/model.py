@@ -17,9 +17,10 @@ STOP_HOOK = "@stop"
 HOOK_PORTS = frozenset({START_HOOK, STOP_HOOK})
 ERROR_PORT = "error"
 TIMEOUT_PORT = "timeout"
+TICK_PORT = "tick"
 ANSWER_PORT = "answer"
 
-WaitKind = Literal["retry", "timeout", "quota", "call", "join", "in_doubt", "stopped"]
+WaitKind = Literal["retry", "timeout", "quota", "account", "call", "join", "in_doubt", "stopped"]
 Outcome = Literal["done", "failed", "cancelled", "skipped"]
 
 
@@ -101,6 +102,7 @@ class Parked:
     kind: WaitKind
     reason: str
     due: datetime | None
+    account_id: str = ""  # which has to be connected anew before it goes on
 
 
 @dataclass(slots=True, eq=False)
@@ -251,6 +253,7 @@ class Commit:
     changes: tuple[StateChange, ...] = ()
     cancelled_timeouts: tuple[str, ...] = ()
     handled_inbox: tuple[int, ...] = ()
+    waits_for: tuple[str, ...] = ()  # accounts that have to be connected anew
     messages: tuple[DayCount, ...] = ()
 
 
@@ -263,7 +266,7 @@ class Inbound:
     """Something another party left for a run: an answer to its call, a retry with its edits, a cancellation."""
 
     number: int
-    kind: Literal["answer", "retry", "cancel"]
+    kind: Literal["answer", "retry", "cancel", "account"]
     delivery_id: str
     content: bytes
 

@@ -37,6 +37,7 @@ class Traits:
     answers_caller: bool = False
     hears_errors: bool = False
     hooks: frozenset[str] = frozenset()  # of "start" and "stop", those that it does something at
+    bundle_id: str = ""  # the content it lies in, where it was published
 
 
 def traits_of(component: Component) -> Traits:
@@ -103,7 +104,7 @@ class PlannedNode:
 
     @property
     def is_pure(self) -> bool:
-        return self.effect == "pure"
+        return self.effect == "pure" and self.manifest.auth is None
 
 
 @dataclass(slots=True)

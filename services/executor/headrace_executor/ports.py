@@ -114,6 +114,34 @@ class Quotas(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a component acts with. Without `auth` its account cannot be used, for that reason."""
+
+    account_id: str
+    token_id: str
+    auth: Mapping[str, Json] | None
+    config: Mapping[str, Json]
+    secrets: Sequence[str]  # values in them that nobody may read
+    reason: str
+
+
+class Accounts(Protocol):
+    """flow-manager's accounts."""
+
+    async def credentials(self, tenant_id: str, flow_id: str, node_id: str, service: str, chosen: str) -> Credentials:
+        """What a component acts with, fresh. Raises Unavailable when nobody can say now."""
+        ...
+
+    async def rejected(self, tenant_id: str, account_id: str, token_id: str, reason: str) -> bool:
+        """A service did not accept it. Whether there is something else to try with."""
+        ...
+
+    async def usable(self, account_ids: Sequence[str]) -> Sequence[str]:
+        """Those of these that nobody need wait for."""
+        ...
+
+
 class DataStores(Protocol):
     """Data stores as a component sees them; every call names the tenant. Shapes are those of `headrace_sdk.Stores`."""
 
@@ -194,10 +222,10 @@ class BundleSource(Protocol):
 class Catalog(Protocol):
     """flow-manager's catalog."""
 
-    async def component(self, tenant_id: str, component_type: str) -> PublishedComponent:
+    async def component(self, tenant_id: str, component_type: str, bundle_id: str = "") -> PublishedComponent:
         """A component that the tenant may call by itself, as it is published now; one that is built in has no bundle.
 
-        Raises NotFound, Forbidden.
+        What lies in the content `bundle_id` is taken from there. Raises NotFound, Forbidden.
         """
         ...
 
@@ -256,3 +284,4 @@ class Neighbours:
     quotas: Quotas
     bundles: BundleSource
     catalog: Catalog
+    accounts: Accounts

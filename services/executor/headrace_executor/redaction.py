@@ -119,6 +119,42 @@ class Redaction:
         return value
 
 
+class Secrets:
+    """Hides values that a step was given to act with, in whatever it did: nothing of it is written down with them."""
+
+    __slots__ = ("_spelled",)
+
+    def __init__(self, values: Iterable[str]) -> None:
+        self._spelled = sorted({each for value in values for each in spellings(value)}, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        """A text without them."""
+        for secret in self._spelled:
+            if secret in text:
+                text = text.replace(secret, HIDDEN)
+        return text
+
+    def json(self, value: Json) -> Json:
+        """A value without them; the same object when none is in it."""
+        packed = orjson.dumps(value, default=_nothing).decode()
+        return self._hidden(value) if any(secret in packed for secret in self._spelled) else value
+
+    def packed(self, content: bytes) -> bytes:
+        """JSON without them."""
+        value: Json = orjson.loads(content)
+        hidden = self.json(value)
+        return content if hidden is value else orjson.dumps(hidden)
+
+    def _hidden(self, value: Json) -> Json:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self._hidden(each) for each in value]
+        if isinstance(value, dict):
+            return {self.text(name): self._hidden(each) for name, each in value.items()}
+        return value
+
+
 def secrets_of(event: Json) -> list[str]:
     """The secrets in the headers of a webhook's event, quick enough to ask for every run."""
     headers = event.get("headers") if isinstance(event, dict) else None

@@ -19,6 +19,7 @@ from headrace_runtime.rpc import Server
 
 from headrace_executor import counting, service, timing
 from headrace_executor.activation import Activation
+from headrace_executor.auth_modules import Absent, AuthSteps, Place
 from headrace_executor.context import StaticCall
 from headrace_executor.migration import Migration, Verdict
 from headrace_executor.model import Delivery, Parked, Run, RunState, StepRecord, Unprocessed
@@ -50,14 +51,36 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         migration: Migration,
         trials: Trials,
         calls: StaticCalls,
+        auth_steps: AuthSteps,
     ) -> None:
         self._trials = trials
         self._calls = calls
+        self._auth_steps = auth_steps
         self._execution = execution
         self._migration = migration
         self._activation = activation
         self._timing = timing
         self._watching = watching
+
+    async def DescribeAuthModule(
+        self, request: rpc.DescribeAuthModuleRequest, context: Context
+    ) -> rpc.DescribeAuthModuleResponse:
+        found = await self._auth_steps.describe(_tenant(request.scope), _place(request.module))
+        return rpc.DescribeAuthModuleResponse(auth=orjson.dumps(dict(found)))
+
+    async def CallAuthModule(self, request: rpc.CallAuthModuleRequest, context: Context) -> rpc.CallAuthModuleResponse:
+        outcome = await self._auth_steps.call(
+            _tenant(request.scope),
+            _place(request.module),
+            request.name,
+            orjson.loads(request.given or b"{}"),
+            request.session,
+            request.once,
+        )
+        if outcome.failure:
+            return rpc.CallAuthModuleResponse(failure=outcome.failure, message=outcome.message)
+        value = outcome.value
+        return rpc.CallAuthModuleResponse(value=b"" if value is Absent.ABSENT else orjson.dumps(value))
 
     def register(self, server: Server) -> None:
         """Answer at this server."""
@@ -250,6 +273,10 @@ def _object(text: bytes, what: str) -> dict[str, Json]:
     if not isinstance(found, dict):
         raise BadRequest(f"The {what} are an object.")
     return found
+
+
+def _place(module: rpc.AuthModule) -> Place:
+    return Place(module.bundle_id, module.folder, module.language)
 
 
 def _tenant(scope: scope_pb2.TenantScope) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from headrace_runtime.settings import setting
 
@@ -93,6 +94,16 @@ class RunnerSettings:
         "",
         env="HEADRACE_NODE",
         help="The Node.js binary, 20 or newer, that runs components in JavaScript; by default the one on the path.",
+    )
+    isolation: Literal["warn", "refuse"] = setting(
+        "warn",
+        env="HEADRACE_RUNNER_ISOLATION",
+        help="Where the kernel cannot confine components in JavaScript: warn and run them, or refuse to.",
+    )
+    folders: tuple[str, ...] = setting(
+        (),
+        env="HEADRACE_RUNNER_FOLDERS",
+        help="Folders of the host that components in JavaScript may read and write; none by default.",
     )
     most: int = setting(
         16,

@@ -36,7 +36,8 @@ from headrace_executor.doors import DoorToStores
 from headrace_executor.keeping import KeptState, RunMemory
 from headrace_executor.model import Delivery, Message, Parked, Run, RunState
 from headrace_executor.plan import ComponentEntry, Components, Plan, compile_plan
-from headrace_executor.ports import Catalog, PublishedComponent
+from headrace_executor.ports import Catalog, Credentials, PublishedComponent
+from headrace_executor.redaction import Secrets
 from headrace_executor.retry import CutShort, describe
 
 MAX_DEPTH = 4
@@ -80,12 +81,28 @@ class Quotas(Protocol):
         ...
 
 
+class Accounts(Protocol):
+    """Has what components act with."""
+
+    async def for_call(self, manifest: Manifest, asked: tuple[str, str, str]) -> Credentials | None:
+        """What a component acts with for a node (tenant, flow, node). Raises ComponentError where there is none."""
+        ...
+
+
 class StaticCalls:
     """Calls components once."""
 
     def __init__(
-        self, catalog: Catalog, library: Library, quotas: Quotas, doors: Doors, clock: Clock, public_url: str
+        self,
+        catalog: Catalog,
+        library: Library,
+        quotas: Quotas,
+        accounts: Accounts,
+        doors: Doors,
+        clock: Clock,
+        public_url: str,
     ) -> None:
+        self._accounts = accounts
         self._catalog = catalog
         self._library = library
         self._quotas = quotas
@@ -110,7 +127,7 @@ class StaticCalls:
             raise DeadlineExceeded(said) from None
 
     async def _call(self, asked: StaticCall) -> Json:
-        published = await self._catalog.component(asked.tenant_id, asked.type)
+        published = await self._catalog.component(asked.tenant_id, asked.type, asked.bundle_id)
         entry = await self._entry(asked, published)
         _check_port(entry.manifest, asked.out_port)
         call_id = new_id()
@@ -151,20 +168,24 @@ class StaticCalls:
             await self._clock.sleep(max(0.01, (due - now).total_seconds()))
 
     async def _answer(self, asked: StaticCall, entry: ComponentEntry) -> Json:
-        context = self._context(asked, entry)
+        secrets = Secrets(())
         try:
+            whose = (asked.tenant_id, asked.flow_id, asked.node_id)
+            credentials = await self._accounts.for_call(entry.manifest, whose)
+            secrets = Secrets(() if credentials is None else credentials.secrets)
+            context = self._context(asked, entry, credentials)
             await carry_out(entry.component.receive(context), context)
             if not context.answers:
                 said = f"{asked.type} sent nothing to its out-port {asked.out_port}, so there is no answer."
                 raise BadRequest(said)
-            found = context.answers[0]
+            found = secrets.json(context.answers[0])
             return await self._library.transform(entry, asked.transform, found) if asked.transform else found
         except HeadraceError:
             raise
         except Exception as error:  # of somebody else's component
-            raise _refusal(asked, error) from error
+            raise _refusal(asked, error, secrets) from None
 
-    def _context(self, asked: StaticCall, entry: ComponentEntry) -> StaticContext:
+    def _context(self, asked: StaticCall, entry: ComponentEntry, credentials: Credentials | None) -> StaticContext:
         plan = self._plan(asked, entry)
         port, content = next(iter(asked.messages.items()), (_first_port(entry.manifest), {}))
         messages = {
@@ -172,7 +193,8 @@ class StaticCalls:
         }
         delivery = Delivery(new_id(), Message(new_id(), asked.node_id, port, content), NODE, port)
         run = _no_run(asked, self._clock.now())
-        return StaticContext(asked, self._doors, plan, run, delivery, content, messages, self._clock.now())
+        now = self._clock.now()
+        return StaticContext(asked, self._doors, plan, run, delivery, content, messages, now, credentials)
 
     def _plan(self, asked: StaticCall, entry: ComponentEntry) -> Plan:
         node: JsonObject = {"type": entry.type, "source": {}, "config": {"properties": dict(asked.properties)}}
@@ -211,9 +233,22 @@ class StaticContext(StepContext):
         content: Json,
         messages: Mapping[str, list[SdkMessage]],
         now: datetime,
+        credentials: Credentials | None,
     ) -> None:
-        memory = MemoryOfNode(dict, _no_memory)
-        super().__init__(doors, plan, plan.nodes[NODE], run, delivery, content, messages, memory, now, _no_checkpoint)
+        memory, node = MemoryOfNode(dict, _no_memory), plan.nodes[NODE]
+        super().__init__(
+            doors,
+            plan,
+            node,
+            run,
+            delivery,
+            content,
+            messages,
+            memory,
+            now,
+            _no_checkpoint,
+            credentials=credentials,
+        )
         self._asked = asked
         self.answers: list[Json] = []
 
@@ -261,7 +296,9 @@ class StaticContext(StepContext):
         raise CancelError("A static call has no timeouts: there is no run that they could come back to.")
 
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None:
-        logger.info("Static call of %s: %s", self._asked.type, str(message)[:1_000])
+        found = self._credentials
+        said = Secrets(() if found is None else found.secrets).text(str(message)[:1_000])
+        logger.info("Static call of %s: %s", self._asked.type, said)
 
 
 class _DeafStores(DoorToStores):
@@ -299,9 +336,10 @@ def _check_port(manifest: Manifest, out_port: str) -> None:
         raise ValidationFailed([problem])
 
 
-def _refusal(asked: StaticCall, error: Exception) -> HeadraceError:
-    """What somebody who called a component hears of its failure."""
-    said = f"{asked.type}: {describe(error)}"
+def _refusal(asked: StaticCall, error: Exception, secrets: Secrets | None = None) -> HeadraceError:
+    """What somebody who called a component hears of its failure, without what it acted with."""
+    secrets = secrets or Secrets(())
+    said = secrets.text(f"{asked.type}: {describe(error)}")
     if isinstance(error, HeadraceError):
         return error
     if isinstance(error, RateLimitedError):
@@ -310,7 +348,7 @@ def _refusal(asked: StaticCall, error: Exception) -> HeadraceError:
         return Unavailable(said)
     details: dict[str, Json] = {"component": asked.type, "name": type(error).__name__}
     if isinstance(error, ComponentError) and error.data is not None:
-        details["data"] = error.data
+        details["data"] = secrets.json(error.data)
     return BadRequest(said, details=details)
 
 

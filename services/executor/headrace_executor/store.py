@@ -115,6 +115,18 @@ class RunStore(Protocol):
         """A page of runs, newest first, and how many match."""
         ...
 
+    async def waited_for(self, limit: int) -> list[str]:
+        """Up to `limit` accounts that runs of any tenant wait for."""
+        ...
+
+    async def waiting_for(self, account_id: str, limit: int) -> list[tuple[str, str]]:
+        """Up to `limit` runs that wait for the account, by tenant and run, in the order in which they were accepted."""
+        ...
+
+    async def is_waiting_for(self, run_id: str, account_id: str) -> bool:
+        """Whether the last commit of the run says that it waits for the account."""
+        ...
+
     async def resume_flow(self, flow_id: str, now: float) -> int:
         """Make the suspended runs of a flow due."""
         ...

@@ -14,7 +14,7 @@ from headrace_runtime.metrics import Metrics
 from headrace_runtime.metrics_listener import open_metrics
 from headrace_runtime.mongo import MongoSettings
 from headrace_runtime.sqlite import lock_directory
-from headrace_runtime.vault import VaultSettings, open_vault
+from headrace_runtime.vault import VaultSettings, key_reader, open_vault
 
 from headrace_flow_manager.app import open_app
 from headrace_flow_manager.configuration import FlowManagerSettings, ServerSettings
@@ -34,6 +34,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     own = settings.load(FlowManagerSettings, os.environ)
     stores = await _open_stores(stack, stopping, server, metrics)
     stack.push_async_callback(stores.close)
+    vault = open_vault(settings.load(VaultSettings, os.environ), _own_folder(server))
     app = await stack.enter_async_context(
         open_app(
             stores,
@@ -46,7 +47,8 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
             settings=own,
             packages=Npm(own.npm, own.github_archives),
             bus=await stack.enter_async_context(open_bus(os.environ, metrics)),
-            vault=open_vault(settings.load(VaultSettings, os.environ), _own_folder(server)),
+            vault=vault,
+            reload_keys=key_reader(vault, os.environ, _own_folder(server)),
             mail=open_mail(settings.load(MailSettings, os.environ)),
         )
     )

@@ -14,6 +14,15 @@ from headrace_core.expressions import default_modifiers
 from headrace_core.ports import Bus
 from headrace_runtime.rpc import Channel, Server
 
+from headrace_flow_manager.accounts.book import AccountBook
+from headrace_flow_manager.accounts.connecting import Connecting
+from headrace_flow_manager.accounts.keys import DataKeys
+from headrace_flow_manager.accounts.modules import AuthModules
+from headrace_flow_manager.accounts.rotation import Reload, Rotation
+from headrace_flow_manager.accounts.service import AccountService, stopper
+from headrace_flow_manager.accounts.servicer import AccountServicer
+from headrace_flow_manager.accounts.tickets import TicketBook
+from headrace_flow_manager.accounts.tokens import TokenKeeper
 from headrace_flow_manager.aliases.service import AliasService
 from headrace_flow_manager.aliases.servicer import AliasServicer
 from headrace_flow_manager.catalog.model import CatalogEntry
@@ -21,7 +30,13 @@ from headrace_flow_manager.catalog.packages import NoPackages, PackageSource
 from headrace_flow_manager.catalog.publishing import PublishingService
 from headrace_flow_manager.catalog.service import Catalog, CatalogService
 from headrace_flow_manager.catalog.servicer import CatalogServicer
-from headrace_flow_manager.clients import ExecutionClient, FlowNewsPublisher, LogClient
+from headrace_flow_manager.clients import (
+    AccountNewsPublisher,
+    AuthModuleClient,
+    ExecutionClient,
+    FlowNewsPublisher,
+    LogClient,
+)
 from headrace_flow_manager.components import CatalogComponents
 from headrace_flow_manager.configuration import FlowManagerSettings
 from headrace_flow_manager.data_stores.relay import Relay
@@ -85,6 +100,7 @@ class Neighbours:
     bus: Bus | None
     mail: Mail | None
     vault: Sealing | None
+    reload_keys: Reload
     packages: PackageSource
 
 
@@ -149,6 +165,24 @@ class FlowManagerApp:
         self.origins = Origins(stores.entries, clock)
         self.quotas = Quotas(stores.entries, clock, self.catalog.quota_sources, self.catalog.quotas)
         log_client = LogClient(neighbours.log_channel, settings.execution_timeout)
+        account_news = AccountNewsPublisher(neighbours.bus, log_client, clock)
+        data_keys = DataKeys(stores.entries, neighbours.vault, clock)
+        book = AccountBook(stores.entries, data_keys, clock)
+        tickets = TicketBook(stores.entries, data_keys, clock)
+        modules = AuthModules(self.catalog, AuthModuleClient(neighbours.execution_channel), self.sealed)
+        self.tokens = TokenKeeper(book, modules, turns, account_news, clock)
+        stop = stopper(self.lifecycle.stop, stores.flows.get)
+        self.accounts = AccountService(book, modules, self.tokens, stores.flows, stop, account_news, clock)
+        self.connecting = Connecting(book, tickets, modules, self.accounts, clock)
+        self.rotation = Rotation(
+            stores.entries,
+            data_keys,
+            book,
+            self.sealed.reseal,
+            neighbours.reload_keys,
+            clock,
+            settings.data_key_lifetime,
+        )
         self.relay = Relay(stores.outbox, execution, log_client, clock)
         leaving = asyncio.Event()
         self.removal = Removal(
@@ -185,6 +219,8 @@ class FlowManagerApp:
                 Loop("pruning of removals", self.removal.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("pruning of people", self.people.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("pruning of store requests", self.data_stores.prune, PRUNE_EVERY, asyncio.Event()),
+                Loop("keys of secrets", self.rotation.round, settings.key_rotation_every, asyncio.Event()),
+                Loop("pruning of tickets", tickets.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("pruning of uploads", self.files.prune, PRUNE_EVERY, asyncio.Event()),
             ],
             clock,
@@ -202,6 +238,7 @@ class FlowManagerApp:
         AliasServicer(self.aliases).register(server)
         ChartServicer(self.charts).register(server)
         TaskServicer(self.tasks).register(server)
+        AccountServicer(self.accounts, self.connecting).register(server)
         SettingServicer(
             self.settings, self.sealed, self.access, self.origins, self.quotas, self.withdrawal.preview
         ).register(server)
@@ -217,6 +254,7 @@ class FlowManagerApp:
         if self._mailing is not None:
             self._mailing.cancel()
             self._mailing = None
+        await self.tokens.settle()
 
 
 @asynccontextmanager
@@ -231,6 +269,7 @@ async def open_app(
     bus: Bus | None = None,
     mail: Mail | None = None,
     vault: Sealing | None = None,
+    reload_keys: Reload | None = None,
     packages: PackageSource | None = None,
     apps: Mapping[str, Mapping[str, Json]] | None = None,
     bundles: Mapping[str, Mapping[str, Json]] | None = None,
@@ -250,7 +289,15 @@ async def open_app(
             app = FlowManagerApp(
                 stores,
                 Catalog([_entry(each) for each in catalog], apps or {}, bundles or {}, quotas),
-                Neighbours(execution_channel, log_channel, bus, mail, vault, packages or NoPackages()),
+                Neighbours(
+                    execution_channel,
+                    log_channel,
+                    bus,
+                    mail,
+                    vault,
+                    reload_keys or _nothing_new,
+                    packages or NoPackages(),
+                ),
                 passwords,
                 clock,
                 settings,
@@ -264,6 +311,10 @@ async def open_app(
         passwords.close()
         if stores is not database:
             await stores.close()
+
+
+async def _nothing_new() -> None:
+    """The keys of who has no other source of them."""
 
 
 def _entry(published: Published) -> CatalogEntry:

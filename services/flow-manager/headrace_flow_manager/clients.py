@@ -1,5 +1,7 @@
 """What the flow manager asks of others: the executor, the log, the bus."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -11,12 +13,16 @@ from headrace.log.v1 import log_service_pb2 as log_pb
 from headrace.log.v1 import log_service_pb2_grpc as log_rpc
 from headrace.scope.v1 import scope_pb2
 from headrace_core import Json
+from headrace_core.clock import Clock
 from headrace_core.errors import HeadraceError, Unavailable, from_dict
 from headrace_core.ids import derive_id
 from headrace_core.ports import Bus
 from headrace_runtime.rpc import Channel
 
 from headrace_flow_manager import json_text, times
+from headrace_flow_manager.accounts.model import Account
+from headrace_flow_manager.accounts.store import ABSENT, Absent, Broken, Rejected
+from headrace_flow_manager.catalog.model import AuthModule
 from headrace_flow_manager.data_stores.model import Delivery
 from headrace_flow_manager.data_stores.store import Refused
 from headrace_flow_manager.flows.model import Flow
@@ -27,6 +33,10 @@ from headrace_flow_manager.tasks.store import Unheard
 log = logging.getLogger(__name__)
 
 FLOW_CHANGED = "flow.changed"
+ACCOUNT_CHANGED = "account.changed"
+MODULE_TIMEOUT = 90.0
+"""A step of an auth module asks a service, which may be slow; the runner has to be there before."""
+
 STORE_PORT = "store"
 WEBHOOK_PORT = "webhook"
 RUNS = 100
@@ -78,7 +88,7 @@ class ExecutionClient:
             )
             await self._stub.CancelRun(request, timeout=self._timeout)
 
-    async def _runs(self, flow: Flow, state: "execution_pb2.RunState.ValueType") -> list[execution_pb2.Run]:
+    async def _runs(self, flow: Flow, state: execution_pb2.RunState.ValueType) -> list[execution_pb2.Run]:
         """All runs of the flow in that state."""
         found: list[execution_pb2.Run] = []
         while True:
@@ -107,6 +117,67 @@ class ExecutionClient:
         raise Unavailable("The executor ended the call without an answer.")
 
 
+class AuthModuleClient:
+    """Keeps `accounts.store.ModuleRunner`: the executor hosts published code."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._stub = execution_rpc.ExecutionServiceStub(channel)
+
+    async def describe(self, tenant: str, module: AuthModule) -> Mapping[str, Json]:
+        request = execution_pb.DescribeAuthModuleRequest(scope=_scope(tenant), module=_module(module))
+        answer = await self._stub.DescribeAuthModule(request, timeout=MODULE_TIMEOUT)
+        return json_text.decode_object(answer.auth, "auth module")
+
+    async def call(
+        self, tenant: str, module: AuthModule, name: str, given: Mapping[str, Json], session: str, once: str
+    ) -> Json | Absent:
+        request = execution_pb.CallAuthModuleRequest(
+            scope=_scope(tenant),
+            module=_module(module),
+            session=session,
+            name=name,
+            given=json_text.encode(dict(given)).encode(),
+            once=once,
+        )
+        answer = await self._stub.CallAuthModule(request, timeout=MODULE_TIMEOUT)
+        match answer.failure:
+            case "":
+                return json_text.decode(answer.value, "auth module's answer") if answer.value else ABSENT
+            case "rejected":
+                raise Rejected(answer.message)
+            case "unavailable":
+                raise Unavailable(f"{module.service} cannot be asked now: {answer.message}")
+            case _:
+                raise Broken(answer.message)
+
+
+class AccountNewsPublisher:
+    """Keeps `accounts.store.AccountNews`: `account.changed` on the bus with the account's id, and a log record."""
+
+    def __init__(self, bus: Bus | None, log_client: LogClient, clock: Clock) -> None:
+        self._bus = bus
+        self._log = log_client
+        self._clock = clock
+
+    async def refused(self, account: Account) -> None:
+        said = f"The account {account.label} of {account.service} has to be connected anew: {account.reason}"
+        await self._log.tell(account, "error", said, self._clock.now())
+        await self._publish(account)
+
+    async def accepted(self, account: Account) -> None:
+        said = f"The account {account.label} of {account.service} is connected."
+        await self._log.tell(account, "info", said, self._clock.now())
+        await self._publish(account)
+
+    async def _publish(self, account: Account) -> None:
+        if self._bus is None:
+            return
+        try:
+            await self._bus.publish(ACCOUNT_CHANGED, [account.account_id.encode()])
+        except HeadraceError as error:
+            log.warning("nobody was told that account %s changed: %s", account.account_id, error)
+
+
 class LogClient:
     """Keeps `data_stores.store.LostChanges` and `removal.Journals`."""
 
@@ -122,6 +193,30 @@ class LogClient:
             await self._stub.WriteRecords(request, timeout=self._timeout)
         except HeadraceError as error:
             log.warning("%d dropped changes are not in the flows' logs: %s", len(refused), error)
+
+    async def tell(self, account: Account, severity: str, message: str, at: datetime) -> None:
+        """Write down what became of an account, for its owner to read."""
+        if self._stub is None:
+            return
+        fields: dict[str, Json] = {
+            "severity": severity,
+            "msg": message,
+            "type": "account",
+            "accountId": account.account_id,
+            "service": account.service,
+            "userId": account.tenant_id,
+            "gridTimestamp": times.to_text(at),
+        }
+        record = log_pb.LogRecord(
+            record_id=derive_id("account", account.account_id, account.token_id, account.state),
+            tenant_id=account.tenant_id,
+            fields=json_text.encode(fields).encode(),
+        )
+        record.at.FromDatetime(at)
+        try:
+            await self._stub.WriteRecords(log_pb.WriteRecordsRequest(records=[record]), timeout=self._timeout)
+        except HeadraceError as error:
+            log.warning("the log does not say that account %s changed: %s", account.account_id, error)
 
     async def forget(self, tenant: str) -> None:
         if self._stub is None:
@@ -144,6 +239,10 @@ class FlowNewsPublisher:
             await self._bus.publish(FLOW_CHANGED, [flow.flow_id.encode()])
         except HeadraceError as error:
             log.warning("nobody was told that flow %s changed: %s", flow.flow_id, error)
+
+
+def _module(module: AuthModule) -> execution_pb.AuthModule:
+    return execution_pb.AuthModule(bundle_id=module.bundle_id, folder=module.folder, language=module.language)
 
 
 def _scope(tenant_id: str) -> scope_pb2.TenantScope:

@@ -91,6 +91,18 @@ class FlowManagerSettings:
         env="HEADRACE_GITHUB_ARCHIVES",
         help="Where archives of repositories at GitHub come from that packages of published JavaScript name.",
     )
+    data_key_lifetime: timedelta = setting(
+        timedelta(days=90),
+        env="HEADRACE_DATA_KEY_LIFETIME",
+        help="How long a tenant's data key seals before a new one takes its place and seals everything again.",
+        minimum=timedelta(minutes=1),
+    )
+    key_rotation_every: timedelta = setting(
+        timedelta(seconds=30),
+        env="HEADRACE_KEY_ROTATION_EVERY",
+        help="How often keys of secrets are read again, and what older ones sealed is sealed again.",
+        minimum=timedelta(milliseconds=100),
+    )
     execution_timeout: timedelta = setting(
         timedelta(seconds=10),
         env="HEADRACE_EXECUTION_TIMEOUT",

@@ -36,6 +36,7 @@ from headrace_gateway.schemas import COMPONENTS
 from headrace_gateway.settings import GatewaySettings
 from headrace_gateway.sources import Sources
 from headrace_gateway.throttle import Throttle
+from headrace_gateway.ui import PAGE_PATHS, Ui, prefers_html
 from headrace_gateway.webhooks import Webhooks
 
 _NO_STORE = (b"cache-control", b"no-store")
@@ -90,6 +91,7 @@ class Gateway:
         self.sources = Sources(self.clients.executions.call_component, clock, settings.call_timeout.total_seconds())
         self.archives = Desk()
         self.strangers = Throttle(clock, limit=STRANGERS_CALLS, window=STRANGERS_WINDOW)
+        self.ui = Ui(settings.ui_dir)
         self.live = LiveStreams(settings, clock)
         self.coalescer = Coalescer(
             self.clients.executions.accept,
@@ -203,12 +205,20 @@ class Gateway:
         return _bare(204, [(b"allow", ", ".join((*methods, "OPTIONS")).encode())])
 
     async def _respond(self, match: Match, scope: Scope, receive: Receive) -> Response:
+        if match.route.path in PAGE_PATHS and match.route.method == "GET" and self._is_for_a_person(scope):
+            return self.ui.page()
         caller = await self._caller(match.route.policy, scope)
         if caller is not None:
             await self.guard.check_route(caller, scope["method"], match.route.path)
         parameters = query_parameters(scope["query_string"])
         call = Call(Request(scope, receive), match, self, caller, parameters)
         return await match.route.handler(call)
+
+    def _is_for_a_person(self, scope: Scope) -> bool:
+        """Whether a browser opens this address, and no client that holds a token asks for the data there."""
+        if not self.ui.is_built or heads.header(scope, b"authorization") is not None:
+            return False
+        return prefers_html(heads.text_header(scope, b"accept"))
 
     async def _caller(self, policy: Policy, scope: Scope) -> Caller | None:
         """Who calls, where the policy wants to know. Raises Unauthenticated and Forbidden."""

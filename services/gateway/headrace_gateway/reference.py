@@ -43,7 +43,7 @@ def landing_page(version: str) -> str:
         "Headrace",
         f"""<h1>Headrace</h1>
 <p class="dim">Version {escape(version)}. Flows that survive any crash.</p>
-<p>This address speaks the Headrace REST API.</p>
+<p>This address speaks the Headrace REST API. The designer is not built here: <code>make ui</code> does that.</p>
 <ul>
 <li><a href="/docs/api">API reference</a>, also as <a href="/openapi.json">OpenAPI 3.1</a></li>
 <li><a href="/health/ready">Is it ready?</a></li>

@@ -218,6 +218,27 @@ COMPONENTS: dict[str, Schema] = {
             "isCut": {**YES_NO, "description": "True where a long list leaves `messages` and `err` out: read it."},
         }
     ),
+    "Account": an_object(
+        {
+            "accountId": TEXT,
+            "tokenId": TEXT,
+            "userId": TEXT,
+            "service": TEXT,
+            "type": {"type": "string", "enum": ["apiKey", "pwd", "oauth", "oauth2"]},
+            "name": TEXT,
+            "displayName": {"type": ["string", "null"]},
+            "label": TEXT,
+            "profileInfo": FREE_OBJECT,
+            "icon": {"type": ["string", "null"]},
+            "scope": array_of(TEXT),
+            "state": {"type": "string", "enum": ["valid", "invalid"]},
+            "accessTokenValid": YES_NO,
+            "reason": {"type": ["string", "null"]},
+            "expires": MOMENT,
+            "created": MOMENT,
+            "mtime": MOMENT,
+        },
+    ),
     "Accepted": an_object({"runId": TEXT, "flowId": TEXT, "duplicate": YES_NO}, required=("runId",)),
     "Count": an_object({"count": WHOLE}, required=("count",)),
 }

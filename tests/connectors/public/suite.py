@@ -16,6 +16,8 @@ from headrace_core import bundles
 from headrace_core.archives import LIMITS, write_archive
 from headrace_core.clock import SystemClock
 from headrace_core.errors import HeadraceError
+from headrace_executor.context import Doors
+from headrace_executor.runners.plugins import PluginContext
 from headrace_executor.runners.pool import Key, Runners
 from headrace_executor.settings import RunnerSettings
 from headrace_flow_manager.configuration import FlowManagerSettings
@@ -24,11 +26,13 @@ from headrace_runtime.egress import EgressPolicy
 from headrace_runtime.metrics import Metrics
 from headrace_sdk.errors import ComponentError
 
+from tests.executor.neighbours import MemoryFileStore, MemoryLocks, MemoryStoreService
+from tests.executor.platform import HandedFlows, Rooms, platform
 from tests.flow_manager.house import House, open_house
 from tests.flow_manager.test_publishing import developer, hand_in, outcome
 
 LEFT_OUT = frozenset({"node_modules", "artifacts", ".git"})
-MODULES = ("/auth.js", "/quota.js")
+MODULES = ("/auth.js", "/quota.js", "/plugin.js")
 AT_ONCE = 3
 LOOK_SECONDS = 0.2
 LOADING = RunnerSettings(most=3, hang_after=timedelta(seconds=60), start_within=timedelta(seconds=60))
@@ -64,7 +68,7 @@ class Table:
 
     rows: list[Row] = field(default_factory=list)
     packages: dict[str, str] = field(default_factory=dict)  # by package.json: why its packages are not there
-    modules: dict[str, str] = field(default_factory=dict)  # auth.js and quota.js: "" or why they do not load
+    modules: dict[str, str] = field(default_factory=dict)  # auth, quota and plugins: "" or why they do not load
 
     @property
     def accepted(self) -> float:
@@ -80,7 +84,7 @@ class Table:
         lines = [
             f"{len(self.rows)} components, {builtin} of which come with Headrace.",
             f"Manifests accepted: {self.accepted:.1%}. Behaviours loaded, of those published: {self.loaded:.1%}.",
-            f"Auth and quota modules loaded: {_share(not each for each in self.modules.values()):.1%}"
+            f"Auth, quota and plugin modules loaded: {_share(not each for each in self.modules.values()):.1%}"
             f" of {len(self.modules)}.",
             "",
             "| component | what is wrong |",
@@ -106,12 +110,16 @@ async def look_at(
     table = Table()
     room = asyncio.Semaphore(AT_ONCE)
     npm = Npm(archives=archives or FlowManagerSettings().github_archives, cache=work / "npm")
-    async with open_house(work, packages=npm, catalog=load_builtin(), clock=None) as house:
+    async with (
+        open_house(work, packages=npm, catalog=load_builtin(), clock=None) as house,
+        platform(work, HandedFlows(), rooms=Rooms(MemoryLocks(), MemoryStoreService(), MemoryFileStore())) as here,
+    ):
+        doors = here.app.doors
         runners = Runners(_Source(house), LOADING, EgressPolicy(), SystemClock(), Metrics())
         async with runners.running(), asyncio.TaskGroup() as tasks:
             for service, place in services(folder):
                 if not only or service in only:
-                    tasks.create_task(_one(house, runners, room, table, service, place, say))
+                    tasks.create_task(_one(house, runners, doors, room, table, service, place, say))
     return table
 
 
@@ -137,6 +145,7 @@ def files_of(root: Path, service: str) -> dict[str, bytes]:
 async def _one(
     house: House,
     runners: Runners,
+    doors: Doors,
     room: asyncio.Semaphore,
     table: Table,
     service: str,
@@ -152,7 +161,7 @@ async def _one(
         for folder in left:
             await _load(runners, content, folder, rows[folder])
         if content:
-            await _load_modules(runners, content, files, table)
+            await _load_modules(runners, doors, content, files, table)
         table.rows += rows.values()
         loaded = sum(row.is_loaded for row in rows.values())
         say(f"{service}: {len(rows)} components, {len(left)} published, {loaded} loaded")
@@ -202,9 +211,10 @@ async def _load(runners: Runners, content: str, folder: str, row: Row) -> None:
             row.failed = "It exports no function."
 
 
-async def _load_modules(runners: Runners, content: str, files: Mapping[str, bytes], table: Table) -> None:
+async def _load_modules(runners: Runners, doors: Doors, content: str, files: Mapping[str, bytes], table: Table) -> None:
     for folder in sorted({path.rpartition("/")[0] for path in files if path.endswith(MODULES)}):
-        found = await runners.describe_folder(Key("t", content, language="javascript"), folder)
+        context = PluginContext(doors, "t", ".".join(folder.split("/")[:2]))
+        found = await runners.describe_folder(Key("t", content, language="javascript"), folder, context)
         for name in MODULES:
             if f"{folder}{name}" in files:
                 failure = found.failures.get(name[1:])

@@ -105,7 +105,18 @@ METHODS: Mapping[str, Method] = {
         again="GetTask ListTasks",
         once="CreateTask UpdateTask DecideTask DeleteTask AddTaskHook RemoveTaskHook",
     ),
+    **_rows(
+        "headrace.account.v1.AccountService",
+        "gateway",
+        again="GetAccount ListAccounts GetComponentAccount RenameAccount TestAccount ListAccountUses ListFlowAccounts"
+        " AssignAccount UnassignAccount DescribeAuth GetTicket",
+        once="CreateAccount DeleteAccount OpenTicket BeginConnection EnterConnection FillConnection FinishConnection",
+    ),
+    **_rows("headrace.account.v1.AccountService", "executor", again="GetCredentials ReportRejected ListStandings"),
     **_rows("headrace.execution.v1.ExecutionService", "gateway flow-manager", again="Accept"),
+    **_rows(
+        "headrace.execution.v1.ExecutionService", "flow-manager", again="DescribeAuthModule", once="CallAuthModule"
+    ),
     **_rows("headrace.execution.v1.ExecutionService", "scheduler", again="FireTimers RestoreTimers"),
     **_rows(
         "headrace.execution.v1.ExecutionService",
@@ -129,7 +140,7 @@ METHODS: Mapping[str, Method] = {
         "headrace.runner.v1.RunnerService",
         "executor",
         again="DescribeComponent DescribeFolder ScheduleNode TransformValue CancelCall Beat",
-        once="CallAuth CallRoute Invoke RunJob",
+        once="CallAuth CallRoute Invoke InvokeBatch RunJob",
     ),
     **_rows("headrace.runner.v1.HostService", "runner", again="ReportReady", once="Ask"),
     **_rows("headrace.log.v1.LogService", "executor flow-manager", again="WriteRecords"),

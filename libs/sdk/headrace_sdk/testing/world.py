@@ -92,6 +92,10 @@ class World:
     clock: Clock = field(default_factory=TestClock)
     http: HttpHandler = no_network
     components: ComponentHandler = no_components
+    auth: JsonObject = field(default_factory=dict)
+    """What accounts are opened with."""
+    config: JsonObject = field(default_factory=dict)
+    """What administrators stored for services."""
     states: dict[tuple[str, ...], StateRoom] = field(default_factory=dict)
     stores: MemoryStores = field(init=False)
     caches: dict[str, MemoryCache] = field(default_factory=dict)
@@ -153,6 +157,8 @@ class MemoryContext:
         self.content = content
         self.messages = messages or {}
         self.properties = properties or {}
+        self.auth = copy.deepcopy(world.auth)
+        self.config = copy.deepcopy(world.config)
         self.owner = ("node", identity.flow_id, identity.node_id)
         self.state = StepState(world.room(*self.owner), step_id)
         self.flow_state = StepState(world.room("flow", identity.flow_id), step_id)

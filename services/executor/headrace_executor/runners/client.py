@@ -18,6 +18,7 @@ from headrace_runtime.failures import Failure, error_of
 from headrace_runtime.rpc import Channel
 
 from headrace_executor.context import StepContext
+from headrace_executor.runners.batching import Batching
 from headrace_executor.runners.encoding import failure_from_proto
 from headrace_executor.runners.plugins import Logs, RouteAnswer, WebRequest
 
@@ -77,8 +78,9 @@ class Returned:
 class RunnerClient:
     """One runner. Failures of components are raised as the errors that they were."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, *, takes_batches: bool) -> None:
         self._stub = rpc.RunnerServiceStub(channel)
+        self._batching = Batching(self._stub, is_able=takes_batches)
 
     async def describe(self, root: str, timeout: float) -> Description:
         answer = await self._stub.DescribeComponent(pb.DescribeComponentRequest(root=root), timeout=timeout)
@@ -171,7 +173,7 @@ class RunnerClient:
         """Call a component and apply what it did to its context. None: nothing was called, the sheet is missing."""
         step = _step(context, with_sheet=context.plan.key not in known_sheets)
         request = pb.InvokeRequest(call_id=call_id, root=root, verb=_VERBS[verb], step=step)
-        answer = await self._stub.Invoke(request, timeout=timeout)
+        answer = await self._batching.invoke(request, timeout)
         if answer.lacks_sheet:
             return None
         await _apply(answer.effects, context)
@@ -215,6 +217,8 @@ def _step(context: StepContext, *, with_sheet: bool) -> data_pb.Step:
         any_out_port=context.sends_anywhere,
         webhook_base=context.webhook_base,
         sheet_id=plan.key,
+        account=orjson.dumps(context.auth) if context.auth else b"",
+        config=orjson.dumps(context.config) if context.config else b"",
         messages=[
             data_pb.Arrived(
                 port=port,

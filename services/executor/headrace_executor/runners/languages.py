@@ -9,7 +9,7 @@ import os
 import resource
 import sys
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import headrace_node_runner
 from headrace_core import Json
@@ -23,6 +23,9 @@ from headrace_executor.settings import MIB, RunnerSettings
 Language = Literal["python", "javascript"]
 
 NODE_FOLDER = Path(next(iter(headrace_node_runner.__path__)))
+WORK = "work"
+"""Where a runner may write, in its own folder."""
+
 NODE_SLACK_BYTES = 96 * MIB
 """What Node itself takes later on: its threads, and room to move young objects."""
 
@@ -30,8 +33,11 @@ NODE_SLACK_BYTES = 96 * MIB
 class Command(Protocol):
     """How a runner is started and bounded."""
 
-    def line(self) -> list[str]:
-        """The command line."""
+    takes_batches: ClassVar[bool]
+    """Whether several calls may go to it in one message."""
+
+    def line(self, bundle: Path, folder: Path) -> list[str]:
+        """The command line, for a bundle, and a folder of the runner's own with its place to work in."""
         ...
 
     def orders(self, policy: EgressPolicy) -> dict[str, Json]:
@@ -46,7 +52,9 @@ class Command(Protocol):
 class Python:
     """Sets its own limits."""
 
-    def line(self) -> list[str]:
+    takes_batches: ClassVar[bool] = True
+
+    def line(self, bundle: Path, folder: Path) -> list[str]:
         return [sys.executable, "-I", "-m", "headrace_runner"]
 
     def orders(self, policy: EgressPolicy) -> dict[str, Json]:
@@ -59,11 +67,13 @@ class Python:
 class Node:
     """Is started by a launcher that confines it first. Memory is bounded over what it has when it is ready."""
 
+    takes_batches: ClassVar[bool] = False
+
     def __init__(self, binary: Path, settings: RunnerSettings) -> None:
         self._binary = binary
         self._settings = settings
 
-    def line(self) -> list[str]:
+    def line(self, bundle: Path, folder: Path) -> list[str]:
         settings = self._settings
         heap = max(16, settings.memory_bytes // MIB)
         command = [str(self._binary), "--no-addons", f"--max-old-space-size={heap}", str(NODE_FOLDER / "main.js")]
@@ -72,6 +82,10 @@ class Node:
             "cpu_seconds": max(1, int(settings.cpu.total_seconds())),
             "open_files": settings.open_files,
             "file_bytes": settings.file_bytes,
+            "read": [str(bundle), str(NODE_FOLDER), str(self._binary), str(self._binary.parent.parent / "lib")],
+            "write": [str(folder / WORK), *settings.folders],
+            "sockets": [str(folder)],
+            "refuses": settings.isolation == "refuse",
             "command": command,
         }
         return [sys.executable, "-I", "-m", "headrace_runner.launching", json.dumps(orders)]

@@ -77,7 +77,10 @@ class Library:
         description = await self._describe(key, published.root)
         component = RemoteComponent(self._runners, key, published.root, description, self._timeout)
         entry = ComponentEntry(
-            published.type, parse_manifest(dict(published.manifest)), component, traits_of(description)
+            published.type,
+            parse_manifest(dict(published.manifest)),
+            component,
+            traits_of(description, published.bundle_id),
         )
         if description.has_schedule:
             await self._learn_schedules(flow, entry, component, key, published.root)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from headrace_core.ids import new_id
 from headrace_sdk.context import JsonObject
 from headrace_sdk.errors import CancelError
 
-from headrace_executor.context import Doors
+from headrace_executor.context import Doors, StaticCall, called
 from headrace_executor.doors import DoorToFiles, DoorToStores, HeldLock
 from headrace_executor.keeping import MAX_VALUE_BYTES
 from headrace_executor.model import StateChange
@@ -71,6 +71,25 @@ class PluginContext:
     @property
     def run_state(self) -> NoReturn:
         raise CancelError("A plugin is not part of a run.")
+
+    async def call(
+        self,
+        component_type: str,
+        port: str = "out",
+        *,
+        messages: Mapping[str, Json] | None = None,
+        properties: Mapping[str, Json] | None = None,
+        transform: str = "",
+    ) -> Json:
+        asked = StaticCall(
+            tenant_id=self._tenant_id,
+            type=component_type,
+            out_port=port,
+            messages=messages or {},
+            properties=properties or {},
+            transform=transform,
+        )
+        return await called(self._doors, asked)
 
     @property
     def store(self) -> DoorToStores:

@@ -32,7 +32,7 @@ from headrace_executor.retry import CutShort
 from headrace_executor.runners.client import Returned, RunnerClient, VerbName
 from headrace_executor.runners.folders import remove_tree
 from headrace_executor.runners.host import HostServicer, release_locks
-from headrace_executor.runners.languages import Command
+from headrace_executor.runners.languages import WORK, Command
 from headrace_executor.runners.plugins import PluginContext
 from headrace_executor.settings import RunnerSettings
 
@@ -107,7 +107,7 @@ class Runner:
 
     async def start(self) -> None:
         """Start the process and wait until it takes calls. Raises TransientError when it does not."""
-        work = self._folder / "work"
+        work = self._folder / WORK
         host, listen = f"unix:{self._folder / 'host'}", f"unix:{self._folder / 'runner'}"
         try:
             work.mkdir(parents=True)
@@ -119,7 +119,9 @@ class Runner:
             await self.stop("it did not start")
             raise
         channel = rpc.dial(listen, max_message_bytes=MAX_MESSAGE_BYTES)
-        self._client = RunnerClient(await self._stack.enter_async_context(channel))
+        self._client = RunnerClient(
+            await self._stack.enter_async_context(channel), takes_batches=self._command.takes_batches
+        )
         self._own(self._watch(self._client))
 
     async def stop(self, why: str) -> None:
@@ -313,7 +315,7 @@ class Runner:
     def _spawn(self, work: Path, orders: bytes) -> None:
         """Start the process from this very thread: the kernel ends it with the thread that started it."""
         process = subprocess.Popen(
-            self._command.line(),
+            self._command.line(self._bundle, self._folder),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

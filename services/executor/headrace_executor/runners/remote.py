@@ -72,13 +72,14 @@ class RemoteComponent(Component):
         return await self._runners.invoke(self._key, self._root, verb, step, self._timeout)
 
 
-def traits_of(description: Description) -> Traits:
+def traits_of(description: Description, bundle_id: str) -> Traits:
     """What the engine has to know."""
     return Traits(
         fires_on_start=description.fires_on_start,
         answers_caller=description.answers_caller,
         hears_errors=description.hears_errors,
         hooks=frozenset(str(verb) for verb in description.verbs if verb in ("start", "stop")),
+        bundle_id=bundle_id,
     )
 
 

@@ -175,6 +175,27 @@ class MongoExecutorStore:
             total = await database["runs"].count_documents(where, limit=MAX_LISTED_COUNT)
         return [run_of(document, b"") for document in documents], total
 
+    async def waited_for(self, limit: int) -> list[str]:
+        grouped: list[Document] = [
+            {"$match": {"waits_for": {"$exists": True}}},
+            {"$unwind": "$waits_for"},
+            {"$group": {"_id": "$waits_for"}},
+            {"$limit": limit},
+        ]
+        async with self.mongo.asking() as database:
+            return sorted([each["_id"] async for each in database["runs"].aggregate(grouped)])
+
+    async def waiting_for(self, account_id: str, limit: int) -> list[tuple[str, str]]:
+        where = {"waits_for": account_id, "state": _WAITING}
+        order = [("created", ASCENDING), ("_id", ASCENDING)]
+        async with self.mongo.asking() as database:
+            found = database["runs"].find(where, {"tenant_id": 1}).sort(order).limit(limit)
+            return [(each["tenant_id"], each["_id"]) async for each in found]
+
+    async def is_waiting_for(self, run_id: str, account_id: str) -> bool:
+        async with self.mongo.asking() as database:
+            return await database["runs"].find_one({"_id": run_id, "waits_for": account_id}, {"_id": 1}) is not None
+
     async def resume_flow(self, flow_id: str, now: float) -> int:
         async with self.mongo.asking() as database:
             resumed = await database["runs"].update_many(

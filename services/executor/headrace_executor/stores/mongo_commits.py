@@ -176,6 +176,10 @@ class _Order:
         if self.errands is not None and self._owed is not None:
             push["outbox"] = entry(self.errands, self._owed)
         change: dict[str, Any] = {"$set": values, "$inc": {"seq": 1, "turn": 1, "size": size}}
+        if commit.waits_for:
+            values["waits_for"] = list(commit.waits_for)
+        else:
+            change["$unset"] = {"waits_for": ""}
         if commit.messages:
             values["counted"] = True
             change["$inc"] |= mongo_counts.more(commit.messages)

@@ -55,6 +55,11 @@ VERSIONS: Sequence[Mapping[str, Sequence[IndexModel]]] = [
         ],
         "folds": [IndexModel([("done", ASCENDING), ("at", ASCENDING)], name="by_age")],
     },
+    {
+        "runs": [
+            IndexModel([("waits_for", ASCENDING), ("created", ASCENDING)], name="waiting_for", sparse=True),
+        ],
+    },
 ]
 
 _PLAIN = tuple(field.name for field in fields(Run) if field.name not in ("run_id", "content", "state"))

@@ -99,4 +99,8 @@ MIGRATIONS = [
         PRIMARY KEY (tenant_id, flow_id, day)
     ) WITHOUT ROWID
     """,
+    """
+    ALTER TABLE runs ADD COLUMN waits_for TEXT NOT NULL DEFAULT '';
+    CREATE INDEX runs_waiting_for ON runs (number) WHERE waits_for <> ''
+    """,
 ]

@@ -156,6 +156,32 @@ class SqliteExecutorStore:
     async def list_runs(self, query: RunFilter, offset: int, limit: int) -> tuple[list[Run], int]:
         return await self._database.read(lambda connection: _list_runs(connection, query, offset, limit))
 
+    async def waited_for(self, limit: int) -> list[str]:
+        def work(connection: sqlite3.Connection) -> list[str]:
+            rows = connection.execute("SELECT DISTINCT waits_for FROM runs WHERE waits_for <> ''")
+            found = {each for row in rows for each in row["waits_for"].split()}
+            return sorted(found)[:limit]
+
+        return await self._database.read(work)
+
+    async def waiting_for(self, account_id: str, limit: int) -> list[tuple[str, str]]:
+        def work(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+            rows = connection.execute(
+                "SELECT tenant_id, run_id FROM runs WHERE waits_for <> '' AND state = ?"
+                " AND instr(' ' || waits_for || ' ', ?) > 0 ORDER BY number LIMIT ?",
+                (RunState.WAITING, f" {account_id} ", limit),
+            )
+            return [(row["tenant_id"], row["run_id"]) for row in rows]
+
+        return await self._database.read(work)
+
+    async def is_waiting_for(self, run_id: str, account_id: str) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            row = connection.execute("SELECT waits_for FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+            return row is not None and account_id in row["waits_for"].split()
+
+        return await self._database.read(work)
+
     async def resume_flow(self, flow_id: str, now: float) -> int:
         return await self._database.write(
             lambda connection: (
@@ -339,6 +365,7 @@ def _commit(connection: sqlite3.Connection, commit: Commit, fenced: bool) -> boo
     changed = connection.execute(
         "UPDATE runs SET seq = seq + 1, state = :state, steps = :steps, pending = :pending, failed = :failed,"
         " updated = :now, due = :due, suspended = :suspended, error = :error, suspect = :suspect,"
+        " waits_for = :waits_for,"
         " deaths = CASE WHEN :suspect = '' THEN 0 ELSE deaths END"
         f" WHERE run_id = :run_id AND tenant_id = :tenant_id {fence}",
         {
@@ -353,6 +380,7 @@ def _commit(connection: sqlite3.Connection, commit: Commit, fenced: bool) -> boo
             "suspended": commit.suspended,
             "error": commit.error,
             "suspect": commit.suspect,
+            "waits_for": " ".join(commit.waits_for),
             "run_id": commit.run_id,
             "tenant_id": commit.tenant_id,
         },

@@ -32,6 +32,7 @@ class Alias:
     target: Target
     tenant_id: str
     changed_at: datetime
+    tag: str
 
 
 def check_alias_id(alias_id: str) -> str:

@@ -1,16 +1,20 @@
 """What can be done with aliases."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from headrace_core import Json
 from headrace_core.clock import Clock
 from headrace_core.errors import Conflict, NotFound, ValidationFailed
 from headrace_core.ids import new_id
 
+from headrace_flow_manager import tags
 from headrace_flow_manager.aliases import model
 from headrace_flow_manager.aliases.model import Alias, Target
-from headrace_flow_manager.entries import Entry, EntryStore
+from headrace_flow_manager.entries import Entry, EntryStore, keep, take
 from headrace_flow_manager.scope import Tenants
+
+_THE_ALIAS: Final = "The alias"
 
 OwnsFlow = Callable[[str, str], Awaitable[object]]
 """Looks for a tenant's flow. Raises NotFound when it is not theirs."""
@@ -36,17 +40,19 @@ class AliasService:
         await self._store.add(entry)
         return _alias(entry)
 
-    async def update(self, tenant: str, alias_id: str, path: str, target: Target) -> Alias:
+    async def update(self, tenant: str, alias_id: str, path: str, target: Target, expected: str = "") -> Alias:
         """Replace an alias; one that says the same as before stays as it is.
 
-        Raises as `create` does, and NotFound when the tenant has none of this id.
+        Raises as `create` does, NotFound when the tenant has none of this id, and RevisionConflict when it has another
+        tag than the one expected.
         """
         await self._check(tenant, path, target)
         before = _alias(await self._store.get("alias", tenant, alias_id))
+        tags.expect(before.tag, expected, _THE_ALIAS)
         if (before.path, before.target) == (path, target):
             return before
         entry = self._entry(tenant, alias_id, path, target)
-        await self._store.put(entry)
+        await keep(self._store, entry, expected, _THE_ALIAS)
         return _alias(entry)
 
     async def get(self, tenants: Tenants, alias_id: str) -> Alias:
@@ -57,9 +63,9 @@ class AliasService:
         """All aliases, by path."""
         return [_alias(entry) for entry in await self._store.all("alias", tenants)]
 
-    async def delete(self, tenant: str, alias_id: str) -> None:
-        """Take the alias away; its path is free again. Raises NotFound."""
-        if not await self._store.delete("alias", tenant, alias_id):
+    async def delete(self, tenant: str, alias_id: str, expected: str = "") -> None:
+        """Take the alias away; its path is free again. Raises NotFound, and RevisionConflict as `update` does."""
+        if not await take(self._store, "alias", tenant, alias_id, expected, _THE_ALIAS):
             raise NotFound("alias", alias_id[: model.MAX_ID])
 
     async def resolve(self, path: str) -> Target:
@@ -82,4 +88,4 @@ class AliasService:
 
 def _alias(entry: Entry) -> Alias:
     target = Target(str(entry.value["flowId"]), str(entry.value["componentId"]))
-    return Alias(entry.entry_id, entry.key, target, entry.owner, entry.changed_at)
+    return Alias(entry.entry_id, entry.key, target, entry.owner, entry.changed_at, entry.tag)

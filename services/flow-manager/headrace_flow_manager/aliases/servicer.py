@@ -26,7 +26,9 @@ class AliasServicer(grpc_pb.AliasServiceServicer):
 
     async def UpdateAlias(self, request: pb.UpdateAliasRequest, context: object) -> pb.UpdateAliasResponse:
         given = request.alias
-        saved = await self._aliases.update(tenant_of(request.scope), given.alias_id, given.path, _target(given))
+        saved = await self._aliases.update(
+            tenant_of(request.scope), given.alias_id, given.path, _target(given), request.expected_tag
+        )
         return pb.UpdateAliasResponse(alias=_shown(saved))
 
     async def GetAlias(self, request: pb.GetAliasRequest, context: object) -> pb.GetAliasResponse:
@@ -37,7 +39,7 @@ class AliasServicer(grpc_pb.AliasServiceServicer):
         return pb.ListAliasesResponse(aliases=map(_shown, await self._aliases.all(scope_of(request.scope).readable)))
 
     async def DeleteAlias(self, request: pb.DeleteAliasRequest, context: object) -> pb.DeleteAliasResponse:
-        await self._aliases.delete(tenant_of(request.scope), request.alias_id)
+        await self._aliases.delete(tenant_of(request.scope), request.alias_id, request.expected_tag)
         return pb.DeleteAliasResponse()
 
     async def ResolveAlias(self, request: pb.ResolveAliasRequest, context: object) -> pb.ResolveAliasResponse:
@@ -57,4 +59,5 @@ def _shown(alias: Alias) -> pb.Alias:
         component_id=alias.target.component_id,
         tenant_id=alias.tenant_id,
         changed_at=timestamp(alias.changed_at),
+        tag=alias.tag,
     )

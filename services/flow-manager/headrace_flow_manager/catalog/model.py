@@ -1,14 +1,17 @@
 """What the catalog knows of a component, an app and a bundle."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from headrace_core import Json
-from headrace_core.bundles import Description, Language
+from headrace_core.bundles import Description, Files, Language
 from headrace_core.flow import normalize_type
 from headrace_core.manifest import Manifest, parse_manifest
 from headrace_core.sources import named_types
+
+AUTH_MODULES: Mapping[str, Language] = {"auth.js": "javascript", "auth.py": "python"}
+"""Files that say how accounts are opened, and what they are written in."""
 
 _HEADRACE = "headrace."
 _APPMIXER = "appmixer."
@@ -102,6 +105,25 @@ def description_to_json(description: Description) -> dict[str, Json]:
     }
 
 
+def auths_in(files: Files) -> dict[str, Json]:
+    """What a bundle's auth modules are written in, by the services whose accounts they open."""
+    return {
+        folder.replace("/", ":"): AUTH_MODULES[name]
+        for folder, _, name in (path.rpartition("/") for path in sorted(files))
+        if name in AUTH_MODULES
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class AuthModule:
+    """Where the auth module of a service lies."""
+
+    service: str
+    bundle_id: str
+    folder: str
+    language: str
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What a kept content offers."""
@@ -111,6 +133,7 @@ class Offer:
     bundles: Mapping[str, Mapping[str, Json]]
     quotas: Mapping[str, str]
     packages: str = ""  # the content of npm packages that goes with it
+    auths: Mapping[str, AuthModule] = field(default_factory=dict)  # by service
 
 
 def offer_of(content_id: str, kept: Mapping[str, Json]) -> Offer:
@@ -121,6 +144,11 @@ def offer_of(content_id: str, kept: Mapping[str, Json]) -> Offer:
         for each in (components if isinstance(components, list) else [])
         if isinstance(each, dict)
     )
+    kept_auths = kept.get("auths")
+    auths = {
+        service: AuthModule(service, content_id, service.replace(":", "/"), str(language))
+        for service, language in (kept_auths.items() if isinstance(kept_auths, dict) else ())
+    }
     quotas = kept.get("quotas")
     return Offer(
         tuple(entries),
@@ -128,6 +156,7 @@ def offer_of(content_id: str, kept: Mapping[str, Json]) -> Offer:
         _objects(kept.get("bundles")),
         {name: str(source) for name, source in (quotas if isinstance(quotas, dict) else {}).items()},
         str(kept.get("packages", "")),
+        auths,
     )
 
 

@@ -34,7 +34,7 @@ from headrace_core.ids import new_id
 from headrace_flow_manager import json_text
 from headrace_flow_manager.attempts import persistently
 from headrace_flow_manager.catalog import packages, publication
-from headrace_flow_manager.catalog.model import description_to_json
+from headrace_flow_manager.catalog.model import auths_in, description_to_json
 from headrace_flow_manager.catalog.packages import NotInstalled, PackageSource, Wanted
 from headrace_flow_manager.catalog.publication import PIECE_BYTES, Publication, PublicationState
 from headrace_flow_manager.catalog.service import CatalogService, Vendors
@@ -314,7 +314,11 @@ class PublishingService:
         if content_id == before.contents.get(service, ""):
             return
         if files:
-            described = {**description_to_json(bundles.describe(files)), "packages": packages.noted(files)[1]}
+            described = {
+                **description_to_json(bundles.describe(files)),
+                "packages": packages.noted(files)[1],
+                "auths": auths_in(files),
+            }
             content = Content(content_id, service, described)
             await self._store.add(content, await asyncio.to_thread(write_archive, files), self._clock.now())
         await self._store.publish(before, service, content_id)

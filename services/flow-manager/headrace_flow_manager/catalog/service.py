@@ -13,7 +13,7 @@ from headrace_core import Json
 from headrace_core.errors import AlreadyExists, NotFound
 from headrace_core.manifest import Manifest
 
-from headrace_flow_manager.catalog.model import App, Bundle, CatalogEntry, Offer, offer_of
+from headrace_flow_manager.catalog.model import App, AuthModule, Bundle, CatalogEntry, Offer, offer_of
 from headrace_flow_manager.catalog.store import BundleStore, Published
 
 REMEMBERED = 500
@@ -32,7 +32,10 @@ class Vendors(Protocol):
 
 
 class Catalog:
-    """Components, apps and bundles at one moment. Raises AlreadyExists when two components answer to one name."""
+    """Components, apps, bundles and auth modules at one moment.
+
+    Raises AlreadyExists when two components answer to one name.
+    """
 
     def __init__(
         self,
@@ -40,7 +43,9 @@ class Catalog:
         apps: Mapping[str, Mapping[str, Json]],
         bundles: Mapping[str, Mapping[str, Json]],
         quota_sources: Mapping[str, str] | None = None,
+        auth_modules: Mapping[str, AuthModule] | None = None,
     ) -> None:
+        self.auth_modules = dict(auth_modules or {})
         self._entries = tuple(sorted(entries, key=lambda entry: entry.type))
         self._by_name = _by_name(self._entries)
         self._apps = dict(apps)
@@ -106,6 +111,7 @@ class Catalog:
         """This catalog and what was published. A component that answers to a name that is taken is left out."""
         entries, names = list(self._entries), set(self._by_name)
         apps, bundles, quotas = dict(self._apps), dict(self._bundles), dict(self.quota_sources)
+        auths = dict(self.auth_modules)
         for offer in offers:
             for entry in offer.entries:
                 if names.isdisjoint(entry.names):
@@ -114,7 +120,8 @@ class Catalog:
             apps = {**offer.apps, **apps}
             bundles = {**offer.bundles, **bundles}
             quotas = {**offer.quotas, **quotas}
-        return Catalog(entries, apps, bundles, quotas)
+            auths = {**offer.auths, **auths}
+        return Catalog(entries, apps, bundles, quotas, auths)
 
     def shown_to(self, vendors: frozenset[str]) -> "Catalog":
         """What somebody of those vendors may see. Apps and bundles of which nothing is to be seen are not there."""
@@ -132,6 +139,11 @@ class Catalog:
                 {name: app for name, app in self._apps.items() if is_seen(name)},
                 {name: bundle for name, bundle in self._bundles.items() if is_seen(name)},
                 self.quota_sources,
+                auth_modules={
+                    service: module
+                    for service, module in self.auth_modules.items()
+                    if is_seen(service.replace(":", "."))
+                },
             )
         return self._sights[vendors]
 
@@ -162,12 +174,17 @@ class CatalogService:
         catalog = await self.now()
         return catalog if catalog is self.builtin else catalog.shown_to(await self._vendors.of(user_id))
 
-    async def to_call(self, user_id: str, component_type: str) -> CatalogEntry:
-        """A component that this user may call by itself. Raises NotFound.
+    async def to_call(self, user_id: str, component_type: str, bundle_id: str = "") -> CatalogEntry:
+        """A component that this user may call by itself, or that the code of this content may. Raises NotFound.
 
         That is one the user sees, or a private one that a component of its vendor, which the user sees, has as a source
-        of its form: without it nobody but the vendor could fill the form in.
+        of its form: without it nobody but the vendor could fill the form in. Code reaches all that lies in its content,
+        as it is there.
         """
+        offers = await self.offers([bundle_id] if bundle_id else [])
+        beside = (entry for offer in offers.values() for entry in offer.entries if component_type in entry.names)
+        if (own := next(beside, None)) is not None:
+            return own
         seen = await self.seen_by(user_id)
         entry = seen.find(component_type)
         if entry is None:

@@ -45,7 +45,7 @@ class CatalogServicer(grpc_pb.CatalogServiceServicer):
     async def GetComponent(self, request: pb.GetComponentRequest, context: object) -> pb.GetComponentResponse:
         user_id = scope_of(request.scope).tenant_id
         if request.to_call:
-            entry = await self._catalog.to_call(user_id, request.type)
+            entry = await self._catalog.to_call(user_id, request.type, request.bundle_id)
             await self._rights.check(user_id, entry.type)
         else:
             entry = (await self._catalog.seen_by(user_id)).get(request.type)

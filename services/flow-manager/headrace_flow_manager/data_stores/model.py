@@ -8,7 +8,7 @@ from typing import Final, Literal
 from headrace_core import Json
 from headrace_core.errors import Problem, ValidationFailed
 
-from headrace_flow_manager import times
+from headrace_flow_manager import tags, times
 
 ChangeType = Literal["insert", "update", "delete"]
 CHANGE_TYPES: Final[tuple[ChangeType, ...]] = ("insert", "update", "delete")
@@ -28,6 +28,11 @@ class Store:
     tenant_id: str
     name: str
     created_at: datetime
+
+    @property
+    def tag(self) -> str:
+        """Digest of what can be changed."""
+        return tags.tag_of(self.name)
 
 
 @dataclass(frozen=True, slots=True)

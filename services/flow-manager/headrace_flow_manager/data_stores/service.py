@@ -41,9 +41,9 @@ class DataStoreService:
         """A page of stores."""
         return await self._store.page(tenants, query)
 
-    async def rename(self, tenant: str, store_id: str, name: str) -> tuple[Store, str]:
+    async def rename(self, tenant: str, store_id: str, name: str, expected: str = "") -> tuple[Store, str]:
         """The store under its new name, and its old one. Raises AlreadyExists when the name is taken."""
-        return await self._store.rename(tenant, store_id, model.check_name(name))
+        return await self._store.rename(tenant, store_id, model.check_name(name), expected)
 
     async def delete(self, tenant: str, store_id: str) -> None:
         """Remove a store with its records. Raises NotFound."""

@@ -33,7 +33,9 @@ class StoreServicer(grpc_pb.StoreServiceServicer):
         return pb.ListStoresResponse(stores=map(_store, page.items))
 
     async def RenameStore(self, request: pb.RenameStoreRequest, context: object) -> pb.RenameStoreResponse:
-        store, old_name = await self._stores.rename(tenant_of(request.scope), request.store_id, request.name)
+        store, old_name = await self._stores.rename(
+            tenant_of(request.scope), request.store_id, request.name, request.expected_tag
+        )
         return pb.RenameStoreResponse(store=_store(store), old_name=old_name)
 
     async def DeleteStore(self, request: pb.DeleteStoreRequest, context: object) -> pb.DeleteStoreResponse:
@@ -88,7 +90,11 @@ class StoreServicer(grpc_pb.StoreServiceServicer):
 
 def _store(store: Store) -> pb.Store:
     return pb.Store(
-        store_id=store.store_id, name=store.name, tenant_id=store.tenant_id, created_at=timestamp(store.created_at)
+        store_id=store.store_id,
+        name=store.name,
+        tenant_id=store.tenant_id,
+        created_at=timestamp(store.created_at),
+        tag=store.tag,
     )
 
 

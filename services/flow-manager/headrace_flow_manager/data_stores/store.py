@@ -31,8 +31,11 @@ class DataStores(Protocol):
         """A page of stores, by name where the query names no order. Fields: storeId, name, userId, createdAt."""
         ...
 
-    async def rename(self, tenant: str, store_id: str, name: str) -> tuple[Store, str]:
-        """The store under its new name, and its old one. Raises AlreadyExists when another has the name."""
+    async def rename(self, tenant: str, store_id: str, name: str, expected: str = "") -> tuple[Store, str]:
+        """The store under its new name, and its old one.
+
+        Raises AlreadyExists when another has the name, RevisionConflict when it has another tag than the one expected.
+        """
         ...
 
     async def remove(self, tenant: str, store_id: str) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from headrace_core import Json
 from headrace_core.errors import Problem, ValidationFailed
 
-from headrace_flow_manager import json_text
+from headrace_flow_manager import json_text, tags
 
 ADMIN: Final = "admin"
 USER: Final = "user"
@@ -45,6 +45,12 @@ class User:
         return self.active and ADMIN in self.scopes
 
     @property
+    def tag(self) -> str:
+        """Digest of what can be changed."""
+        scopes, vendors = list[Json](self.scopes), list[Json](self.vendors)
+        return tags.tag_of([self.email, self.active, scopes, vendors, dict(self.metadata or {})])
+
+    @property
     def logins(self) -> tuple[str, ...]:
         """What the user may sign in with, in the form in which names are compared."""
         return tuple(dict.fromkeys(login_key(each) for each in (self.username, self.email) if each))
@@ -78,16 +84,18 @@ class Personal:
 
 @dataclass(frozen=True, slots=True)
 class UserChange:
-    """Fields to change; None leaves one as it is."""
+    """Fields to change; None leaves one as it is. `expected` is the tag that the user must have; empty for any."""
 
     email: str | None = None
     scopes: tuple[str, ...] | None = None
     vendors: tuple[str, ...] | None = None
     metadata: Mapping[str, Json] | None = None
     active: bool | None = None
+    expected: str = ""
 
     def applied(self, user: User) -> User:
-        """The user with the change made."""
+        """The user with the change made. Raises RevisionConflict."""
+        tags.expect(user.tag, self.expected, "The user")
         return replace(
             user,
             email=user.email if self.email is None else self.email,

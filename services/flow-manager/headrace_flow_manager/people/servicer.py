@@ -101,6 +101,7 @@ class PeopleServicer(grpc_pb.PeopleServiceServicer):
             vendors=tuple(request.vendors) if request.replace_vendors else None,
             metadata=json_text.decode_object(request.metadata, "metadata") if request.HasField("metadata") else None,
             active=request.active if request.HasField("active") else None,
+            expected=request.expected_tag,
         )
         return pb.UpdateUserResponse(user=_user(await self._people.update(request.user_id, change)))
 
@@ -171,6 +172,7 @@ def _user(user: User) -> people_pb2.User:
         plan=user.plan,
         metadata=json_bytes(user.metadata or {}),
         created_at=timestamp(user.created_at),
+        tag=user.tag,
     )
 
 

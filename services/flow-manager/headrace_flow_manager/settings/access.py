@@ -9,6 +9,7 @@ from headrace_core.access import Rule
 from headrace_core.clock import Clock
 from headrace_core.errors import NotFound, Problem, ValidationFailed
 
+from headrace_flow_manager import tags
 from headrace_flow_manager.settings.store import DocumentStore
 
 TYPES: Final = ("routes", "components")
@@ -16,6 +17,7 @@ ACTIONS: Final = frozenset(f"{no}{verb}" for no in ("", "!") for verb in ("*", "
 ATTRIBUTES: Final[Mapping[str, frozenset[str]]] = {"routes": frozenset(), "components": frozenset({"non-private"})}
 MAX_RULES: Final = 1_000
 MAX_NAME: Final = 255
+_THE_RULES: Final = "The list of rules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +44,31 @@ class AccessRules:
 
     async def get(self, kind: str) -> Sequence[Rule]:
         """The rules in their order. Raises NotFound for a type that is none."""
-        kept = await self._store.get(_name(kind))
-        rules = kept.get("rules") if kept else None
-        return [_rule(each) for each in rules if isinstance(each, dict)] if isinstance(rules, list) else []
+        rules, _ = await self.tagged(kind)
+        return rules
 
-    async def put(self, actor: str, kind: str, rules: Sequence[Rule]) -> None:
-        """Replace all rules of a type. Raises NotFound for a type that is none, ValidationFailed."""
-        name = _name(kind)
+    async def tagged(self, kind: str) -> tuple[Sequence[Rule], str]:
+        """The rules in their order, and their tag. Raises NotFound for a type that is none."""
+        rules = _read(await self._store.get(_name(kind)))
+        return rules, _tag(rules)
+
+    async def put(self, actor: str, kind: str, rules: Sequence[Rule], expected: str = "") -> str:
+        """Replace all rules of a type; their tag.
+
+        Raises NotFound for a type that is none, ValidationFailed, and RevisionConflict when they have another tag than
+        the one expected.
+        """
+        name, document = _name(kind), {"rules": list[Json]([_kept(each) for each in rules])}
         check_rules(kind, rules)
-        await self._store.put(actor, name, {"rules": [_kept(each) for each in rules]}, self._clock.now())
+        if expected:
+            before = await self._store.get(name)
+            tags.expect(_tag(_read(before)), expected, _THE_RULES)
+            if not await self._store.replace(before, actor, name, document, self._clock.now()):
+                raise tags.conflict(_THE_RULES)
+        else:
+            await self._store.put(actor, name, document, self._clock.now())
         self._changed()
+        return _tag(rules)
 
 
 def check_rules(kind: str, rules: Sequence[Rule]) -> None:
@@ -79,6 +96,15 @@ def _problems(kind: str, number: int, rule: Rule) -> Iterator[Problem]:
     if not set(rule.attributes) <= ATTRIBUTES[kind]:
         known = ", ".join(sorted(ATTRIBUTES[kind])) or "none"
         yield Problem(f"{number}.attributes", "There is no such attribute.", f"Known: {known}.", field="attributes")
+
+
+def _read(kept: Mapping[str, Json] | None) -> Sequence[Rule]:
+    rules = kept.get("rules") if kept else None
+    return [_rule(each) for each in rules if isinstance(each, dict)] if isinstance(rules, list) else []
+
+
+def _tag(rules: Sequence[Rule]) -> str:
+    return tags.tag_of([_kept(each) for each in rules])
 
 
 def _kept(rule: Rule) -> dict[str, Json]:

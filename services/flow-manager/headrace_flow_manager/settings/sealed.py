@@ -1,20 +1,22 @@
 """What administrators set for services and for the whole installation. Every value is sealed before it is kept."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 from headrace_core import Json
 from headrace_core.clock import Clock
-from headrace_core.errors import NotFound, Problem, Unsupported, ValidationFailed
+from headrace_core.errors import Conflict, NotFound, Problem, Unsupported, ValidationFailed
 
-from headrace_flow_manager import json_text
-from headrace_flow_manager.entries import Entry, EntryStore, Kind
+from headrace_flow_manager import json_text, tags
+from headrace_flow_manager.entries import Entry, EntryStore, Kind, keep, take
 
 INSTALLATION: Final = ""
 MAX_NAME: Final = 255
 MAX_FIELDS: Final = 200
 MAX_BYTES: Final = 256 * 1024
 _VALUE: Final = "value"
+_THE_CONFIGURATION: Final = "The configuration"
 
 
 class Sealing(Protocol):
@@ -26,6 +28,10 @@ class Sealing(Protocol):
 
     def open(self, sealed: str, place: Sequence[str]) -> bytes:
         """The value that was sealed for this place. Raises Conflict when it was not, or no key is left."""
+        ...
+
+    def is_current(self, sealed: str) -> bool:
+        """Whether the key that seals now sealed it."""
         ...
 
 
@@ -41,19 +47,25 @@ class SealedSettings:
         """The configurations of all services, by service."""
         return [{"serviceId": entry.key, **self._opened(entry)} for entry in await self._all("service_config")]
 
-    async def service(self, service_id: str) -> dict[str, Json]:
-        """The configuration of a service. Raises NotFound."""
-        return {"serviceId": service_id, **self._opened(await self._get("service_config", service_id))}
+    async def service(self, service_id: str) -> tuple[dict[str, Json], str]:
+        """The configuration of a service and its tag. Raises NotFound."""
+        entry = await self._get("service_config", service_id)
+        return {"serviceId": service_id, **self._opened(entry)}, entry.tag
 
-    async def put_service(self, actor: str, service_id: str, values: Mapping[str, Json]) -> dict[str, Json]:
-        """Keep these values for a service in place of all it had. Raises ValidationFailed, TooLarge, Unsupported."""
+    async def put_service(
+        self, actor: str, service_id: str, values: Mapping[str, Json], expected: str = ""
+    ) -> tuple[dict[str, Json], str]:
+        """Keep these values for a service in place of all it had; as they are kept, and their tag.
+
+        Raises ValidationFailed, TooLarge, Unsupported, and RevisionConflict when it has another tag than expected.
+        """
         values = {name: value for name, value in values.items() if name != "serviceId"}
-        await self._put("service_config", actor, service_id, values)
-        return {"serviceId": service_id, **values}
+        entry = await self._put("service_config", actor, service_id, values, expected)
+        return {"serviceId": service_id, **values}, entry.tag
 
-    async def delete_service(self, service_id: str) -> None:
-        """Forget a service's configuration. Raises NotFound."""
-        await self._delete("service_config", service_id)
+    async def delete_service(self, service_id: str, expected: str = "") -> None:
+        """Forget a service's configuration. Raises NotFound, and RevisionConflict as `put_service` does."""
+        await self._delete("service_config", service_id, expected)
 
     async def all(self) -> Sequence[tuple[str, Json]]:
         """All keys with their values, by key."""
@@ -67,23 +79,47 @@ class SealedSettings:
         """Forget a key. Raises NotFound."""
         await self._delete("config", key)
 
+    async def reseal(self) -> int:
+        """Seal again what older keys sealed; how many entries that were."""
+        if self._vault is None:
+            return 0
+        entries = [*await self._all("service_config"), *await self._all("config")]
+        return sum([await self._resealed(self._vault, entry) for entry in entries])
+
+    async def _resealed(self, vault: Sealing, entry: Entry) -> bool:
+        if all(vault.is_current(str(each)) for each in entry.value.values()):
+            return False
+        place = (INSTALLATION, entry.kind, entry.key)
+        again: dict[str, Json] = {
+            name: vault.seal(vault.open(str(sealed), (*place, name)), (*place, name))
+            for name, sealed in entry.value.items()
+        }
+        return await self._store.replace(entry, replace(entry, value=again))
+
     async def _all(self, kind: Kind) -> Sequence[Entry]:
         return await self._store.all(kind, INSTALLATION)
 
     async def _get(self, kind: Kind, key: str) -> Entry:
         return await self._store.get(kind, INSTALLATION, key)
 
-    async def _put(self, kind: Kind, actor: str, key: str, values: Mapping[str, Json]) -> None:
+    async def _put(self, kind: Kind, actor: str, key: str, values: Mapping[str, Json], expected: str = "") -> Entry:
+        """Keep the values. Those that hold already are not sealed again, so that nobody's tag goes stale."""
         _check(key, values)
         vault = self._needed()
+        before = await self._store.find(kind, key)
+        if before is not None and self._holds(before, values):
+            tags.expect(before.tag, expected, _THE_CONFIGURATION)
+            return before
         sealed: dict[str, Json] = {
             name: vault.seal(json_text.encode(value).encode(), (INSTALLATION, kind, key, name))
             for name, value in values.items()
         }
-        await self._store.put(Entry(kind, key, key, INSTALLATION, sealed, actor, self._clock.now()))
+        entry = Entry(kind, key, key, INSTALLATION, sealed, actor, self._clock.now())
+        await keep(self._store, entry, expected, _THE_CONFIGURATION)
+        return entry
 
-    async def _delete(self, kind: Kind, key: str) -> None:
-        if not await self._store.delete(kind, INSTALLATION, key):
+    async def _delete(self, kind: Kind, key: str, expected: str = "") -> None:
+        if not await take(self._store, kind, INSTALLATION, key, expected, _THE_CONFIGURATION):
             raise NotFound("configuration", key[:MAX_NAME])
 
     def _opened(self, entry: Entry) -> dict[str, Json]:
@@ -92,6 +128,12 @@ class SealedSettings:
             name: json_text.decode(vault.open(str(sealed), (INSTALLATION, entry.kind, entry.key, name)), name)
             for name, sealed in entry.value.items()
         }
+
+    def _holds(self, entry: Entry, values: Mapping[str, Json]) -> bool:
+        try:
+            return json_text.encode(self._opened(entry)) == json_text.encode(dict(values))
+        except Conflict:
+            return False  # its key is gone; what is put now is sealed with one that is there
 
     def _needed(self) -> Sealing:
         if self._vault is None:

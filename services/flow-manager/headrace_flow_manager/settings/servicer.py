@@ -9,10 +9,11 @@ from headrace_runtime.rpc import Server
 from headrace_flow_manager import json_text
 from headrace_flow_manager.servicer import json_bytes, scope_of, timestamp
 from headrace_flow_manager.settings.access import AccessRules, Preview
-from headrace_flow_manager.settings.origins import Origins
+from headrace_flow_manager.settings.origins import Origins, VendorOrigins
 from headrace_flow_manager.settings.quotas import Quota, Quotas
 from headrace_flow_manager.settings.sealed import SealedSettings
 from headrace_flow_manager.settings.service import SettingService
+from headrace_flow_manager.tags import tag_of
 
 
 class SettingServicer(grpc_pb.SettingServiceServicer):
@@ -39,29 +40,31 @@ class SettingServicer(grpc_pb.SettingServiceServicer):
         grpc_pb.add_SettingServiceServicer_to_server(self, server)
 
     async def GetModifiers(self, request: pb.GetModifiersRequest, context: object) -> pb.GetModifiersResponse:
-        return pb.GetModifiersResponse(document=json_bytes(await self._settings.modifiers()))
+        kept = await self._settings.modifiers()
+        return pb.GetModifiersResponse(document=json_bytes(kept), tag=tag_of(dict(kept)))
 
     async def PutModifiers(self, request: pb.PutModifiersRequest, context: object) -> pb.PutModifiersResponse:
         document = json_text.decode_object(request.document, "modifiers document")
-        saved = await self._settings.put_modifiers(scope_of(request.scope).actor_id, document)
-        return pb.PutModifiersResponse(document=json_bytes(saved))
+        saved = await self._settings.put_modifiers(scope_of(request.scope).actor_id, document, request.expected_tag)
+        return pb.PutModifiersResponse(document=json_bytes(saved), tag=tag_of(dict(saved)))
 
     async def DeleteModifiers(self, request: pb.DeleteModifiersRequest, context: object) -> pb.DeleteModifiersResponse:
         scope_of(request.scope)
-        await self._settings.delete_modifiers()
+        await self._settings.delete_modifiers(request.expected_tag)
         return pb.DeleteModifiersResponse()
 
     async def GetAccessRules(self, request: pb.GetAccessRulesRequest, context: object) -> pb.GetAccessRulesResponse:
-        rules = await self._access.get(request.type)
+        rules, tag = await self._access.tagged(request.type)
         shown = [
             pb.AccessRule(role=each.role, resource=each.resource, actions=each.actions, attributes=each.attributes)
             for each in rules
         ]
-        return pb.GetAccessRulesResponse(rules=shown)
+        return pb.GetAccessRulesResponse(rules=shown, tag=tag)
 
     async def PutAccessRules(self, request: pb.PutAccessRulesRequest, context: object) -> pb.PutAccessRulesResponse:
-        await self._access.put(scope_of(request.scope).actor_id, request.type, list(map(_rule, request.rules)))
-        return pb.PutAccessRulesResponse()
+        rules = list(map(_rule, request.rules))
+        tag = await self._access.put(scope_of(request.scope).actor_id, request.type, rules, request.expected_tag)
+        return pb.PutAccessRulesResponse(tag=tag)
 
     async def ListQuotas(self, request: pb.ListQuotasRequest, context: object) -> pb.ListQuotasResponse:
         scope_of(request.scope)
@@ -102,20 +105,23 @@ class SettingServicer(grpc_pb.SettingServiceServicer):
         self, request: pb.GetServiceConfigRequest, context: object
     ) -> pb.GetServiceConfigResponse:
         scope_of(request.scope)
-        return pb.GetServiceConfigResponse(document=json_bytes(await self._sealed.service(request.service_id)))
+        found, tag = await self._sealed.service(request.service_id)
+        return pb.GetServiceConfigResponse(document=json_bytes(found), tag=tag)
 
     async def PutServiceConfig(
         self, request: pb.PutServiceConfigRequest, context: object
     ) -> pb.PutServiceConfigResponse:
         values = json_text.decode_object(request.document, "service configuration")
-        saved = await self._sealed.put_service(scope_of(request.scope).actor_id, request.service_id, values)
-        return pb.PutServiceConfigResponse(document=json_bytes(saved))
+        saved, tag = await self._sealed.put_service(
+            scope_of(request.scope).actor_id, request.service_id, values, request.expected_tag
+        )
+        return pb.PutServiceConfigResponse(document=json_bytes(saved), tag=tag)
 
     async def DeleteServiceConfig(
         self, request: pb.DeleteServiceConfigRequest, context: object
     ) -> pb.DeleteServiceConfigResponse:
         scope_of(request.scope)
-        await self._sealed.delete_service(request.service_id)
+        await self._sealed.delete_service(request.service_id, request.expected_tag)
         return pb.DeleteServiceConfigResponse()
 
     async def ListConfig(self, request: pb.ListConfigRequest, context: object) -> pb.ListConfigResponse:
@@ -134,20 +140,22 @@ class SettingServicer(grpc_pb.SettingServiceServicer):
         return pb.DeleteConfigResponse()
 
     async def ListOrigins(self, request: pb.ListOriginsRequest, context: object) -> pb.ListOriginsResponse:
-        found = await self._origins.all()
-        return pb.ListOriginsResponse(
-            vendors=[pb.VendorOrigins(vendor=vendor, origins=origins) for vendor, origins in found.items()]
-        )
+        return pb.ListOriginsResponse(vendors=map(_vendor, await self._origins.all()))
 
     async def PutOrigins(self, request: pb.PutOriginsRequest, context: object) -> pb.PutOriginsResponse:
         given = request.vendor
-        await self._origins.put(scope_of(request.scope).actor_id, given.vendor, list(given.origins))
-        return pb.PutOriginsResponse()
+        actor = scope_of(request.scope).actor_id
+        saved = await self._origins.put(actor, given.vendor, list(given.origins), request.expected_tag)
+        return pb.PutOriginsResponse(vendor=_vendor(saved))
 
     async def DeleteOrigins(self, request: pb.DeleteOriginsRequest, context: object) -> pb.DeleteOriginsResponse:
         scope_of(request.scope)
-        await self._origins.delete(request.vendor)
+        await self._origins.delete(request.vendor, request.expected_tag)
         return pb.DeleteOriginsResponse()
+
+
+def _vendor(kept: VendorOrigins) -> pb.VendorOrigins:
+    return pb.VendorOrigins(vendor=kept.vendor, origins=kept.origins, tag=kept.tag)
 
 
 def _quota(quota: Quota) -> pb.Quota:

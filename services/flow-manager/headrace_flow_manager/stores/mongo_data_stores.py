@@ -11,7 +11,7 @@ from headrace_runtime.mongo import Document, Mongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from headrace_flow_manager import query, times
+from headrace_flow_manager import query, tags, times
 from headrace_flow_manager.data_stores.model import Listener, Put, Record, Store, Written
 from headrace_flow_manager.query import ListQuery, Page, Selection
 from headrace_flow_manager.scope import Tenants
@@ -85,10 +85,11 @@ class MongoDataStores:
         found = self._mongo.database["stores"].find(named).sort([("name", ASCENDING), ("_id", ASCENDING)])
         return await page_of(self._mongo, found, selection, _public_store)
 
-    async def rename(self, tenant: str, store_id: str, name: str) -> tuple[Store, str]:
+    async def rename(self, tenant: str, store_id: str, name: str, expected: str = "") -> tuple[Store, str]:
         async with self._mongo.asking() as database:
             for _ in range(ATTEMPTS):
                 before = await reading.store(database, tenant, store_id)
+                tags.expect(before.tag, expected, "The store")
                 same = {"_id": store_id, "tenant_id": tenant, "name": before.name}
                 try:
                     renamed = await database["stores"].update_one(same, {"$set": {"name": name}})

@@ -55,14 +55,25 @@ class MongoEntryStore:
         document = _document(after)
         async with self._mongo.asking() as database:
             if before is not None:
-                kept = await database[ENTRIES].replace_one(_document(before), document)
-                return kept.matched_count > 0
+                try:
+                    kept = await database[ENTRIES].replace_one(_document(before), document)
+                except DuplicateKeyError:
+                    raise _taken(after) from None
+                if kept.matched_count:
+                    return True
+                found = await database[ENTRIES].find_one({"_id": document["_id"]})
+                return bool(found == document)  # else the first answer was lost on the way
             try:
                 await database[ENTRIES].insert_one(document)
                 return True
             except DuplicateKeyError:
                 found = await database[ENTRIES].find_one({"_id": document["_id"]})
                 return bool(found == document)  # else the first answer was lost on the way
+
+    async def remove(self, before: Entry) -> bool:
+        async with self._mongo.asking() as database:
+            removed = await database[ENTRIES].delete_one(_document(before))
+        return removed.deleted_count > 0
 
     async def get(self, kind: Kind, tenants: Tenants, entry_id: str) -> Entry:
         async with self._mongo.asking() as database:

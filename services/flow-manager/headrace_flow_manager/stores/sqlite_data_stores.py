@@ -9,7 +9,7 @@ from headrace_core.errors import AlreadyExists, NotFound
 from headrace_core.ids import derive_id, new_id
 from headrace_runtime.sqlite import Database
 
-from headrace_flow_manager import json_text, query, times
+from headrace_flow_manager import json_text, query, tags, times
 from headrace_flow_manager.data_stores.model import Change, Delivery, Listener, Put, Record, Store, Written
 from headrace_flow_manager.query import ListQuery, Page, Selection
 from headrace_flow_manager.scope import Tenants
@@ -99,9 +99,10 @@ class SqliteDataStores:
 
         return await self._database.read(work)
 
-    async def rename(self, tenant: str, store_id: str, name: str) -> tuple[Store, str]:
+    async def rename(self, tenant: str, store_id: str, name: str, expected: str = "") -> tuple[Store, str]:
         def work(connection: sqlite3.Connection) -> tuple[Store, str]:
             before = _get(connection, tenant, store_id)
+            tags.expect(before.tag, expected, "The store")
             if name != before.name:
                 _check_free(connection, tenant, name)
             connection.execute(

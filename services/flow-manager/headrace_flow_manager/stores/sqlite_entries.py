@@ -65,6 +65,17 @@ class SqliteEntryStore:
 
         return await self._database.write(work)
 
+    async def remove(self, before: Entry) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            place = (before.kind, before.entry_id)
+            row = connection.execute("SELECT * FROM entries WHERE kind = ? AND entry_id = ?", place).fetchone()
+            if row is None or _entry(row) != before:
+                return False
+            connection.execute("DELETE FROM entries WHERE kind = ? AND entry_id = ?", place)
+            return True
+
+        return await self._database.write(work)
+
     async def get(self, kind: Kind, tenants: Tenants, entry_id: str) -> Entry:
         allowed, values = of_tenants(tenants, "owner")
 

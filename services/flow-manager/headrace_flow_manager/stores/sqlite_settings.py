@@ -43,6 +43,32 @@ class SqliteDocumentStore:
 
         await self._database.write(work)
 
+    async def replace(
+        self, before: Mapping[str, Json] | None, actor: str, name: str, document: Mapping[str, Json], now: datetime
+    ) -> bool:
+        values = (name, json_text.encode(dict(document)), actor, micros(now))
+
+        def work(connection: sqlite3.Connection) -> bool:
+            row = connection.execute("SELECT document FROM documents WHERE name = ?", (name,)).fetchone()
+            if (None if row is None else parsed_object(row["document"])) != before:
+                return False
+            connection.execute(
+                "INSERT OR REPLACE INTO documents (name, document, changed_by, changed_at) VALUES (?, ?, ?, ?)", values
+            )
+            return True
+
+        return await self._database.write(work)
+
+    async def remove(self, before: Mapping[str, Json], name: str) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            row = connection.execute("SELECT document FROM documents WHERE name = ?", (name,)).fetchone()
+            if row is None or parsed_object(row["document"]) != before:
+                return False
+            connection.execute("DELETE FROM documents WHERE name = ?", (name,))
+            return True
+
+        return await self._database.write(work)
+
     async def delete(self, name: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM documents WHERE name = ?", (name,))

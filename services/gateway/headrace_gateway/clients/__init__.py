@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from headrace_runtime.rpc import Channel
 
+from headrace_gateway.clients.accounts import AccountClient
 from headrace_gateway.clients.aliases import AliasClient
 from headrace_gateway.clients.belongings import BelongingsClient
 from headrace_gateway.clients.catalog import CatalogClient
@@ -54,6 +55,7 @@ class Clients:
     charts: ChartClient
     schedules: ScheduleClient
     tasks: TaskClient
+    accounts: AccountClient
     belongings: BelongingsClient
 
 
@@ -75,5 +77,6 @@ def open_clients(channels: Channels, timeout_seconds: float) -> Clients:
         charts=ChartClient(channels.flow, timeout_seconds),
         schedules=ScheduleClient(channels.schedule, timeout_seconds),
         tasks=TaskClient(channels.flow, timeout_seconds),
+        accounts=AccountClient(channels.flow, timeout_seconds),
         belongings=BelongingsClient(channels.flow, timeout_seconds),
     )

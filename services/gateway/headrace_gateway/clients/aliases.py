@@ -25,25 +25,29 @@ class AliasClient:
         request = pb.CreateAliasRequest(scope=scope_to_proto(scope), alias=alias)
         return _shown((await self._stub.CreateAlias(request, timeout=self._timeout)).alias)
 
-    async def update(self, scope: Scope, alias_id: str, path: str, flow_id: str, component_id: str) -> dict[str, Json]:
-        """The alias as it is now. Raises as `create` does."""
+    async def update(
+        self, scope: Scope, alias_id: str, path: str, flow_id: str, component_id: str, expected_tag: str = ""
+    ) -> tuple[dict[str, Json], str]:
+        """The alias as it is now, and its tag. Raises as `create` does, and RevisionConflict."""
         alias = pb.Alias(alias_id=alias_id, path=path, flow_id=flow_id, component_id=component_id)
-        request = pb.UpdateAliasRequest(scope=scope_to_proto(scope), alias=alias)
-        return _shown((await self._stub.UpdateAlias(request, timeout=self._timeout)).alias)
+        request = pb.UpdateAliasRequest(scope=scope_to_proto(scope), alias=alias, expected_tag=expected_tag)
+        alias = (await self._stub.UpdateAlias(request, timeout=self._timeout)).alias
+        return _shown(alias), alias.tag
 
-    async def get(self, scope: Scope, alias_id: str) -> dict[str, Json]:
-        """One alias. Raises NotFound."""
+    async def get(self, scope: Scope, alias_id: str) -> tuple[dict[str, Json], str]:
+        """One alias and its tag. Raises NotFound."""
         request = pb.GetAliasRequest(scope=scope_to_proto(scope), alias_id=alias_id)
-        return _shown((await self._stub.GetAlias(request, timeout=self._timeout)).alias)
+        alias = (await self._stub.GetAlias(request, timeout=self._timeout)).alias
+        return _shown(alias), alias.tag
 
     async def all(self, scope: Scope) -> list[dict[str, Json]]:
         """All of them, by path."""
         request = pb.ListAliasesRequest(scope=scope_to_proto(scope))
         return [_shown(each) for each in (await self._stub.ListAliases(request, timeout=self._timeout)).aliases]
 
-    async def delete(self, scope: Scope, alias_id: str) -> None:
-        """Take one away. Raises NotFound."""
-        request = pb.DeleteAliasRequest(scope=scope_to_proto(scope), alias_id=alias_id)
+    async def delete(self, scope: Scope, alias_id: str, expected_tag: str = "") -> None:
+        """Take one away. Raises NotFound, RevisionConflict."""
+        request = pb.DeleteAliasRequest(scope=scope_to_proto(scope), alias_id=alias_id, expected_tag=expected_tag)
         await self._stub.DeleteAlias(request, timeout=self._timeout)
 
     async def resolve(self, path: str) -> tuple[str, str]:

@@ -69,6 +69,10 @@ class Accepted:
     answers: Sequence[Answer]
 
 
+LONGEST_CALL_SECONDS = 120.0
+"""What the executor gives one call of a component outside of flows."""
+
+
 @dataclass(frozen=True, slots=True)
 class StaticCall:
     """A component that is called by itself, and with what."""
@@ -267,6 +271,7 @@ class ExecutionClient:
         Raises NotFound, Forbidden, ValidationFailed, RateLimited, DeadlineExceeded, and for what the component itself
         fails at BadRequest or Unavailable.
         """
+        within_seconds = min(within_seconds, LONGEST_CALL_SECONDS)
         request = execution_service_pb2.CallComponentRequest(
             scope=scope_to_proto(scope),
             type=asked.type,

@@ -17,15 +17,23 @@ class ModifierClient:
 
     async def get(self) -> dict[str, Json]:
         """The document: the built-in one unless it was replaced."""
-        request = setting_service_pb2.GetModifiersRequest()
-        return json_object((await self._stub.GetModifiers(request, timeout=self._timeout)).document)
+        document, _ = await self.tagged()
+        return document
 
-    async def put(self, scope: Scope, document: dict[str, Json]) -> dict[str, Json]:
-        """Replace the whole document; as it was saved. Raises ValidationFailed."""
-        request = setting_service_pb2.PutModifiersRequest(scope=scope_to_proto(scope), document=orjson.dumps(document))
-        return json_object((await self._stub.PutModifiers(request, timeout=self._timeout)).document)
+    async def tagged(self) -> tuple[dict[str, Json], str]:
+        """The document and its tag."""
+        answer = await self._stub.GetModifiers(setting_service_pb2.GetModifiersRequest(), timeout=self._timeout)
+        return json_object(answer.document), answer.tag
 
-    async def delete(self, scope: Scope) -> None:
-        """Go back to the built-in document."""
-        request = setting_service_pb2.DeleteModifiersRequest(scope=scope_to_proto(scope))
+    async def put(self, scope: Scope, document: dict[str, Json], expected_tag: str = "") -> tuple[dict[str, Json], str]:
+        """Replace the whole document; as it was saved, and its tag. Raises ValidationFailed, RevisionConflict."""
+        request = setting_service_pb2.PutModifiersRequest(
+            scope=scope_to_proto(scope), document=orjson.dumps(document), expected_tag=expected_tag
+        )
+        answer = await self._stub.PutModifiers(request, timeout=self._timeout)
+        return json_object(answer.document), answer.tag
+
+    async def delete(self, scope: Scope, expected_tag: str = "") -> None:
+        """Go back to the built-in document. Raises RevisionConflict."""
+        request = setting_service_pb2.DeleteModifiersRequest(scope=scope_to_proto(scope), expected_tag=expected_tag)
         await self._stub.DeleteModifiers(request, timeout=self._timeout)

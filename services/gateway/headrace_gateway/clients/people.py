@@ -71,8 +71,14 @@ class PeopleClient:
 
     async def get(self, user_id: str) -> dict[str, Json]:
         """One user. Raises NotFound."""
+        user, _ = await self.tagged(user_id)
+        return user
+
+    async def tagged(self, user_id: str) -> tuple[dict[str, Json], str]:
+        """One user and their tag. Raises NotFound."""
         request = people_service_pb2.GetUserRequest(user_id=user_id)
-        return user_to_json((await self._stub.GetUser(request, timeout=self._timeout)).user)
+        user = (await self._stub.GetUser(request, timeout=self._timeout)).user
+        return user_to_json(user), user.tag
 
     async def page(self, query: ListQuery) -> tuple[list[dict[str, Json]], int]:
         """A page of users, and how many match in all."""
@@ -80,8 +86,8 @@ class PeopleClient:
         answer = await self._stub.ListUsers(request, timeout=self._timeout)
         return [user_to_json(user) for user in answer.users], answer.total
 
-    async def update(self, user_id: str, changes: UserChanges) -> dict[str, Json]:
-        """The user with the changes made. Raises NotFound."""
+    async def update(self, user_id: str, changes: UserChanges, expected_tag: str = "") -> tuple[dict[str, Json], str]:
+        """The user with the changes made, and their tag. Raises NotFound, RevisionConflict."""
         request = people_service_pb2.UpdateUserRequest(
             user_id=user_id,
             email=changes.email,
@@ -91,8 +97,10 @@ class PeopleClient:
             replace_vendors=changes.vendors is not None,
             metadata=None if changes.metadata is None else orjson.dumps(changes.metadata),
             active=changes.active,
+            expected_tag=expected_tag,
         )
-        return user_to_json((await self._stub.UpdateUser(request, timeout=self._timeout)).user)
+        user = (await self._stub.UpdateUser(request, timeout=self._timeout)).user
+        return user_to_json(user), user.tag
 
     async def delete(self, user_id: str) -> str:
         """Begin to remove the user with everything of theirs; the ticket. Raises NotFound or Conflict."""

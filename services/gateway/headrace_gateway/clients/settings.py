@@ -18,13 +18,21 @@ class SettingClient:
 
     async def rules(self, kind: str) -> list[Rule]:
         """The rules of a type. Raises NotFound for a type that is none."""
-        answer = await self._stub.GetAccessRules(pb.GetAccessRulesRequest(type=kind), timeout=self._timeout)
-        return [Rule(each.role, each.resource, tuple(each.actions), tuple(each.attributes)) for each in answer.rules]
+        rules, _ = await self.tagged_rules(kind)
+        return rules
 
-    async def put_rules(self, scope: Scope, kind: str, rules: list[Rule]) -> None:
-        """Replace the rules of a type. Raises NotFound and ValidationFailed."""
-        request = pb.PutAccessRulesRequest(scope=scope_to_proto(scope), type=kind, rules=map(_rule, rules))
-        await self._stub.PutAccessRules(request, timeout=self._timeout)
+    async def tagged_rules(self, kind: str) -> tuple[list[Rule], str]:
+        """The rules of a type and their tag. Raises NotFound for a type that is none."""
+        answer = await self._stub.GetAccessRules(pb.GetAccessRulesRequest(type=kind), timeout=self._timeout)
+        rules = [Rule(each.role, each.resource, tuple(each.actions), tuple(each.attributes)) for each in answer.rules]
+        return rules, answer.tag
+
+    async def put_rules(self, scope: Scope, kind: str, rules: list[Rule], expected_tag: str = "") -> str:
+        """Replace the rules of a type; their tag. Raises NotFound, ValidationFailed and RevisionConflict."""
+        request = pb.PutAccessRulesRequest(
+            scope=scope_to_proto(scope), type=kind, rules=map(_rule, rules), expected_tag=expected_tag
+        )
+        return (await self._stub.PutAccessRules(request, timeout=self._timeout)).tag
 
     async def quotas(self, scope: Scope) -> list[dict[str, Json]]:
         """Every quota that is known, by name."""
@@ -67,21 +75,33 @@ class SettingClient:
         answer = await self._stub.ListServiceConfigs(request, timeout=self._timeout)
         return [json_object(each) for each in answer.documents]
 
-    async def service(self, scope: Scope, service_id: str) -> dict[str, Json]:
-        """One of them. Raises NotFound."""
+    async def service(self, scope: Scope, service_id: str) -> tuple[dict[str, Json], str]:
+        """One of them, and its tag. Raises NotFound."""
         request = pb.GetServiceConfigRequest(scope=scope_to_proto(scope), service_id=service_id)
-        return json_object((await self._stub.GetServiceConfig(request, timeout=self._timeout)).document)
+        answer = await self._stub.GetServiceConfig(request, timeout=self._timeout)
+        return json_object(answer.document), answer.tag
 
-    async def put_service(self, scope: Scope, service_id: str, values: dict[str, Json]) -> dict[str, Json]:
-        """Replace one; as it is now. Raises ValidationFailed, Unsupported where no secret can be kept."""
+    async def put_service(
+        self, scope: Scope, service_id: str, values: dict[str, Json], expected_tag: str = ""
+    ) -> tuple[dict[str, Json], str]:
+        """Replace one; as it is now, and its tag.
+
+        Raises ValidationFailed, Unsupported where no secret can be kept, and RevisionConflict.
+        """
         request = pb.PutServiceConfigRequest(
-            scope=scope_to_proto(scope), service_id=service_id, document=orjson.dumps(values)
+            scope=scope_to_proto(scope),
+            service_id=service_id,
+            document=orjson.dumps(values),
+            expected_tag=expected_tag,
         )
-        return json_object((await self._stub.PutServiceConfig(request, timeout=self._timeout)).document)
+        answer = await self._stub.PutServiceConfig(request, timeout=self._timeout)
+        return json_object(answer.document), answer.tag
 
-    async def delete_service(self, scope: Scope, service_id: str) -> None:
-        """Forget one. Raises NotFound."""
-        request = pb.DeleteServiceConfigRequest(scope=scope_to_proto(scope), service_id=service_id)
+    async def delete_service(self, scope: Scope, service_id: str, expected_tag: str = "") -> None:
+        """Forget one. Raises NotFound, RevisionConflict."""
+        request = pb.DeleteServiceConfigRequest(
+            scope=scope_to_proto(scope), service_id=service_id, expected_tag=expected_tag
+        )
         await self._stub.DeleteServiceConfig(request, timeout=self._timeout)
 
     async def config(self, scope: Scope) -> list[dict[str, Json]]:
@@ -104,16 +124,26 @@ class SettingClient:
         answer = await self._stub.ListOrigins(pb.ListOriginsRequest(), timeout=self._timeout)
         return {each.vendor: list(each.origins) for each in answer.vendors}
 
-    async def put_origins(self, scope: Scope, vendor: str, origins: list[str]) -> None:
-        """Replace the origins of a vendor. Raises ValidationFailed, or Conflict where there are too many vendors."""
-        request = pb.PutOriginsRequest(
-            scope=scope_to_proto(scope), vendor=pb.VendorOrigins(vendor=vendor, origins=origins)
-        )
-        await self._stub.PutOrigins(request, timeout=self._timeout)
+    async def origins_of(self, vendor: str) -> tuple[list[str], str] | None:
+        """The origins of a vendor and their tag, or None where it has none."""
+        answer = await self._stub.ListOrigins(pb.ListOriginsRequest(), timeout=self._timeout)
+        return next(((list(each.origins), each.tag) for each in answer.vendors if each.vendor == vendor), None)
 
-    async def delete_origins(self, scope: Scope, vendor: str) -> None:
-        """Forget the origins of a vendor. Raises NotFound."""
-        request = pb.DeleteOriginsRequest(scope=scope_to_proto(scope), vendor=vendor)
+    async def put_origins(self, scope: Scope, vendor: str, origins: list[str], expected_tag: str = "") -> str:
+        """Replace the origins of a vendor; their tag.
+
+        Raises ValidationFailed, Conflict where there are too many vendors, and RevisionConflict.
+        """
+        request = pb.PutOriginsRequest(
+            scope=scope_to_proto(scope),
+            vendor=pb.VendorOrigins(vendor=vendor, origins=origins),
+            expected_tag=expected_tag,
+        )
+        return (await self._stub.PutOrigins(request, timeout=self._timeout)).vendor.tag
+
+    async def delete_origins(self, scope: Scope, vendor: str, expected_tag: str = "") -> None:
+        """Forget the origins of a vendor. Raises NotFound, RevisionConflict."""
+        request = pb.DeleteOriginsRequest(scope=scope_to_proto(scope), vendor=vendor, expected_tag=expected_tag)
         await self._stub.DeleteOrigins(request, timeout=self._timeout)
 
 

@@ -26,8 +26,14 @@ class StoreClient:
 
     async def get(self, scope: Scope, store_id: str) -> dict[str, Json]:
         """One store. Raises NotFound."""
+        store, _ = await self.tagged(scope, store_id)
+        return store
+
+    async def tagged(self, scope: Scope, store_id: str) -> tuple[dict[str, Json], str]:
+        """One store and its tag. Raises NotFound."""
         request = store_service_pb2.GetStoreRequest(scope=scope_to_proto(scope), store_id=store_id)
-        return _store_to_json((await self._stub.GetStore(request, timeout=self._timeout)).store)
+        store = (await self._stub.GetStore(request, timeout=self._timeout)).store
+        return _store_to_json(store), store.tag
 
     async def page(self, scope: Scope, query: ListQuery) -> list[dict[str, Json]]:
         """A page of stores, by name."""
@@ -35,10 +41,13 @@ class StoreClient:
         answer = await self._stub.ListStores(request, timeout=self._timeout)
         return [_store_to_json(each) for each in answer.stores]
 
-    async def rename(self, scope: Scope, store_id: str, name: str) -> str:
-        """Give a store another name; the former one. Raises NotFound, AlreadyExists."""
-        request = store_service_pb2.RenameStoreRequest(scope=scope_to_proto(scope), store_id=store_id, name=name)
-        return (await self._stub.RenameStore(request, timeout=self._timeout)).old_name
+    async def rename(self, scope: Scope, store_id: str, name: str, expected_tag: str = "") -> tuple[str, str]:
+        """Give a store another name; the former one, and its tag. Raises NotFound, AlreadyExists, RevisionConflict."""
+        request = store_service_pb2.RenameStoreRequest(
+            scope=scope_to_proto(scope), store_id=store_id, name=name, expected_tag=expected_tag
+        )
+        answer = await self._stub.RenameStore(request, timeout=self._timeout)
+        return answer.old_name, answer.store.tag
 
     async def delete(self, scope: Scope, store_id: str) -> None:
         """Remove a store with its records. Raises NotFound."""

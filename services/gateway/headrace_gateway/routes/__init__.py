@@ -2,12 +2,14 @@
 
 from headrace_gateway.routes import (
     access,
+    accounts,
     aliases,
     archives,
     catalog,
     charts,
     component_jobs,
     configuration,
+    connections,
     files,
     flow_versions,
     flows,
@@ -29,6 +31,7 @@ from headrace_gateway.routes import (
     telemetry,
     tokens,
     trials,
+    ui,
     unprocessed,
     users,
     variables,
@@ -37,6 +40,7 @@ from headrace_gateway.routing import Route
 
 ROUTES: tuple[Route, ...] = (
     *system.ROUTES,
+    *ui.ROUTES,
     *users.ROUTES,
     *groups.ROUTES,
     *tokens.ROUTES,
@@ -59,6 +63,8 @@ ROUTES: tuple[Route, ...] = (
     *logs.ROUTES,
     *charts.ROUTES,
     *tasks.ROUTES,
+    *accounts.ROUTES,
+    *connections.ROUTES,
     *archives.ROUTES,
     *origins.ROUTES,
     *telemetry.ROUTES,

@@ -6,6 +6,7 @@ from starlette.responses import Response
 from headrace_gateway import access
 from headrace_gateway.access import Rule
 from headrace_gateway.call import Call, answer
+from headrace_gateway.revisions import IF_MATCH, expected_tag, tagged
 from headrace_gateway.routing import Answer, Parameter, Policy, Route, Schema
 from headrace_gateway.schemas import TEXT, YES_NO, an_object, array_of, ref
 
@@ -19,7 +20,8 @@ async def list_types(call: Call) -> Response:
 
 
 async def list_rules(call: Call) -> Response:
-    return answer([_shown(each) for each in await call.clients.settings.rules(_type(call))])
+    rules, tag = await call.clients.settings.tagged_rules(_type(call))
+    return answer([_shown(each) for each in rules], headers=tagged(tag))
 
 
 async def put_rules(call: Call) -> Response:
@@ -27,9 +29,9 @@ async def put_rules(call: Call) -> Response:
     rules = [_rule(each) for each in given if isinstance(each, dict)] if isinstance(given, list) else []
     if call.flag("dryRun"):
         return await _preview(call, rules)
-    await call.clients.settings.put_rules(call.scope, _type(call), rules)
+    tag = await call.clients.settings.put_rules(call.scope, _type(call), rules, expected_tag(call))
     call.gateway.guard.forget()
-    return answer([_shown(each) for each in rules])
+    return answer([_shown(each) for each in rules], headers=tagged(tag))
 
 
 async def _preview(call: Call, rules: list[Rule]) -> Response:
@@ -105,7 +107,7 @@ ROUTES = (
         policy=Policy.ADMIN,
         tag="Access rules",
         summary="List the rules of a type",
-        answers=(Answer(200, "In their order.", _RULES),),
+        answers=(Answer(200, "In their order, with the ETag of them all.", _RULES),),
         errors=(404,),
     ),
     Route(
@@ -122,12 +124,12 @@ ROUTES = (
             "more are stopped within about a minute; with dryRun nothing changes, and `stops` says which those would "
             "be, up to a thousand."
         ),
-        parameters=(Parameter("dryRun", "true saves nothing and tells what would come of it.", YES_NO),),
+        parameters=(Parameter("dryRun", "true saves nothing and tells what would come of it.", YES_NO), IF_MATCH),
         request=_RULES,
         answers=(
             Answer(200, "The rules as they are now; with dryRun, what they would do.", {"anyOf": [_RULES, _PREVIEW]}),
         ),
-        errors=(400, 404),
+        errors=(400, 404, 409),
     ),
     Route(
         method="GET",

@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from headrace_gateway.call import Call, answer
 from headrace_gateway.errors import one_problem
+from headrace_gateway.revisions import IF_MATCH, expected_tag, tagged
 from headrace_gateway.routing import Answer, Policy, Route, Schema
 from headrace_gateway.schemas import ALL_TENANTS, FREE_OBJECT, an_object, array_of, ref
 
@@ -24,20 +25,26 @@ async def create_alias(call: Call) -> Response:
 
 
 async def get_alias(call: Call) -> Response:
-    return answer(await call.clients.aliases.get(call.reading_scope, call.value("id")))
+    alias, tag = await call.clients.aliases.get(call.reading_scope, call.value("id"))
+    return answer(alias, headers=tagged(tag))
 
 
 async def update_alias(call: Call) -> Response:
     given = await call.object()
-    saved = await call.clients.aliases.update(
-        call.scope, call.value("id"), _path(call, given), str(given["flowId"]), str(given["componentId"])
+    saved, tag = await call.clients.aliases.update(
+        call.scope,
+        call.value("id"),
+        _path(call, given),
+        str(given["flowId"]),
+        str(given["componentId"]),
+        expected_tag(call),
     )
     call.gateway.aliases.forget()
-    return answer(saved)
+    return answer(saved, headers=tagged(tag))
 
 
 async def delete_alias(call: Call) -> Response:
-    await call.clients.aliases.delete(call.scope, call.value("id"))
+    await call.clients.aliases.delete(call.scope, call.value("id"), expected_tag(call))
     call.gateway.aliases.forget()
     return answer({})
 
@@ -87,7 +94,7 @@ ROUTES = (
         tag="URL aliases",
         summary="Read an alias",
         parameters=(ALL_TENANTS,),
-        answers=(Answer(200, "The alias.", ref("Alias")),),
+        answers=(Answer(200, "The alias, with its ETag.", ref("Alias")),),
         errors=(404,),
     ),
     Route(
@@ -97,6 +104,7 @@ ROUTES = (
         policy=Policy.USER,
         tag="URL aliases",
         summary="Replace an alias",
+        parameters=(IF_MATCH,),
         request=_GIVEN,
         answers=(Answer(200, "As it is now.", ref("Alias")),),
         errors=(400, 404, 409),
@@ -108,7 +116,8 @@ ROUTES = (
         policy=Policy.USER,
         tag="URL aliases",
         summary="Take an alias away",
+        parameters=(IF_MATCH,),
         answers=(Answer(200, "Gone.", FREE_OBJECT),),
-        errors=(404,),
+        errors=(400, 404, 409),
     ),
 )

@@ -4,6 +4,7 @@ from headrace_core import Json
 from starlette.responses import Response
 
 from headrace_gateway.call import Call, answer
+from headrace_gateway.revisions import IF_MATCH, expected_tag, tagged
 from headrace_gateway.routing import Answer, Policy, Route, Schema
 from headrace_gateway.schemas import ANYTHING, FREE_OBJECT, TEXT, an_object, array_of
 
@@ -20,19 +21,24 @@ async def list_services(call: Call) -> Response:
 
 async def add_service(call: Call) -> Response:
     given = await call.object()
-    return answer(await call.clients.settings.put_service(call.scope, str(given["serviceId"]), given))
+    saved, tag = await call.clients.settings.put_service(call.scope, str(given["serviceId"]), given)
+    return answer(saved, headers=tagged(tag))
 
 
 async def get_service(call: Call) -> Response:
-    return answer(await call.clients.settings.service(call.scope, call.value("serviceId")))
+    found, tag = await call.clients.settings.service(call.scope, call.value("serviceId"))
+    return answer(found, headers=tagged(tag))
 
 
 async def put_service(call: Call) -> Response:
-    return answer(await call.clients.settings.put_service(call.scope, call.value("serviceId"), await call.object()))
+    saved, tag = await call.clients.settings.put_service(
+        call.scope, call.value("serviceId"), await call.object(), expected_tag(call)
+    )
+    return answer(saved, headers=tagged(tag))
 
 
 async def delete_service(call: Call) -> Response:
-    await call.clients.settings.delete_service(call.scope, call.value("serviceId"))
+    await call.clients.settings.delete_service(call.scope, call.value("serviceId"), expected_tag(call))
     return answer({})
 
 
@@ -82,7 +88,7 @@ ROUTES = (
         policy=Policy.ADMIN,
         tag="Configuration",
         summary="Read the configuration of a service",
-        answers=(Answer(200, "The configuration.", _SERVICE),),
+        answers=(Answer(200, "The configuration, with its ETag.", _SERVICE),),
         errors=(400, 404, 409),
     ),
     Route(
@@ -92,9 +98,10 @@ ROUTES = (
         policy=Policy.ADMIN,
         tag="Configuration",
         summary="Replace the configuration of a service",
+        parameters=(IF_MATCH,),
         request=FREE_OBJECT,
         answers=(Answer(200, "As it is now.", _SERVICE),),
-        errors=(400,),
+        errors=(400, 409),
     ),
     Route(
         method="DELETE",
@@ -103,8 +110,9 @@ ROUTES = (
         policy=Policy.ADMIN,
         tag="Configuration",
         summary="Forget the configuration of a service",
+        parameters=(IF_MATCH,),
         answers=(Answer(200, "Forgotten.", FREE_OBJECT),),
-        errors=(404,),
+        errors=(400, 404, 409),
     ),
     Route(
         method="GET",

@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from headrace_gateway import trying
 from headrace_gateway.call import Call, answer
+from headrace_gateway.revisions import IF_MATCH, expected_tag, tagged
 from headrace_gateway.routing import Answer, Policy, Route
 from headrace_gateway.schemas import ANYTHING, FREE_OBJECT, an_object, array_of
 
@@ -11,15 +12,17 @@ _DOCUMENT = an_object({"categories": FREE_OBJECT, "modifiers": FREE_OBJECT})
 
 
 async def get_modifiers(call: Call) -> Response:
-    return answer(await call.clients.modifiers.get())
+    document, tag = await call.clients.modifiers.tagged()
+    return answer(document, headers=tagged(tag))
 
 
 async def put_modifiers(call: Call) -> Response:
-    return answer(await call.clients.modifiers.put(call.scope, await call.object()))
+    saved, tag = await call.clients.modifiers.put(call.scope, await call.object(), expected_tag(call))
+    return answer(saved, headers=tagged(tag))
 
 
 async def delete_modifiers(call: Call) -> Response:
-    await call.clients.modifiers.delete(call.scope)
+    await call.clients.modifiers.delete(call.scope, expected_tag(call))
     return answer({})
 
 
@@ -55,7 +58,7 @@ ROUTES = (
         policy=Policy.USER,
         tag="Modifiers",
         summary="Read the modifiers",
-        answers=(Answer(200, "The document.", _DOCUMENT),),
+        answers=(Answer(200, "The document, with its ETag.", _DOCUMENT),),
     ),
     Route(
         method="PUT",
@@ -64,9 +67,10 @@ ROUTES = (
         policy=Policy.ADMIN,
         tag="Modifiers",
         summary="Replace the modifiers",
+        parameters=(IF_MATCH,),
         request=an_object({"categories": FREE_OBJECT, "modifiers": FREE_OBJECT}, required=("modifiers",)),
         answers=(Answer(200, "The document as saved.", _DOCUMENT),),
-        errors=(400,),
+        errors=(400, 409),
     ),
     Route(
         method="DELETE",
@@ -75,7 +79,9 @@ ROUTES = (
         policy=Policy.ADMIN,
         tag="Modifiers",
         summary="Go back to the built-in modifiers",
+        parameters=(IF_MATCH,),
         answers=(Answer(200, "Done.", FREE_OBJECT),),
+        errors=(400, 409),
     ),
     Route(
         method="POST",

@@ -4,6 +4,7 @@ from headrace_core import Json, errors
 from starlette.responses import Response
 
 from headrace_gateway.call import Call, answer
+from headrace_gateway.revisions import IF_MATCH, expected_tag, tagged
 from headrace_gateway.routing import Answer, Policy, Route, Schema
 from headrace_gateway.schemas import FREE_OBJECT, TEXT, an_object, array_of
 
@@ -15,22 +16,23 @@ async def list_origins(call: Call) -> Response:
 
 async def get_origins(call: Call) -> Response:
     vendor = call.value("vendor")
-    found = await call.clients.settings.origins()
-    if vendor not in found:
+    found = await call.clients.settings.origins_of(vendor)
+    if found is None:
         raise errors.NotFound("list of origins of vendor", vendor[:100])
-    return answer(_shown(vendor, found[vendor]))
+    origins, tag = found
+    return answer(_shown(vendor, origins), headers=tagged(tag))
 
 
 async def put_origins(call: Call) -> Response:
     vendor, given = call.value("vendor"), (await call.object())["origins"]
     origins = [str(each) for each in given] if isinstance(given, list) else []
-    await call.clients.settings.put_origins(call.scope, vendor, origins)
+    tag = await call.clients.settings.put_origins(call.scope, vendor, origins, expected_tag(call))
     call.gateway.origins.forget()
-    return answer(_shown(vendor, origins))
+    return answer(_shown(vendor, origins), headers=tagged(tag))
 
 
 async def delete_origins(call: Call) -> Response:
-    await call.clients.settings.delete_origins(call.scope, call.value("vendor"))
+    await call.clients.settings.delete_origins(call.scope, call.value("vendor"), expected_tag(call))
     call.gateway.origins.forget()
     return answer({})
 
@@ -59,7 +61,7 @@ ROUTES = (
         policy=Policy.ADMIN,
         tag="Origins",
         summary="Read the origins of a vendor",
-        answers=(Answer(200, "In the order they were put.", _ORIGINS),),
+        answers=(Answer(200, "In the order they were put, with their ETag.", _ORIGINS),),
         errors=(404,),
     ),
     Route(
@@ -74,6 +76,7 @@ ROUTES = (
             "installation lists for everybody. Each is exact: scheme, host, and port where it is not the usual one; "
             "there is no wildcard. It holds at every gateway within five seconds."
         ),
+        parameters=(IF_MATCH,),
         request=an_object({"origins": _LIST}, required=("origins",)),
         answers=(Answer(200, "As they are now.", _ORIGINS),),
         errors=(400, 409),
@@ -85,7 +88,8 @@ ROUTES = (
         policy=Policy.ADMIN,
         tag="Origins",
         summary="Forget the origins of a vendor",
+        parameters=(IF_MATCH,),
         answers=(Answer(200, "Forgotten.", FREE_OBJECT),),
-        errors=(404,),
+        errors=(400, 404, 409),
     ),
 )

@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from headrace_gateway import queries
 from headrace_gateway.call import Call, answer
+from headrace_gateway.revisions import IF_MATCH, expected_tag, tagged
 from headrace_gateway.routing import Answer, Policy, Route
 from headrace_gateway.schemas import LIST_PARAMETERS, TEXT, an_object, array_of, ref
 
@@ -22,13 +23,16 @@ async def create_store(call: Call) -> Response:
 
 
 async def get_store(call: Call) -> Response:
-    return answer(await call.clients.stores.get(call.scope, call.value("id")))
+    store, tag = await call.clients.stores.tagged(call.scope, call.value("id"))
+    return answer(store, headers=tagged(tag))
 
 
 async def rename_store(call: Call) -> Response:
     given = await call.object()
-    old_name = await call.clients.stores.rename(call.scope, call.value("id"), str(given["name"]))
-    return answer({"oldName": old_name, "storeId": call.value("id")})
+    old_name, tag = await call.clients.stores.rename(
+        call.scope, call.value("id"), str(given["name"]), expected_tag(call)
+    )
+    return answer({"oldName": old_name, "storeId": call.value("id")}, headers=tagged(tag))
 
 
 async def delete_store(call: Call) -> Response:
@@ -66,7 +70,7 @@ ROUTES = (
         policy=Policy.USER,
         tag="Stores",
         summary="Read a data store",
-        answers=(Answer(200, "The store.", ref("Store")),),
+        answers=(Answer(200, "The store, with its ETag.", ref("Store")),),
         errors=(404,),
     ),
     Route(
@@ -76,6 +80,7 @@ ROUTES = (
         policy=Policy.USER,
         tag="Stores",
         summary="Rename a data store",
+        parameters=(IF_MATCH,),
         request=_NAME,
         answers=(Answer(200, "Renamed.", an_object({"oldName": TEXT, "storeId": TEXT})),),
         errors=(400, 404, 409),

@@ -9,11 +9,12 @@ from headrace_gateway import reference
 from headrace_gateway.call import Call, answer
 from headrace_gateway.routing import Answer, Policy, Route
 from headrace_gateway.schemas import FREE_OBJECT, TEXT, an_object, array_of
+from headrace_gateway.ui import prefers_html
 
 
 async def root(call: Call) -> Response:
-    if _prefers_html(call.header("accept")):
-        return _page(reference.landing_page(running_version()))
+    if prefers_html(call.header("accept")):
+        return call.gateway.ui.page() if call.gateway.ui.is_built else _page(reference.landing_page(running_version()))
     return answer({"name": "Headrace", "version": running_version(), "api": "/openapi.json", "docs": "/docs/api"})
 
 
@@ -56,23 +57,6 @@ def _page(html: str) -> Response:
         media_type="text/html; charset=utf-8",
         headers={"Content-Security-Policy": reference.CONTENT_SECURITY_POLICY},
     )
-
-
-def _prefers_html(accept: str) -> bool:
-    """Whether text/html comes with a greater weight than application/json, or the same and earlier."""
-    weights: dict[str, tuple[float, int]] = {}
-    for place, part in enumerate(accept.lower().split(",")[:20]):
-        kind, *options = [each.strip() for each in part.split(";")]
-        weights.setdefault(kind, (_weight(options), -place))
-    return weights.get("text/html", (0.0, 0)) > weights.get("application/json", (0.0, 0))
-
-
-def _weight(options: list[str]) -> float:
-    for option in options:
-        if option.startswith("q="):
-            text = option[2:6]
-            return float(text) if text.replace(".", "", 1).isdecimal() and text.isascii() else 0.0
-    return 1.0
 
 
 _STATUS = an_object({"status": TEXT}, required=("status",))

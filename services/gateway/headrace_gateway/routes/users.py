@@ -7,6 +7,7 @@ from headrace_gateway import queries
 from headrace_gateway.call import Call, answer
 from headrace_gateway.clients.people import UserChanges
 from headrace_gateway.errors import one_problem
+from headrace_gateway.revisions import IF_MATCH, expected_tag, tagged
 from headrace_gateway.routing import Answer, Policy, Route, Schema
 from headrace_gateway.schemas import (
     FREE_OBJECT,
@@ -112,14 +113,15 @@ async def count_users(call: Call) -> Response:
 
 
 async def get_user(call: Call) -> Response:
-    return answer(await call.clients.people.get(call.value("id")))
+    user, tag = await call.clients.people.tagged(call.value("id"))
+    return answer(user, headers=tagged(tag))
 
 
 async def update_user(call: Call) -> Response:
     given = await call.object()
-    user = await call.clients.people.update(call.value("id"), _changes(given))
+    user, tag = await call.clients.people.update(call.value("id"), _changes(given), expected_tag(call))
     call.gateway.authenticator.forget_user(call.value("id"))
-    return answer(user)
+    return answer(user, headers=tagged(tag))
 
 
 async def delete_user(call: Call) -> Response:
@@ -305,6 +307,7 @@ ROUTES = (
         tag="Users",
         summary="Change a user",
         description="Only the fields that are given change.",
+        parameters=(IF_MATCH,),
         request=an_object(
             {
                 "email": _LOGIN,

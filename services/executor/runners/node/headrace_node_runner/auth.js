@@ -38,7 +38,10 @@ export class AuthModules {
             auth: fields('auth'),
             pre: fields('pre'),
             scope: Array.isArray(made?.scope) ? made.scope : undefined,
-            scopeDelimiter: typeof made?.scopeDelimiter === 'string' ? made.scopeDelimiter : undefined
+            scopeDelimiter: typeof made?.scopeDelimiter === 'string' ? made.scopeDelimiter : undefined,
+            pkce: made?.pkce === true,
+            refreshBeforeExp: typeof made?.refreshBeforeExp === 'number' ? made.refreshBeforeExp : undefined,
+            refreshBeforeExpUnits: typeof made?.refreshBeforeExpUnits === 'string' ? made.refreshBeforeExpUnits : undefined
         };
     }
 
@@ -172,7 +175,7 @@ function ordinary(name, url, context) {
         return { url, headers: bearer ? { Authorization: `Bearer ${bearer}` } : {} };
     }
     const grant = name === 'requestAccessToken'
-        ? { grant_type: 'authorization_code', code: context.authorizationCode, redirect_uri: context.callbackUrl }
+        ? { grant_type: 'authorization_code', code: context.authorizationCode, redirect_uri: context.callbackUrl, code_verifier: context.codeVerifier }
         : { grant_type: 'refresh_token', refresh_token: context.refreshToken };
     const form = { ...grant, client_id: context.clientId, client_secret: context.clientSecret };
     const known = Object.entries(form).filter(([, value]) => value !== undefined);
@@ -204,7 +207,8 @@ function tokensOf(data) {
     return {
         accessToken: found.access_token,
         refreshToken: found.refresh_token,
-        accessTokenExpDate: lasts > 0 ? new Date(Date.now() + lasts * 1000) : undefined
+        accessTokenExpDate: lasts > 0 ? new Date(Date.now() + lasts * 1000) : undefined,
+        scope: found.scope
     };
 }
 

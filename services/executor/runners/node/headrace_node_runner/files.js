@@ -5,42 +5,90 @@ import { Readable } from 'node:stream';
 import { CancelError } from './failures.js';
 import { bytesOf } from './http.js';
 
-const LONGEST = 100 * 1024 * 1024;
+const PIECE = 1024 * 1024;
+const LONGEST = 100 * 1024 * 1024; // of what is replaced, which goes at once
 
 /** @param {import('./host.js').Ask} ask */
 export function filesOf(ask) {
     /** @param {string} fileId */
-    const load = async (fileId) => {
-        const content = await ask.file('load', { fileId: String(fileId) });
-        return Buffer.from(content);
-    };
+    async function* pieces(fileId) {
+        for (let offset = 0; ;) {
+            const piece = await ask.file('read', { fileId: String(fileId), offset });
+            offset += piece.length;
+            if (piece.length) {
+                yield Buffer.from(piece);
+            }
+            if (piece.length < PIECE) {
+                return;
+            }
+        }
+    }
     const info = async (/** @type {string} */ fileId) => described(await ask.file('info', { fileId: String(fileId) }));
-    const replace = async (/** @type {string} */ fileId, /** @type {any} */ content) =>
-        described(await ask.file('replace', { fileId: String(fileId), content: await gathered(content) }));
+    const stream = async (/** @type {string} */ fileId) => {
+        await info(fileId); // who asks for a file that is not there hears so at once
+        return Readable.from(pieces(fileId), { objectMode: false });
+    };
+    const replace = async (/** @type {string} */ fileId, /** @type {any} */ content, /** @type {string} */ filename) =>
+        described(await ask.file('replace', { fileId: String(fileId), filename, content: await gathered(content) }));
+    /** @param {string} filename @param {any} content @param {string} [contentType] */
+    const save = async (filename, content, contentType) => {
+        if (!isStream(content)) {
+            return described(await ask.file('save', { filename, contentType, content: await gathered(content) }));
+        }
+        const uploadId = await ask.file('open', { filename, contentType });
+        let offset = 0;
+        for await (const piece of inPieces(content)) {
+            await ask.file('write', { uploadId, offset, content: piece });
+            offset += piece.length;
+        }
+        return described(await ask.file('finish', { uploadId }));
+    };
     return {
-        loadFile: load,
+        loadFile: async (/** @type {string} */ fileId) => {
+            const found = [];
+            for await (const piece of pieces(fileId)) {
+                found.push(piece);
+            }
+            return Buffer.concat(found);
+        },
         getFileInfo: info,
-        getFileReadStream: async (/** @type {string} */ fileId) => readStream(await load(fileId)),
-        readFileStream: async (/** @type {string} */ fileId) => readStream(await load(fileId)),
-        saveFile: async (/** @type {string} */ filename, /** @type {string} */ contentType, /** @type {any} */ content) =>
-            described(await ask.file('save', { filename, contentType, content: await gathered(content) })),
-        saveFileStream: async (/** @type {string} */ filename, /** @type {any} */ content, /** @type {string} */ fileId) =>
-            fileId
-                ? described(await ask.file('replace', { fileId, filename, content: await gathered(content) }))
-                : described(await ask.file('save', { filename, content: await gathered(content) })),
-        replaceFileStream: replace,
+        getFileReadStream: stream,
+        readFileStream: stream,
+        saveFile: (/** @type {string} */ filename, /** @type {string} */ contentType, /** @type {any} */ content) =>
+            save(filename, content, contentType),
+        saveFileStream: (/** @type {string} */ filename, /** @type {any} */ content, /** @type {string} */ fileId) =>
+            fileId ? replace(fileId, content, filename) : save(filename, content),
+        replaceFileStream: (/** @type {string} */ fileId, /** @type {any} */ content) => replace(fileId, content, /** @type {any} */ (undefined)),
         removeFile: (/** @type {string} */ fileId) => ask.file('remove', { fileId: String(fileId) })
     };
 }
 
-/** @param {Buffer} content */
-function readStream(content) {
-    const size = 64 * 1024;
-    const pieces = [];
-    for (let at = 0; at < content.length; at += size) {
-        pieces.push(content.subarray(at, at + size));
+/** @param {any} given */
+function isStream(given) {
+    const isBytes = typeof given === 'string' || ArrayBuffer.isView(given) || given instanceof ArrayBuffer;
+    return !isBytes && (typeof given?.pipe === 'function' || typeof given?.[Symbol.asyncIterator] === 'function');
+}
+
+/** What a stream gives, in pieces of one size but for the last. @param {any} given @returns {AsyncGenerator<Buffer>} */
+async function* inPieces(given) {
+    const stream = typeof given[Symbol.asyncIterator] === 'function' ? given : new Readable().wrap(given);
+    /** @type {Buffer[]} */
+    let waiting = [];
+    let size = 0;
+    for await (const chunk of stream) {
+        const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
+        waiting.push(bytes);
+        size += bytes.length;
+        while (size >= PIECE) {
+            const all = Buffer.concat(waiting);
+            yield all.subarray(0, PIECE);
+            waiting = [all.subarray(PIECE)];
+            size -= PIECE;
+        }
     }
-    return Readable.from(pieces, { objectMode: false });
+    if (size) {
+        yield Buffer.concat(waiting);
+    }
 }
 
 /** @param {any} given a stream, a Buffer, a text @returns {Promise<Buffer>} */
@@ -51,22 +99,19 @@ async function gathered(given) {
     if (given instanceof ArrayBuffer || ArrayBuffer.isView(given)) {
         return bytesOf(given);
     }
-    const isStream = typeof given?.pipe === 'function' || typeof given?.[Symbol.asyncIterator] === 'function';
-    if (!isStream) {
+    if (!isStream(given)) {
         throw new CancelError('A file is saved from a stream, a Buffer or a text.');
     }
-    const chunks = [];
+    const found = [];
     let size = 0;
-    const stream = typeof given[Symbol.asyncIterator] === 'function' ? given : new Readable().wrap(given);
-    for await (const chunk of stream) {
-        const piece = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
+    for await (const piece of inPieces(given)) {
         size += piece.length;
         if (size > LONGEST) {
-            throw new CancelError(`A file that a component saves has at most ${LONGEST} bytes.`);
+            throw new CancelError(`A file that a component replaces has at most ${LONGEST} bytes.`);
         }
-        chunks.push(piece);
+        found.push(piece);
     }
-    return Buffer.concat(chunks);
+    return Buffer.concat(found);
 }
 
 /** @param {any} info */

@@ -27,11 +27,14 @@ export class Ask {
         return this.ask({ store: { verb, arguments: asJson(given, 'the record') } });
     }
 
-    /** @param {string} verb @param {{fileId?: string, filename?: string, contentType?: string, content?: Buffer}} given */
-    async file(verb, { fileId, filename, contentType, content } = {}) {
-        const question = { verb, file_id: fileId, filename, content_type: contentType, content };
+    /**
+     * @param {string} verb @param {{fileId?: string, filename?: string, contentType?: string, content?: Buffer,
+     *   offset?: number, uploadId?: string}} given
+     */
+    async file(verb, { fileId, filename, contentType, content, offset, uploadId } = {}) {
+        const question = { verb, file_id: fileId, filename, content_type: contentType, content, offset, upload_id: uploadId };
         const answer = await this.raw({ file: question }, FILE_TIMEOUT_MS);
-        return verb === 'load' ? answer.content : parsed(answer);
+        return verb === 'read' ? answer.content : parsed(answer);
     }
 
     /** @param {{port: string, content: Buffer}[]} outputs */

@@ -20,7 +20,9 @@ from headrace_sdk.errors import ComponentError
 
 from headrace_runner import output
 from headrace_runner.asking import Ask
+from headrace_runner.auth import AuthModules
 from headrace_runner.context import Done, RunnerContext, Told
+from headrace_runner.folders import Asked, Folders, HostRouteContext
 from headrace_runner.loading import Bundle
 
 VerbName = Literal["receive", "tick", "start", "stop", "reconcile", "signal", "test"]
@@ -57,6 +59,8 @@ class Calls:
         self._bundle = bundle
         self._http = http
         self._cache = MemoryCache()  # the process hosts one service, for one tenant
+        self.auth = AuthModules(bundle, http)
+        self.folders = Folders(bundle, self.auth, http, self._cache)
         self._tasks: dict[str, asyncio.Task[object]] = {}
 
     @property
@@ -96,6 +100,21 @@ class Calls:
         try:
             return await self._invoke(root, verb, RunnerContext(told, ask, self._http, self._cache))
         finally:
+            del self._tasks[call_id]
+
+    async def route(
+        self, call_id: str, folder: str, asked: Asked, context: HostRouteContext
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Call a route of a folder. Raises what it raises."""
+        task = asyncio.current_task()
+        if task is None or call_id in self._tasks:
+            raise BadRequest("A call has one id, and no other call has it.")
+        self._tasks[call_id] = task
+        token = output.of_the_call.set(lambda line: context.log(line, "debug"))
+        try:
+            return await self.folders.call_route(folder, asked, context)
+        finally:
+            output.of_the_call.reset(token)
             del self._tasks[call_id]
 
     async def cancel(self, call_id: str) -> None:

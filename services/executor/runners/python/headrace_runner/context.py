@@ -44,6 +44,8 @@ class Told:
     webhook_base: str
     descriptor: bytes
     custom_fields: bytes
+    auth: JsonObject
+    config: JsonObject
 
 
 @dataclass(slots=True)
@@ -148,6 +150,14 @@ class RunnerContext:
     @property
     def properties(self) -> Mapping[str, Json]:
         return self._told.properties
+
+    @property
+    def auth(self) -> JsonObject:
+        return self._told.auth
+
+    @property
+    def config(self) -> JsonObject:
+        return self._told.config
 
     # What it does.
 

@@ -1,6 +1,7 @@
 """Becomes another program that may not do more than a runner: `python -m headrace_runner.launching <orders>`.
 
-The limits and the filter of system calls are there before that program begins, and it cannot lift them. Starting it is
+The limits, the files that are left and the filter of system calls are there before that program begins, and it cannot
+lift them. Starting it is
 itself one of the calls that the filter takes away; so that one call is answered by a second process, which lets it
 through and ends. After that nobody is there to ask, and the kernel refuses.
 """
@@ -16,7 +17,7 @@ import struct
 import sys
 from typing import NoReturn
 
-from headrace_runner import confinement
+from headrace_runner import confinement, landlock
 
 _RECEIVE = 0xC0502100
 _SEND = 0xC0182101
@@ -39,16 +40,25 @@ def main() -> NoReturn:
         open_files=orders["open_files"],
         file_bytes=orders["file_bytes"],
     )
+    if not landlock.restrict(read=orders["read"], write=orders["write"], sockets=orders["sockets"]):
+        _lacks("This kernel (no Landlock) keeps no files from components", refuses=orders["refuses"])
     listener = confinement.forbid_but_exec()
     if listener is None:
-        sys.stderr.write("This kernel takes no filter of system calls: components may start processes.\n")
-        sys.stderr.flush()
+        _lacks("This kernel takes no filter of system calls: components may start processes", refuses=orders["refuses"])
     else:
         socket.send_fds(ours, [b"."], [listener])
         os.close(listener)
     ours.close()
     command = orders["command"]
     os.execv(command[0], command)
+
+
+def _lacks(what: str, *, refuses: bool) -> None:
+    """Say what is missing; end where the administrator wants no less than all of it."""
+    sys.stderr.write(f"{what}{', and HEADRACE_RUNNER_ISOLATION refuses that' if refuses else ''}.\n")
+    sys.stderr.flush()
+    if refuses:
+        sys.exit(os.EX_CONFIG)
 
 
 def _fork_doorkeeper(ours: socket.socket, doorkeepers: socket.socket) -> None:

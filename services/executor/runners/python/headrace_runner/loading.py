@@ -38,7 +38,7 @@ class Bundle:
     def component(self, root: str) -> Component:
         """The component in the folder `root` of the bundle. Raises what its module raises, or BadRequest."""
         if root not in self._components:
-            self._components[root] = _own_class(self._module(root), root)()
+            self._components[root] = _own_class(self.module(root, "component"), root)()
         return self._components[root]
 
     def transform(self, root: str, name: str) -> Callable[[Json], Json | Awaitable[Json]]:
@@ -57,19 +57,28 @@ class Bundle:
             raise BadRequest(f"{root} has no transform {name[:200]!r}.")
         return cast("Callable[[Json], Json | Awaitable[Json]]", found)
 
+    def has(self, folder: str, name: str) -> bool:
+        """Whether the folder has a module of this name."""
+        parts = PurePosixPath(folder).parts
+        return all(_is_name(part) for part in parts) and self.folder.joinpath(*parts, f"{name}.py").is_file()
+
+    def module(self, folder: str, name: str) -> ModuleType:
+        """A module of a folder of the bundle. Raises what it raises, or BadRequest."""
+        parts = PurePosixPath(folder).parts
+        if not parts or not self.has(folder, name):
+            raise BadRequest(f"There is no {folder}/{name}.py in the bundle.")
+        return importlib.import_module(".".join((PACKAGE, *parts, name)))
+
+    def source(self, folder: str, name: str) -> str:
+        """The text of a module that `has` found."""
+        return self.folder.joinpath(*PurePosixPath(folder).parts, f"{name}.py").read_text(encoding="utf-8-sig")
+
     def _beside(self, root: str, named: str) -> ModuleType:
         """The module that a path names from the folder of a component, within the bundle."""
         parts = posixpath.normpath(posixpath.join(root, named.removesuffix(".py").removesuffix(".js"))).split("/")
         if not all(_is_name(part) for part in parts) or not self.folder.joinpath(*parts).with_suffix(".py").is_file():
             raise BadRequest(f"There is no {'/'.join(parts)[:200]}.py in the bundle.")
         return importlib.import_module(".".join((PACKAGE, *parts)))
-
-    def _module(self, root: str) -> ModuleType:
-        parts = PurePosixPath(root).parts
-        file = self.folder.joinpath(*parts, "component.py")
-        if not parts or not all(_is_name(part) for part in parts) or not file.is_file():
-            raise BadRequest(f"There is no {root}/component.py in the bundle.")
-        return importlib.import_module(".".join((PACKAGE, *parts, "component")))
 
 
 def _own_class(module: ModuleType, root: str) -> type[Component]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
+from collections.abc import AsyncIterator
 from datetime import UTC
 from typing import Any, Protocol, cast
 
@@ -11,14 +13,16 @@ from headrace.runner.v1 import runner_pb2 as data_pb
 from headrace.runner.v1 import runner_service_pb2 as pb
 from headrace.runner.v1 import runner_service_pb2_grpc as rpc
 from headrace_core import Json
-from headrace_core.errors import BadRequest, Unsupported
+from headrace_core.errors import BadRequest, HeadraceError, Unsupported
 from headrace_runtime.failures import Failure, failure_of
 from headrace_runtime.rpc import Server
 from headrace_sdk.context import Message
 
 from headrace_runner.asking import Ask
+from headrace_runner.auth import ABSENT
 from headrace_runner.calls import Calls, Result, VerbName
 from headrace_runner.context import Done, Told
+from headrace_runner.folders import Asked
 
 MAX_SHEETS = 256
 
@@ -83,6 +87,31 @@ class RunnerServicer(rpc.RunnerServiceServicer):
         except Exception as error:  # of the component
             return pb.TransformValueResponse(failure=_failure(failure_of(error)))
 
+    async def InvokeBatch(self, request: pb.InvokeBatchRequest, context: Any) -> AsyncIterator[pb.InvokeBatchResponse]:
+        answers: asyncio.Queue[pb.NumberedAnswer] = asyncio.Queue(len(request.calls))
+        tasks = [asyncio.create_task(self._numbered(*each, answers)) for each in enumerate(request.calls)]
+        try:
+            left = len(tasks)
+            while left:
+                ready = [await answers.get()]
+                while not answers.empty():
+                    ready.append(answers.get_nowait())
+                left -= len(ready)
+                yield pb.InvokeBatchResponse(answers=ready)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _numbered(self, index: int, request: pb.InvokeRequest, answers: asyncio.Queue[pb.NumberedAnswer]) -> None:
+        try:
+            answer = await self.Invoke(request, None)
+        except HeadraceError as error:
+            answer = pb.InvokeResponse(failure=_failure(failure_of(error)))
+        except asyncio.CancelledError:
+            answers.put_nowait(pb.NumberedAnswer(index=index))  # nobody waits for it any more
+            raise
+        answers.put_nowait(pb.NumberedAnswer(index=index, answer=answer))
+
     async def Invoke(self, request: pb.InvokeRequest, context: Any) -> pb.InvokeResponse:
         sheet = self._sheet(request.step)
         if sheet is None:
@@ -101,16 +130,42 @@ class RunnerServicer(rpc.RunnerServiceServicer):
         return pb.BeatResponse(calls=self._calls.count)
 
     async def DescribeFolder(self, request: pb.DescribeFolderRequest, context: Any) -> pb.DescribeFolderResponse:
-        raise Unsupported(f"What {request.folder} brings besides components is asked of a runner of JavaScript.")
+        found = self._calls.folders.describe(request.folder)
+        return pb.DescribeFolderResponse(
+            auth=_written(found.auth),
+            quota=_written(found.quota),
+            plugin=_written(found.plugin if request.call_id else None),
+            failures=[pb.ModuleFailure(file=file, failure=_failure(each)) for file, each in found.failures.items()],
+        )
 
     async def CallAuth(self, request: pb.CallAuthRequest, context: Any) -> pb.CallAuthResponse:
-        raise Unsupported(f"The auth module of {request.folder} is asked of a runner of JavaScript.")
+        try:
+            found = await self._calls.auth.call(request.folder, request.name, _object(request.given))
+            return pb.CallAuthResponse(value=b"" if found is ABSENT else orjson.dumps(found))
+        except Exception as error:  # of the module
+            return pb.CallAuthResponse(failure=_failure(failure_of(error)))
 
     async def CallRoute(self, request: pb.CallRouteRequest, context: Any) -> pb.CallRouteResponse:
-        raise Unsupported(f"The plugin of {request.folder} is asked of a runner of JavaScript.")
+        asked = Asked(
+            method=request.method,
+            path=request.path,
+            headers=dict(request.headers),
+            query=_object(request.query),
+            body=request.body,
+            user=_object(request.user) or None,
+            hostname=request.hostname,
+        )
+        own = self._calls.folders.context(self._host.asking(request.call_id))
+        try:
+            status, headers, body = await self._calls.route(request.call_id, request.folder, asked, own)
+        except Exception as error:  # of the route
+            return pb.CallRouteResponse(failure=_failure(failure_of(error)), logs=_lines(own.logs))
+        return pb.CallRouteResponse(
+            answer=pb.RouteAnswer(status=status, headers=headers, body=body), logs=_lines(own.logs)
+        )
 
     async def RunJob(self, request: pb.RunJobRequest, context: Any) -> pb.RunJobResponse:
-        raise Unsupported(f"The plugin of {request.folder} is asked of a runner of JavaScript.")
+        raise Unsupported(f"A connector in Python has no jobs: {request.folder} cannot run {request.id}.")
 
     def _sheet(self, step: data_pb.Step) -> data_pb.FlowSheet | None:
         if step.HasField("sheet"):
@@ -148,6 +203,8 @@ def _told(step: data_pb.Step, sheet: data_pb.FlowSheet) -> Told:
         webhook_base=step.webhook_base,
         descriptor=sheet.descriptor_json,
         custom_fields=sheet.custom_fields,
+        auth=_object(step.account),
+        config=_object(step.config),
     )
 
 
@@ -158,10 +215,18 @@ def _response(result: Result) -> pb.InvokeResponse:
     return response
 
 
+def _written(value: dict[str, Json] | None) -> bytes:
+    return b"" if value is None else orjson.dumps(value)
+
+
+def _lines(logs: list[tuple[str, bytes]]) -> list[data_pb.LogLine]:
+    return [data_pb.LogLine(level=level, message=message) for level, message in logs]
+
+
 def _effects(done: Done) -> data_pb.Effects:
     effects = data_pb.Effects(
         outputs=[data_pb.Output(port=port, content=content) for port, content in done.outputs],
-        logs=[data_pb.LogLine(level=level, message=message) for level, message in done.logs],
+        logs=_lines(done.logs),
         answers=done.answers,
         stops_flow=done.stops_flow,
     )

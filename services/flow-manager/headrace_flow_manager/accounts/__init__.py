@@ -1,0 +1,1 @@
+"""Accounts: what flows act with at the services of others, connected, kept secret and kept fresh."""

@@ -1,0 +1,319 @@
+"""Accounts in the shapes of the map, over the whole platform and against a service that is strict."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from headrace_runtime.logs import HIDDEN
+
+from tests.provider import CLIENT, CLIENT_SECRET, KEY, PASSWORD, Provider, provider
+
+from .connector import JS_AUTH, VENDOR, connector, flow, javascript
+from .people import People, caller, make_running, until
+from .test_publishing import become_developer, publish
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Provider]:
+    async with provider() as made:
+        yield made
+
+
+async def ready(people: People, service: Provider, kind: str) -> str:
+    """Publish the connector of this kind and configure its service; returns the service's name."""
+    await become_developer(people, people.ann)
+    content = javascript(kind, service.url) if kind in JS_AUTH else connector(kind, service.url)
+    told = await publish(people.ann, content)
+    assert "err" not in told, told
+    name = f"{VENDOR}:{kind}"
+    stored = await people.admin.post(
+        "/service-config",
+        json={"serviceId": name, "clientId": CLIENT, "clientSecret": CLIENT_SECRET}
+        if kind.endswith("oauth")
+        else {"serviceId": name, "consumerKey": CLIENT, "consumerSecret": CLIENT_SECRET},
+    )
+    assert stored.status_code == 200, stored.text
+    return name
+
+
+async def key_account(client: httpx.AsyncClient, name: str) -> dict[str, Any]:
+    made = await client.post("/accounts", json={"service": name, "token": {"apiKey": KEY}})
+    assert made.status_code == 200, made.text
+    found: dict[str, Any] = made.json()
+    return found
+
+
+@asynccontextmanager
+async def browser(people: People) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody's browser: it keeps cookies and has not signed in to the API."""
+    async with caller(people.ann.base_url) as made:
+        yield made
+
+
+async def done(client: httpx.AsyncClient, flow_id: str) -> httpx.Response:
+    """The only run of the flow, once it is done."""
+    runs = await until(
+        lambda: client.get("/runs", params={"flowId": flow_id}), lambda page: page["items"][0]["state"] == "done"
+    )
+    return await client.get(f"/runs/{runs['items'][0]['runId']}")
+
+
+async def begin(client: httpx.AsyncClient, subject: str, **parameters: str) -> tuple[str, str]:
+    """A ticket and the page to open for it."""
+    opened = await client.post("/auth/ticket")
+    assert opened.status_code == 200, opened.text
+    ticket = opened.json()["ticket"]
+    begun = await client.get(f"/auth/{subject}/auth-url/{ticket}", params=parameters)
+    assert begun.status_code == 200, begun.text
+    return ticket, begun.json()["authUrl"]
+
+
+async def go(visitor: httpx.AsyncClient, url: str) -> httpx.Response:
+    """Open a page and go on until one shows something."""
+    answer = await visitor.get(url)
+    while answer.status_code == 302:
+        answer = await visitor.get(answer.headers["location"])
+    return answer
+
+
+async def connect(people: People, subject: str, **parameters: str) -> dict[str, Any]:
+    """Connect an account as a person does; what the ticket says in the end."""
+    ticket, url = await begin(people.ann, subject, **parameters)
+    async with browser(people) as visitor:
+        page = await go(visitor, url)
+    assert page.status_code == 200, page.text
+    status: dict[str, Any] = (await people.ann.get(f"/auth/status/{ticket}")).json()
+    assert status["finished"], status
+    return status
+
+
+async def test_an_account_of_a_key_is_checked_named_listed_renamed_tested_and_removed(
+    people: People, service: Provider
+) -> None:
+    ann, bob = people.ann, people.bob
+    name = await ready(people, service, "key")
+    described = (await ann.get(f"/auth/{VENDOR}.key.core.Work")).json()["auth"]
+
+    wrong = await ann.post("/accounts", json={"service": name, "token": {"apiKey": "wrong-key"}})
+    empty = await ann.post("/accounts", json={"service": name, "token": {}})
+    made = await key_account(ann, name)
+    again = await key_account(ann, name)
+    account_id = made["accountId"]
+    renamed = await ann.put(f"/accounts/{account_id}", json={"displayName": "Mine"})
+    [listed] = (await ann.get("/accounts", params={"filter": f"service:{name}"})).json()
+    tested = await ann.post(f"/accounts/{account_id}/test")
+    service.key_is_valid = False
+    refused = await ann.post(f"/accounts/{account_id}/test")
+    read = (await ann.get(f"/accounts/{account_id}")).json()
+
+    assert (described["type"], list(described["auth"]), described["accounts"]) == ("apiKey", ["apiKey"], {})
+    assert wrong.status_code == 400 and wrong.json()["problems"][0]["field"] == "token"
+    assert empty.status_code == 400 and empty.json()["problems"][0]["field"] == "token.apiKey"
+    assert (made["name"], made["service"], made["accessTokenValid"]) == ("key-holder", name, True)
+    assert made["profileInfo"] == {"name": "key-holder", "email": "key-holder@example.com"}
+    assert again["accountId"] == account_id and again["tokenId"] != made["tokenId"]
+    assert (renamed.status_code, listed["label"], listed["icon"]) == (200, "Mine", "data:image/png;base64,AA==")
+    assert tested.json() == {again["tokenId"]: "valid"}
+    assert refused.json() == {again["tokenId"]: "invalid"}
+    assert (read["state"], read["accessTokenValid"], bool(read["reason"])) == ("invalid", False, True)
+    assert (await ann.get("/accounts/count", params={"filter": f"service:{name}"})).json() == {"count": 1}
+    assert (await ann.get("/accounts", params={"filter": "service:other"})).json() == []
+    assert (await ann.post("/accounts", json={"service": "zoo:none", "token": {"a": "b"}})).status_code == 404
+    for method, path in (
+        ("GET", f"/accounts/{account_id}"),
+        ("PUT", f"/accounts/{account_id}"),
+        ("POST", f"/accounts/{account_id}/test"),
+        ("GET", f"/accounts/{account_id}/flows"),
+        ("DELETE", f"/accounts/{account_id}"),
+    ):
+        body = {"displayName": "Bob's"} if method == "PUT" else None
+        assert (await bob.request(method, path, json=body)).status_code == 404, path
+    assert (await bob.get("/accounts")).json() == []
+    assert (await ann.delete(f"/accounts/{account_id}")).json() == {"accountId": account_id}
+    assert (await ann.get(f"/accounts/{account_id}")).status_code == 404
+
+
+async def test_a_component_acts_with_the_account_that_is_assigned_to_it(people: People, service: Provider) -> None:
+    ann = people.ann
+    name = await ready(people, service, "key")
+    other = await ready(people, service, "pwd")
+    account = await key_account(ann, name)
+    account_id = account["accountId"]
+    foreign = await ann.post("/accounts", json={"service": other, "token": {"username": "ada", "password": PASSWORD}})
+    flow_id = await make_running(ann, flow("key"))
+
+    missing = (await ann.get(f"/accounts/flow/{flow_id}")).json()
+    mismatch = await ann.put(f"/auth/component/work/{foreign.json()['accountId']}", params={"flowId": flow_id})
+    assigned = await ann.put(f"/auth/component/work/{account_id}", params={"flowId": flow_id})
+    sent = await ann.post(f"/flows/{flow_id}/components/hook", json={"n": 1})
+    assert sent.status_code < 300, sent.text
+    detail = await done(ann, flow_id)
+    bound = (await ann.get(f"/auth/flow/{flow_id}")).json()
+    chosen = await ann.get(f"/auth/{VENDOR}.key.core.Work", params={"componentId": "work", "flowId": flow_id})
+    profile = await ann.get("/accounts/profile-info/email", params={"componentId": "work", "flowId": flow_id})
+    used = (await ann.get(f"/accounts/{account_id}/flows")).json()
+
+    assert service.worked == ["1"]
+    assert missing["components"]["work"]["accountId"] is None and missing["services"] == {name: []}
+    assert mismatch.status_code == 409
+    assert assigned.json()["accountId"] == account_id
+    assert bound["components"]["work"]["account"]["accountId"] == account_id
+    assert [each["accountId"] for each in bound["services"][name]] == [account_id]
+    assert chosen.json()["auth"]["accounts"][account_id]["componentAssigned"] is True
+    assert profile.json() == {"email": "key-holder@example.com"}
+    assert used == [{"flowId": flow_id, "name": "A flow", "stage": "running", "components": ["work"]}]
+    assert KEY not in detail.text and HIDDEN in detail.text
+
+    called = await ann.post(
+        f"/component/{VENDOR}/key/core/Work",
+        params={"outPort": "out"},
+        json={"messages": {"in": {"n": 5}}, "componentId": "work"},
+    )
+    nobody = await people.bob.post(
+        f"/component/{VENDOR}/key/core/Work",
+        params={"outPort": "out"},
+        json={"messages": {"in": {"n": 6}}, "componentId": "work"},
+    )
+    assert called.status_code == 200 and called.json()["done"] == "5" and KEY not in called.text
+    assert nobody.status_code == 400 and "Assign one" in nobody.json()["message"]
+    assert service.worked == ["1", "5"]
+
+    freed = await ann.delete("/auth/component/work", params={"flowId": flow_id})
+    assert freed.json()["accountId"] is None
+    await ann.put(f"/auth/component/work/{account_id}", params={"flowId": flow_id})
+    assert (await ann.delete(f"/accounts/{account_id}")).status_code == 200
+    assert (await ann.get(f"/flows/{flow_id}")).json()["stage"] == "stopped"
+
+
+async def test_an_account_of_oauth_2_is_connected_in_a_browser(people: People, service: Provider) -> None:
+    ann = people.ann
+    name = await ready(people, service, "oauth")
+    flow_id = await make_running(ann, flow("oauth"))
+    status = await connect(people, f"{VENDOR}.oauth.core.Work", componentId="work", flowId=flow_id)
+    account = (await ann.get(f"/accounts/{status['accountId']}")).json()
+    sent = await ann.post(f"/flows/{flow_id}/components/hook", json={"n": 7})
+    assert sent.status_code < 300
+    await done(ann, flow_id)
+    auth = (await ann.get(f"/auth/{VENDOR}.oauth.core.Work", params={"componentId": "work"})).json()["auth"]
+
+    assert (account["name"], account["service"], account["type"]) == ("ada@example.com", name, "oauth2")
+    assert (account["tokenId"], sorted(account["scope"])) == (status["tokenId"], ["read", "work"])
+    assert auth["accounts"][account["accountId"]]["scopeValid"] is True
+    assert service.worked == ["7"]
+    assert service.asked["token authorization_code"] == 1
+
+
+async def test_a_connector_in_javascript_acts_with_accounts_of_keys_and_of_oauth_2(
+    people: People, service: Provider
+) -> None:
+    ann = people.ann
+    service.lifetime = 1
+    await ready(people, service, "jsoauth")
+    flow_id = await make_running(ann, flow("jsoauth"))
+    status = await connect(people, f"{VENDOR}.jsoauth.core.Work", componentId="work", flowId=flow_id)
+    service.lifetime = 3600
+    await asyncio.sleep(1.1)  # the service's own clock says when a token ends
+    await ann.post(f"/flows/{flow_id}/components/hook", json={"n": 1})
+    detail = await done(ann, flow_id)
+    account = await key_account(ann, await ready(people, service, "jskey"))
+    other_id = await make_running(ann, flow("jskey"))
+    await ann.put(f"/auth/component/work/{account['accountId']}", params={"flowId": other_id})
+    await ann.post(f"/flows/{other_id}/components/hook", json={"n": 2})
+    other = await done(ann, other_id)
+
+    assert (await ann.get(f"/accounts/{status['accountId']}")).json()["name"] == "ada@example.com"
+    assert service.worked == ["1", "2"]
+    assert service.asked["token refresh_token"] == 1
+    assert not any(secret in detail.text + other.text for secret in service.secrets)
+
+
+async def test_an_account_of_oauth_1_is_connected_in_a_browser(people: People, service: Provider) -> None:
+    await ready(people, service, "old")
+    status = await connect(people, f"{VENDOR}:old")
+    account = (await people.ann.get(f"/accounts/{status['accountId']}")).json()
+
+    assert (account["name"], account["type"]) == ("ada@example.com", "oauth")
+    assert (await people.ann.post(f"/accounts/{account['accountId']}/test")).json() == {account["tokenId"]: "valid"}
+    assert service.asked["access token"] == 1
+
+
+async def test_a_form_connects_an_account_of_a_key(people: People, service: Provider) -> None:
+    await ready(people, service, "key")
+    ticket, url = await begin(people.ann, f"{VENDOR}:key")
+    async with browser(people) as visitor:
+        form = await visitor.get(url)
+        done = await visitor.post("/auth/process-auth-data", params={"ticket": ticket}, data={"apiKey": KEY})
+        twice = await visitor.post("/auth/process-auth-data", params={"ticket": ticket}, data={"apiKey": KEY})
+
+    assert 'name="apiKey"' in form.text and form.headers["content-type"].startswith("text/html")
+    assert "appmixer.auth.success" in done.text and f'data-ticket="{ticket}"' in done.text
+    assert twice.status_code == 401
+    assert (await people.ann.get(f"/auth/status/{ticket}")).json()["accountId"]
+    assert KEY not in form.text + done.text
+
+
+async def test_answers_of_others_are_refused(people: People, service: Provider) -> None:
+    """S10: a state that is absent, made up, of another ticket, of another browser, of another service, or spent."""
+    await ready(people, service, "oauth")
+    ticket, url = await begin(people.ann, f"{VENDOR}:oauth")
+    async with browser(people) as visitor, browser(people) as thief:
+        there = (await visitor.get(url)).headers["location"]
+        again = await thief.get(url)
+        back = (await visitor.get(there)).headers["location"]
+        state = parse_qs(urlsplit(back).query)["state"][0]
+        code = parse_qs(urlsplit(back).query)["code"][0]
+        path = urlsplit(back).path
+        other_ticket, other_url = await begin(people.bob, f"{VENDOR}:oauth")
+        await thief.get(other_url)
+        refused = [
+            await visitor.get("/auth/oauth/callback", params={"code": code}),
+            await visitor.get("/auth/oauth/start", params={"key": "nobody~guess"}),
+            await visitor.get("/auth/key/start", params={"key": f"{other_ticket}~guess"}),
+            await visitor.get(path, params={"code": code, "state": ""}),
+            await visitor.get(path, params={"code": code, "state": ticket}),
+            await visitor.get(path, params={"code": code, "state": f"{ticket}~guess"}),
+            await visitor.get(path, params={"code": code, "state": f"{other_ticket}~{state.rpartition('~')[2]}"}),
+            await visitor.get(path.replace("oauth", "key"), params={"code": code, "state": state}),
+            await thief.get(path, params={"code": code, "state": state}),
+        ]
+        asked_before = service.asked["token authorization_code"]
+        accepted = await visitor.get(back)
+        spent = await visitor.get(back)
+
+    challenge = parse_qs(urlsplit(there).query)
+    assert challenge["code_challenge_method"] == ["S256"] and len(challenge["code_challenge"][0]) == 43
+    assert again.status_code == 401
+    assert [each.status_code for each in refused] == [401] * len(refused)
+    assert asked_before == 0
+    assert "appmixer.auth.success" in accepted.text
+    assert spent.status_code == 401
+    assert service.asked["token authorization_code"] == 1
+    assert (await people.ann.get(f"/auth/status/{ticket}")).json()["accountId"]
+    assert (await people.bob.get(f"/auth/status/{ticket}")).status_code == 404
+    assert (await people.bob.get("/accounts")).json() == []
+    assert (await people.bob.get(f"/auth/{VENDOR}:oauth/auth-url/{ticket}")).status_code == 404
+    assert (await people.ann.get(f"/auth/{VENDOR}:oauth/auth-url/{ticket}")).status_code == 409
+
+
+async def test_who_says_no_leaves_a_ticket_that_says_so(people: People, service: Provider) -> None:
+    await ready(people, service, "oauth")
+    service.denies = True
+    status = await connect(people, f"{VENDOR}:oauth")
+
+    assert status["accountId"] is None and "access_denied" in status["error"]
+    assert (await people.ann.get("/accounts")).json() == []
+
+
+async def test_a_service_that_is_not_configured_says_what_to_do(people: People, service: Provider) -> None:
+    name = await ready(people, service, "oauth")
+    assert (await people.admin.delete(f"/service-config/{name}")).status_code == 200
+    ticket = (await people.ann.post("/auth/ticket")).json()["ticket"]
+    refused = await people.ann.get(f"/auth/{name}/auth-url/{ticket}")
+
+    assert refused.status_code == 409 and "clientId" in refused.json()["message"]

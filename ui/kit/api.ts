@@ -1,0 +1,173 @@
+/** The REST API by name. Each function may be replaced by the host; nothing is kept between calls. */
+import type { Flow, Form, JsonObject, Manifest, Offer } from './types.ts';
+
+export interface FlowRecord {
+  flowId: string;
+  name: string;
+  flow: Flow;
+  stage: string;
+  revision: number;
+  version: number;
+  mtime: string;
+  description?: string;
+  [key: string]: unknown;
+}
+
+export interface Step {
+  stepId: string;
+  componentId: string;
+  componentType: string;
+  port: string;
+  outcome: string;
+  attempts: number;
+  input: unknown;
+  outputs: { port: string; content: unknown }[];
+  error: string | null;
+  started: string | null;
+  finished: string | null;
+}
+
+export interface Run {
+  runId: string;
+  flowId: string;
+  flowVersion: number;
+  triggerId: string;
+  state: string;
+  stepCount: number;
+  failedCount: number;
+  created: string;
+  updated: string;
+  error: string | null;
+  steps?: Step[];
+  waits?: JsonObject[];
+}
+
+export interface Version {
+  version: number;
+  label: string;
+  btime: string;
+  flow: Flow;
+}
+
+export interface Failed {
+  messageId: string;
+  componentId: string;
+  err?: { message?: string };
+  created: string;
+}
+
+export interface RequestOptions {
+  method?: string;
+  url: string;
+  data?: unknown;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+/** What the API said no with. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly problems: JsonObject[];
+
+  constructor(status: number, code: string, message: string, problems: JsonObject[] = []) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.problems = problems;
+  }
+}
+
+export interface Connection {
+  baseUrl: string;
+  token(isStale: boolean): Promise<string>;
+  onUnauthorized?(): void;
+}
+
+const PATIENCE_MS = 30_000;
+
+export type Api = ReturnType<typeof createApi>;
+
+export function createApi(connection: Connection) {
+  async function raw({ method = 'GET', url, data, headers = {}, signal }: RequestOptions, isAgain = false): Promise<Response> {
+    const token = await connection.token(isAgain);
+    const response = await fetch(connection.baseUrl + url, {
+      method,
+      headers: {
+        accept: 'application/json',
+        ...(data === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
+        ...headers,
+      },
+      ...(data === undefined ? {} : { body: JSON.stringify(data) }),
+      signal: signal ?? AbortSignal.timeout(PATIENCE_MS),
+    });
+    if (response.status === 401 && !isAgain && token) return raw({ method, url, data, headers, ...(signal ? { signal } : {}) }, true);
+    if (response.status === 401) connection.onUnauthorized?.();
+    if (response.ok) return response;
+    const said = (await response.json().catch(() => ({}))) as JsonObject;
+    throw new ApiError(
+      response.status,
+      String(said['code'] ?? ''),
+      String(said['message'] ?? `The server answered ${response.status}. Try again.`),
+      Array.isArray(said['problems']) ? (said['problems'] as JsonObject[]) : [],
+    );
+  }
+
+  async function request<T>(options: RequestOptions): Promise<T> {
+    return (await (await raw(options)).json()) as T;
+  }
+
+  const get = <T>(url: string): Promise<T> => request<T>({ url });
+  const post = <T>(url: string, data: unknown): Promise<T> => request<T>({ method: 'POST', url, data });
+  const at = (...parts: (string | number)[]): string => parts.map((part) => `/${encodeURIComponent(part)}`).join('');
+
+  return {
+    raw,
+    request,
+    authenticateUser: (username: string, password: string) =>
+      post<{ user: JsonObject; token: string }>('/user/auth', { username, password }),
+    signupUser: (username: string, password: string, email?: string) =>
+      post<{ user: JsonObject; token: string }>('/user', { username, password, ...(email ? { email } : {}) }),
+    signOut: () => request<unknown>({ method: 'POST', url: '/user/sign-out', data: {} }),
+    getUser: () => get<JsonObject>('/user'),
+    getFlows: (query: Record<string, string> = {}) =>
+      get<FlowRecord[]>(`/flows?${new URLSearchParams({ sort: 'mtime:-1', limit: '200', projection: '-flow,-thumbnail,-svg', ...query })}`),
+    getFlow: (id: string) => get<FlowRecord>(at('flows', id)),
+    createFlow: async (name: string, flow: Flow = {}, properties: JsonObject = {}) =>
+      (await post<{ flowId: string }>('/flows', { ...properties, name, flow })).flowId,
+    updateFlow: async (id: string, update: JsonObject, revision = 0, isForced = false): Promise<number> => {
+      const response = await raw({
+        method: 'PUT',
+        url: at('flows', id) + (isForced ? '?forceUpdate=true' : ''),
+        data: update,
+        headers: revision ? { 'if-match': `"${revision}"` } : {},
+      });
+      return Number(/\d+/.exec(response.headers.get('etag') ?? '')?.[0] ?? 0);
+    },
+    deleteFlow: (id: string) => request<unknown>({ method: 'DELETE', url: at('flows', id) }),
+    cloneFlow: async (id: string) => (await post<{ cloneId: string }>(at('flows', id, 'clone'), {})).cloneId,
+    startFlow: (id: string) => post<{ stage: string }>(at('flows', id, 'coordinator'), { command: 'start' }),
+    stopFlow: (id: string) => post<{ stage: string }>(at('flows', id, 'coordinator'), { command: 'stop' }),
+    getComponents: () => get<Manifest[]>('/components?manifest=yes&private=no'),
+    getApps: () => get<Record<string, { label: string; category: string; icon?: string; index?: number }>>('/apps'),
+    getVariables: (id: string, component: string) =>
+      post<{ components: Record<string, Offer> }>(at('variables', id, 'fetch'), { components: { IDs: [component] } }),
+    getModifiers: () =>
+      get<{ categories: Record<string, { label: string; index: number }>; modifiers: Record<string, JsonObject> }>('/modifiers'),
+    callComponent: (url: string, data: JsonObject) => post<unknown>(url, data),
+    getRuns: (flowId: string) => get<{ items: Run[]; totalCount: number }>(`/runs?flowId=${encodeURIComponent(flowId)}&limit=50`),
+    getRun: (id: string) => get<Run>(at('runs', id)),
+    cancelRun: (id: string) => post<Run>(at('runs', id, 'cancel'), {}),
+    getLogs: (query: Record<string, string>) => get<{ hits: JsonObject[] }>(`/logs?${new URLSearchParams(query)}`),
+    getVersions: (id: string) => get<{ items: Version[]; totalCount: number }>(`${at('flows', id, 'versions')}?limit=50`),
+    restoreVersion: (id: string, version: number) =>
+      post<{ version: number }>(`${at('flows', id, 'versions', version, 'restore')}?forceUpdate=true`, {}),
+    getUnprocessed: (flowId: string) => get<Failed[]>(`/unprocessed-messages?flowId=${encodeURIComponent(flowId)}`),
+    retryUnprocessed: (id: string) => post<unknown>(at('unprocessed-messages', id), {}),
+    stream: (url: string, data: unknown, signal: AbortSignal) =>
+      raw({ url, signal, headers: { accept: 'text/event-stream' }, ...(data === undefined ? {} : { method: 'POST', data }) }),
+  };
+}
+
+export type { Form };

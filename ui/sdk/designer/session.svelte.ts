@@ -1,0 +1,523 @@
+/** One flow that is being worked on: its history, its saving, and what happens in it while it runs. */
+import { differs, difference } from '../../flow/diff.ts';
+import type { Difference } from '../../flow/diff.ts';
+import { begin, follow as followed, perform, redo, refused, saved, sending, undo } from '../../flow/history.ts';
+import type { History } from '../../flow/history.ts';
+import { layout } from '../../flow/layout.ts';
+import { inPorts, isObject, linkId, linksOf, manifestOf, outPorts, titleOf } from '../../flow/model.ts';
+import type { Catalog, Flow, FlowNode, Link, Manifest } from '../../flow/model.ts';
+import { apply, connect, disconnect, moveNodes, reconnect, removeNodes } from '../../flow/ops.ts';
+import type { Op } from '../../flow/ops.ts';
+import { problemsOf } from '../../flow/validate.ts';
+import type { Problem } from '../../flow/validate.ts';
+import { ApiError } from '../../kit/api.ts';
+import type { Api, Failed, FlowRecord, Run, Step, Version } from '../../kit/api.ts';
+import { events, follow } from '../../kit/live.ts';
+import type { LiveEvent } from '../../kit/live.ts';
+import type { JsonObject } from '../../kit/types.ts';
+import type { Card, Counts, Wire } from './canvas.ts';
+import { SPACING, cardHeight, toFlow, toWorld } from './geometry.ts';
+import type { Point } from './geometry.ts';
+
+export type SaveState = 'saved' | 'saving' | 'draft' | 'failed';
+
+export interface LogLine {
+  id: string;
+  at: string;
+  node: string;
+  severity: string;
+  text: string;
+  port: string;
+}
+
+const SAVE_AFTER_MS = 400;
+const MOST_LOGS = 400;
+
+export class Session {
+  readonly api: Api;
+  readonly flowId: string;
+  record = $state.raw<FlowRecord | undefined>();
+  catalog = $state.raw<Catalog>(new Map());
+  history = $state.raw<History>(begin({}));
+  selection = $state.raw<readonly string[]>([]);
+  wire = $state('');
+  saveState = $state<SaveState>('saved');
+  notice = $state('');
+  isLive = $state(false);
+  isBusy = $state(false);
+  logs = $state.raw<readonly LogLine[]>([]);
+  runs = $state.raw<readonly Run[]>([]);
+  /** Messages that were given up, and wait for a person. */
+  failed = $state.raw<readonly Failed[]>([]);
+  versions = $state.raw<readonly Version[]>([]);
+  counts = $state.raw<ReadonlyMap<string, Counts>>(new Map());
+  passed = $state.raw<ReadonlyMap<string, number>>(new Map());
+  /** The run that is looked at, and how many of its steps are done at that moment. */
+  run = $state.raw<Run | undefined>();
+  moment = $state(0);
+  /** An older version beside which the flow is shown. */
+  compared = $state.raw<Version | undefined>();
+  trial = $state.raw<{ node: string; steps: Step[]; status: string } | undefined>();
+
+  flow: Flow = $derived(this.compared ? this.#union(this.compared.flow) : this.history.flow);
+  problems: Problem[] = $derived(this.catalog.size ? problemsOf(this.history.flow, this.catalog) : []);
+  isRunning = $derived(this.record?.stage === 'running' || this.record?.stage === 'starting');
+  isReadOnly = $derived(this.run !== undefined || this.compared !== undefined);
+  selected = $derived(this.selection.length === 1 ? this.selection[0] : undefined);
+  cards: Card[] = $derived(this.#cards());
+  wires: Wire[] = $derived(this.#wires());
+  shownCounts = $derived(this.run ? this.#runCounts(this.run, this.moment) : { counts: this.counts, passed: this.passed });
+
+  readonly #live = new AbortController();
+  #base: Flow = {};
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #saving: Promise<void> | undefined;
+  #seen = new Set<string>();
+
+  constructor(api: Api, flowId: string) {
+    this.api = api;
+    this.flowId = flowId;
+  }
+
+  async load(): Promise<void> {
+    const [record, components] = await Promise.all([this.api.getFlow(this.flowId), this.api.getComponents()]);
+    this.catalog = new Map(components.map((each) => [each.name, each]));
+    this.#take(record);
+    this.history = begin(record.flow);
+    void this.refreshRuns();
+    void this.#loadLogs();
+    void follow(
+      (signal) => this.api.stream(`/flows/${encodeURIComponent(this.flowId)}/live`, undefined, signal),
+      this.#live.signal,
+      (event) => this.#happened(event),
+      (isLive) => (this.isLive = isLive),
+    );
+  }
+
+  /** End what goes on, and save what is not saved. */
+  async close(): Promise<void> {
+    this.#live.abort();
+    clearTimeout(this.#timer);
+    if (this.history.unsaved.length && !this.#isHeld()) await this.save().catch(() => undefined);
+  }
+
+  manifest(id: string): Manifest | undefined {
+    return manifestOf(this.catalog, this.flow[id]?.type ?? '');
+  }
+
+  title(id: string): string {
+    const node = this.flow[id];
+    return node ? titleOf(node, this.manifest(id)) : id;
+  }
+
+  perform(ops: readonly Op[], gesture = ''): void {
+    if (this.isReadOnly || !ops.length) return;
+    this.history = perform(this.history, ops, gesture);
+    this.#changed();
+  }
+
+  undo(): void {
+    if (!this.isReadOnly) this.history = undo(this.history);
+    this.#changed();
+  }
+
+  redo(): void {
+    if (!this.isReadOnly) this.history = redo(this.history);
+    this.#changed();
+  }
+
+  select(ids: readonly string[], wire = ''): void {
+    this.selection = ids;
+    this.wire = wire;
+  }
+
+  /** A step of this component, at a place of the world, behind an output where one is given. */
+  add(manifest: Manifest, at: Point, behind?: { source: string; outPort: string }): string {
+    const id = crypto.randomUUID();
+    const place = this.#free(toFlow({ x: at.x, y: at.y }));
+    const properties = defaults(manifest);
+    const node: FlowNode = {
+      type: manifest.name,
+      ...place,
+      source: {},
+      ...(manifest.version ? { version: manifest.version } : {}),
+      config: properties ? { properties } : {},
+    };
+    const ops: Op[] = [{ op: 'add', id, node }];
+    const into = inPorts(manifest)[0];
+    if (behind && into) ops.push(...connect(apply(this.history.flow, ops), { ...behind, target: id, inPort: into.name }));
+    this.perform(ops);
+    this.select([id]);
+    return id;
+  }
+
+  connect(link: Link): void {
+    const port = inPorts(this.manifest(link.target)).find((each) => each.name === link.inPort);
+    const there = linksOf(this.history.flow).filter((each) => each.target === link.target && each.inPort === link.inPort);
+    if (port?.maxConnections && there.length >= port.maxConnections) {
+      this.notice = `'${link.inPort}' takes ${port.maxConnections} link at most. Remove the other one first.`;
+      return;
+    }
+    this.perform(connect(this.history.flow, link));
+  }
+
+  reconnect(wire: string, target: string, inPort: string): void {
+    const link = this.linkOf(wire);
+    if (link && (link.target !== target || link.inPort !== inPort)) {
+      this.perform(reconnect(this.history.flow, link, { ...link, target, inPort }));
+    }
+  }
+
+  disconnect(wire: string): void {
+    const link = this.linkOf(wire);
+    if (link) this.perform(disconnect(this.history.flow, link));
+    this.wire = '';
+  }
+
+  linkOf(wire: string): Link | undefined {
+    return linksOf(this.history.flow).find((link) => linkId(link) === wire);
+  }
+
+  remove(): void {
+    if (this.wire) return this.disconnect(this.wire);
+    this.perform(removeNodes(this.history.flow, this.selection));
+    this.select([]);
+  }
+
+  move(places: ReadonlyMap<string, Point>, gesture: string): void {
+    this.perform(moveNodes(this.history.flow, new Map([...places].map(([id, place]) => [id, toFlow(place)]))), gesture);
+  }
+
+  arrange(): void {
+    const height = (id: string): number => {
+      const manifest = this.manifest(id);
+      return Math.ceil((cardHeight(inPorts(manifest).length, outPorts(manifest, this.flow[id]).length) + 44) / (SPACING.y * 1.25));
+    };
+    this.perform(moveNodes(this.history.flow, layout(this.history.flow, SPACING, height)));
+  }
+
+  copy(): string {
+    const flow = Object.fromEntries(this.selection.flatMap((id) => (this.flow[id] ? [[id, this.flow[id]]] : [])));
+    return JSON.stringify({ headrace: 1, flow }, null, 2);
+  }
+
+  /** Steps from a text, with new ids; links among them stay, others are kept only where their source is here. */
+  paste(text: string): string[] {
+    let given: unknown;
+    try {
+      given = JSON.parse(text);
+    } catch {
+      return [];
+    }
+    const found = isObject(given) && isObject(given['flow']) ? given['flow'] : given;
+    if (!isObject(found)) return [];
+    const nodes = Object.entries(found).filter((each): each is [string, FlowNode] => isObject(each[1]) && typeof each[1]['type'] === 'string');
+    const ids = new Map(nodes.map(([id]) => [id, crypto.randomUUID() as string]));
+    const renamed = [...ids].reduce((json, [from, to]) => json.replaceAll(JSON.stringify(from), JSON.stringify(to)).replaceAll(`$.${from}.`, `$.${to}.`), JSON.stringify(nodes));
+    const ops = (JSON.parse(renamed) as [string, FlowNode][]).map(
+      ([id, node]): Op => ({ op: 'add', id, node: { ...node, x: (node.x ?? 0) + 32, y: (node.y ?? 0) + 48 } }),
+    );
+    this.perform(ops);
+    this.select([...ids.values()]);
+    return [...ids.values()];
+  }
+
+  async rename(name: string): Promise<void> {
+    if (!name.trim() || name === this.record?.name) return;
+    await this.#guarded(async () => {
+      await this.api.updateFlow(this.flowId, { name: name.trim() });
+      this.#take(await this.api.getFlow(this.flowId));
+    });
+  }
+
+  /** Start or stop, saving first. */
+  async toggle(): Promise<void> {
+    await this.#guarded(async () => {
+      if (this.isRunning) await this.api.stopFlow(this.flowId);
+      else {
+        await this.save(true);
+        this.counts = new Map();
+        this.passed = new Map();
+        await this.api.startFlow(this.flowId);
+      }
+      const record = await this.api.getFlow(this.flowId);
+      this.#take(record);
+    });
+  }
+
+  /** Send what is not saved. A running flow takes it only when that is asked for. */
+  async save(isForced = false): Promise<void> {
+    clearTimeout(this.#timer);
+    while (this.#saving) await this.#saving;
+    if (!this.history.unsaved.length) return;
+    this.#saving = this.#send(isForced).finally(() => (this.#saving = undefined));
+    await this.#saving;
+  }
+
+  async #send(isForced: boolean): Promise<void> {
+    this.saveState = 'saving';
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      this.history = sending(this.history);
+      const flow = this.history.flow;
+      try {
+        const revision = await this.api.updateFlow(this.flowId, { flow } as unknown as JsonObject, this.record?.revision, isForced || !this.#isHeld());
+        this.#base = flow;
+        this.history = saved(this.history);
+        if (this.record) this.record = { ...this.record, revision };
+        this.saveState = this.history.unsaved.length ? 'draft' : 'saved';
+        return;
+      } catch (error) {
+        this.history = refused(this.history);
+        if (!(error instanceof ApiError) || error.status !== 409) {
+          this.saveState = 'failed';
+          this.notice = error instanceof Error ? error.message : String(error);
+          throw error;
+        }
+        await this.#rebase();
+      }
+    }
+    this.saveState = 'failed';
+    this.notice = 'Somebody else changes this flow all the time. Your changes are kept here; try again.';
+  }
+
+  async #rebase(): Promise<void> {
+    const record = await this.api.getFlow(this.flowId);
+    const { history, clashes } = followed(this.history, record.flow);
+    this.#take(record);
+    this.history = history;
+    this.notice = clashes
+      ? `Somebody else changed this flow. Yours is on top; ${clashes} of your changes met theirs.`
+      : 'Somebody else changed this flow. Both changes are here now.';
+  }
+
+  /** Whether changes wait for a person's word, because the flow runs and they would change what it does. */
+  #isHeld(): boolean {
+    return this.isRunning && differs(this.#base, this.history.flow);
+  }
+
+  #changed(): void {
+    clearTimeout(this.#timer);
+    if (!this.history.unsaved.length) {
+      this.saveState = 'saved';
+      return;
+    }
+    this.saveState = 'draft';
+    if (!this.#isHeld()) this.#timer = setTimeout(() => void this.save().catch(() => undefined), SAVE_AFTER_MS);
+  }
+
+  get isHeld(): boolean {
+    return this.saveState === 'draft' && this.#isHeld();
+  }
+
+  #take(record: FlowRecord): void {
+    this.record = record;
+    this.#base = record.flow;
+  }
+
+  async #guarded(act: () => Promise<void>): Promise<void> {
+    this.isBusy = true;
+    this.notice = '';
+    try {
+      await act();
+    } catch (error) {
+      const found = error instanceof ApiError && error.problems.length ? ` ${String(error.problems[0]?.['message'] ?? '')}` : '';
+      this.notice = (error instanceof Error ? error.message : String(error)) + found;
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  async refreshRuns(): Promise<void> {
+    const [runs, failed] = await Promise.all([this.api.getRuns(this.flowId), this.api.getUnprocessed(this.flowId)]);
+    this.runs = runs.items;
+    this.failed = failed;
+  }
+
+  async retry(messageId: string): Promise<void> {
+    await this.#guarded(async () => {
+      await this.api.retryUnprocessed(messageId);
+      await this.refreshRuns();
+    });
+  }
+
+  async refreshVersions(): Promise<void> {
+    this.versions = (await this.api.getVersions(this.flowId)).items;
+  }
+
+  async restore(version: Version): Promise<void> {
+    await this.#guarded(async () => {
+      await this.api.restoreVersion(this.flowId, version.version);
+      const record = await this.api.getFlow(this.flowId);
+      this.#take(record);
+      this.history = begin(record.flow);
+      this.compared = undefined;
+      await this.refreshVersions();
+    });
+  }
+
+  async showRun(runId: string): Promise<void> {
+    await this.#guarded(async () => {
+      const run = await this.api.getRun(runId);
+      this.run = { ...run, steps: [...(run.steps ?? [])].sort((a, b) => String(a.finished ?? '9').localeCompare(String(b.finished ?? '9'))) };
+      this.moment = this.run.steps?.length ?? 0;
+    });
+  }
+
+  leaveRun(): void {
+    this.run = undefined;
+  }
+
+  /** Try the flow from a step on, with this message. */
+  async test(node: string, input: unknown): Promise<void> {
+    await this.#guarded(async () => {
+      await this.save(true);
+      const isStart = !inPorts(this.manifest(node)).length || this.manifest(node)?.trigger;
+      this.trial = { node, steps: [], status: 'running' };
+      const data = { componentId: node, ...(isStart ? { payload: input } : { inputData: input }), options: { timeout: 30_000 } };
+      const response = await this.api.stream(`/flows/${encodeURIComponent(this.flowId)}/test`, data, AbortSignal.timeout(60_000));
+      for await (const event of events(response)) this.#tried(event);
+      if (this.trial?.status === 'running') this.trial = { ...this.trial, status: 'ended' };
+    });
+  }
+
+  #tried({ event, data }: LiveEvent): void {
+    if (!this.trial || !isObject(data)) return;
+    const steps = [...this.trial.steps];
+    const last = steps.findLast((step) => step.componentId === data['componentId']);
+    if (event === 'component:start') {
+      steps.push({ stepId: String(data['stepId']), componentId: String(data['componentId']), componentType: '', port: '', outcome: 'done', attempts: 1, input: undefined, outputs: [], error: null, started: null, finished: null });
+    } else if (event === 'component:output' && last) {
+      steps[steps.indexOf(last)] = { ...last, outputs: [...last.outputs, { port: String(data['port']), content: data['data'] }] };
+    } else if (event === 'component:error' && last) {
+      steps[steps.indexOf(last)] = { ...last, outcome: 'failed', error: String(data['message']) };
+    }
+    const status = event === 'test:done' ? String(data['status']) : event === 'test:error' ? String(data['message']) : this.trial.status;
+    this.trial = { ...this.trial, steps, status };
+  }
+
+  #happened({ event, data }: LiveEvent): void {
+    if (!isObject(data)) return;
+    if (event === 'log') this.#logged([data]);
+    else if (event === 'happening' && data['type'] === 'step') this.#stepped(data);
+    else if (event === 'happening' && data['type'] === 'run') void this.refreshRuns().catch(() => undefined);
+  }
+
+  #stepped(step: Record<string, unknown>): void {
+    const id = String(step['componentId']);
+    const counts = new Map(this.counts);
+    const before = counts.get(id) ?? { done: 0, failed: 0, waiting: 0, state: '' as const };
+    const outcome = String(step['outcome']);
+    const state = step['error'] ? 'failed' : outcome === 'waiting' || outcome === 'wait' ? 'waiting' : 'done';
+    counts.set(id, { ...before, [state]: before[state] + 1, ...(state !== 'waiting' && before.waiting ? { waiting: before.waiting - 1 } : {}), state });
+    this.counts = counts;
+    const outputs = Array.isArray(step['outputs']) ? (step['outputs'] as { port?: string }[]) : [];
+    this.passed = withPassed(this.passed, this.history.flow, id, outputs.map((each) => String(each.port)));
+  }
+
+  async #loadLogs(): Promise<void> {
+    const found = await this.api.getLogs({ flowId: this.flowId, limit: '100' }).catch(() => ({ hits: [] }));
+    this.#logged([...found.hits].reverse());
+  }
+
+  #logged(records: readonly Record<string, unknown>[]): void {
+    const lines = records.flatMap((each): LogLine[] => {
+      const id = String(each['_id'] ?? crypto.randomUUID());
+      if (this.#seen.has(id)) return [];
+      this.#seen.add(id);
+      return [{
+        id,
+        at: String(each['gridTimestamp'] ?? ''),
+        node: String(each['componentId'] ?? ''),
+        severity: String(each['severity'] ?? 'info'),
+        port: each['port'] ? `${String(each['portType'] ?? '')} ${String(each['port'])}` : String(each['type'] ?? ''),
+        text: String(each['msg'] ?? ''),
+      }];
+    });
+    if (lines.length) this.logs = [...this.logs, ...lines].slice(-MOST_LOGS);
+  }
+
+  #union(older: Flow): Flow {
+    return { ...older, ...this.history.flow };
+  }
+
+  #cards(): Card[] {
+    const problems = new Map<string, Problem[]>();
+    if (!this.isReadOnly) for (const each of this.problems) problems.set(each.node, [...(problems.get(each.node) ?? []), each]);
+    const found = this.compared ? difference(this.compared.flow, this.history.flow) : undefined;
+    return Object.keys(this.flow).map((id) => this.#card(id, problems.get(id) ?? [], found));
+  }
+
+  #card(id: string, own: readonly Problem[], found: Difference | undefined): Card {
+    const node = this.flow[id] as FlowNode;
+    const manifest = manifestOf(this.catalog, node.type);
+    const ins = inPorts(manifest).map((port) => port.name);
+    const outs = outPorts(manifest, node).map((port) => port.name);
+    if (!manifest) {
+      const links = linksOf(this.flow);
+      ins.push(...new Set(links.filter((link) => link.target === id).map((link) => link.inPort)));
+      outs.push(...new Set(links.filter((link) => link.source === id).map((link) => link.outPort)));
+    }
+    const world = toWorld({ x: Number(node.x) || 0, y: Number(node.y) || 0 });
+    return {
+      id,
+      ...world,
+      title: titleOf(node, manifest),
+      kind: node.label && manifest?.label ? manifest.label : (manifest?.name ?? node.type).split('.').slice(-2, -1)[0] ?? '',
+      icon: manifest?.icon ?? '',
+      ins,
+      outs,
+      problem: own.some((each) => each.severity === 'error') ? 'error' : own.length ? 'warning' : '',
+      problems: own.map((each) => each.text).join(' '),
+      mark: found?.added.has(id) ? 'mark-added' : found?.removed.has(id) ? 'mark-removed' : found?.changed.has(id) ? 'mark-changed' : '',
+    };
+  }
+
+  #wires(): Wire[] {
+    const found = this.compared ? difference(this.compared.flow, this.history.flow) : undefined;
+    const own = linksOf(this.history.flow);
+    const gone = this.compared ? linksOf(this.compared.flow).filter((link) => found?.linksRemoved.has(linkId(link))) : [];
+    return [...own, ...gone].map((link) => {
+      const id = linkId(link);
+      return { id, ...link, mark: found?.linksAdded.has(id) ? 'mark-added' : found?.linksRemoved.has(id) ? 'mark-removed' : '' };
+    });
+  }
+
+  #runCounts(run: Run, moment: number): { counts: ReadonlyMap<string, Counts>; passed: ReadonlyMap<string, number> } {
+    const counts = new Map<string, Counts>();
+    let passed: ReadonlyMap<string, number> = new Map();
+    (run.steps ?? []).slice(0, moment).forEach((step, index) => {
+      const before = counts.get(step.componentId) ?? { done: 0, failed: 0, waiting: 0, state: '' as const };
+      const kind = step.error ? 'failed' : step.finished ? 'done' : 'waiting';
+      counts.set(step.componentId, { ...before, [kind]: before[kind] + 1, state: index === moment - 1 ? 'active' : kind });
+      passed = withPassed(passed, this.history.flow, step.componentId, step.outputs.map((each) => each.port));
+    });
+    return { counts, passed };
+  }
+
+  #free(place: Point): Point {
+    const taken = (x: number, y: number): boolean =>
+      Object.values(this.history.flow).some((node) => Math.abs((node.x ?? 0) - x) < 150 && Math.abs((node.y ?? 0) - y) < 64);
+    let { x, y } = place;
+    for (let attempt = 0; attempt < 40 && taken(x, y); attempt += 1) y += 96;
+    return { x, y };
+  }
+}
+
+function withPassed(passed: ReadonlyMap<string, number>, flow: Flow, id: string, ports: readonly string[]): ReadonlyMap<string, number> {
+  if (!ports.length) return passed;
+  const made = new Map(passed);
+  for (const link of linksOf(flow)) {
+    const times = link.source === id ? ports.filter((port) => port === link.outPort).length : 0;
+    if (times) made.set(linkId(link), (made.get(linkId(link)) ?? 0) + times);
+  }
+  return made;
+}
+
+function defaults(manifest: Manifest): JsonObject | undefined {
+  const found = Object.entries(manifest.properties?.inspector?.inputs ?? {}).flatMap(([name, input]) =>
+    input.defaultValue === undefined ? [] : [[name, input.defaultValue] as const],
+  );
+  return found.length ? Object.fromEntries(found) : undefined;
+}
+
+

@@ -1,0 +1,139 @@
+/** Headrace in a page: the API by name, and the designer as an element that touches nothing around it. */
+import { createApi } from '../kit/api.ts';
+import type { Api } from '../kit/api.ts';
+import type { Designer, DesignerConfig } from './designer/widget.ts';
+
+export { ApiError } from '../kit/api.ts';
+export type { Api } from '../kit/api.ts';
+export type { Designer, DesignerConfig } from './designer/widget.ts';
+
+export interface Theme {
+  mode?: 'light' | 'dark' | 'auto';
+  variables?: { colors?: Record<string, string> };
+}
+
+export interface Config {
+  baseUrl: string;
+  accessToken?: string;
+  /** Called when there is no token, and once more when the API refused the last one. */
+  tokenProvider?: () => Promise<string>;
+  theme?: Theme;
+  api?: Partial<Api>;
+}
+
+type Listener = (event: { type: string; data: unknown }) => void;
+
+export class Headrace {
+  static readonly version = '0.1.0';
+  readonly api: Api;
+  readonly ui: { Designer: (config: DesignerConfig) => Designer };
+  /** Resolves when the token was accepted; rejects with what the API said. */
+  readonly ready: Promise<void>;
+  readonly #config: Config;
+  readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #widgets = new Set<Designer>();
+  #user: unknown;
+
+  constructor(config: Config) {
+    this.#config = { ...config, baseUrl: config.baseUrl.replace(/\/+$/, '') };
+    const built = createApi({
+      baseUrl: this.#config.baseUrl,
+      token: (isStale) => this.#token(isStale),
+      onUnauthorized: () => this.#emit('token:expired', undefined),
+    });
+    this.api = { ...built, ...config.api };
+    this.ui = { Designer: (of) => this.#designer(of) };
+    this.ready = this.#begin();
+    this.ready.catch(() => undefined); // whoever waits for it hears of it
+  }
+
+  set(key: string, value: unknown): this {
+    if (key === 'user') this.#user = value;
+    else (this.#config as unknown as Record<string, unknown>)[key] = value;
+    if (key === 'theme') for (const widget of this.#widgets) widget.set('theme', value);
+    return this;
+  }
+
+  get(key: string): unknown {
+    return key === 'user' ? this.#user : (this.#config as unknown as Record<string, unknown>)[key];
+  }
+
+  on(event: string, listener: Listener): this {
+    const known = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, known.add(listener));
+    return this;
+  }
+
+  off(event: string, listener?: Listener): this {
+    if (listener) this.#listeners.get(event)?.delete(listener);
+    else this.#listeners.delete(event);
+    return this;
+  }
+
+  /** Close every widget and its streams. Twice is as once. */
+  async destroy(): Promise<void> {
+    await Promise.all([...this.#widgets].map((widget) => widget.destroy()));
+    this.#widgets.clear();
+    this.#listeners.clear();
+  }
+
+  async #begin(): Promise<void> {
+    if (!this.#config.accessToken && !this.#config.tokenProvider) return;
+    this.#user = await this.api.getUser();
+  }
+
+  async #token(isStale: boolean): Promise<string> {
+    if (this.#config.tokenProvider && (isStale || !this.#config.accessToken)) {
+      this.#config.accessToken = await this.#config.tokenProvider();
+    }
+    return this.#config.accessToken ?? '';
+  }
+
+  #designer(config: DesignerConfig): Designer {
+    const loading = import('./designer/widget.ts').then((module) => new module.DesignerWidget(this, { ...(this.#config.theme ? { theme: this.#config.theme } : {}), ...config }));
+    const made = new Later(loading);
+    this.#widgets.add(made);
+    return made;
+  }
+
+  #emit(type: string, data: unknown): void {
+    for (const listener of this.#listeners.get(type) ?? []) listener({ type, data });
+  }
+}
+
+/** The designer before its code has come: what is asked of it is done when it is there, in the order it was asked. */
+class Later implements Designer {
+  readonly #loading: Promise<Designer>;
+  #made: Designer | undefined;
+  readonly ready: Promise<void>;
+
+  constructor(loading: Promise<Designer>) {
+    this.#loading = loading.then((made) => (this.#made = made));
+    this.ready = this.#loading.then((made) => made.ready);
+    this.ready.catch(() => undefined);
+  }
+
+  get element(): HTMLElement | undefined {
+    return this.#made?.element;
+  }
+  open = async (): Promise<void> => (await this.#loading).open();
+  close = async (): Promise<void> => (await this.#loading).close();
+  reload = async (): Promise<void> => (await this.#loading).reload();
+  destroy = async (): Promise<void> => (await this.#loading).destroy();
+  showRun = async (runId: string): Promise<void> => (await this.#loading).showRun(runId);
+  set(key: string, value: unknown): this {
+    void this.#loading.then((made) => made.set(key, value));
+    return this;
+  }
+  get(key: string): unknown {
+    return this.#made?.get(key);
+  }
+  on(event: string, listener: Parameters<Designer['on']>[1]): this {
+    void this.#loading.then((made) => made.on(event, listener));
+    return this;
+  }
+  off(event: string, listener?: Parameters<Designer['on']>[1]): this {
+    void this.#loading.then((made) => made.off(event, listener));
+    return this;
+  }
+}

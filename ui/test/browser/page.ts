@@ -1,0 +1,89 @@
+/** A browser at the platform under test, in which nothing may go wrong unseen. */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { chromium } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+
+export const BASE = process.env['HEADRACE_URL'] ?? '';
+const LOGIN = process.env['HEADRACE_LOGIN'] ?? '';
+const PASSWORD = process.env['HEADRACE_PASSWORD'] ?? '';
+const SHOTS = process.env['HEADRACE_SHOTS'] ?? '';
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+export async function launch(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  });
+}
+
+export interface Visit {
+  page: Page;
+  token: string;
+  /** What the browser complained about: errors, violations of the page's policy. */
+  complaints: string[];
+  shot(name: string): Promise<void>;
+  /** What axe finds wrong, each as rule and place. */
+  axe(): Promise<string[]>;
+  api<T>(method: string, path: string, data?: unknown): Promise<T>;
+}
+
+export async function visit(browser: Browser, path = '/', { dark = false, narrow = false, touch = false } = {}): Promise<Visit> {
+  const context = await browser.newContext({
+    viewport: narrow ? { width: 390, height: 844 } : { width: 1440, height: 900 },
+    colorScheme: dark ? 'dark' : 'light',
+    hasTouch: touch,
+    reducedMotion: 'reduce',
+  });
+  const token = await signIn();
+  await context.addInitScript((kept) => localStorage.setItem('headrace.token', kept), token);
+  const page = await context.newPage();
+  page.setDefaultTimeout(8000);
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(String(error.stack)));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) complaints.push(message.text());
+  });
+  await page.goto(BASE + path);
+  return {
+    page,
+    token,
+    complaints,
+    shot: async (name) => {
+      if (!SHOTS) return;
+      mkdirSync(SHOTS, { recursive: true });
+      await page.screenshot({ path: `${SHOTS}/${name}${dark ? '-dark' : ''}${narrow ? '-narrow' : ''}.png` });
+    },
+    axe: async () => {
+      const session = await context.newCDPSession(page);
+      await session.send('Runtime.evaluate', { expression: AXE });
+      const { result } = await session.send('Runtime.evaluate', {
+        expression: `axe.run().then((found) => JSON.stringify(found.violations.flatMap((each) => each.nodes.map((node) => each.id + ' ' + node.target.join(' ') + ' ' + node.failureSummary))))`,
+        awaitPromise: true,
+      });
+      await session.detach();
+      return JSON.parse(String(result.value)) as string[];
+    },
+    api: (method, url, data) => call(token, method, url, data),
+  };
+}
+
+async function signIn(): Promise<string> {
+  return (await call<{ token: string }>('', 'POST', '/user/auth', { username: LOGIN, password: PASSWORD })).token;
+}
+
+export async function call<T>(token: string, method: string, url: string, data?: unknown): Promise<T> {
+  const response = await fetch(BASE + url, {
+    method,
+    headers: { 'content-type': 'application/json', ...(token ? { authorization: `Bearer ${token}` } : {}) },
+    ...(data === undefined ? {} : { body: JSON.stringify(data) }),
+    signal: AbortSignal.timeout(20_000),
+  });
+  if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${await response.text()}`);
+  const text = await response.text();
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    return text as T;
+  }
+}

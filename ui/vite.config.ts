@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vite';
+import type { Plugin } from 'vite';
+
+/** The page and the loader are no modules: they are copied as they are. */
+function plainFiles(): Plugin {
+  return {
+    name: 'headrace-plain-files',
+    generateBundle() {
+      this.emitFile({ type: 'asset', fileName: 'index.html', source: readFileSync('index.html', 'utf8') });
+      this.emitFile({ type: 'asset', fileName: 'sdk/headrace.js', source: readFileSync('sdk/loader.js', 'utf8') });
+    },
+  };
+}
+
+export default defineConfig({
+  plugins: [svelte({ compilerOptions: { css: 'external', modernAst: true } }), plainFiles()],
+  build: {
+    outDir: 'dist',
+    target: 'es2022',
+    modulePreload: false,
+    rolldownOptions: {
+      input: { headrace: 'sdk/headrace.ts', app: 'page/app.ts' },
+      preserveEntrySignatures: 'strict',
+      output: {
+        entryFileNames: 'sdk/[name].mjs',
+        chunkFileNames: 'sdk/[name]-[hash].js',
+        assetFileNames: 'sdk/[name]-[hash][extname]',
+      },
+    },
+  },
+});
