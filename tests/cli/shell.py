@@ -13,6 +13,8 @@ from typing import Any
 from tests.system.process import PASSWORD, Client, as_json, wait_for
 
 PATIENCE_SECONDS = 60
+NO_KEYRING = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+os.environ.update(NO_KEYRING)  # nobody's own keyring is touched by tests
 
 
 class Shell:
