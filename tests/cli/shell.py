@@ -66,7 +66,7 @@ class Shell:
         )
 
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "headrace_cli.main", *words]
+        return [str(Path(sys.executable).with_name("headrace")), *words]
 
     def sign_in(self) -> None:
         self.run("login", self.url, "--email", self.email, given=f"{PASSWORD}\n")
