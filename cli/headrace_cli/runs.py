@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from headrace_cli.api import part
+from headrace_cli.editor import edited
 from headrace_cli.failures import Failure, Status
-from headrace_cli.opened import AsJson, Limit, Opened, ProfileName, Yes, named, opened
+from headrace_cli.opened import AsJson, Limit, Opened, ProfileName, Yes, json_value, named, opened
 
 runs = typer.Typer(help="Runs: what came of each event.", no_args_is_help=True)
 dead = typer.Typer(help="Messages that could not be processed: look, retry, drop.", no_args_is_help=True)
+_NAMED = 10
 Run = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 Message = Annotated[str, typer.Argument(metavar="MESSAGE", help="The message's id.")]
 OfFlow = Annotated[str, typer.Option("--flow", help="Only of this flow, by id or name.")]
@@ -61,12 +63,41 @@ def retry_run(run: Run, profile: ProfileName = "", as_json: AsJson = False) -> N
     Example: headrace run retry 0f8fad5b-d9cb-469f-a165-70867728950e
     """
     with opened(profile, as_json) as host:
-        flow_id = host.api.get(f"/runs/{part(run)}", stepLimit="1")["flowId"]
-        every = host.api.pages("/unprocessed-messages", flowId=flow_id)
-        ids = [str(each["messageId"]) for each in every if each["runId"] == run]
-        if not ids:
-            raise Failure(Status.NOT_FOUND, f"The run {run} has no message to retry.", f"Look: headrace run show {run}")
-        _retry(host, ids)
+        _retry(host, _messages_of(host, run))
+
+
+@runs.command("edit")
+def edit_run(
+    run: Run,
+    profile: ProfileName = "",
+    as_json: AsJson = False,
+    message: Annotated[str, typer.Option("--message", "-m", help="Which, where the run has several.")] = "",
+    content: Annotated[
+        str, typer.Option("--input", "-i", help="What the component gets: JSON, @file or -. Else your editor opens.")
+    ] = "",
+) -> None:
+    """Change what a component of a failed run got, and let the run go on from there.
+
+    With VISUAL or EDITOR you see the input and change it. A component that took several messages has an object of them:
+    a list for each in-port. Secrets are shown as ***; what you leave as it is shown stays as it was.
+
+    Examples:
+
+        headrace run edit 0f8fad5b-d9cb-469f-a165-70867728950e
+
+        headrace run edit 0f8fad5b-d9cb-469f-a165-70867728950e -i '{"list": [1, 2]}'
+    """
+    with opened(profile, as_json) as host:
+        found = _one_of(host, run, message)
+        messages = {port: [each.get("content") for each in there] for port, there in found["messages"].items()}
+        [*ports] = messages
+        alone = len(ports) == 1 and len(messages[ports[0]]) == 1
+        before = messages[ports[0]][0] if alone else messages
+        after = json_value(content) if content else edited(before)
+        given = _by_port({ports[0]: [after]} if alone else after)
+        host.api.post(f"/unprocessed-messages/{part(found['messageId'])}/retry", {"messages": given})
+        told = {"messageId": found["messageId"], "runId": run, "componentId": found["componentId"]}
+        host.out.done(f"{found['componentId']} gets its new input. Look: headrace run show {run}", told)
 
 
 @runs.command("cancel")
@@ -142,6 +173,36 @@ def drop_messages(
             for each in ids:
                 host.api.call("DELETE", f"/unprocessed-messages/{part(each)}")
         host.out.done(f"{len(ids)} dropped.", {"messageIds": ids})
+
+
+def _messages_of(host: Opened, run: str) -> list[str]:
+    """The ids of a run's messages that could not be processed. Raises Failure when there are none."""
+    flow_id = host.api.get(f"/runs/{part(run)}", stepLimit="1")["flowId"]
+    every = host.api.pages("/unprocessed-messages", flowId=flow_id)
+    ids = [str(each["messageId"]) for each in every if each["runId"] == run]
+    if not ids:
+        raise Failure(Status.NOT_FOUND, f"The run {run} has no message to retry.", f"Look: headrace run show {run}")
+    return ids
+
+
+def _one_of(host: Opened, run: str, message: str) -> dict[str, Any]:
+    """The message of a run that is meant. Raises Failure when it is none of the run, or there are several."""
+    ids = _messages_of(host, run)
+    if message and message not in ids:
+        said = f"The run {run} has no message {message} to retry."
+        raise Failure(Status.NOT_FOUND, said, f"It has: {', '.join(ids[:_NAMED])}")
+    if not message and len(ids) > 1:
+        said = f"The run {run} has {len(ids)} messages to retry: {', '.join(ids[:_NAMED])}."
+        raise Failure(Status.USAGE, said, "Say which: --message ID. Look: headrace dead show ID")
+    found: dict[str, Any] = host.api.get(f"/unprocessed-messages/{part(message or ids[0])}")
+    return found
+
+
+def _by_port(contents: Any) -> dict[str, Any]:
+    """Contents by in-port as the API takes them. Raises Failure."""
+    if not isinstance(contents, dict) or not all(isinstance(each, list) for each in contents.values()):
+        raise Failure(Status.USAGE, "The component took several messages.", 'Give {"port": [input, …], …}.')
+    return {port: [{"content": each} for each in there] for port, there in contents.items()}
 
 
 def _of(host: Opened, flow: str) -> dict[str, str]:

@@ -12,9 +12,10 @@ from typing import Any
 import httpx
 from headrace_core.archives import read_archive
 
-from .people import People, until
+from .people import People, caller, until
 
 SEND = "zoo.mail.core.Send"
+RARE = "headrace.utils.http.Delete"
 ICON = "data:image/png;base64,AA=="
 
 
@@ -89,6 +90,27 @@ async def test_a_connector_is_published_listed_used_downloaded_and_removed(peopl
     assert removed.status_code == 200
     assert (await bob.get("/components", params={"selector": "zoo"})).json() == []
     assert (await ann.get("/components/zoo.mail")).status_code == 404
+
+
+async def test_whoever_is_not_signed_in_sees_only_what_comes_with_headrace_and_is_for_users(people: People) -> None:
+    await become_developer(people, people.ann)
+    await publish(people.ann, archive())
+    where = "/components?manifest=yes&private=yes"
+    async with caller(people.ann.base_url) as stranger:
+        shown = (await stranger.get(where)).json()
+        of_vendor = (await stranger.get("/components?selector=zoo")).json()
+        wrong = await stranger.get(where, headers={"Authorization": "Bearer nothing-like-it"})
+        rule = {"role": "user", "resource": RARE, "action": ["!read"], "attributes": []}
+        assert (await people.admin.post("/acl/components", json=[rule])).json() == [rule]
+        withheld = (await stranger.get("/components")).json()
+        await people.admin.post("/acl/components", json=[])
+
+    assert of_vendor == [] and wrong.status_code == 401
+    assert not [each["name"] for each in shown if each.get("private")]
+    everything = (await people.ann.get("/components?manifest=yes")).json()
+    builtin = {each["name"] for each in everything if not each.get("private")} - {SEND}
+    assert {each["name"] for each in shown} == builtin
+    assert RARE in builtin and {*withheld} == builtin - {RARE}
 
 
 async def test_a_large_connector_comes_back_whole(people: People) -> None:

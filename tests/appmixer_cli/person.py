@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.system.process import Answer, Client
+from tests.system.process import Answer, Client, as_json
 
 from .install import Client as Program
 
@@ -104,6 +104,12 @@ class Person:
         answer: Answer = self.client.get(path, params)
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    def make_developer(self, other: Person, vendor: str) -> None:
+        """Have somebody else develop for a vendor, as an administrator."""
+        user_id = other.json("/user")["id"]
+        made = self.client.call("PUT", f"/users/{user_id}", as_json({"vendor": vendor}), {})
+        assert made.status_code == 200, made.text
 
     def write(self, name: str, value: object) -> Path:
         """A JSON file in the person's home."""

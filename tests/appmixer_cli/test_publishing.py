@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.process import as_json
-
 from .commands import covers
 from .person import Person
 
@@ -19,9 +17,7 @@ FOLDER = "acme/myservice/mymodule/MyComponent"
 @pytest.fixture
 def example(admin: Person, person: Person) -> Person:
     """A developer of acme with the example component, packed."""
-    user_id = person.json("/user")["id"]
-    made = admin.client.call("PUT", f"/users/{user_id}", as_json({"vendor": "acme"}), {})
-    assert made.status_code == 200, made.text
+    admin.make_developer(person, "acme")
     person.run("init", "example", "no-auth", "--vendor", "acme")
     person.run("pack", "acme/myservice", "-o", "out.zip")
     return person

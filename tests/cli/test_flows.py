@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import threading
+from pathlib import Path
 from typing import Any
 
 from headrace_cli.failures import Status
@@ -16,7 +17,7 @@ from headrace_cli.flow_files import text_of
 from tests.api.people import HOOK, echo_flow, failing_flow
 from tests.system.process import as_json
 
-from .shell import Shell
+from .shell import PATIENCE_SECONDS, Shell
 
 
 def test_a_new_flow_goes_from_a_file_to_the_host_and_nothing_is_done_twice(shell: Shell) -> None:
@@ -190,6 +191,64 @@ def test_dead_messages_are_listed_shown_retried_and_dropped(shell: Shell) -> Non
     assert len(dropped["messageIds"]) == 1
     assert shell.json("dead", "ls") == []
     shell.run("dead", "rm", status=Status.USAGE)
+
+
+def test_a_failed_run_goes_on_with_what_its_component_gets_instead(shell: Shell) -> None:
+    flow_id = shell.make_running(failing_flow(), "Fails")
+    hook = f"/flows/{flow_id}/components/{HOOK}"
+    one = f"/unprocessed-messages?flowId={flow_id}"
+    shell.client.post(hook, json={"list": 5})
+    [message] = shell.until(one, lambda told: len(told) == 1)
+    run_id = message["runId"]
+
+    wrong = shell.run("run", "edit", run_id, "-m", "nothing", "-i", "{}", status=Status.NOT_FOUND)
+    nobody = shell.run("run", "edit", run_id, status=Status.USAGE)
+    edited = shell.json("run", "edit", run_id, "-i", '{"list": ["a", "b"]}')
+    run = shell.until(f"/runs/{run_id}", lambda told: told["state"] == "done")
+    over = shell.run("run", "edit", run_id, "-i", "{}", status=Status.NOT_FOUND)
+
+    assert message["messageId"] in wrong and "--input" in nobody and run_id in over
+    assert edited == {"messageId": message["messageId"], "runId": run_id, "componentId": message["componentId"]}
+    assert run["steps"][-1]["input"] == {"list": ["a", "b"]}
+
+
+def test_the_editor_of_the_terminal_opens_and_what_it_saves_is_what_goes_on(shell: Shell) -> None:
+    flow_id = shell.make_running(failing_flow(), "Fails")
+    shell.client.post(f"/flows/{flow_id}/components/{HOOK}", json={"list": 5})
+    [message] = shell.until(f"/unprocessed-messages?flowId={flow_id}", lambda told: len(told) == 1)
+    run_id = message["runId"]
+
+    unchanged = at_terminal(shell, "run", "edit", run_id, EDITOR="true", status=Status.FAILED)
+    broken = at_terminal(shell, "run", "edit", run_id, EDITOR="sed -i s/5/oops/", status=Status.USAGE)
+    missing = at_terminal(shell, "run", "edit", run_id, EDITOR="/nowhere/editor", status=Status.FAILED)
+    done = at_terminal(shell, "run", "edit", run_id, EDITOR="sed -i s/5/[7]/")
+    run = shell.until(f"/runs/{run_id}", lambda told: told["state"] == "done")
+
+    assert "Nothing was changed" in unchanged and "/nowhere/editor" in missing
+    kept = Path(broken.rpartition("--input @")[2].strip())
+    assert '"list": oops' in kept.read_text() and kept.stat().st_mode & 0o777 == 0o600
+    assert message["componentId"] in done
+    assert run["steps"][-1]["input"] == {"list": [7]}
+    assert [*shell.home.glob("headrace-*.json")] == [kept]
+
+
+def at_terminal(shell: Shell, *words: str, status: int = 0, **environ: str) -> str:
+    """What a command prints where its standard input is a terminal, as for who sits there."""
+    outside, inside = pty.openpty()
+    try:
+        ended = subprocess.run(
+            shell.command(*words),
+            stdin=inside,
+            env={**shell.environ, "TMPDIR": str(shell.home), **environ},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+        )
+    finally:
+        os.close(inside)
+        os.close(outside)
+    assert ended.returncode == status, ended.stdout + ended.stderr
+    return ended.stdout + ended.stderr
 
 
 def test_one_flow_has_one_text() -> None:

@@ -512,8 +512,18 @@ async def test_a_retried_message_goes_back_to_its_run(store: ExecutorStore) -> N
     assert await store.retry_unprocessed(ANN, ["m"], 20.0) == 0
 
     [claimed] = await store.claim(ME, 20.0, 10)
-    assert [(each.kind, each.delivery_id) for each in claimed.inbox] == [("retry", "m")]
+    assert [(each.kind, each.delivery_id, each.content) for each in claimed.inbox] == [("retry", "m", b"")]
     assert (await store.list_unprocessed(ANN, "", "", 0, 10))[1] == 0
+
+
+async def test_a_retried_message_takes_its_edits_along(store: ExecutorStore) -> None:
+    await store.accept([new_run()], ME, 1.0)
+    await write(store, commit("r", unprocessed=(unprocessed(),), state=RunState.FAILED))
+
+    assert await store.retry_unprocessed(ANN, ["m"], 20.0, content=b'[["in",0,1]]') == 1
+
+    [claimed] = await store.claim(ME, 20.0, 10)
+    assert [(each.kind, each.content) for each in claimed.inbox] == [("retry", b'[["in",0,1]]')]
 
 
 # Lists, logs and the end.

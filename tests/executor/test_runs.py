@@ -6,15 +6,16 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+import orjson
 import pytest
-from headrace_core.errors import HeadraceError, Unavailable
-from headrace_executor.model import RunState
+from headrace_core.errors import BadRequest, HeadraceError, Unavailable
+from headrace_executor.model import RunState, Unprocessed
 from headrace_executor.ports import WebAnswer
 from headrace_sdk import Component, Context
 
 from tests.chaos.store import opened
 
-from .platform import TENANT, CountingWeb, HandedFlows, OwnComponent, node, platform, set_variables, webhook
+from .platform import TENANT, CountingWeb, HandedFlows, OwnComponent, Platform, node, platform, set_variables, webhook
 
 HOOK = "hook"
 
@@ -166,6 +167,41 @@ async def test_a_refused_call_goes_to_the_unprocessed_messages_and_can_be_retrie
 
         assert await made.service.retry_unprocessed(detail.run.tenant_id, [messages[0].message_id]) == 1
         await made.until(run, RunState.FAILED)
+
+
+async def until_given_up(made: Platform, flow_id: str, after: float) -> Unprocessed:
+    """The flow's message once it was given up again."""
+    async with asyncio.timeout(10):
+        while True:
+            found, _ = await made.service.list_unprocessed(TENANT, flow_id, "", 0, 10)
+            if found and found[0].created > after:
+                return found[0]
+            await asyncio.sleep(0.01)
+
+
+async def test_a_message_goes_on_with_what_a_person_made_of_it(tmp_path: Path) -> None:
+    flows = HandedFlows()
+    name = {"variable": "$.hook.request.data.name", "functions": []}
+    filled = {"modifiers": {"list": {"v": name}}, "lambda": {"list": "{{{v}}}"}}
+    flows.put("edit", {HOOK: webhook(), "each": node("controls.Each", {HOOK: "request"}, filled)})
+    async with platform(tmp_path, flows) as made:
+        run, _ = await made.send("edit", HOOK, {**event(""), "data": {"name": 5}})
+        await made.until(run, RunState.FAILED)
+        [message], _ = await made.service.list_unprocessed(TENANT, "edit", "", 0, 10)
+        shown = orjson.loads(message.messages)
+        assert shown["in"][0]["content"] == {"list": 5}, "what was refused is shown"
+
+        with pytest.raises(BadRequest, match="only at: in"):
+            await made.service.retry_edited(TENANT, message.message_id, {"out": [{"content": {}}]})
+        assert await made.service.retry_edited("b" * 24, message.message_id, {}) == 0
+        assert await made.service.retry_edited(TENANT, message.message_id, {"in": [{"content": {"list": 6}}]}) == 1
+        refused = await until_given_up(made, "edit", message.created)
+        assert orjson.loads(refused.messages)["in"][0]["content"] == {"list": 6}, "an edit is checked like any input"
+
+        assert await made.service.retry_edited(TENANT, message.message_id, {"in": [{"content": {"list": [7]}}]}) == 1
+        detail = await made.until(run, RunState.DONE)
+        assert detail.steps[-1].input == {"list": [7]}
+        assert [content["value"] for _, port, content in detail.steps[-1].outputs if port == "item"] == [7]
 
 
 async def test_branches_join_and_a_branch_that_says_nothing_does_not_hang_the_join(tmp_path: Path) -> None:

@@ -36,7 +36,12 @@ UNKNOWN = {
     "expired": b"Bearer expired-token",
 }
 KNOWN = {"user": b"Bearer user-token", "admin": b"Bearer admin-token"}
-SIGNED_IN = {Policy.PUBLIC: {"user", "admin"}, Policy.USER: {"user", "admin"}, Policy.SECRET: {"user", "admin"}}
+SIGNED_IN = {
+    Policy.PUBLIC: {"user", "admin"},
+    Policy.OPEN: {"nobody", "user", "admin"},
+    Policy.USER: {"user", "admin"},
+    Policy.SECRET: {"user", "admin"},
+}
 # Headers by which a proxy, or a caller who would like to be one, speaks of itself: they decide nothing.
 CLAIMS = [
     (b"x-forwarded-for", b"127.0.0.1"),

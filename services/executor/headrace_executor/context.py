@@ -453,6 +453,7 @@ async def called(doors: Doors, asked: StaticCall) -> Json:
 
 
 def sdk_message(delivery: Delivery, correlation_id: str) -> SdkMessage:
-    """A delivery as a component sees it: the content as it was sent, before the node's transform."""
+    """A delivery as a component sees it: the content as it was edited, else as it was sent, before the transform."""
     message = delivery.message
-    return SdkMessage(message.content, message.node, message.port, correlation_id)
+    content = cast("Json", delivery.content) if delivery.is_edited else message.content
+    return SdkMessage(content, message.node, message.port, correlation_id)

@@ -289,7 +289,8 @@ class Execution:
             "message": f"{node.type} was interrupted: nobody knows whether its call took place. Retry or delete it.",
             "attempts": attempts,
         }
-        return self._give_up(node, delivery, StepResult("failed", attempts, stamp, stamp, error=error))
+        contents = [self._content(node, part) for part in self._progress.parts_of(delivery)]
+        return self._give_up(node, delivery, StepResult("failed", attempts, stamp, stamp, error=error), contents)
 
     async def _ask_whether_it_happened(self, node: PlannedNode, context: StepContext) -> bool | None:
         try:
@@ -305,10 +306,12 @@ class Execution:
         """Fire a node and record what came of it. Returns what it set free."""
         around = self._around
         now = around.clock.now()
+        contents: list[Json] = []
         content: Json = None
         context: StepContext | None = None
         try:
-            content, messages, inputs = self._input(node, delivery)
+            contents = [self._content(node, part) for part in self._progress.parts_of(delivery)]
+            content, messages, inputs = self._input(node, delivery, contents)
             context = self._context(node, delivery, content, messages, inputs, flights, now)
             with logs.hiding(*self._secrets_of(delivery)):
                 await self._call(node, delivery, context)
@@ -319,7 +322,7 @@ class Execution:
                 settled = await self._resolve_doubt(node, delivery, flights)
                 if settled is not None:
                     return settled
-            return await self._fail(node, delivery, context, content, now, error)
+            return await self._fail(node, delivery, context, contents, now, error)
         return await self._succeed(node, delivery, context, content, now)
 
     async def _call(self, node: PlannedNode, delivery: Delivery, context: StepContext) -> None:
@@ -340,17 +343,16 @@ class Execution:
                 await carry_out(call(context), context)
 
     def _input(
-        self, node: PlannedNode, delivery: Delivery
+        self, node: PlannedNode, delivery: Delivery, contents: list[Json]
     ) -> tuple[Json, dict[str, list[SdkMessage]], dict[str, list[Json]]]:
         """What the component receives, checked against the in-port's schema; all messages; what was filled from each.
 
-        Raises InputRefused.
+        `contents` are those of the delivery's parts; the first is replaced by one that fits. Raises InputRefused.
         """
         parts = self._progress.parts_of(delivery)
         messages: dict[str, list[SdkMessage]] = {}
-        contents = [self._content(node, part) for part in parts]
         validator = node.validators.get(delivery.port)
-        if validator is not None and isinstance(delivery.content, Missing):
+        if validator is not None and (isinstance(delivery.content, Missing) or delivery.is_edited):
             contents[0] = self._fitting(node, delivery.port, contents[0], validator)
         inputs: dict[str, list[Json]] = {}
         for part, content in zip(parts, contents, strict=True):
@@ -468,10 +470,11 @@ class Execution:
         node: PlannedNode,
         delivery: Delivery,
         context: StepContext | None,
-        content: Json,
+        contents: Sequence[Json],
         began: datetime,
         error: Exception,
     ) -> list[Delivery]:
+        content = contents[0] if contents else None
         attempts = delivery.attempts + 1
         effects = context.effects if context is not None else Effects()
         self._hide(delivery, effects)
@@ -498,7 +501,7 @@ class Execution:
             result.outcome = "cancelled"
         else:
             self._stops_flow = self._stops_flow or decision.how == "stopFlow"
-            return self._give_up(node, delivery, result)
+            return self._give_up(node, delivery, result, contents)
         self._tell(node, delivery, result)
         return self._progress.finish(delivery, result)
 
@@ -535,7 +538,9 @@ class Execution:
             return GiveUp("storeUnprocessed", describe(error))
         return after_failure(error, attempts, node.node.error_handling, self._around.policy, delivery.id)
 
-    def _give_up(self, node: PlannedNode, delivery: Delivery, result: StepResult) -> list[Delivery]:
+    def _give_up(
+        self, node: PlannedNode, delivery: Delivery, result: StepResult, contents: Sequence[Json]
+    ) -> list[Delivery]:
         run = self._run
         self._due.unprocessed.append(
             Unprocessed(
@@ -545,7 +550,7 @@ class Execution:
                 node_id=node.id,
                 run_id=run.run_id,
                 correlation_id=run.correlation_id,
-                messages=happenings.unprocessed_messages(self._progress.parts_of(delivery), node, result.input),
+                messages=happenings.unprocessed_messages(self._progress.parts_of(delivery), node, contents),
                 error=orjson.dumps(result.error),
                 attempts=result.attempts,
                 created=self._around.clock.now().timestamp(),
@@ -681,7 +686,8 @@ class Execution:
             if inbound.kind == "answer":
                 arrived = progress.arrive(inbound.delivery_id, ANSWER_PORT, orjson.loads(inbound.content))
             elif inbound.kind == "retry":
-                arrived = progress.arrive(inbound.delivery_id, None, None)
+                edits = orjson.loads(inbound.content) if inbound.content else ()
+                arrived = progress.arrive(inbound.delivery_id, None, None, edits)
             elif inbound.delivery_id == self._run.run_id:
                 progress.cancel(orjson.loads(inbound.content))
                 return

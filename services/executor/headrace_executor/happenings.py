@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 
 import orjson
 from headrace_core.expressions import Json
@@ -44,10 +45,13 @@ def run_happened(run: Run, progress: Progress) -> dict[str, Json]:
     }
 
 
-def unprocessed_messages(parts: Sequence[Delivery], node: PlannedNode, content: Json) -> bytes:
-    """What a component could not process, by in-port, in the shape of the public API (map §4.5)."""
+def unprocessed_messages(parts: Sequence[Delivery], node: PlannedNode, contents: Sequence[Json]) -> bytes:
+    """What a component could not process, by in-port, in the shape of the public API (map §4.5).
+
+    `contents` are what the parts were filled with, as far as that is known.
+    """
     found: dict[str, list[Json]] = {}
-    for part in parts:
+    for part, content in zip_longest(parts, contents[: len(parts)]):
         found.setdefault(part.port, []).append(
             {
                 "properties": {

@@ -27,7 +27,7 @@ from headrace_core.ids import delivery_id, derive_id, message_id
 from headrace_executor.counting import DayCount, Tally
 from headrace_executor.firing import Join, JoinRules, is_met
 from headrace_executor.memory import Memories, Operation
-from headrace_executor.model import HOOK_PORTS, TIMEOUT_PORT, Delivery, Message, Parked, StepRecord, WaitKind
+from headrace_executor.model import HOOK_PORTS, TIMEOUT_PORT, Delivery, Edit, Message, Parked, StepRecord, WaitKind
 
 Record = dict[str, Any]
 
@@ -145,13 +145,17 @@ class Progress:
             self.unsettled = True
         return answer
 
-    def arrive(self, delivery_id_: str, port: str | None, content: Json) -> Delivery | None:
-        """Record that an answer (or a retry: `port` None) came for a delivery. None when nobody waits for it."""
+    def arrive(self, delivery_id_: str, port: str | None, content: Json, edits: Sequence[Edit] = ()) -> Delivery | None:
+        """Record that an answer (or a retry: `port` None) came for a delivery. None when nobody waits for it.
+
+        A retry may bring edits: what the component gets from then on instead of what it was sent.
+        """
         if delivery_id_ not in self.pending and delivery_id_ not in self.failed:
             return None
         record: Record = {"k": "a", "i": delivery_id_}
         _put(record, "p", port)
         _put(record, "v", content)
+        _put(record, "e", list(edits))
         self._records.append(record)
         return self._apply_arrival(record)
 
@@ -316,6 +320,9 @@ class Progress:
         if "p" in record:
             delivery.port = record["p"]
             delivery.content = record.get("v")
+        for port, place, content in record.get("e", ()):
+            [*there] = (part for part in self.parts_of(delivery) if part.port == port)
+            there[place].content = content
         delivery.parked = None
         delivery.intent = False
         return delivery

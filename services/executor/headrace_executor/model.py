@@ -118,7 +118,12 @@ class Delivery:
     parked: Parked | None = None
     intent: bool = False  # an unsafe step began and nobody knows how it ended
     checkpoint: int = 0  # outputs of a half-finished step that are on record
-    content: Json | Missing = field(default=MISSING)  # replaces the message's content: an answer that arrived
+    content: Json | Missing = field(default=MISSING)  # replaces the message's content: an answer, or a person's edit
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether a person gave it back with another content."""
+        return not isinstance(self.content, Missing) and self.port != ANSWER_PORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,9 +257,13 @@ class Commit:
     messages: tuple[DayCount, ...] = ()
 
 
+Edit = tuple[str, int, Json]
+"""In-port and place there of a message that a delivery stands for, and what it is from now on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """Something another party left for a run: an answer to its call, a retry, a cancellation."""
+    """Something another party left for a run: an answer to its call, a retry with its edits, a cancellation."""
 
     number: int
     kind: Literal["answer", "retry", "cancel", "account"]

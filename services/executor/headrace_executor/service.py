@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -25,6 +25,7 @@ from headrace_runtime.failpoints import failpoint
 from headrace_executor.answers import AnswerBox, FlowAnswer, Waiters, implicit, to_answer
 from headrace_executor.counters import Counters
 from headrace_executor.counting import CountQuery, DayCount
+from headrace_executor.editing import edits
 from headrace_executor.engine import Engine, cancel_order, entry_of
 from headrace_executor.journal import Progress, read_steps
 from headrace_executor.model import (
@@ -428,6 +429,20 @@ class ExecutionService:
     async def retry_unprocessed(self, tenant_id: str | None, message_ids: Sequence[str]) -> int:
         """Give messages back to their runs, which go on from there."""
         retried = await self._store.retry_unprocessed(tenant_id, message_ids, self._clock.now().timestamp())
+        self._engine.nudge()
+        return retried
+
+    async def retry_edited(self, tenant_id: str, message_id: str, messages: Mapping[str, Json]) -> int:
+        """Give a message back with other contents; 0 when it is not there. Raises BadRequest for contents of others."""
+        found = await self._store.get_unprocessed(tenant_id, message_id)
+        if found is None:
+            return 0
+        [shown] = await self._without_secrets([found])
+        changed = edits(messages, orjson.loads(shown.messages), orjson.loads(found.messages))
+        content = orjson.dumps(changed) if changed else b""
+        retried = await self._store.retry_unprocessed(
+            tenant_id, [message_id], self._clock.now().timestamp(), content=content
+        )
         self._engine.nudge()
         return retried
 

@@ -212,7 +212,14 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
     async def RetryUnprocessed(
         self, request: rpc.RetryUnprocessedRequest, context: Context
     ) -> rpc.RetryUnprocessedResponse:
-        retried = await self._execution.retry_unprocessed(_tenant(request.scope), request.message_ids)
+        tenant = _tenant(request.scope)
+        if not request.messages:
+            retried = await self._execution.retry_unprocessed(tenant, request.message_ids)
+        elif len(request.message_ids) == 1:
+            edited = _object(request.messages, "messages")
+            retried = await self._execution.retry_edited(tenant, request.message_ids[0], edited)
+        else:
+            raise BadRequest("Edited contents are those of one message. Name it alone.")
         return rpc.RetryUnprocessedResponse(retried=retried)
 
     async def CountMessages(self, request: rpc.CountMessagesRequest, context: Context) -> rpc.CountMessagesResponse:
@@ -264,7 +271,7 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
 def _object(text: bytes, what: str) -> dict[str, Json]:
     found = orjson.loads(text) if text else {}
     if not isinstance(found, dict):
-        raise BadRequest(f"The {what} of a static call are an object.")
+        raise BadRequest(f"The {what} are an object.")
     return found
 
 

@@ -172,8 +172,13 @@ class UnprocessedStore(Protocol):
         """Drop messages; says how many there were."""
         ...
 
-    async def retry_unprocessed(self, tenant_id: str | None, message_ids: Sequence[str], now: float) -> int:
-        """Give messages back to their runs in one write each; says how many there were."""
+    async def retry_unprocessed(
+        self, tenant_id: str | None, message_ids: Sequence[str], now: float, *, content: bytes = b""
+    ) -> int:
+        """Give messages back to their runs in one write each; says how many there were.
+
+        `content` goes with each: what was edited in it.
+        """
         ...
 
 

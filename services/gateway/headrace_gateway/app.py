@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from time import perf_counter
 
 from headrace_core import errors
@@ -34,11 +35,16 @@ from headrace_gateway.routing import Match, Policy, Route, RouteTable
 from headrace_gateway.schemas import COMPONENTS
 from headrace_gateway.settings import GatewaySettings
 from headrace_gateway.sources import Sources
+from headrace_gateway.throttle import Throttle
 from headrace_gateway.ui import PAGE_PATHS, Ui, prefers_html
 from headrace_gateway.webhooks import Webhooks
 
 _NO_STORE = (b"cache-control", b"no-store")
 _NO_CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+
+STRANGERS_CALLS = 60
+STRANGERS_WINDOW = timedelta(minutes=1)
+"""How often one address may ask without a token for what costs more than a page."""
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +90,7 @@ class Gateway:
         self.origins = VendorOrigins(self.clients.settings.origins, clock)
         self.sources = Sources(self.clients.executions.call_component, clock, settings.call_timeout.total_seconds())
         self.archives = Desk()
+        self.strangers = Throttle(clock, limit=STRANGERS_CALLS, window=STRANGERS_WINDOW)
         self.ui = Ui(settings.ui_dir)
         self.live = LiveStreams(settings, clock)
         self.coalescer = Coalescer(
@@ -217,7 +224,7 @@ class Gateway:
         """Who calls, where the policy wants to know. Raises Unauthenticated and Forbidden."""
         policy = effective(policy, self.settings)
         authorization = heads.text_header(scope, b"authorization")
-        if policy is Policy.PUBLIC or (policy is Policy.SECRET and not authorization):
+        if policy is Policy.PUBLIC or (policy in (Policy.SECRET, Policy.OPEN) and not authorization):
             return None  # whether a secret will do is for who keeps its hash to say
         caller = await self.authenticator.caller(authorization)
         await self.admit_origin(scope, caller.vendors)
@@ -233,7 +240,7 @@ class Gateway:
 
 
 def effective(policy: Policy, settings: GatewaySettings) -> Policy:
-    """The policy with the settings applied: PUBLIC, SECRET, USER or ADMIN."""
+    """The policy with the settings applied: PUBLIC, OPEN, SECRET, USER or ADMIN."""
     if policy is Policy.SIGN_UP:
         return Policy.PUBLIC if settings.sign_up == "open" else Policy.ADMIN
     if policy is Policy.METRICS:

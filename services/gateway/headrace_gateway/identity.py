@@ -10,6 +10,7 @@ from headrace_core.access import group_role
 from headrace_core.clock import Clock
 
 ADMIN = "admin"
+USER = "user"
 
 _MAX_TOKEN_LENGTH = 4096
 
@@ -45,6 +46,10 @@ class Caller:
     @property
     def scope(self) -> Scope:
         return Scope(self.user_id, self.user_id)
+
+
+STRANGER = Caller("", frozenset({USER}), "")
+"""Somebody without a token, where something is there for them. Rules for users hold for them; nothing is theirs."""
 
 
 class Authenticator:

@@ -79,7 +79,11 @@ def _operation(route: Route) -> dict[str, Json]:
 
 def _security(policy: Policy) -> Json:
     """What a caller may come with: one of these; nothing is needed where there are none."""
-    ways: dict[Policy, list[Json]] = {Policy.PUBLIC: [], Policy.SECRET: [{"token": []}, {"secret": []}]}
+    ways: dict[Policy, list[Json]] = {
+        Policy.PUBLIC: [],
+        Policy.OPEN: [{}, {"token": []}],
+        Policy.SECRET: [{"token": []}, {"secret": []}],
+    }
     return ways.get(policy, [{"token": []}])
 
 

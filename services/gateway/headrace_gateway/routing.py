@@ -28,6 +28,7 @@ class Policy(Enum):
     """Who may call a route."""
 
     PUBLIC = "Anybody."
+    OPEN = "Anybody; whoever is signed in gets more."
     USER = "Whoever is signed in."
     SECRET = "Whoever is signed in, or holds a secret of what is asked for."
     ADMIN = "Administrators."

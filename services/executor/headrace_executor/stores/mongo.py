@@ -272,12 +272,14 @@ class MongoExecutorStore:
         where = {"_id": {"$in": list(message_ids)}, **mongo_unprocessed.those(tenant_id)}
         return await mongo_unprocessed.delete(self.mongo, where)
 
-    async def retry_unprocessed(self, tenant_id: str | None, message_ids: Sequence[str], now: float) -> int:
+    async def retry_unprocessed(
+        self, tenant_id: str | None, message_ids: Sequence[str], now: float, *, content: bytes = b""
+    ) -> int:
         where = {"_id": {"$in": list(message_ids)}, **mongo_unprocessed.those(tenant_id)}
         async with self.mongo.asking() as database:
             found = [each async for each in database["unprocessed"].find(where, {"run_id": 1})]
         # Cut off here it is retried and still listed; retried again, its run knows that it has it.
-        retries = [Inbound(0, "retry", each["_id"], b"") for each in found]
+        retries = [Inbound(0, "retry", each["_id"], content) for each in found]
         await mongo_inbox.leave(
             self.mongo, [(each["run_id"], None, retry) for each, retry in zip(found, retries, strict=True)], now
         )

@@ -300,13 +300,15 @@ class SqliteExecutorStore:
 
         return await self._database.write(work)
 
-    async def retry_unprocessed(self, tenant_id: str | None, message_ids: Sequence[str], now: float) -> int:
+    async def retry_unprocessed(
+        self, tenant_id: str | None, message_ids: Sequence[str], now: float, *, content: bytes = b""
+    ) -> int:
         def work(connection: sqlite3.Connection) -> int:
             retried = 0
             for name in message_ids:
                 run_id = _delete_unprocessed(connection, tenant_id, name)
                 if run_id is not None:
-                    _leave(connection, run_id, Inbound(0, "retry", name, b""), now)
+                    _leave(connection, run_id, Inbound(0, "retry", name, content), now)
                     retried += 1
             return retried
 

@@ -35,8 +35,11 @@ class CatalogServicer(grpc_pb.CatalogServiceServicer):
         grpc_pb.add_CatalogServiceServicer_to_server(self, server)
 
     async def ListComponents(self, request: pb.ListComponentsRequest, context: object) -> pb.ListComponentsResponse:
-        catalog = await self._catalog.seen_by(scope_of(request.scope).tenant_id)
-        found = catalog.under(request.selector, include_private=request.include_private)
+        if request.builtin:
+            found = self._catalog.builtin.under(request.selector)
+        else:
+            catalog = await self._catalog.seen_by(scope_of(request.scope).tenant_id)
+            found = catalog.under(request.selector, include_private=request.include_private)
         return pb.ListComponentsResponse(components=map(_component, found))
 
     async def GetComponent(self, request: pb.GetComponentRequest, context: object) -> pb.GetComponentResponse:

@@ -35,6 +35,13 @@ class CatalogClient:
         request = catalog_service_pb2.ListComponentsRequest(
             scope=scope_to_proto(scope), selector=selector, include_private=include_private
         )
+        return await self._listed(request)
+
+    async def builtin_components(self, selector: str) -> list[tuple[str, dict[str, Json]]]:
+        """As `components`, of what comes with Headrace and is not private. It is the same for everybody."""
+        return await self._listed(catalog_service_pb2.ListComponentsRequest(selector=selector, builtin=True))
+
+    async def _listed(self, request: catalog_service_pb2.ListComponentsRequest) -> list[tuple[str, dict[str, Json]]]:
         answer = await self._stub.ListComponents(request, timeout=self._timeout)
         return [(each.type, json_object(each.manifest)) for each in answer.components]
 

@@ -214,6 +214,13 @@ class ExecutionClient:
         )
         return (await self._stub.RetryUnprocessed(request, timeout=self._timeout)).retried
 
+    async def retry_edited(self, scope: Scope, message_id: str, messages: Json) -> int:
+        """Give an unprocessed message back with other contents; 0 when it is not there. Raises BadRequest."""
+        request = execution_service_pb2.RetryUnprocessedRequest(
+            scope=scope_to_proto(scope), message_ids=[message_id], messages=orjson.dumps(messages)
+        )
+        return (await self._stub.RetryUnprocessed(request, timeout=self._timeout)).retried
+
     async def message_counts(
         self, scope: Scope, *, flow_id: str = "", first: datetime | None = None, last: datetime | None = None
     ) -> list[DayCount]:

@@ -11,6 +11,7 @@ from headrace_gateway.bodies import media_type
 from headrace_gateway.call import Call, answer
 from headrace_gateway.clients.catalog import Removal
 from headrace_gateway.errors import UnsupportedMedia, one_problem
+from headrace_gateway.identity import STRANGER
 from headrace_gateway.routes.files import attachment
 from headrace_gateway.routing import Answer, Limit, Parameter, Policy, Route
 from headrace_gateway.schemas import FREE_OBJECT, TEXT, YES_NO, an_object, array_of
@@ -21,10 +22,17 @@ _NAMED = 20
 
 
 async def list_components(call: Call) -> Response:
-    everything = await call.clients.catalog.components(
-        call.scope, call.text("selector"), include_private=call.flag("private", True)
-    )
-    found = await call.gateway.guard.visible(call.caller, everything)
+    if call.known_caller is None:
+        caller = STRANGER
+        call.gateway.strangers.count(call.address)
+        await call.gateway.guard.check_route(caller, "GET", call.route.path)
+        everything = await call.clients.catalog.builtin_components(call.text("selector"))
+    else:
+        caller = call.caller
+        everything = await call.clients.catalog.components(
+            call.scope, call.text("selector"), include_private=call.flag("private", True)
+        )
+    found = await call.gateway.guard.visible(caller, everything)
     if call.flag("manifest"):
         return answer([manifest for _, manifest in found])
     return answer([name for name, _ in found])
@@ -109,16 +117,20 @@ ROUTES = (
         method="GET",
         path="/components",
         handler=list_components,
-        policy=Policy.USER,
+        policy=Policy.OPEN,
         tag="Catalog",
         summary="List components",
+        description=(
+            "Without a token only what comes with Headrace, without private components and without what rules take "
+            "away from users, and at most 60 times a minute from one address."
+        ),
         parameters=(
             Parameter("manifest", "yes returns whole manifests instead of names.", YES_NO),
             Parameter("selector", "vendor, vendor.service, vendor.service.module or a whole type."),
             Parameter("private", "no leaves private components out.", YES_NO),
         ),
         answers=(Answer(200, "Names or manifests.", array_of({})),),
-        errors=(400,),
+        errors=(400, 429),
     ),
     Route(
         method="POST",

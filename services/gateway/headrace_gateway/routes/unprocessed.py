@@ -4,7 +4,7 @@ from headrace_core import errors
 from starlette.responses import Response
 
 from headrace_gateway.call import Call, answer
-from headrace_gateway.routing import Answer, Parameter, Policy, Route
+from headrace_gateway.routing import Answer, Parameter, Policy, Route, Schema
 from headrace_gateway.schemas import ALL_TENANTS, PAGE_PARAMETERS, TEXT, an_object, array_of, ref
 
 
@@ -32,11 +32,22 @@ async def delete_message(call: Call) -> Response:
 
 async def retry_message(call: Call) -> Response:
     message_id = call.value("id")
-    if not await call.clients.executions.retry_unprocessed(call.scope, [message_id]):
+    edited = (await call.object_or_empty()).get("messages")
+    executions = call.clients.executions
+    if edited is None:
+        retried = await executions.retry_unprocessed(call.scope, [message_id])
+    else:
+        retried = await executions.retry_edited(call.scope, message_id, edited)
+    if not retried:
         raise errors.NotFound("unprocessed message", message_id[:100])
     return answer({"messageId": message_id})
 
 
+_EDITED: Schema = {
+    "type": "object",
+    "additionalProperties": array_of({"type": "object", "properties": {"content": {}}}),
+    "description": "Messages by in-port, in the order in which they are read.",
+}
 _MESSAGE_ID = an_object({"messageId": TEXT}, required=("messageId",))
 
 ROUTES = (
@@ -85,9 +96,14 @@ ROUTES = (
             policy=Policy.USER,
             tag="Unprocessed messages",
             summary="Retry an unprocessed message",
-            description="It goes back to its run.",
+            description=(
+                "It goes back to its run. With `messages`, in the shape in which they are read, the component gets the "
+                "contents that are given there; what is left as it was shown, `***` in place of secrets included, "
+                "stays as it was. Only `content` is looked at. Nothing before the component is changed."
+            ),
+            request=an_object({"messages": _EDITED}),
             answers=(Answer(200, "Given back.", _MESSAGE_ID),),
-            errors=(404,),
+            errors=(400, 404),
         )
         for path in ("/unprocessed-messages/{id}", "/unprocessed-messages/{id}/retry")
     ),
