@@ -223,7 +223,8 @@ class Execution:
             found = await self._around.open_account(node, self._run, delivery)
         except NoAccount as error:
             now = self._around.clock.now()
-            return await self._fail(node, delivery, None, self._content(node, delivery), now, error)
+            contents = [self._content(node, part) for part in self._progress.parts_of(delivery)]
+            return await self._fail(node, delivery, None, contents, now, error)
         if isinstance(found, Parked):
             self._park_for_account(delivery, found)
             return []
