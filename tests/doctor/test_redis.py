@@ -60,7 +60,7 @@ async def test_a_replica_is_told_with_its_primary(tmp_path: Path) -> None:
 
 
 async def test_a_cluster_without_our_slots_is_told(tmp_path: Path) -> None:
-    with Redis(tmp_path, "cluster-enabled yes") as server:
+    with Redis(tmp_path, "cluster-enabled yes", f"cluster-port {free_port()}") as server:
         found = await asked(redis(server.url.removesuffix("/0"), PREFIX))
 
     assert found["role"].level == "warning" and "cluster" in found["role"].found

@@ -35,9 +35,16 @@ def alone(what: str) -> Iterator[None]:
         yield
 
 
+def _own_ports() -> range:
+    """Those of this process, where several run tests at once: a port that is free may be somebody's in a moment."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return PORTS[worker::workers]
+
+
 def free_port() -> int:
     """A port on the loopback address that nobody listens at."""
-    for port in random.sample(PORTS, 200):
+    for port in random.sample(_own_ports(), 200):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

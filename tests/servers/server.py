@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -120,8 +120,16 @@ class Server(ABC):
         self.start()
 
     def pause(self) -> None:
-        """Freeze it: connections stay open and nobody answers."""
+        """Freeze it: connections stay open and nobody answers.
+
+        On a busy machine its other threads go on until the one that gets the signal has its turn, so this waits.
+        """
         self.send(signal.SIGSTOP)
+        deadline = time.monotonic() + STOP_SECONDS
+        while self.is_running and not self._stands_still():
+            if time.monotonic() > deadline:
+                raise NotReady(f"{self.name} goes on {STOP_SECONDS} s after it was stopped.")
+            time.sleep(0.005)
 
     def resume(self) -> None:
         """Let a frozen server go on."""
@@ -148,6 +156,11 @@ class Server(ABC):
             assert self._child is not None
             os.killpg(self._child.pid, number)
 
+    def _stands_still(self) -> bool:
+        """Whether no thread of its processes runs."""
+        assert self._child is not None
+        return all(state in "TtZX" for state in _states(self._child.pid))
+
     def _wait(self) -> None:
         assert self._child is not None
         deadline = time.monotonic() + self.start_seconds
@@ -173,6 +186,15 @@ class Server(ABC):
 
     def _last_words(self) -> str:
         return self.log.read_text(errors="replace")[-LOG_TAIL:]
+
+
+def _states(group: int) -> Iterator[str]:
+    """The state of each thread of the group's processes, as in proc(5)."""
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            if int(status.read_text().rpartition(")")[2].split()[2]) == group:
+                for thread in (status.parent / "task").glob("*/stat"):
+                    yield thread.read_text().rpartition(")")[2].split()[0]
 
 
 def _lives(group: int) -> bool:

@@ -1,5 +1,5 @@
 /** Places for nodes: ranks from left to right by the longest way, rows ordered so that few links cross. */
-import { linksOf } from './model.ts';
+import { linksOf, nodeOf } from './model.ts';
 import type { Flow } from './model.ts';
 
 export interface Spacing {
@@ -15,7 +15,7 @@ export function layout(flow: Flow, spacing: Spacing, height: (id: string) => num
   const into = new Map<string, string[]>(ids.map((id) => [id, []]));
   const outOf = new Map<string, string[]>(ids.map((id) => [id, []]));
   for (const { source, target } of linksOf(flow)) {
-    if (source === target || !flow[source]) continue;
+    if (source === target || !nodeOf(flow, source)) continue;
     into.get(target)?.push(source);
     outOf.get(source)?.push(target);
   }

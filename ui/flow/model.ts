@@ -118,7 +118,7 @@ export function linksOf(flow: Flow): Link[] {
 }
 
 export function linksInto(flow: Flow, target: string): Link[] {
-  return Object.entries(flow[target]?.source ?? {}).flatMap(([inPort, sources]) =>
+  return Object.entries(nodeOf(flow, target)?.source ?? {}).flatMap(([inPort, sources]) =>
     Object.entries(sources).flatMap(([source, ports]) =>
       outPortNames(ports).map((outPort) => ({ source, outPort, target, inPort })),
     ),
@@ -139,7 +139,7 @@ export function ancestors(flow: Flow, id: string): string[] {
   const seen = new Set<string>();
   const queue = linksInto(flow, id).map((link) => link.source);
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    if (seen.has(next) || !flow[next]) continue;
+    if (seen.has(next) || !nodeOf(flow, next)) continue;
     seen.add(next);
     found.push(next);
     queue.push(...linksInto(flow, next).map((link) => link.source));
@@ -157,4 +157,9 @@ export function equal(a: unknown, b: unknown): boolean {
   if (!isObject(a) || !isObject(b)) return false;
   const keys = Object.keys(a);
   return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && equal(a[key], b[key]));
+}
+
+/** The node of this id; names that all objects have, such as `constructor`, are ids like others. */
+export function nodeOf(flow: Flow, id: string): FlowNode | undefined {
+  return Object.hasOwn(flow, id) ? flow[id] : undefined;
 }

@@ -2,7 +2,7 @@
  * Edits of a flow as values. Each touches one node, or one key of an object that is there, so that the way back is exact.
  * Undo, saving beside somebody else, import and comparison all speak them.
  */
-import { equal, isObject, linksOf, outPortNames } from './model.ts';
+import { equal, isObject, linksOf, nodeOf, outPortNames } from './model.ts';
 import type { Flow, FlowNode, Link } from './model.ts';
 
 export type Op =
@@ -50,7 +50,7 @@ export function compose(first: readonly Op[], second: readonly Op[]): Op[] {
 
 /** The edits that lead to a flow with this value there; none where it is there already. */
 export function change(flow: Flow, id: string, path: readonly string[], to: unknown): Op[] {
-  const node = flow[id];
+  const node = nodeOf(flow, id);
   if (!node) return [];
   let place: unknown = node;
   for (let depth = 0; depth < path.length - 1; depth += 1) {
@@ -71,7 +71,7 @@ export function change(flow: Flow, id: string, path: readonly string[], to: unkn
 export function clear(flow: Flow, id: string, path: readonly string[], keep = 1): Op[] {
   let length = path.length;
   while (length > keep + 1) {
-    const above = read(flow[id], path.slice(0, length - 1));
+    const above = read(nodeOf(flow, id), path.slice(0, length - 1));
     if (!isObject(above) || Object.keys(above).length > 1) break;
     length -= 1;
   }
@@ -80,11 +80,12 @@ export function clear(flow: Flow, id: string, path: readonly string[], keep = 1)
 
 export function connect(flow: Flow, link: Link): Op[] {
   const { source, outPort, target, inPort } = link;
-  if (!flow[source] || !flow[target]) return [];
+  const into = nodeOf(flow, target);
+  if (!nodeOf(flow, source) || !into) return [];
   const ports = portsOf(flow, link);
   if (ports.includes(outPort)) return [];
   const ops = change(flow, target, ['source', inPort, source], [...ports, outPort]);
-  const template = Object.values(flow[target].config?.transform?.[inPort] ?? {}).flatMap((each) => Object.values(each))[0];
+  const template = Object.values(into.config?.transform?.[inPort] ?? {}).flatMap((each) => Object.values(each))[0];
   if (!template) return ops;
   return [...ops, ...change(apply(flow, ops), target, ['config', 'transform', inPort, source, outPort], template)];
 }
@@ -101,7 +102,7 @@ export function disconnect(flow: Flow, link: Link): Op[] {
 
 /** The link leads elsewhere; what its input was set to goes with it while the node stays the same. */
 export function reconnect(flow: Flow, from: Link, to: Link): Op[] {
-  const kept = flow[from.target]?.config?.transform?.[from.inPort]?.[from.source]?.[from.outPort];
+  const kept = nodeOf(flow, from.target)?.config?.transform?.[from.inPort]?.[from.source]?.[from.outPort];
   let ops = disconnect(flow, from);
   ops = [...ops, ...connect(apply(flow, ops), to)];
   if (!kept || from.target !== to.target) return ops;
@@ -116,7 +117,10 @@ export function removeNodes(flow: Flow, ids: readonly string[]): Op[] {
     if (gone.has(link.source) && !gone.has(link.target)) ops = [...ops, ...disconnect(apply(flow, ops), link)];
   }
   const left = apply(flow, ops);
-  return [...ops, ...ids.flatMap((id): Op[] => (left[id] ? [{ op: 'remove', id, node: left[id] }] : []))];
+  return [...ops, ...ids.flatMap((id): Op[] => {
+    const node = nodeOf(left, id);
+    return node ? [{ op: 'remove', id, node }] : [];
+  })];
 }
 
 export function moveNodes(flow: Flow, places: ReadonlyMap<string, { x: number; y: number }>): Op[] {
@@ -144,7 +148,7 @@ export function rebase(theirs: Flow, mine: readonly Op[]): Rebased {
 }
 
 function over(flow: Flow, op: Op): { next: Op[]; isClash: boolean } {
-  const there = flow[op.id];
+  const there = nodeOf(flow, op.id);
   if (op.op === 'add') return there ? { next: [], isClash: !equal(there, op.node) } : { next: [op], isClash: false };
   if (!there) return { next: [], isClash: op.op === 'set' };
   if (op.op === 'remove') return { next: removeNodes(flow, [op.id]), isClash: !equal(there, op.node) };
@@ -173,8 +177,9 @@ function merged(
   let isClash = false;
   const next: Op[] = [];
   for (const key of new Set([...Object.keys(from), ...Object.keys(to)])) {
-    if (equal(from[key], to[key])) continue;
-    const part = over(apply(flow, next), { op: 'set', id: op.id, path: [...op.path, key], from: from[key], to: to[key] });
+    const [was, shall] = [read(from, [key]), read(to, [key])];
+    if (equal(was, shall)) continue;
+    const part = over(apply(flow, next), { op: 'set', id: op.id, path: [...op.path, key], from: was, to: shall });
     isClash ||= part.isClash;
     next.push(...part.next);
   }
@@ -182,7 +187,7 @@ function merged(
 }
 
 function portsOf(flow: Flow, { target, inPort, source }: Link): string[] {
-  const given = flow[target]?.source?.[inPort];
+  const given = nodeOf(flow, target)?.source?.[inPort];
   return given && Object.hasOwn(given, source) ? outPortNames(given[source] ?? []) : [];
 }
 

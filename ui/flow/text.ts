@@ -1,5 +1,5 @@
 /** Texts with values in them: `Hello {{{id}}}`, where the id names a variable of the field's modifiers. */
-import { manifestOf, outPorts, titleOf } from './model.ts';
+import { manifestOf, nodeOf, outPorts, titleOf } from './model.ts';
 import type { Catalog, Flow, Json, Variable } from './model.ts';
 
 export type Piece = { text: string } | { id: string };
@@ -35,7 +35,7 @@ export function variableLabel(variable: Variable | undefined, raw: string, flow:
   const functions = (variable?.functions ?? []).map((each) => each.name.replace(/^g_/, ''));
   if (!path) return functions.join(' › ') || 'value';
   const [root, id, port, ...rest] = path.split('.');
-  const node = root === '$' && id ? flow[id] : undefined;
+  const node = root === '$' && id ? nodeOf(flow, id) : undefined;
   const from = node ? titleOf(node, manifestOf(catalog, node.type)) : root === '$' ? 'missing step' : '';
   const what = root === '$' ? rest.join('.') || port || '' : path;
   return [from ? `${from} · ${what}` : what, ...functions].join(' › ');
@@ -52,7 +52,7 @@ export interface Offer {
 /** What the manifests of the steps before a node declare; what they sent is for the server to say. */
 export function offers(flow: Flow, catalog: Catalog, passed: readonly string[]): Offer[] {
   return passed.flatMap((node) =>
-    outPorts(manifestOf(catalog, flow[node]?.type ?? ''), flow[node]).flatMap((port) =>
+    outPorts(manifestOf(catalog, nodeOf(flow, node)?.type ?? ''), nodeOf(flow, node)).flatMap((port) =>
       (port.options ?? []).flatMap((option): Offer[] =>
         option.value ? [{ node, port: port.name, label: option.label ?? option.value, path: `$.${node}.${port.name}.${option.value}` }] : [],
       ),

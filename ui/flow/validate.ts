@@ -1,6 +1,6 @@
 /** What is wrong with a flow, said as soon as it is drawn: which node, which field, what to do. */
 import { formOf, groupsOf, holds, isEmpty, ownForm, withDefaults } from './form.ts';
-import { ancestors, inPorts, isObject, linksInto, manifestOf, outPorts, titleOf } from './model.ts';
+import { ancestors, inPorts, isObject, linksInto, manifestOf, nodeOf, outPorts, titleOf } from './model.ts';
 import type { Catalog, Flow, JsonObject, Manifest } from './model.ts';
 
 export interface Problem {
@@ -27,12 +27,12 @@ export function isTrigger(manifest: Manifest | undefined): boolean {
 }
 
 function problemsOfNode(flow: Flow, catalog: Catalog, id: string): Problem[] {
-  const node = flow[id];
+  const node = nodeOf(flow, id);
   if (!node) return [];
   const manifest = manifestOf(catalog, node.type);
   if (!manifest) return [{ node: id, text: `There is no component '${node.type}' here. Publish it, or replace this step.`, severity: 'error' }];
   const found: Problem[] = [...linkProblems(flow, catalog, id, manifest)];
-  const links = linksInto(flow, id).filter((link) => flow[link.source]);
+  const links = linksInto(flow, id).filter((link) => nodeOf(flow, link.source));
   if (!isTrigger(manifest) && !links.length) {
     found.push({ node: id, text: 'Nothing leads here. Connect an output of another step to it.', severity: 'warning' });
   }
@@ -52,7 +52,7 @@ function problemsOfNode(flow: Flow, catalog: Catalog, id: string): Problem[] {
 function* linkProblems(flow: Flow, catalog: Catalog, id: string, manifest: Manifest): Generator<Problem> {
   const ports = new Set(inPorts(manifest).map((port) => port.name));
   for (const link of linksInto(flow, id)) {
-    const source = flow[link.source];
+    const source = nodeOf(flow, link.source);
     if (!source) yield { node: id, text: `A link comes from '${link.source}', which is not in this flow. Remove the link.`, severity: 'error' };
     else if (!ports.has(link.inPort)) yield { node: id, text: `There is no input '${link.inPort}' here. Connect it to another one.`, severity: 'error' };
     else {
@@ -87,7 +87,7 @@ function unreachable(flow: Flow, catalog: Catalog, id: string, modifiers: unknow
       const path = isObject(each) && typeof each['variable'] === 'string' ? each['variable'] : '';
       const [root, source] = path.split('.');
       if (root !== '$' || source === undefined || passed.has(source)) continue;
-      const other = flow[source];
+      const other = nodeOf(flow, source);
       const name = other ? `'${titleOf(other, manifestOf(catalog, other.type))}', which does not lead here` : 'a step that is gone';
       found.push(`A value comes from ${name}. Choose another value.`);
     }

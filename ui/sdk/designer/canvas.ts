@@ -653,8 +653,14 @@ function fill(node: HTMLElement, card: Card, isSelected: boolean, counts: Counts
     if (counts.waiting) row.append(text('span', 'waiting', `${counts.waiting} waiting`));
     parts.push(row);
   }
-  card.ins.forEach((name, index) => parts.push(...port(card, name, index, 'in')));
-  card.outs.forEach((name, index) => parts.push(...port(card, name, index, 'out')));
+  const described = JSON.stringify([card.title, card.ins, card.outs]);
+  if (node.dataset['ports'] === described) {
+    parts.push(...node.querySelectorAll(':scope > .port, :scope > .port-name')); // a wire may be on its way from one
+  } else {
+    node.dataset['ports'] = described;
+    card.ins.forEach((name, index) => parts.push(...port(card, name, index, 'in')));
+    card.outs.forEach((name, index) => parts.push(...port(card, name, index, 'out')));
+  }
   node.replaceChildren(...parts);
 }
 

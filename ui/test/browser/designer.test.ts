@@ -21,7 +21,6 @@ async function made(at: Visit, template: string): Promise<string> {
 }
 
 async function drag(page: Page, from: Locator, to: Locator | { x: number; y: number }): Promise<void> {
-  await from.scrollIntoViewIfNeeded();
   const start = (await from.boundingBox())!;
   const box = 'x' in to ? { ...to, width: 0, height: 0 } : (await to.boundingBox())!;
   await page.mouse.move(start.x + start.width / 2, start.y + start.height / 2);
@@ -44,13 +43,16 @@ describe('by mouse', () => {
     await at.shot('01-empty');
 
     const put = async (type: string, x: number, y: number): Promise<void> => {
-      await drag(page, page.locator(`[data-type="headrace.utils.${type}"]`), { x, y });
+      const component = page.locator(`[data-type="headrace.utils.${type}"]`);
+      await component.scrollIntoViewIfNeeded();
+      await drag(page, component, { x, y });
       await page.getByRole('button', { name: 'Close settings' }).click();
     };
     await put('http.WebhookTrigger', 420, 300);
     await put('controls.Condition', 700, 300);
     await put('http.Response', 1000, 200);
     await page.getByRole('button', { name: 'Show everything' }).click();
+    await isSaved(page);
     await drag(page, port(page, 'Webhook Trigger', 'Output', 'request'), port(page, 'Condition', 'Input', 'in'));
     await drag(page, port(page, 'Condition', 'Output', 'true'), port(page, 'Response', 'Input', 'in'));
     await isSaved(page);
@@ -78,10 +80,10 @@ describe('by mouse', () => {
     await page.locator(`[data-component-id="${id('Response')}"] .counts .done`).waitFor();
     await page.getByRole('button', { name: 'Runs', exact: true }).click();
     await page.locator('[data-run]').first().click();
-    await page.getByText('Step 3 of 3').waitFor();
+    await page.getByText('Step 3 of 3 · done').waitFor();
     await page.getByRole('button', { name: 'One step back' }).click();
     await page.locator(`[data-component-id="${id('Condition')}"].is-active`).waitFor();
-    expect(await page.locator(`[data-component-id="${id('Response')}"] .counts`).count()).toBe(0);
+    await expect.poll(() => page.locator(`[data-component-id="${id('Response')}"] .counts`).count()).toBe(0);
     expect(page.url()).toContain('/runs/');
     await at.shot('03-run');
     expect(await at.axe()).toEqual([]);
@@ -109,9 +111,9 @@ describe('by mouse', () => {
     await card(page, 'Take it').click();
     await card(page, 'Answer 200').click({ modifiers: ['Shift'] });
     await page.keyboard.press('Delete');
-    expect(await page.locator('.card').count()).toBe(4);
+    await expect.poll(() => page.locator('.card').count()).toBe(4);
     await page.keyboard.press('Control+z');
-    expect(await page.locator('.card').count()).toBe(6);
+    await expect.poll(() => page.locator('.card').count()).toBe(6);
     expect(at.complaints).toEqual([]);
     await page.context().close();
   });
