@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import json
 import os
 import tempfile
@@ -12,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headrace_cli import keyring
 from headrace_cli.failures import Failure, Status
 
 DEFAULT_URL = "http://127.0.0.1:2200"
 DEFAULT = "default"
-_SERVICE = "headrace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,39 +79,23 @@ class Profiles:
 
     def token(self, name: str) -> str:
         """The token of a profile; empty when nobody is signed in."""
-        ring = _keyring()
-        if ring is not None:
-            with contextlib.suppress(Exception):  # a keyring that is locked or has no backend
-                found = ring.get_password(_SERVICE, name)
-                if found:
-                    return str(found)
-        return str(_read(self._tokens).get(name, ""))
+        return keyring.token(name) or str(_read(self._tokens).get(name, ""))
 
     def forget_token(self, name: str) -> None:
         """Nobody is signed in there any more."""
-        ring = _keyring()
-        if ring is not None:
-            with contextlib.suppress(Exception):
-                ring.delete_password(_SERVICE, name)
+        keyring.forget(name)
+        self._drop(name)
+
+    def _keep_token(self, name: str, token: str) -> None:
+        if keyring.keeps(name, token):
+            self._drop(name)  # one that was kept here before
+        else:
+            _write(self._tokens, {**_read(self._tokens), name: token})
+
+    def _drop(self, name: str) -> None:
         tokens = _read(self._tokens)
         if tokens.pop(name, None) is not None:
             _write(self._tokens, tokens)
-
-    def _keep_token(self, name: str, token: str) -> None:
-        ring = _keyring()
-        if ring is not None:
-            with contextlib.suppress(Exception):
-                ring.set_password(_SERVICE, name, token)
-                return
-        _write(self._tokens, {**_read(self._tokens), name: token})
-
-
-def _keyring() -> Any:
-    """The library that knows the system's keyring, where it is installed."""
-    try:
-        return importlib.import_module("keyring")
-    except ImportError:
-        return None
 
 
 def _read(file: Path) -> dict[str, Any]:

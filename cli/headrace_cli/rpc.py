@@ -13,9 +13,12 @@ import typer
 from headrace_core.errors import HeadraceError
 from rich.console import Console
 
+from headrace_cli.failures import Failure, Status
+from headrace_cli.opened import AsJson, failing
+from headrace_cli.shown import Output
+
 app = typer.Typer(help="Call the services by gRPC: list, describe, call, health.", no_args_is_help=True)
 console = Console(highlight=False, markup=False, soft_wrap=True)
-complaints = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
 
 Address = Annotated[str, typer.Option(help="host:port or unix:/path of the service.", envvar="HEADRACE_RPC_ADDRESS")]
 Deadline = Annotated[float, typer.Option(min=0.001, help="Seconds that the call may take.")]
@@ -28,29 +31,39 @@ Name = Annotated[str, typer.Option(help="With TLS: the service the other side mu
 
 
 @app.command("list")
-def list_services(service: Annotated[str, typer.Argument(help="Show the methods of this one.")] = "") -> None:
+def list_services(
+    service: Annotated[str, typer.Argument(help="Show the methods of this one.")] = "", as_json: AsJson = False
+) -> None:
     """List the services, or the methods of one.
 
     Example: headrace rpc list headrace.flow.v1.FlowService
     """
     from headrace_runtime.rpc import calling
 
-    with complaining():
-        for line in calling.signatures(service) if service else calling.services():
-            console.print(line)
+    with complaining(as_json) as out:
+        found = [*(calling.signatures(service) if service else calling.services())]
+        if as_json:
+            out.value(found)
+        else:
+            for line in found:
+                out.line(line)
 
 
 @app.command()
-def describe(method: Annotated[str, typer.Argument(help="package.Service/Method")]) -> None:
+def describe(method: Annotated[str, typer.Argument(help="package.Service/Method")], as_json: AsJson = False) -> None:
     """Show what a method's request may hold.
 
     Example: headrace rpc describe headrace.flow.v1.FlowService/ResolveFlow
     """
     from headrace_runtime.rpc import calling
 
-    with complaining():
-        for name, kind in calling.fields(method).items():
-            console.print(f"{name}: {kind}")
+    with complaining(as_json) as out:
+        found = dict(calling.fields(method))
+        if as_json:
+            out.value(found)
+        else:
+            for name, kind in found.items():
+                out.line(f"{name}: {kind}")
 
 
 @app.command()
@@ -81,6 +94,7 @@ def health(
     cert: Certificate = None,
     key: Key = None,
     name: Name = "",
+    as_json: AsJson = False,
 ) -> None:
     """Ask the standard health service. Exit status 0 when the answer says SERVING, else 1.
 
@@ -88,7 +102,7 @@ def health(
     """
     from headrace_runtime.rpc import calling
 
-    with complaining():
+    with complaining(as_json):
         answer = asyncio.run(_call(f"{calling.HEALTH}/Check", "{}", address, timeout, (ca, cert, key), name))
     if '"SERVING"' not in answer:
         raise typer.Exit(1)
@@ -115,10 +129,10 @@ async def _call(
 
 
 @contextlib.contextmanager
-def complaining() -> Iterator[None]:
+def complaining(as_json: bool = False) -> Iterator[Output]:
     """Turns a refusal into a line on the standard error and exit status 1."""
-    try:
-        yield
-    except HeadraceError as error:
-        complaints.print(f"{error.code}: {error}")
-        raise typer.Exit(1) from None
+    with failing(as_json) as out:
+        try:
+            yield out
+        except HeadraceError as error:
+            raise Failure(Status.FAILED, f"{error.code}: {error}") from None

@@ -13,6 +13,8 @@ from typing import Any
 from tests.system.process import PASSWORD, Client, as_json, wait_for
 
 PATIENCE_SECONDS = 60
+NO_KEYRING = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+os.environ.update(NO_KEYRING)  # nobody's own keyring is touched by tests
 
 
 class Shell:
@@ -64,7 +66,7 @@ class Shell:
         )
 
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "headrace_cli.main", *words]
+        return [str(Path(sys.executable).with_name("headrace")), *words]
 
     def sign_in(self) -> None:
         self.run("login", self.url, "--email", self.email, given=f"{PASSWORD}\n")

@@ -223,8 +223,7 @@ class Execution:
             found = await self._around.open_account(node, self._run, delivery)
         except NoAccount as error:
             now = self._around.clock.now()
-            contents = [self._content(node, part) for part in self._progress.parts_of(delivery)]
-            return await self._fail(node, delivery, None, contents, now, error)
+            return await self._fail(node, delivery, None, self._contents(node, delivery), now, error)
         if isinstance(found, Parked):
             self._park_for_account(delivery, found)
             return []
@@ -290,7 +289,7 @@ class Execution:
             "message": f"{node.type} was interrupted: nobody knows whether its call took place. Retry or delete it.",
             "attempts": attempts,
         }
-        contents = [self._content(node, part) for part in self._progress.parts_of(delivery)]
+        contents = self._contents(node, delivery)
         return self._give_up(node, delivery, StepResult("failed", attempts, stamp, stamp, error=error), contents)
 
     async def _ask_whether_it_happened(self, node: PlannedNode, context: StepContext) -> bool | None:
@@ -311,7 +310,7 @@ class Execution:
         content: Json = None
         context: StepContext | None = None
         try:
-            contents = [self._content(node, part) for part in self._progress.parts_of(delivery)]
+            contents = self._contents(node, delivery)
             content, messages, inputs = self._input(node, delivery, contents)
             context = self._context(node, delivery, content, messages, inputs, flights, now)
             with logs.hiding(*self._secrets_of(delivery)):
@@ -370,6 +369,10 @@ class Execution:
         if fitted == content or validator.check(fitted):
             raise InputRefused(node.id, port, problems)
         return fitted
+
+    def _contents(self, node: PlannedNode, delivery: Delivery) -> list[Json]:
+        """What each of the messages a delivery stands for comes to at the node's in-port."""
+        return [self._content(node, part) for part in self._progress.parts_of(delivery)]
 
     def _content(self, node: PlannedNode, delivery: Delivery) -> Json:
         if not isinstance(delivery.content, Missing):
