@@ -482,7 +482,9 @@ class Execution:
         attempts = delivery.attempts + 1
         effects = context.effects if context is not None else Effects()
         self._hide(delivery, effects)
-        result = self._result("failed", delivery, Effects(logs=effects.logs), content, began)
+        # What was refused stands in the message that is given up; it may be large, and need not stand here, too.
+        received = None if context is None else content
+        result = self._result("failed", delivery, Effects(logs=effects.logs), received, began)
         result.error = self._error_of(delivery, error, attempts)
         if await self._is_parked_for_account(node, delivery, error, result):
             return []
