@@ -37,7 +37,8 @@ def component_of(part: Part) -> Any:
 
     if not (part.folder / "component.py").exists():
         said = f"{part.name} is not written in Python, and only Python is run here."
-        raise Failure(Status.FAILED, said, f"For JavaScript: appmixer test component {part.folder}")
+        fix = f"Publish it and try it in a flow, or use Appmixer's command line: appmixer test component {part.folder}"
+        raise Failure(Status.FAILED, said, fix)
     sys.path.insert(0, str(part.root))
     sys.dont_write_bytecode = True
     try:

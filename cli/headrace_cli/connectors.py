@@ -56,7 +56,11 @@ def new_connector(
         made = [file for file in files if not (out / file).exists()]
         for file in made:
             write_file(out / file, files[file])
-        said = f"{folder} is made. Try it: headrace connector test {folder}"
+        place = out / Path(*name.split(".")[:2])
+        then = f"Try it: headrace connector test {folder}"
+        if language is Language.NODE:
+            then = f"Publish it, and try it in a flow: headrace connector publish {place}"
+        said = f"{folder} is made. {then}"
         shown.done(said, {"name": name, "files": [str(out / file) for file in made]})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -15,7 +16,12 @@ from rich.markup import escape
 
 from headrace_cli import completion, connectors, doctor, flows, people, rpc, runs, sign_in, stores
 
-app = typer.Typer(help="Headrace: flows that survive any crash.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    help="Headrace: flows that survive any crash.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
 app.command()(sign_in.login)
 app.command()(sign_in.logout)
 app.command()(sign_in.whoami)
@@ -36,8 +42,18 @@ if completion.VARIABLE in os.environ:
     typer.completion.completion_init()  # type: ignore[attr-defined]  # typer has no __all__
 
 
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"headrace {version('headrace')}")
+        raise typer.Exit
+
+
 @app.callback()
-def root() -> None:
+def root(
+    is_asked: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Headrace: flows that survive any crash."""
 
 

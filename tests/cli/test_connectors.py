@@ -52,7 +52,7 @@ def test_a_component_in_javascript_is_packed_and_whoever_tries_it_is_told_how(sh
     said = shell.run("connector", "test", "acme/mail/core/Send", status=Status.FAILED)
     shell.run("connector", "pack", "acme/mail", "-o", "mail.zip")
 
-    assert "appmixer test component" in said
+    assert "appmixer test component" in said and "Publish it" in said
     with zipfile.ZipFile(shell.home / "mail.zip") as archive:
         names = archive.namelist()
     assert "acme/mail/core/Send/Send.js" in names and "acme/mail/service.json" in names

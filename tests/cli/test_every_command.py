@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,11 @@ def test_a_line_is_completed() -> None:
     asked = {"_HEADRACE_COMPLETE": "complete_bash", "COMP_WORDS": "headrace flow st", "COMP_CWORD": "2"}
 
     assert headrace(**asked).split() == ["start", "stop"]
+
+
+def test_the_version_is_that_of_the_package_and_help_has_a_short_form() -> None:
+    assert headrace("--version") == f"headrace {version('headrace')}\n"
+    assert headrace("flow", "ls", "-h") == headrace("flow", "ls", "--help")
 
 
 def headrace(*words: str, **environ: str) -> str:

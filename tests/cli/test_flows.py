@@ -14,7 +14,7 @@ from typing import Any
 from headrace_cli.failures import Status
 from headrace_cli.flow_files import text_of
 
-from tests.api.people import HOOK, echo_flow, failing_flow
+from tests.api.people import FAILING, HOOK, echo_flow, failing_flow
 from tests.system.process import as_json
 
 from .shell import PATIENCE_SECONDS, Shell
@@ -210,6 +210,22 @@ def test_a_failed_run_goes_on_with_what_its_component_gets_instead(shell: Shell)
     assert message["messageId"] in wrong and "--input" in nobody and run_id in over
     assert edited == {"messageId": message["messageId"], "runId": run_id, "componentId": message["componentId"]}
     assert run["steps"][-1]["input"] == {"list": ["a", "b"]}
+
+
+def test_of_several_messages_of_a_run_one_is_named(shell: Shell) -> None:
+    flow = failing_flow()
+    flow_id = shell.make_running({**flow, "other": flow[FAILING]}, "Fails twice")
+    shell.client.post(f"/flows/{flow_id}/components/{HOOK}", json={"list": 5})
+    both = shell.until(f"/unprocessed-messages?flowId={flow_id}", lambda told: len(told) == 2)
+    [one] = [each for each in both if each["componentId"] == "other"]
+    run_id = one["runId"]
+
+    which = shell.run("run", "edit", run_id, "-i", '{"list": []}', status=Status.USAGE)
+    shell.run("run", "edit", run_id, "-m", one["messageId"], "-i", '{"list": []}')
+    left = shell.until(f"/unprocessed-messages?flowId={flow_id}", lambda told: len(told) == 1)
+
+    assert all(each["messageId"] in which for each in both) and "--message" in which
+    assert [each["componentId"] for each in left] == [FAILING]
 
 
 def test_the_editor_of_the_terminal_opens_and_what_it_saves_is_what_goes_on(shell: Shell) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.shell import NO_KEYRING
 from tests.system.process import ADMIN, PASSWORD, Process
 
 TUTORIAL = Path(__file__).parents[2] / "docs" / "how-to" / "first-connector.md"
@@ -46,7 +47,7 @@ def play(commands: list[str], folder: Path, port: int) -> list[str]:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=work,
-        env={**os.environ, "PATH": path},
+        env={**os.environ, "PATH": path, "HOME": str(work), **NO_KEYRING},
         capture_output=True,
         text=True,
         timeout=100,
@@ -62,10 +63,17 @@ def test_the_component_passes_its_own_tests(said: list[str]) -> None:
 
 @pytest.mark.system
 def test_it_is_published(said: list[str]) -> None:
-    assert "acme.greetings.core.Greet" in said[2]
-    assert '"err"' not in said[2]
+    assert "Published: acme.greetings.core.Greet" in said[2]
 
 
 @pytest.mark.system
 def test_a_flow_answers_with_what_it_says(said: list[str]) -> None:
     assert said[3].rstrip().endswith("Hello Ada, you are number 1!")
+
+
+@pytest.mark.system
+def test_it_is_changed_under_the_running_flow_and_removed_once_nothing_uses_it(said: list[str]) -> None:
+    assert "Hello Bob, you are number 2!" in said[4]
+    assert "Welcome Cleo, you are number 1!" in said[4]
+    assert "in use" in said[4]
+    assert said[4].rstrip().endswith("Removed: acme.greetings.core.Greet")

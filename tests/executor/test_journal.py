@@ -157,3 +157,26 @@ def test_what_a_step_writes_into_its_nodes_memory_stays_with_its_record() -> Non
     again.replay([progress.take_records()])
 
     assert again.memories.of("n0") == progress.memories.of("n0") == {"count": 2, "b": 2}
+
+
+def test_an_edit_of_one_of_the_messages_that_joined_stands_in_the_journal() -> None:
+    sources = {"n0": [], "n1": ["n0"], "n2": ["n0"], "n3": ["n1", "n2"]}
+    progress = start(sources, {"n3"})
+    progress.replay([])
+    chunks = walk(progress, {}, 3)
+    [joined] = progress.ready
+    progress.finish(joined, StepResult("failed", 1, 0.0, 0.0, error={"message": "no"}))
+    failed = progress.take_records()
+
+    retried = progress.arrive(joined.id, None, None, [("in", 1, {"list": [1]})])
+    assert retried is joined
+    again = start(sources, {"n3"})
+    again.replay([*chunks, failed, progress.take_records()])
+
+    for each in (progress, again):
+        revived = each.pending[joined.id]
+        one, other = each.parts_of(revived)
+        assert (one.is_edited, other.is_edited, other.content) == (False, True, {"list": [1]})
+    assert [delivery.id for delivery in again.ready] == [joined.id]
+    fire(again, again.ready.popleft(), 0)
+    assert not again.pending and again.failures == 0
