@@ -226,7 +226,9 @@ async def _fire(number: int, app: ASGIApp, shots: Magazine, tokens: Tokens, repo
 
 
 def _misshapen(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Iterator[str]:
-    """What an answer that refuses lacks of the one shape of refusals."""
+    """What an answer that refuses lacks of the one shape of refusals. Pages for a person's browser refuse in words."""
+    if headers.get(b"content-type", b"").startswith(b"text/html"):
+        return
     try:
         said = orjson.loads(body)
     except orjson.JSONDecodeError:

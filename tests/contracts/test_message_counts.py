@@ -1,11 +1,13 @@
 """What every ExecutorStore promises of its counts: a commit counts once, and counts outlive the runs they are of."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 
 import pytest
+from headrace_core.errors import Unavailable
 from headrace_executor.counting import CountQuery, DayCount
 from headrace_executor.model import Inbound, RunState
 from headrace_executor.store import ExecutorStore
@@ -175,11 +177,20 @@ async def test_two_who_commit_purge_forget_and_count_at_once_agree(
     async def reading() -> None:
         for _ in range(8):
             at_least = committed
-            counted = sum(each.count for each in await stores[0].count_messages(MINE))
+            counted = sum(each.count for each in await asked(stores[0]))
             seen.append((at_least, counted, begun))
 
     await asyncio.gather(*(writing(number) for number in range(6)), tidying(0), tidying(1), reading())
 
     assert all(low <= counted <= high for low, counted, high in seen), seen
     for store in stores:
-        assert await store.count_messages(MINE) == [DayCount(7, committed, committed * 10)]
+        assert await asked(store) == [DayCount(7, committed, committed * 10)]
+
+
+async def asked(store: ExecutorStore) -> list[DayCount]:
+    """The days of this tenant; a store that says to ask again, because others add up just now, is asked again."""
+    for _ in range(20):
+        with contextlib.suppress(Unavailable):
+            return await store.count_messages(MINE)
+        await asyncio.sleep(0.2)
+    return await store.count_messages(MINE)

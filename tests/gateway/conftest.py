@@ -18,6 +18,7 @@ from .services import Services
 def chosen() -> GatewaySettings:
     """Small limits and short waits, so that tests meet them."""
     return GatewaySettings(
+        ui_dir="/nowhere",  # these tests look at what there is without a built user interface
         cors_origins=("https://app.example.com",),
         webhook_timeout=timedelta(milliseconds=150),
         body_timeout=timedelta(milliseconds=200),

@@ -8,9 +8,12 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
 from headrace_embedded.platform import open_platform
 
 from .conftest import PATIENCE_SECONDS, ROOT
+
+pytestmark = pytest.mark.timeout(PATIENCE_SECONDS + 60)
 
 LOGIN, PASSWORD = "admin@headrace.local", "a-password-for-the-browser"
 SHOTS = ROOT / ".artifacts" / "ui"
