@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 ICON = "data:image/png;base64,AA=="
-VENDOR = "zoo"
+VENDOR = "vault"
+"""Whose connectors these are; a server mode that tests share keeps them."""
 
 WORK = """
 import base64
@@ -131,7 +132,7 @@ HEADERS: Mapping[str, str] = {"key": X_KEY, "pwd": BASIC, "oauth": BEARER, "old"
 
 
 def connector(kind: str, url: str) -> bytes:
-    """The archive of `zoo.<kind>`, whose component `zoo.<kind>.core.Work` acts with an account of that kind."""
+    """The archive of `vault.<kind>`, whose component `vault.<kind>.core.Work` acts with an account of that kind."""
     return packed(service(kind, AUTH[kind].format(url=url), WORK.format(url=url, headers=HEADERS[kind])))
 
 

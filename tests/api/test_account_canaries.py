@@ -113,6 +113,6 @@ async def test_no_canary_is_in_a_file_a_document_or_an_answer(
         kept = everything_in(server.folder)
         kept += everything_at(request.getfixturevalue("mongo_url"), server.given["HEADRACE_MONGO_NAMESPACE"])
 
-    assert len(secrets) > 6 and len(kept) > 100_000
+    assert len(secrets) > 6 and b"key-holder" in kept, "this is where accounts are kept"
     assert [hits(text, secrets) for text in texts] == [set()] * len(texts)
     assert hits(kept, secrets) == set()

@@ -27,7 +27,7 @@ async def service() -> AsyncIterator[Provider]:
 
 async def ready(people: People, service: Provider, kind: str) -> str:
     """Publish the connector of this kind and configure its service; returns the service's name."""
-    await become_developer(people, people.ann)
+    await become_developer(people, people.ann, VENDOR)
     content = javascript(kind, service.url) if kind in JS_AUTH else connector(kind, service.url)
     told = await publish(people.ann, content)
     assert "err" not in told, told
@@ -124,7 +124,7 @@ async def test_an_account_of_a_key_is_checked_named_listed_renamed_tested_and_re
     assert (read["state"], read["accessTokenValid"], bool(read["reason"])) == ("invalid", False, True)
     assert (await ann.get("/accounts/count", params={"filter": f"service:{name}"})).json() == {"count": 1}
     assert (await ann.get("/accounts", params={"filter": "service:other"})).json() == []
-    assert (await ann.post("/accounts", json={"service": "zoo:none", "token": {"a": "b"}})).status_code == 404
+    assert (await ann.post("/accounts", json={"service": f"{VENDOR}:none", "token": {"a": "b"}})).status_code == 404
     for method, path in (
         ("GET", f"/accounts/{account_id}"),
         ("PUT", f"/accounts/{account_id}"),

@@ -39,11 +39,11 @@ def archive(**more: str) -> bytes:
     return buffer.getvalue()
 
 
-async def become_developer(people: People, client: httpx.AsyncClient) -> None:
-    """Make a developer, whose vendor has published nothing yet: a server mode is shared with other tests."""
+async def become_developer(people: People, client: httpx.AsyncClient, vendor: str = "zoo") -> None:
+    """Make a developer, whose mail service is not published yet: a server mode is shared with other tests."""
     user_id = (await client.get("/user")).json()["id"]
-    assert (await people.admin.put(f"/users/{user_id}", json={"vendor": "zoo"})).status_code == 200
-    assert (await client.delete("/components/zoo.mail", params={"force": "true"})).status_code in {200, 404}
+    assert (await people.admin.put(f"/users/{user_id}", json={"vendor": vendor})).status_code == 200
+    assert (await client.delete(f"/components/{vendor}.mail", params={"force": "true"})).status_code in {200, 404}
 
 
 async def publish(client: httpx.AsyncClient, content: bytes) -> dict[str, Any]:

@@ -42,6 +42,9 @@ async def test_tasks_are_made_listed_counted_read_changed_and_decided_by_link(pr
     assert (await people.ann.get(f"{prefix}/tasks", params=asked)).json() == [{"title": "Pay it?"}]
     counted = await people.bob.get(f"{prefix}/tasks-count", params={"role": "approver"})
     assert counted.json() == {"count": 0}
+    for whose, decides in ((people.ann, "false"), (people.bob, "false"), (people.ann, "!true"), (people.ann, "!")):
+        mine = await whose.get(f"{prefix}/tasks", params={"filter": f"isApprover:{decides}"})
+        assert len(mine.json()) == (decides != "!"), "whether somebody decides is known, and never empty"
     changed = await people.bob.put(f"{prefix}/tasks/{task_id}", json={"title": "Pay half of it?"})
     assert changed.json()["title"] == "Pay half of it?"
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from headrace_core import Json
 from headrace_flow_manager.stores.bundle import Stores
 
 from tests.contracts.flow_manager import KINDS, OpenStores, opener
@@ -56,3 +57,14 @@ async def test_of_many_who_replace_one_document_at_once_one_does(stores: Stores)
     replacing = (stores.documents.replace({"n": 0}, ANN, "x", {"n": number}, NOW) for number in range(1, 9))
 
     assert sum(await asyncio.gather(*replacing)) == 1
+
+
+@pytest.mark.parametrize("read", [1, 1.0, True, "1", None])
+async def test_what_json_tells_apart_is_not_what_was_read(read: Json, stores: Stores) -> None:
+    kept = 1 if read is not None else 0
+    await stores.documents.put(ANN, "x", {"deep": [kept]}, NOW)
+    is_read = type(read) is int
+
+    assert await stores.documents.remove({"deep": [read]}, "x") is is_read
+    if not is_read:
+        assert not await stores.documents.replace({"deep": [read]}, ANN, "x", {"new": 1}, NOW)

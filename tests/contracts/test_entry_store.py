@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from headrace_core import Json
 from headrace_core.errors import AlreadyExists, NotFound
 from headrace_flow_manager.entries import Entry
 from headrace_flow_manager.scope import EVERY_TENANT
@@ -127,3 +128,15 @@ async def test_an_entry_does_not_take_the_key_of_another_when_it_is_replaced(sto
     with pytest.raises(AlreadyExists):
         await stores.entries.replace(one, replace(one, key=other.key))
     assert await stores.entries.get("alias", ANN, one.entry_id) == one
+
+
+@pytest.mark.parametrize("read", [1, 1.0, True])
+async def test_an_entry_in_which_json_tells_something_apart_is_not_what_was_read(read: Json, stores: Stores) -> None:
+    kept = replace(entry("a"), value={"deep": {"x": 1}})
+    seen = replace(kept, value={"deep": {"x": read}})
+    await stores.entries.add(kept)
+    is_read = type(read) is int
+
+    assert await stores.entries.remove(seen) is is_read
+    if not is_read:
+        assert not await stores.entries.replace(seen, replace(kept, value={"new": 1}))

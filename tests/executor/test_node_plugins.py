@@ -217,7 +217,10 @@ async def test_a_route_that_never_answers_is_given_up(tmp_path: Path) -> None:
     patient = replace(QUICK, cancel_within=timedelta(seconds=30))
     async with plugin(tmp_path, patient) as mail:
         await mail.ask("GET", "/people/all")
+        before = dict(mail.here.app.runners.pids)
         with pytest.raises((TimeoutError, DeadlineExceeded)):
             async with asyncio.timeout(0.5):
                 await mail.ask("GET", "/endless")
         assert (await mail.ask("GET", "/people/all")).status == 200
+        await asyncio.sleep(0.3)  # the time that is given to let go
+        assert mail.here.app.runners.pids == before

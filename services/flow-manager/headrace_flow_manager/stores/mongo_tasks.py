@@ -58,7 +58,7 @@ class MongoTaskStore:
 
         def show(kept: Document) -> tuple[Task, Record]:
             task = model.at(_task(kept), now)
-            return task, model.public(task)
+            return task, model.shown_to(task, viewer)
 
         return await page_of(self._mongo, found.sort([("created_at", ASCENDING), ("_id", ASCENDING)]), selection, show)
 

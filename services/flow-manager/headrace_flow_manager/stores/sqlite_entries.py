@@ -9,7 +9,7 @@ from headrace_runtime.sqlite import Database
 from headrace_flow_manager import json_text, times
 from headrace_flow_manager.entries import Entry, Kind
 from headrace_flow_manager.scope import Tenants
-from headrace_flow_manager.stores.values import changed_rows, of_tenants, parsed_object
+from headrace_flow_manager.stores.values import changed_rows, is_same_json, of_tenants, parsed_object
 
 SCHEMA = """
 CREATE TABLE entries (
@@ -57,7 +57,7 @@ class SqliteEntryStore:
         def work(connection: sqlite3.Connection) -> bool:
             place = (after.kind, after.entry_id)
             row = connection.execute("SELECT * FROM entries WHERE kind = ? AND entry_id = ?", place).fetchone()
-            if (None if row is None else _entry(row)) != before:
+            if not _is_unchanged(row, before):
                 return False
             connection.execute("DELETE FROM entries WHERE kind = ? AND entry_id = ?", place)
             _write(connection, _INSERT, after)
@@ -69,7 +69,7 @@ class SqliteEntryStore:
         def work(connection: sqlite3.Connection) -> bool:
             place = (before.kind, before.entry_id)
             row = connection.execute("SELECT * FROM entries WHERE kind = ? AND entry_id = ?", place).fetchone()
-            if row is None or _entry(row) != before:
+            if not _is_unchanged(row, before):
                 return False
             connection.execute("DELETE FROM entries WHERE kind = ? AND entry_id = ?", place)
             return True
@@ -139,6 +139,14 @@ def _write(connection: sqlite3.Connection, statement: str, entry: Entry) -> None
         connection.execute(statement, values)
     except sqlite3.IntegrityError:
         raise AlreadyExists(f"{entry.key!r} is taken. Choose another name.") from None
+
+
+def _is_unchanged(row: sqlite3.Row | None, before: Entry | None) -> bool:
+    """Whether what is kept is still this entry; None is none."""
+    if row is None or before is None:
+        return row is None and before is None
+    kept = _entry(row)
+    return kept == before and is_same_json(dict(kept.value), dict(before.value))
 
 
 def _entry(row: sqlite3.Row) -> Entry:

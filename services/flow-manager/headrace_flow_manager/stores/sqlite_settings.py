@@ -8,7 +8,7 @@ from headrace_core import Json
 from headrace_runtime.sqlite import Database
 
 from headrace_flow_manager import json_text
-from headrace_flow_manager.stores.values import micros, parsed_object
+from headrace_flow_manager.stores.values import is_same_json, micros, parsed_object
 
 SCHEMA = """
 CREATE TABLE documents (
@@ -50,7 +50,7 @@ class SqliteDocumentStore:
 
         def work(connection: sqlite3.Connection) -> bool:
             row = connection.execute("SELECT document FROM documents WHERE name = ?", (name,)).fetchone()
-            if (None if row is None else parsed_object(row["document"])) != before:
+            if not is_same_json(None if row is None else parsed_object(row["document"]), _json(before)):
                 return False
             connection.execute(
                 "INSERT OR REPLACE INTO documents (name, document, changed_by, changed_at) VALUES (?, ?, ?, ?)", values
@@ -62,7 +62,7 @@ class SqliteDocumentStore:
     async def remove(self, before: Mapping[str, Json], name: str) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
             row = connection.execute("SELECT document FROM documents WHERE name = ?", (name,)).fetchone()
-            if row is None or parsed_object(row["document"]) != before:
+            if row is None or not is_same_json(parsed_object(row["document"]), _json(before)):
                 return False
             connection.execute("DELETE FROM documents WHERE name = ?", (name,))
             return True
@@ -74,3 +74,7 @@ class SqliteDocumentStore:
             connection.execute("DELETE FROM documents WHERE name = ?", (name,))
 
         await self._database.write(work)
+
+
+def _json(document: Mapping[str, Json] | None) -> Json:
+    return None if document is None else dict(document)

@@ -76,7 +76,7 @@ class SqliteTaskStore:
             where, values = _seen_by(viewer, role)
             rows = connection.execute(f"SELECT * FROM tasks WHERE {where} ORDER BY created_at, task_id", values)
             tasks = (model.at(_task(row), now) for row in rows)
-            return selection.page((task, model.public(task)) for task in tasks)
+            return selection.page((task, model.shown_to(task, viewer)) for task in tasks)
 
         return await self._database.read(work)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from headrace_core import Json
 
-from headrace_flow_manager import times
+from headrace_flow_manager import json_text, times
 from headrace_flow_manager.scope import EveryTenant, Tenants
 
 
@@ -42,6 +42,11 @@ def parsed_object(text: str) -> dict[str, Json]:
 
 def parsed_texts(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text))
+
+
+def is_same_json(one: Json, other: Json) -> bool:
+    """Whether two values say the same in JSON, where 1, 1.0 and true are three things and order is for lists."""
+    return json_text.encode_canonical(one) == json_text.encode_canonical(other)
 
 
 def changed_rows(cursor: sqlite3.Cursor) -> int:

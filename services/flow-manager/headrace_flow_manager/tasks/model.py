@@ -165,7 +165,7 @@ def at(task: Task, now: datetime) -> Task:
 
 
 def public(task: Task) -> dict[str, Json]:
-    """The task as it is shown, filtered and sorted. Secrets and hooks are not part of it."""
+    """The task as everybody is shown it. Secrets and hooks are not part of it."""
     return {
         "taskId": task.task_id,
         "title": task.title,
@@ -179,6 +179,11 @@ def public(task: Task) -> dict[str, Json]:
         "mtime": times.to_text(task.updated_at),
         "revision": task.revision,
     }
+
+
+def shown_to(task: Task, viewer: Viewer) -> dict[str, Json]:
+    """The task as this viewer is shown it, and as it is filtered and sorted for them."""
+    return {**public(task), "isApprover": Role.APPROVER in roles_of(task, viewer)}
 
 
 def made(task_id: str, tenant: str, document: Mapping[str, Json], now: datetime) -> tuple[Task, Secrets]:

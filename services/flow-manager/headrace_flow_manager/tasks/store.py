@@ -25,7 +25,7 @@ class TaskStore(Protocol):
     async def page(self, viewer: Viewer, role: Role | None, query: ListQuery, now: datetime) -> Page[Task]:
         """A page of the viewer's tasks as they are now, oldest first where the query names no order.
 
-        Fields are those of `model.public`; a pattern looks into titles.
+        Fields are those of `model.shown_to`; a pattern looks into titles.
         """
         ...
 

@@ -95,7 +95,8 @@ export class Calls {
         const found = this.underWay.get(callId);
         if (found) {
             found.call.stop();
-            await Promise.race([found.done, new Promise((resolve) => setTimeout(resolve, LET_GO_MS))]);
+            const ended = found.done.catch(() => {}); // however it ended, it did
+            await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, LET_GO_MS))]);
         }
     }
 
