@@ -131,11 +131,11 @@ class AccountServicer(grpc_pb.AccountServiceServicer):
     async def EnterConnection(self, request: pb.EnterConnectionRequest, context: object) -> pb.EnterConnectionResponse:
         entered = await self._connecting.enter(request.key, request.segment)
         return pb.EnterConnectionResponse(
-            redirect_url=entered.redirect_url,
             fields=json_bytes(entered.fields),
             browser_key=entered.browser_key,
             service=entered.ticket.service,
             ticket=entered.ticket.ticket,
+            owner=entered.owner,
         )
 
     async def FillConnection(self, request: pb.FillConnectionRequest, context: object) -> pb.FillConnectionResponse:

@@ -40,13 +40,13 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """A page of a connection: another address, or a form."""
+    """A page of a connection: whose account it becomes, and the fields to ask for."""
 
-    redirect_url: str
     fields: dict[str, Json]
     browser_key: str
     service: str
     ticket: str
+    owner: str
 
 
 class AccountClient:
@@ -187,9 +187,8 @@ class AccountClient:
         """Open that page, once. Raises Unauthenticated."""
         request = pb.EnterConnectionRequest(key=key, segment=segment)
         answer = await self._stub.EnterConnection(request, timeout=self._patience)
-        return Entered(
-            answer.redirect_url, orjson.loads(answer.fields), answer.browser_key, answer.service, answer.ticket
-        )
+        fields = orjson.loads(answer.fields)
+        return Entered(fields, answer.browser_key, answer.service, answer.ticket, answer.owner)
 
     async def fill(self, ticket: str, browser_key: str, fields: Mapping[str, Json]) -> tuple[str, str]:
         """What a form was filled with: where to go on, or why there is no account. Raises Unauthenticated."""
