@@ -197,6 +197,8 @@ class ExecutorApp:
             answer_call=lambda *given: self.service.answer_call(*given),
             wait_for_quota=limits.wait_for,
             end_quota=limits.end,
+            went_through=limits.went_through,
+            too_many=limits.too_many,
             open_account=desk.open,
             account_refused=desk.refused,
             happen=watching.happen,

@@ -140,12 +140,20 @@ class ScheduleClient:
     async def release_lock(self, name: str, holder: str) -> None:
         await self._stub.ReleaseLock(schedule_pb.ReleaseLockRequest(name=name, holder=holder), timeout=TIMEOUT)
 
-    async def acquire_quota(self, asked: Sequence[Allowance], request_id: str) -> datetime | None:
-        request = schedule_pb.AcquireQuotaRequest(request_id=request_id)
+    async def acquire_quota(
+        self, asked: Sequence[Allowance], request_id: str, party: str, learned_names: Sequence[str] = ()
+    ) -> datetime | None:
+        request = schedule_pb.AcquireQuotaRequest(request_id=request_id, party=party, learned_names=learned_names)
         for each in asked:
             request.windows.add(name=each.name, limit=each.limit).window.FromTimedelta(each.window)
         answer = await self._stub.AcquireQuota(request, timeout=TIMEOUT)
         return None if answer.granted else _time(answer.retry_at.ToDatetime())
+
+    async def report_refusal(self, name: str, retry_after: timedelta | None, passed: float) -> None:
+        request = schedule_pb.ReportQuotaRefusalRequest(name=name, passed_per_second=passed)
+        if retry_after is not None:
+            request.retry_after.FromTimedelta(retry_after)
+        await self._stub.ReportQuotaRefusal(request, timeout=TIMEOUT)
 
 
 class QuotaClient:

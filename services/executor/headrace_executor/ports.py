@@ -98,11 +98,17 @@ class Schedules(Protocol):
 
     async def release_lock(self, name: str, holder: str) -> None: ...
 
-    async def acquire_quota(self, asked: Sequence[Allowance], request_id: str) -> datetime | None:
-        """Count one call under all of these; None when it may be made now, else when to ask again.
+    async def acquire_quota(
+        self, asked: Sequence[Allowance], request_id: str, party: str, learned_names: Sequence[str] = ()
+    ) -> datetime | None:
+        """Count one call under all of these, and under what was learned; None when it may be made now, else the turn.
 
-        Equal request ids count once.
+        Equal request ids count once. Parties share fairly.
         """
+        ...
+
+    async def report_refusal(self, name: str, retry_after: timedelta | None, passed: float) -> None:
+        """Say that a service refused a call as one too many, after so many that went through within a second."""
         ...
 
 

@@ -133,7 +133,7 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.schedule.v1.ScheduleService",
         "executor",
-        again="PutTimers RemoveTimers AcquireLock ExtendLock ReleaseLock AcquireQuota",
+        again="PutTimers RemoveTimers AcquireLock ExtendLock ReleaseLock AcquireQuota ReportQuotaRefusal",
     ),
     **_rows("headrace.schedule.v1.ScheduleService", "executor gateway", again="ListTimers"),
     **_rows(
