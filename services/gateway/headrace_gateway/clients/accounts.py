@@ -78,10 +78,11 @@ class AccountClient:
         return _account((await self._stub.GetAccount(request, timeout=self._timeout)).account)
 
     async def page(self, scope: Scope, query: ListQuery) -> tuple[list[dict[str, Json]], int]:
-        """A page of accounts, and how many match."""
+        """A page of accounts with the icons of their services, and how many match."""
         request = pb.ListAccountsRequest(scope=scope_to_proto(scope), query=query_to_proto(query))
         answer = await self._stub.ListAccounts(request, timeout=self._timeout)
-        return [_account(each) for each in answer.accounts], answer.total
+        shown = zip(answer.accounts, answer.icons, strict=True)
+        return [{**_account(each), "icon": icon or None} for each, icon in shown], answer.total
 
     async def rename(self, scope: Scope, account_id: str, display_name: str) -> dict[str, Json]:
         """Change what people read. Raises NotFound and ValidationFailed."""
