@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from headrace_core.errors import DeadlineExceeded
-from headrace_executor.runners.plugins import PluginContext, RouteAnswer, WebRequest
+from headrace_executor.plugins import RouteAnswer, WebRequest
+from headrace_executor.runners.plugins import PluginContext
 from headrace_executor.runners.pool import Key
 from headrace_executor.settings import RunnerSettings
 from headrace_sdk.errors import CancelError, LockUnavailable

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NoReturn
 
@@ -20,32 +19,11 @@ from headrace_executor.keeping import MAX_VALUE_BYTES
 from headrace_executor.model import StateChange
 
 
-@dataclass(frozen=True, slots=True)
-class WebRequest:
-    """An HTTP request for a route of a plugin."""
-
-    method: str
-    path: str  # below the plugin's own, with a slash in front
-    headers: dict[str, str] = field(default_factory=dict)
-    query: JsonObject = field(default_factory=dict)
-    body: bytes = b""
-    user: JsonObject | None = None  # id and email of who is signed in
-    hostname: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RouteAnswer:
-    """What a route answered."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
 class PluginContext:
     """Answers the questions of one call of a plugin of `vendor.service`, for one tenant."""
 
-    def __init__(self, doors: Doors, tenant_id: str, service: str) -> None:
+    def __init__(self, doors: Doors, tenant_id: str, service: str, config: Mapping[str, Json] | None = None) -> None:
+        self.config: Mapping[str, Json] = config or {}
         self._doors = doors
         self._tenant_id = tenant_id
         self._service = service
@@ -165,7 +143,3 @@ class ServiceState:
 
 def _needs_run(verb: str) -> CancelError:
     return CancelError(f"{verb} belongs to a run; a plugin reads and sets what it changes, under a lock.")
-
-
-Logs = Sequence[tuple[str, Json]]
-"""What a plugin said, by level."""

@@ -1,7 +1,7 @@
 /**
  * Plugins: `plugin.js` of a service or module registers routes, in the manner of hapi, and jobs. It is run once in each
- * process, when something of it is first asked for; what it asks of the platform then and later goes with the call that it
- * is run for.
+ * process, when something of it is first asked for, and again when its service is configured anew; what it asks of the
+ * platform then and later goes with the call that it is run for.
  */
 
 import { StaticCache } from './cache.js';
@@ -28,7 +28,7 @@ export class Plugins {
     /** @param {import('./loading.js').Bundle} bundle */
     constructor(bundle) {
         this.bundle = bundle;
-        /** @type {Map<string, Promise<Plugin>>} */
+        /** @type {Map<string, {config: string, plugin: Promise<Plugin>}>} */
         this.loaded = new Map();
     }
 
@@ -69,15 +69,17 @@ export class Plugins {
         await found.work();
     }
 
-    /** @param {string} folder @returns {Promise<Plugin>} */
+    /** The plugin as it is with the configuration of this call. @param {string} folder @returns {Promise<Plugin>} */
     plugin(folder) {
-        let found = this.loaded.get(folder);
-        if (found === undefined) {
-            found = this.load(folder);
-            found.catch(() => this.loaded.delete(folder)); // it is tried again, with another call
-            this.loaded.set(folder, found);
+        const config = JSON.stringify(current.getStore()?.config ?? {});
+        const known = this.loaded.get(folder);
+        if (known?.config === config) {
+            return known.plugin;
         }
-        return found;
+        const plugin = this.load(folder);
+        plugin.catch(() => this.loaded.delete(folder)); // it is tried again, with another call
+        this.loaded.set(folder, { config, plugin });
+        return plugin;
     }
 
     /** @param {string} folder */
@@ -99,7 +101,9 @@ export class Plugins {
         const bundle = this.bundle;
         /** @type {any} */
         const context = {
-            config: {},
+            get config() {
+                return current.getStore()?.config ?? {};
+            },
             log,
             httpRequest: client(),
             CancelError,

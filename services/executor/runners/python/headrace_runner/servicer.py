@@ -155,7 +155,7 @@ class RunnerServicer(rpc.RunnerServiceServicer):
             user=_object(request.user) or None,
             hostname=request.hostname,
         )
-        own = self._calls.folders.context(self._host.asking(request.call_id))
+        own = self._calls.folders.context(self._host.asking(request.call_id), _object(request.config))
         try:
             status, headers, body = await self._calls.route(request.call_id, request.folder, asked, own)
         except Exception as error:  # of the route
