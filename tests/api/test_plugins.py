@@ -116,3 +116,29 @@ async def test_a_job_runs_when_it_is_due(people: People) -> None:
     after = await until(lambda: people.ann.get(f"{AT}/runs"), lambda told: (told["runs"] or 0) >= before + 2)
 
     assert after["runs"] == before + 2, "each due time once"
+
+
+async def test_a_plugin_s_collections_are_there_for_all_who_call(people: People) -> None:
+    keeping = """
+        module.exports = (context) => {
+            const pets = context.db.collection('pets');
+            const add = (method, handler) =>
+                context.http.router.register({ method, path: '/pets/{id?}', options: { handler } });
+            add('PUT', async ({ params: { id }, payload }) =>
+                pets.updateOne({ _id: id }, { $set: payload, $inc: { writes: 1 } }, { upsert: true }));
+            add('GET', async () => pets.find({ writes: { $gte: 1 } }, { sort: { _id: 1 } }).toArray());
+            add('DELETE', async () => pets.deleteMany({}));
+        };
+        """
+    await _published(people, people.ann, keeping)
+    await people.ann.delete(f"{AT}/pets")
+    for client, kind in ((people.ann, "dog"), (people.bob, "wolf"), (people.ann, "wolf")):
+        answer = await client.put(f"{AT}/pets/rex", json={"kind": kind})
+        assert answer.status_code == 200, answer.text
+    await people.bob.put(f"{AT}/pets/tom", json={"kind": "cat"})
+
+    pets = (await people.ann.get(f"{AT}/pets")).json()
+
+    assert pets == [{"_id": "rex", "kind": "wolf", "writes": 3}, {"_id": "tom", "kind": "cat", "writes": 1}]
+    assert (await people.bob.delete(f"{AT}/pets")).json()["deletedCount"] == 2
+    assert (await people.bob.get("/stores")).json() == []

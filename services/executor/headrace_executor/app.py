@@ -40,6 +40,7 @@ from headrace_executor.execution import Surroundings
 from headrace_executor.fleet import Ears, Fleet
 from headrace_executor.jobs import Jobs
 from headrace_executor.limiting import Limits
+from headrace_executor.listening import Listening
 from headrace_executor.measuring import Measuring
 from headrace_executor.migration import Migration
 from headrace_executor.plan import ComponentEntry, Components
@@ -149,6 +150,7 @@ class ExecutorApp:
             public_url=settings.public_url,
             caches=Caches(),
             call=lambda asked, within: self.calls.call(asked, within),
+            hearing=lambda: self.listening,
         )
         limits = Limits(neighbours, clock, settings.receive_timeout)
         desk = AccountDesk(neighbours.accounts, clock)
@@ -170,6 +172,7 @@ class ExecutorApp:
             surroundings=lambda engine: self._surroundings(engine, store, doors, clock, limits, desk),
         )
         self.service = ExecutionService(store, self.engine, self.plans, waiters, clock, self.counters, settings)
+        self.listening = Listening(neighbours.catalog, hosted, store, self.plans, self.service)
         self.timing = Timing(
             self.service, store, self.plans, neighbours.schedules, neighbours.flows, self.jobs, clock, settings
         )

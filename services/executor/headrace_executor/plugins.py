@@ -20,6 +20,7 @@ from headrace_core.errors import DeadlineExceeded, HeadraceError, Internal, NotF
 from headrace_core.expressions import Json
 from headrace_sdk.context import JsonObject
 
+from headrace_executor.hearing import Listener
 from headrace_executor.ports import Catalog, PluginPlace, ServicePlugins
 from headrace_executor.redaction import Secrets
 from headrace_executor.retry import classify, describe
@@ -85,6 +86,10 @@ class PluginHost(Protocol):
 
     async def job(self, found: ServicePlugins, place: PluginPlace, job_id: str, within: timedelta) -> Logs:
         """Run a job; what it said. Raises what the job raises."""
+        ...
+
+    async def listener(self, found: ServicePlugins, place: PluginPlace, listener: Listener) -> tuple[Json, Logs]:
+        """What is kept of what a listener gave along, and what the plugin said. Raises what the plugin raises."""
         ...
 
 

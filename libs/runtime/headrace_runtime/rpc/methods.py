@@ -140,7 +140,7 @@ METHODS: Mapping[str, Method] = {
         "headrace.runner.v1.RunnerService",
         "executor",
         again="DescribeComponent DescribeFolder ScheduleNode TransformValue CancelCall Beat",
-        once="CallAuth CallRoute Invoke InvokeBatch RunJob",
+        once="AcceptListener CallAuth CallRoute Invoke InvokeBatch RunJob",
     ),
     **_rows("headrace.runner.v1.HostService", "runner", again="ReportReady", once="Ask"),
     **_rows("headrace.log.v1.LogService", "executor flow-manager", again="WriteRecords"),

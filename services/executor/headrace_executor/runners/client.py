@@ -18,6 +18,7 @@ from headrace_runtime.failures import Failure, error_of
 from headrace_runtime.rpc import Channel
 
 from headrace_executor.context import StepContext
+from headrace_executor.hearing import Listener
 from headrace_executor.plugins import Logs, RouteAnswer, WebRequest
 from headrace_executor.runners.batching import Batching
 from headrace_executor.runners.encoding import failure_from_proto
@@ -163,6 +164,25 @@ class RunnerClient:
         if answer.HasField("failure"):
             raise error_of(failure_from_proto(answer.failure))
         return _logs(answer.logs)
+
+    async def accept_listener(
+        self, call_id: str, folder: str, listener: Listener, config: Mapping[str, Json], timeout: float
+    ) -> tuple[Json, Logs]:
+        """What a plugin keeps of what a listener gave along, and what it said. Raises what the plugin raises."""
+        shown = {
+            "eventName": listener.event,
+            "params": listener.params,
+            "flowId": listener.flow_id,
+            "componentId": listener.node_id,
+            "userId": listener.tenant_id,
+        }
+        request = pb.AcceptListenerRequest(
+            call_id=call_id, folder=folder, config=_packed(config), listener=orjson.dumps(shown)
+        )
+        answer = await self._stub.AcceptListener(request, timeout=timeout)
+        if answer.HasField("failure"):
+            raise error_of(failure_from_proto(answer.failure))
+        return cast("Json", orjson.loads(answer.params)), _logs(answer.logs)
 
     async def invoke(
         self,

@@ -10,6 +10,7 @@ from headrace_core.expressions import Json
 from headrace_sdk.errors import CancelError, TransientError
 
 from headrace_executor.context import Doors
+from headrace_executor.hearing import Listener
 from headrace_executor.plugins import Logs, RouteAnswer, WebRequest, tenant_of
 from headrace_executor.ports import PluginPlace, ServicePlugins
 from headrace_executor.runners.plugins import PluginContext
@@ -41,6 +42,9 @@ class PublishedPlugins:
     async def job(self, found: ServicePlugins, place: PluginPlace, job_id: str, within: timedelta) -> Logs:
         seconds = within.total_seconds()
         return await self._runners.run_job(_key(found, place), place.folder, job_id, self._context(found), seconds)
+
+    async def listener(self, found: ServicePlugins, place: PluginPlace, listener: Listener) -> tuple[Json, Logs]:
+        return await self._runners.accept_listener(_key(found, place), place.folder, listener, self._context(found))
 
     def _context(self, found: ServicePlugins) -> PluginContext:
         return PluginContext(self._doors, tenant_of(found.service), found.service, found.config)

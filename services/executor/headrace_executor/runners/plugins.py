@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NoReturn
 
 import orjson
+from headrace_core.errors import BadRequest, Forbidden, NotFound, TooLarge, ValidationFailed
 from headrace_core.expressions import Json
 from headrace_core.ids import new_id
 from headrace_sdk.context import JsonObject
@@ -15,6 +17,7 @@ from headrace_sdk.errors import CancelError
 
 from headrace_executor.context import Doors, StaticCall, called
 from headrace_executor.doors import DoorToFiles, DoorToStores, HeldLock
+from headrace_executor.hearing import Trigger
 from headrace_executor.keeping import MAX_VALUE_BYTES
 from headrace_executor.model import StateChange
 
@@ -68,6 +71,35 @@ class PluginContext:
             transform=transform,
         )
         return await called(self._doors, asked)
+
+    async def listen(self, event: str, params: Json) -> None:
+        raise CancelError("A plugin has no node that could listen.")
+
+    async def unlisten(self, event: str) -> None:
+        raise CancelError("A plugin has no node that could listen.")
+
+    async def listeners(self, event: str) -> Json:
+        """Who listens to an event, as plugins see it."""
+        found = await self._doors.hearing().of(self._service, event)
+        return [
+            {
+                "eventName": each.event,
+                "params": each.params,
+                "flowId": each.flow_id,
+                "componentId": each.node_id,
+                "userId": each.tenant_id,
+            }
+            for each in found
+        ]
+
+    async def trigger(self, asked: Trigger) -> Json:
+        """Fire a node of the service; what its flow answered."""
+        trigger = replace(asked, event_id=f"plugin:{self._next_id()}")
+        try:
+            found = await self._doors.hearing().trigger(self._service, trigger)
+        except (BadRequest, Forbidden, NotFound, TooLarge, ValidationFailed) as error:
+            raise CancelError(str(error)) from error
+        return {"statusCode": found.status, "headers": dict(found.headers), "body": found.body}
 
     @property
     def store(self) -> DoorToStores:

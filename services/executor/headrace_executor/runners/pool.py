@@ -21,6 +21,7 @@ from headrace_runtime.sqlite import lock_directory
 from headrace_sdk.errors import TransientError
 
 from headrace_executor.context import StepContext
+from headrace_executor.hearing import Listener
 from headrace_executor.plugins import Logs, RouteAnswer, WebRequest
 from headrace_executor.ports import BundleSource
 from headrace_executor.retry import CutShort
@@ -176,6 +177,15 @@ class Runners:
         """Run a job of a plugin; what it said. Raises what the job raises."""
         async with self._lease(key) as runner, runner.call_of_plugin(context) as call_id:
             return await runner.ask(lambda client: client.run_job(call_id, folder, job_id, context.config, timeout))
+
+    async def accept_listener(
+        self, key: Key, folder: str, listener: Listener, context: PluginContext
+    ) -> tuple[Json, Logs]:
+        """What a plugin keeps of what a listener gave along, and what it said. Raises what the plugin raises."""
+        async with self._lease(key) as runner, runner.call_of_plugin(context) as call_id:
+            return await runner.ask(
+                lambda client: client.accept_listener(call_id, folder, listener, context.config, PLUGIN_SECONDS)
+            )
 
     async def call_auth(
         self, key: Key, folder: str, name: str, given: Mapping[str, Json], session: str = ""

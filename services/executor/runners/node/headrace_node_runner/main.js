@@ -57,6 +57,13 @@ class Runner {
                 };
                 return this.calls.under(callId, run, objectOf(config));
             }),
+            AcceptListener: failing(({ call_id: callId, folder, config, listener }) => {
+                const accept = async (/** @type {any} */ call) => {
+                    const params = await Promise.race([this.plugins.accept(folder, objectOf(listener)), call.broken]);
+                    return { params: asJson(params, 'what is kept of a listener'), logs: call.effects?.logs };
+                };
+                return this.calls.under(callId, accept, objectOf(config));
+            }),
             CallAuth: failing(async ({ folder, session, name, given }) => {
                 const value = await this.auth.call({ folder, session, name, given: JSON.parse(given.toString('utf8')) });
                 return { value: value === undefined ? undefined : asJson(value, name) };
