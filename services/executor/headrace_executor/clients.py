@@ -39,7 +39,9 @@ from headrace_executor.ports import (
     Lease,
     LogEntry,
     LogLevel,
+    PluginPlace,
     PublishedComponent,
+    ServicePlugins,
     StoredFile,
 )
 
@@ -343,6 +345,13 @@ class CatalogClient:
             scope=_scope(tenant_id), type=component_type, to_call=True, bundle_id=bundle_id
         )
         return _published((await self._stub.GetComponent(request, timeout=TIMEOUT)).component)
+
+    async def plugins(self, service: str, user_id: str | None) -> ServicePlugins:
+        scope = _scope(user_id) if user_id else None
+        request = catalog_pb.FindPluginsRequest(scope=scope, service=service, for_platform=user_id is None)
+        answer = await self._stub.FindPlugins(request, timeout=TIMEOUT)
+        places = [PluginPlace(each.folder, _LANGUAGES.get(each.language, "")) for each in answer.plugins]
+        return ServicePlugins(service, answer.bundle_id, places, _object(answer.config))
 
 
 class LogClient:

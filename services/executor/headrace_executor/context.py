@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 from headrace_core.clock import Clock
-from headrace_core.errors import BadRequest, Forbidden, NotFound, ValidationFailed
+from headrace_core.errors import BadRequest, Forbidden, NotFound, TooLarge, ValidationFailed
 from headrace_core.expressions import Json
 from headrace_core.ids import derive_id
 from headrace_runtime.egress.door import DoorToWeb
@@ -22,6 +22,7 @@ from headrace_sdk.errors import CancelError
 
 from headrace_executor import ports
 from headrace_executor.doors import DoorToFiles, DoorToStores, HeldLock
+from headrace_executor.hearing import Hearing, Listener
 from headrace_executor.keeping import KeptState, RunMemory
 from headrace_executor.memory import Operation
 from headrace_executor.model import ERROR_PORT, HOOK_PORTS, Delivery, Run, StateChange, node_scope
@@ -88,6 +89,7 @@ class Doors:
     public_url: str
     caches: Caches
     call: Callable[[StaticCall, timedelta], Awaitable[Json]]
+    hearing: Callable[[], Hearing]
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +399,22 @@ class StepContext:
             depth=self.call_depth,
         )
         return await called(self._doors, asked)
+
+    async def listen(self, event: str, params: Json) -> None:
+        """Hear of an event of the service's plugin from now on."""
+        found = self._credentials
+        secrets = () if found is None else found.secrets
+        try:
+            await self._doors.hearing().add(self._listener(event, params), secrets)
+        except (BadRequest, TooLarge) as error:
+            raise CancelError(str(error)) from error
+
+    async def unlisten(self, event: str) -> None:
+        """Hear of it no more."""
+        await self._doors.hearing().remove(self._listener(event))
+
+    def _listener(self, event: str, params: Json = None) -> Listener:
+        return Listener(self.tenant_id, self.flow_id, self.node_id, self.component_type, event, params)
 
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None:
         if len(self.effects.logs) < MAX_LOGS:

@@ -26,6 +26,24 @@ class PublishedComponent:
 
 
 @dataclass(frozen=True, slots=True)
+class PluginPlace:
+    """Where a plugin lies, and what it is written in."""
+
+    folder: str
+    language: Literal["python", "javascript", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePlugins:
+    """The plugins of a service as they are published now, and the stored configuration of the service."""
+
+    service: str
+    bundle_id: str
+    places: Sequence[PluginPlace]
+    config: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
 class FlowSource:
     """A flow version as flow-manager keeps it."""
 
@@ -233,6 +251,10 @@ class Catalog(Protocol):
 
         What lies in the content `bundle_id` is taken from there. Raises NotFound, Forbidden.
         """
+        ...
+
+    async def plugins(self, service: str, user_id: str | None) -> ServicePlugins:
+        """The plugins of a service that this user may see; "" is nobody, None the platform. Raises NotFound."""
         ...
 
 

@@ -57,7 +57,7 @@ METHODS: Mapping[str, Method] = {
         once="OpenPublication RemoveComponents",
     ),
     **_rows("headrace.catalog.v1.CatalogService", "gateway executor", again="GetComponent"),
-    **_rows("headrace.catalog.v1.CatalogService", "executor", again="GetBundle"),
+    **_rows("headrace.catalog.v1.CatalogService", "executor", again="GetBundle FindPlugins"),
     **_rows(
         "headrace.store.v1.StoreService",
         "gateway executor",
@@ -121,14 +121,14 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.execution.v1.ExecutionService",
         "flow-manager",
-        again="ActivateFlow DeactivateFlow ForgetFlow ForgetTenant",
+        again="ActivateFlow DeactivateFlow ForgetFlow ForgetTenant RefreshPlugin",
     ),
     **_rows("headrace.execution.v1.ExecutionService", "gateway flow-manager", again="ListRuns CancelRun"),
     **_rows(
         "headrace.execution.v1.ExecutionService",
         "gateway",
         again="GetRun MigrateRuns ListUnprocessed GetUnprocessed CountMessages Watch",
-        once="DeleteUnprocessed RetryUnprocessed TryFlow CallComponent",
+        once="DeleteUnprocessed RetryUnprocessed TryFlow CallComponent CallPlugin",
     ),
     **_rows(
         "headrace.schedule.v1.ScheduleService",
@@ -140,7 +140,7 @@ METHODS: Mapping[str, Method] = {
         "headrace.runner.v1.RunnerService",
         "executor",
         again="DescribeComponent DescribeFolder ScheduleNode TransformValue CancelCall Beat",
-        once="CallAuth CallRoute Invoke InvokeBatch RunJob",
+        once="AcceptListener CallAuth CallRoute Invoke InvokeBatch RunJob",
     ),
     **_rows("headrace.runner.v1.HostService", "runner", again="ReportReady", once="Ask"),
     **_rows("headrace.log.v1.LogService", "executor flow-manager", again="WriteRecords"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NoReturn
 
 import orjson
+from headrace_core.errors import BadRequest, Forbidden, NotFound, TooLarge, ValidationFailed
 from headrace_core.expressions import Json
 from headrace_core.ids import new_id
 from headrace_sdk.context import JsonObject
@@ -16,36 +17,16 @@ from headrace_sdk.errors import CancelError
 
 from headrace_executor.context import Doors, StaticCall, called
 from headrace_executor.doors import DoorToFiles, DoorToStores, HeldLock
+from headrace_executor.hearing import Trigger
 from headrace_executor.keeping import MAX_VALUE_BYTES
 from headrace_executor.model import StateChange
-
-
-@dataclass(frozen=True, slots=True)
-class WebRequest:
-    """An HTTP request for a route of a plugin."""
-
-    method: str
-    path: str  # below the plugin's own, with a slash in front
-    headers: dict[str, str] = field(default_factory=dict)
-    query: JsonObject = field(default_factory=dict)
-    body: bytes = b""
-    user: JsonObject | None = None  # id and email of who is signed in
-    hostname: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RouteAnswer:
-    """What a route answered."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
 
 
 class PluginContext:
     """Answers the questions of one call of a plugin of `vendor.service`, for one tenant."""
 
-    def __init__(self, doors: Doors, tenant_id: str, service: str) -> None:
+    def __init__(self, doors: Doors, tenant_id: str, service: str, config: Mapping[str, Json] | None = None) -> None:
+        self.config: Mapping[str, Json] = config or {}
         self._doors = doors
         self._tenant_id = tenant_id
         self._service = service
@@ -90,6 +71,35 @@ class PluginContext:
             transform=transform,
         )
         return await called(self._doors, asked)
+
+    async def listen(self, event: str, params: Json) -> None:
+        raise CancelError("A plugin has no node that could listen.")
+
+    async def unlisten(self, event: str) -> None:
+        raise CancelError("A plugin has no node that could listen.")
+
+    async def listeners(self, event: str) -> Json:
+        """Who listens to an event, as plugins see it."""
+        found = await self._doors.hearing().of(self._service, event)
+        return [
+            {
+                "eventName": each.event,
+                "params": each.params,
+                "flowId": each.flow_id,
+                "componentId": each.node_id,
+                "userId": each.tenant_id,
+            }
+            for each in found
+        ]
+
+    async def trigger(self, asked: Trigger) -> Json:
+        """Fire a node of the service; what its flow answered."""
+        trigger = replace(asked, event_id=f"plugin:{self._next_id()}")
+        try:
+            found = await self._doors.hearing().trigger(self._service, trigger)
+        except (BadRequest, Forbidden, NotFound, TooLarge, ValidationFailed) as error:
+            raise CancelError(str(error)) from error
+        return {"statusCode": found.status, "headers": dict(found.headers), "body": found.body}
 
     @property
     def store(self) -> DoorToStores:
@@ -165,7 +175,3 @@ class ServiceState:
 
 def _needs_run(verb: str) -> CancelError:
     return CancelError(f"{verb} belongs to a run; a plugin reads and sets what it changes, under a lock.")
-
-
-Logs = Sequence[tuple[str, Json]]
-"""What a plugin said, by level."""

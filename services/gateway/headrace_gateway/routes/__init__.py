@@ -20,6 +20,7 @@ from headrace_gateway.routes import (
     logs,
     modifiers,
     origins,
+    plugins,
     public_files,
     quotas,
     records,
@@ -73,4 +74,5 @@ ROUTES: tuple[Route, ...] = (
     *access.ROUTES,
     *quotas.ROUTES,
     *component_jobs.ROUTES,
+    *plugins.ROUTES,
 )

@@ -14,11 +14,9 @@ const cache = new StaticCache();
 const ABSENT = {
     callAppmixer: 'components cannot call the REST API in the name of the flow\'s user yet',
     sendSignal: 'signals between components are not carried yet',
-    addListener: 'events of plugins are not carried yet',
-    removeListener: 'events of plugins are not carried yet',
-    triggerListeners: 'events of plugins are not carried yet',
-    onListenerAdded: 'events of plugins are not carried yet',
-    triggerComponent: 'plugins cannot start flows yet',
+    triggerListeners: 'that is for plugins',
+    onListenerAdded: 'that is for plugins',
+    triggerComponent: 'that is for plugins; a component calls the webhook of another one',
     loadVariables: 'variables of the designer are not at hand in a run',
     loadOutputSchemaProperties: 'schemas of other components are not at hand in a run',
     execOnWorker: 'there are no worker processes; call the function itself',
@@ -113,6 +111,8 @@ export function contextOf({ step, sheet, verb, manifest, effects, ask }) {
             }
             return ask.setTimeout(content ?? {}, nowOf(step) + delay);
         },
+        addListener: async (/** @type {string} */ event, /** @type {any} */ params = {}) => ask.listen('add', String(event), params),
+        removeListener: async (/** @type {string} */ event) => ask.listen('remove', String(event)),
         clearTimeout: (/** @type {string} */ timeoutId) => ask.clearTimeout(timeoutId),
         componentStaticCall: (/** @type {string} */ type, /** @type {string} */ outPort, /** @type {any} */ given) =>
             staticCall(ask, type, outPort, given),
@@ -136,7 +136,7 @@ export function contextOf({ step, sheet, verb, manifest, effects, ask }) {
     lazily(context, 'flowDescriptor', () => parsed(sheet.descriptor_json));
     lazily(context, 'customFields', () => parsed(sheet.custom_fields));
     lazily(context, 'db', () => {
-        throw new Missing('context.db', 'collections of a connector are not kept here yet; use context.service or a data store.');
+        throw new Missing('context.db', 'collections are for plugins; use context.service, a data store, or a route of the plugin.');
     });
     Object.defineProperty(context, 'state', {
         enumerable: true,
