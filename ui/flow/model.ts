@@ -84,6 +84,8 @@ export interface Manifest {
   version?: string;
   trigger?: boolean;
   webhook?: boolean;
+  /** Which service's account it acts with. */
+  auth?: { service?: string; scope?: string[] };
   inPorts?: (string | Port)[];
   outPorts?: (string | Port)[];
   properties?: { schema?: JsonObject; inspector?: Form };

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { differs, difference, opsBetween } from '../flow/diff.ts';
-import { groupsOf, holds } from '../flow/form.ts';
+import { groupsOf, holds, isEmpty } from '../flow/form.ts';
 import { begin, follow, perform, redo, saved, sending, undo } from '../flow/history.ts';
 import { layout } from '../flow/layout.ts';
 import { ancestors, equal, linksOf } from '../flow/model.ts';
@@ -10,7 +10,7 @@ import type { Catalog, Flow, FlowNode } from '../flow/model.ts';
 import { apply, change, compose, connect, disconnect, inverse, moveNodes, rebase, reconnect, removeNodes } from '../flow/ops.ts';
 import type { Op } from '../flow/ops.ts';
 import { joined, pieces } from '../flow/text.ts';
-import { problemsOf } from '../flow/validate.ts';
+import { ACCOUNT, problemsOf } from '../flow/validate.ts';
 
 // One seed, so that what passes passes again; FC_SEED= tries others.
 fc.configureGlobal({ seed: Number(process.env.FC_SEED ?? 20261127), numRuns: Number(process.env.FC_RUNS ?? 300) });
@@ -249,5 +249,23 @@ describe('problems', () => {
 
     expect(problemsOf(flow, catalog).map((each) => each.text)).toEqual(["A value comes from 'Start', which does not lead here. Choose another value."]);
     expect(ancestors(flow, 'b')).toEqual(['s']);
+  });
+
+  it('name an account that is missing or that its service refuses', () => {
+    const known: Catalog = new Map([...catalog, ['t.mail', { name: 't.mail', label: 'Mail', auth: { service: 't:mail' } }]]);
+    const flow: Flow = { none: { type: 't.mail' }, bad: { type: 't.mail' }, good: { type: 't.mail' }, s: { type: 't.start' } };
+    const bound = new Map([['bad', { isValid: false, reason: 'The grant was revoked.' }], ['good', { isValid: true, reason: '' }]]);
+    const said = problemsOf(flow, known, bound).filter((each) => each.field === ACCOUNT);
+
+    expect(said.map((each) => [each.node, each.text])).toEqual([
+      ['none', 'The account is missing. Choose or connect one.'],
+      ['bad', 'The account does not work: The grant was revoked. Connect it again.'],
+    ]);
+    expect(problemsOf(flow, known).filter((each) => each.field === ACCOUNT)).toEqual([]);
+  });
+
+  it('take blanks, empty lists and expressions without rows for nothing', () => {
+    for (const nothing of [undefined, null, '', '  ', [], { ADD: [] }, { AND: [] }]) expect(isEmpty(nothing)).toBe(true);
+    for (const something of [0, false, 'a', ['a'], { ADD: [{}] }, {}, { OTHER: [] }]) expect(isEmpty(something)).toBe(false);
   });
 });
