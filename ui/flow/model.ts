@@ -32,6 +32,7 @@ export interface Variable {
 export interface ModifierCall {
   name: string;
   params?: { value: Json }[];
+  hashParams?: Record<string, { value: Json }>;
 }
 
 export type Flow = Readonly<Record<string, FlowNode>>;

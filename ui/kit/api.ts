@@ -1,5 +1,5 @@
 /** The REST API by name. Each function may be replaced by the host; nothing is kept between calls. */
-import type { Flow, Form, JsonObject, Manifest, Offer } from './types.ts';
+import type { Flow, Form, JsonObject, Manifest, Modifier, Offer, Transform } from './types.ts';
 
 export interface FlowRecord {
   flowId: string;
@@ -194,7 +194,8 @@ export function createApi(connection: Connection) {
     getVariables: (id: string, component: string) =>
       post<{ components: Record<string, Offer> }>(at('variables', id, 'fetch'), { components: { IDs: [component] } }),
     getModifiers: () =>
-      get<{ categories: Record<string, { label: string; index: number }>; modifiers: Record<string, JsonObject> }>('/modifiers'),
+      get<{ categories: Record<string, { label: string; index: number }>; modifiers: Record<string, Modifier> }>('/modifiers'),
+    tryTransform: (transform: Transform, outputs: JsonObject) => post<JsonObject>('/modifiers/transform', { transform, outputs }),
     callComponent: (url: string, data: JsonObject) => post<unknown>(url, data),
     getAuth: (subject: string, flowId = '', componentId = '') =>
       get<{ auth: Authorization }>(`${at('auth', subject)}?${new URLSearchParams({ ...(flowId ? { flowId } : {}), ...(componentId ? { componentId } : {}) })}`),

@@ -6,9 +6,10 @@ import { groupsOf, holds, isEmpty } from '../flow/form.ts';
 import { begin, follow, perform, redo, saved, sending, undo } from '../flow/history.ts';
 import { layout } from '../flow/layout.ts';
 import { ancestors, equal, linksOf } from '../flow/model.ts';
-import type { Catalog, Flow, FlowNode } from '../flow/model.ts';
+import type { Catalog, Flow, FlowNode, ModifierCall } from '../flow/model.ts';
 import { apply, change, compose, connect, disconnect, inverse, moveNodes, rebase, reconnect, removeNodes } from '../flow/ops.ts';
 import type { Op } from '../flow/ops.ts';
+import { argumentOf, outputsFor, sampleOf, stages, typedAs, withArgument } from '../flow/pipeline.ts';
 import { joined, pieces } from '../flow/text.ts';
 import { ACCOUNT, problemsOf } from '../flow/validate.ts';
 
@@ -267,5 +268,29 @@ describe('problems', () => {
   it('take blanks, empty lists and expressions without rows for nothing', () => {
     for (const nothing of [undefined, null, '', '  ', [], { ADD: [] }, { AND: [] }]) expect(isEmpty(nothing)).toBe(true);
     for (const something of [0, false, 'a', ['a'], { ADD: [{}] }, {}, { OTHER: [] }]) expect(isEmpty(something)).toBe(false);
+  });
+});
+
+describe('a value in its modifiers', () => {
+  it('is asked for as it comes and after each of them', () => {
+    const variable = { variable: '$.a.out.name', functions: [{ name: 'g_trim' }, { name: 'g_uppercase' }] };
+    const { lambda, modifiers } = stages(variable);
+
+    expect(lambda).toEqual({ 0: '{{{v}}}', 1: '{{{v}}}', 2: '{{{v}}}' });
+    expect(Object.values(modifiers!).map((each) => each['v']!.functions!.map((call) => call.name))).toEqual([[], ['g_trim'], ['g_trim', 'g_uppercase']]);
+    expect(outputsFor('$.a.out.deep.name', 'x')).toEqual({ a: { out: { deep: { name: 'x' } } } });
+    expect(outputsFor('$.__proto__.out', 1)).toEqual(JSON.parse('{"__proto__": {"out": 1}}'));
+    expect([outputsFor('name', 1), outputsFor(undefined, 1)]).toEqual([{}, {}]);
+  });
+
+  it('gets named arguments by name and the others by place', () => {
+    const known = [{ name: 'pattern' }, { name: 'global', isHash: true, type: 'boolean' }, { name: 'replacer' }];
+    let call: ModifierCall = { name: 'g_replace' };
+    call = withArgument(call, known, known[2]!, 'b');
+    call = withArgument(call, known, known[1]!, true);
+
+    expect(call).toEqual({ name: 'g_replace', params: [{ value: null }, { value: 'b' }], hashParams: { global: { value: true } } });
+    expect(known.map((each) => argumentOf(call, known, each))).toEqual([null, true, 'b']);
+    expect([typedAs('number', '1.5'), typedAs('number', 'x'), typedAs('string', '1'), sampleOf('{"a":1}'), sampleOf('{a')]).toEqual([1.5, 'x', '1', { a: 1 }, '{a']);
   });
 });
