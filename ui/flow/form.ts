@@ -122,6 +122,13 @@ export function withDefaults(form: Form | undefined, values: JsonObject): JsonOb
   return made;
 }
 
+/** Nothing that a component could work with: no text, no entries, no conditions. */
 export function isEmpty(value: unknown): boolean {
-  return value === undefined || value === null || value === '';
+  if (value === undefined || value === null) return true;
+  if (typeof value === 'string') return value.trim() === '';
+  if (Array.isArray(value)) return value.length === 0;
+  const levels = isObject(value) ? Object.keys(value) : [];
+  return levels.length === 1 && LEVELS.has(levels[0] as string) && isEmpty((value as JsonObject)[levels[0] as string]);
 }
+
+const LEVELS = new Set(['ADD', 'AND', 'OR']);

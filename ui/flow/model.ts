@@ -32,6 +32,7 @@ export interface Variable {
 export interface ModifierCall {
   name: string;
   params?: { value: Json }[];
+  hashParams?: Record<string, { value: Json }>;
 }
 
 export type Flow = Readonly<Record<string, FlowNode>>;
@@ -84,6 +85,8 @@ export interface Manifest {
   version?: string;
   trigger?: boolean;
   webhook?: boolean;
+  /** Which service's account it acts with. */
+  auth?: { service?: string; scope?: string[] };
   inPorts?: (string | Port)[];
   outPorts?: (string | Port)[];
   properties?: { schema?: JsonObject; inspector?: Form };

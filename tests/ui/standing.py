@@ -1,0 +1,85 @@
+"""A platform for a browser: with the built user interface, and with a service that has accounts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+from headrace_embedded.platform import open_platform
+
+from tests.api.connector import VENDOR, connector
+from tests.provider import CLIENT, CLIENT_SECRET, KEY, provider
+
+ROOT = Path(__file__).resolve().parents[2]
+LOGIN, PASSWORD = "admin@headrace.local", "a-password-for-the-browser"
+PUBLISHING_SECONDS = 60
+KINDS = ("key", "oauth")
+
+
+@asynccontextmanager
+async def standing(build: Path, data_dir: Path) -> AsyncIterator[Mapping[str, str]]:
+    """What a browser's test has to know of it, as its environment."""
+    environ = {
+        "HEADRACE_DATA_DIR": str(data_dir),
+        "HEADRACE_PORT": "0",
+        "HEADRACE_DRAIN_DELAY": "0s",
+        "HEADRACE_ADMIN_EMAIL": LOGIN,
+        "HEADRACE_ADMIN_PASSWORD": PASSWORD,
+        "HEADRACE_UI_DIR": str(build),
+        "HEADRACE_EGRESS_ALLOW_PRIVATE": "true",  # the service with accounts is of this machine
+    }
+    async with provider() as service, open_platform(environ) as serving:
+        for kind in KINDS:
+            await _publish(serving.url, kind, service.url)
+        yield {
+            "HEADRACE_URL": serving.url,
+            "HEADRACE_LOGIN": LOGIN,
+            "HEADRACE_PASSWORD": PASSWORD,
+            "HEADRACE_SERVICE_KEY": KEY,
+        }
+
+
+async def _publish(url: str, kind: str, service_url: str) -> None:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        signed_in = (await _done(client.post("/user/auth", json={"username": LOGIN, "password": PASSWORD}))).json()
+        client.headers["authorization"] = f"Bearer {signed_in['token']}"
+        await _done(client.put(f"/users/{signed_in['user']['id']}", json={"vendor": VENDOR}))
+        headers = {"content-type": "application/octet-stream"}
+        content = connector(kind, service_url)
+        ticket = (await _done(client.post("/components", content=content, headers=headers))).json()["ticket"]
+        async with asyncio.timeout(PUBLISHING_SECONDS):
+            while not (told := (await _done(client.get(f"/components/uploader/{ticket}"))).json()):
+                await asyncio.sleep(0.1)
+        assert "err" not in told, told
+        known = {"serviceId": f"{VENDOR}:{kind}", "clientId": CLIENT, "clientSecret": CLIENT_SECRET}
+        await _done(client.post("/service-config", json=known))
+
+
+async def _done(request: Awaitable[httpx.Response]) -> httpx.Response:
+    answer = await request
+    assert answer.status_code == 200, (answer.request.url, answer.text)
+    return answer
+
+
+async def browse(node: str, environ: Mapping[str, str], seconds: float, *arguments: str) -> tuple[int, str]:
+    """Play `ui/test/browser` with this environment; how it ended and what it said."""
+    vitest = ROOT / "ui" / "node_modules" / "vitest" / "vitest.mjs"
+    command = [node, str(vitest), "run", "--config", "test/browser/vitest.config.ts", *arguments]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=ROOT / "ui",
+        env={**os.environ, **environ},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        said, _ = await asyncio.wait_for(process.communicate(), seconds)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode or 0, said.decode()
