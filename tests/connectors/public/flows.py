@@ -1,8 +1,8 @@
 """python -m tests.connectors.public.flows FOLDER [--only utils …]: plays test flows of public connectors.
 
 A test flow begins by itself and ends at a component that files its result: among those that passed, or those that
-failed. Both are data stores of whoever plays it, so the ids in the file are replaced. Only flows of components that come
-with Headrace are played: the others need an account.
+failed. Both are data stores of whoever plays it, so the ids in the file are replaced. Only flows of components that
+come with Headrace are played: the others need an account.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import re
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 
@@ -23,10 +22,9 @@ from tests.api.conftest import open_people
 WITHIN = 60.0
 
 
-async def play(client: httpx.AsyncClient, file: Path) -> str:
+async def play(client: httpx.AsyncClient, name: str, text: str) -> str:
     """What became of one flow: `success`, or what is in its way."""
-    text = file.read_text()
-    passed, failed = [await _store(client, f"{file.parent.name} {file.stem} {kind}") for kind in ("passed", "failed")]
+    passed, failed = [await _store(client, f"{name} {kind}") for kind in ("passed", "failed")]
     text = re.sub(r'("successStoreId": ?)"\w*"', rf'\1"{passed}"', text)
     text = re.sub(r'("failedStoreId": ?)"\w*"', rf'\1"{failed}"', text)
     document = json.loads(text)
@@ -34,7 +32,7 @@ async def play(client: httpx.AsyncClient, file: Path) -> str:
     unknown = await _unknown(client, {str(node["type"]) for node in flow.values()})
     if unknown:
         return f"needs {', '.join(sorted(unknown))}"
-    made = await client.post("/flows", json={"name": str(document.get("name", file.stem)), "flow": flow})
+    made = await client.post("/flows", json={"name": str(document.get("name", name)), "flow": flow})
     if made.status_code != 200:
         return f"is refused: {made.text[:500]}"
     flow_id = made.json()["flowId"]
@@ -74,33 +72,40 @@ async def _result(client: httpx.AsyncClient, passed: str, failed: str) -> str:
 
 async def _steps(client: httpx.AsyncClient, flow_id: str) -> str:
     runs = (await client.get("/runs", params={"flowId": flow_id})).json()
-    return json.dumps(
-        [{name: run.get(name) for name in ("state", "stepCount", "failedCount", "error")} for run in runs]
-    )
+    shown = ("state", "stepCount", "failedCount", "error")
+    return json.dumps([{name: run.get(name) for name in shown} for run in runs])
 
 
-async def played(folder: Path, only: list[str]) -> AsyncIterator[tuple[Path, str]]:
-    """Every test flow below a folder whose path names one of `only`, with what became of it."""
-    files: list[Path] = sorted(folder.rglob("test-flow*.json"))
+def flows_in(folder: Path, only: list[str]) -> dict[str, str]:
+    """The test flows below a folder whose path names one of `only`."""
+    files = [each for each in sorted(folder.rglob("test-flow*.json")) if "node_modules" not in each.parts]
+    return {str(each.relative_to(folder)): each.read_text() for each in files if set(only) & set(each.parts)}
+
+
+async def played(flows: dict[str, str]) -> AsyncIterator[tuple[str, str]]:
+    """Every flow with what became of it."""
     with tempfile.TemporaryDirectory(prefix="headrace-flows-") as work:
         async with open_people(Path(work)) as people:
-            for file in files:
-                if set(only) & set(file.parts) and "node_modules" not in file.parts:
-                    yield file.relative_to(folder), await play(people.ann, file)
+            for name, text in flows.items():
+                yield name, await play(people.ann, name, text)
 
 
-async def main() -> None:
+def main() -> None:
     """Play them and say what became of each."""
     given = argparse.ArgumentParser(prog="python -m tests.connectors.public.flows")
     given.add_argument("folder", type=Path)
     given.add_argument("--only", nargs="*", default=["utils"])
     arguments = given.parse_args()
-    results: list[Any] = []
-    async for file, became in played(arguments.folder, arguments.only):
+    asyncio.run(_report(flows_in(arguments.folder, arguments.only)))
+
+
+async def _report(flows: dict[str, str]) -> None:
+    results: list[str] = []
+    async for name, became in played(flows):
         results.append(became)
-        print(f"{file}: {became}")
+        print(f"{name}: {became}")
     print(f"{results.count('success')} of {len(results)} end with success")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()
