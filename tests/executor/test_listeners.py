@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from headrace_core.errors import NotFound
+from headrace_core.ids import derive_id
 from headrace_executor.hearing import Trigger
 from headrace_executor.model import RunState
 from headrace_executor.plugins import WebRequest
@@ -30,6 +31,14 @@ HEAR = """
         stop: (context) => context.removeListener(context.properties.event),
         async receive(context) {
             const { data, method } = context.messages.webhook.content;
+            if (data.calls) {
+                const answers = [];
+                for (const call of data.calls) {
+                    answers.push(await context.callAppmixer(call).catch((error) => `${error.name}: ${error.message}`));
+                }
+                answers.push(await context.execOnWorker((a, b) => a + b, [1, 2]));
+                return context.sendJson({ heard: answers }, 'out');
+            }
             await context.sendJson({ heard: data, method }, 'out');
             await context.response({ thanks: data });
         }
@@ -51,6 +60,16 @@ PLUGIN = """
             const filter = (listener) => !payload.only || listener.flowId === payload.only;
             await context.triggerListeners({ eventName: params.event, payload, filter });
             return {};
+        });
+        add('/tell/{what}', async ({ params, payload, query, auth }, h) => {
+            const n = await context.service.stateInc('told');
+            await context.service.stateAddToSet('all', params.what);
+            await context.service.stateAddToSet('all', 'x');
+            await context.service.stateRemoveFromSet('all', 'x');
+            const all = await context.service.stateGet('all');
+            const user = (await context.http.auth.getUser({ auth })).getId();
+            const status = params.what === 'no' ? 409 : 200;
+            return h.response({ ...params, payload, query, user, n, all, message: 'no' }).code(status);
         });
         add('/fire/{flow}/{node}', ({ params: { flow, node }, payload, query }) =>
             context.triggerComponent(flow, node, payload, query, { method: 'PUT', hostname: 'far', headers: {} }));
@@ -173,6 +192,50 @@ async def test_a_plugin_fires_nodes_of_its_own_service(tmp_path: Path) -> None:
             if run.correlation_id == "c-1"
         ]
         assert first.state is RunState.DONE
+
+
+async def test_components_reach_their_own_plugin_and_stores_by_the_api_and_little_more(tmp_path: Path) -> None:
+    async with world(tmp_path, f1="news") as here:
+        post = {"method": "POST"}
+        plugin, store = "/plugins/acme/own", derive_id("store", "mine")[:24]
+        await here.ask(
+            "/fire/f1/own",
+            {
+                "calls": [
+                    {**post, "endPoint": f"{plugin}/tell/a%2Fb?x=1", "qs": {"y": "2"}, "body": {"n": 1}},
+                    {**post, "endPoint": f"{plugin}/tell/no"},
+                    {**post, "endPoint": "/stores", "body": {"name": "mine"}},
+                    {**post, "endPoint": "/stores", "body": {"name": "mine"}},
+                    {**post, "endPoint": f"/store/{store}/a", "body": [1]},
+                    {"endPoint": f"/store/{store}/a"},
+                    {"endPoint": f"/store/{store}/b"},
+                    {"method": "DELETE", "endPoint": f"/stores/{store}"},
+                    {"endPoint": "/stores"},
+                    {"endPoint": "/flows/f1"},
+                    {"endPoint": "/flows/other"},
+                    {"endPoint": "/plugins/acme/own/../../users"},
+                    {"endPoint": "/plugins/acme/others/x"},
+                    {"endPoint": "/users"},
+                    {"domain": "x"},
+                ]
+            },
+            enqueueOnly="true",
+        )
+        [answers] = await here.heard("f1")
+
+    told, refused, made, taken, kept, read, absent, deleted, left, flow, other, outside, *unreached, sum_ = answers
+    assert told == {
+        "what": "a/b", "payload": {"n": 1}, "query": {"x": "1", "y": "2"}, "user": TENANT, "n": 1, "all": ["a/b"],
+        "message": "no",
+    }  # fmt: skip
+    assert refused == "HttpStatusError: no"
+    assert made["name"] == "mine" and taken == "HttpStatusError: There is a store mine."
+    assert (kept["value"], read["value"]) == ([1], [1])
+    assert absent.startswith("HttpStatusError: ") and other.startswith("HttpStatusError: ")
+    assert (flow["flowId"], flow["stage"], sorted(flow["flow"])) == ("f1", "running", ["hook", "own"])
+    assert [each.partition(":")[0] for each in unreached] == ["CancelError"] * 3, unreached
+    assert (deleted, left, sum_) == ({}, [], 3)
+    assert outside == "HttpStatusError: There is no GET /../../users in acme/own."
 
 
 async def _fire(here: World, flow_id: str, node_id: str) -> None:

@@ -38,6 +38,7 @@ from headrace_executor.counters import Counters
 from headrace_executor.engine import Engine
 from headrace_executor.execution import Surroundings
 from headrace_executor.fleet import Ears, Fleet
+from headrace_executor.inner_api import InnerApi
 from headrace_executor.jobs import Jobs
 from headrace_executor.limiting import Limits
 from headrace_executor.listening import Listening
@@ -151,6 +152,7 @@ class ExecutorApp:
             caches=Caches(),
             call=lambda asked, within: self.calls.call(asked, within),
             hearing=lambda: self.listening,
+            api=lambda asked: self.inner_api.call(asked),
         )
         limits = Limits(neighbours, clock, settings.receive_timeout)
         desk = AccountDesk(neighbours.accounts, clock)
@@ -172,6 +174,7 @@ class ExecutorApp:
             surroundings=lambda engine: self._surroundings(engine, store, doors, clock, limits, desk),
         )
         self.service = ExecutionService(store, self.engine, self.plans, waiters, clock, self.counters, settings)
+        self.inner_api = InnerApi(self.plugins, neighbours.stores, neighbours.flows)
         self.listening = Listening(neighbours.catalog, hosted, store, self.plans, self.service)
         self.timing = Timing(
             self.service, store, self.plans, neighbours.schedules, neighbours.flows, self.jobs, clock, settings

@@ -188,6 +188,10 @@ class StoreClient:
         store = (await self._stub.CreateStore(request, timeout=TIMEOUT)).store
         return {"storeId": store.store_id, "name": store.name}
 
+    async def delete_store(self, tenant_id: str, store_id: str) -> None:
+        request = store_pb.DeleteStoreRequest(scope=_scope(tenant_id), store_id=store_id)
+        await self._stub.DeleteStore(request, timeout=TIMEOUT)
+
     async def get(self, tenant_id: str, store_id: str, key: str) -> dict[str, Json] | None:
         request = store_pb.GetRecordRequest(scope=_scope(tenant_id), store_id=store_id, key=key)
         try:

@@ -55,6 +55,19 @@ class StaticCall:
     """How many components called each other before."""
 
 
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """A call of the platform's API by a component of a service, in the name of its flow's user."""
+
+    tenant_id: str
+    service: str
+    method: str
+    end_point: str
+    query: Mapping[str, Json]
+    body: Json
+    call_id: str
+
+
 MAX_LOGS = 100
 MOST_CACHES, MOST_CACHED = 200, 100
 MAX_TIMEOUT = timedelta(days=31)
@@ -90,6 +103,7 @@ class Doors:
     caches: Caches
     call: Callable[[StaticCall, timedelta], Awaitable[Json]]
     hearing: Callable[[], Hearing]
+    api: Callable[[ApiCall], Awaitable[Json]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,6 +413,13 @@ class StepContext:
             depth=self.call_depth,
         )
         return await called(self._doors, asked)
+
+    async def call_api(self, method: str, end_point: str, query: Mapping[str, Json], body: Json) -> Json:
+        """What the platform's API answers to the flow's user."""
+        service = ".".join(self.component_type.split(".")[:2])
+        return await self._doors.api(
+            ApiCall(self.tenant_id, service, method.upper(), end_point, query, body, self._next_id())
+        )
 
     async def listen(self, event: str, params: Json) -> None:
         """Hear of an event of the service's plugin from now on."""

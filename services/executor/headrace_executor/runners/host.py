@@ -96,6 +96,11 @@ class HostServicer(rpc.HostServiceServicer):
                 return _json(await _ask_component(context, request.call))
             case "listen":
                 return _json(await _ask_listen(context, request.listen))
+            case "api":
+                asked = request.api
+                query = cast("dict[str, Json]", orjson.loads(asked.query or b"{}"))
+                body = orjson.loads(asked.body) if asked.body else None
+                return _json(await context.call_api(asked.method, asked.end_point, query, body))
             case "trigger":
                 return _json(await _ask_trigger(context, request.trigger))
             case _:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -39,7 +39,7 @@ class PluginContext:
 
     @property
     def service_state(self) -> ServiceState:
-        return ServiceState(self._doors, f"{self._tenant_id}/service/{self._service}")
+        return ServiceState(self._doors, f"{self._tenant_id}/service/{self._service}", self.lock)
 
     @property
     def state(self) -> NoReturn:
@@ -71,6 +71,9 @@ class PluginContext:
             transform=transform,
         )
         return await called(self._doors, asked)
+
+    async def call_api(self, method: str, end_point: str, query: Mapping[str, Json], body: Json) -> Json:
+        raise CancelError("A plugin calls the API in nobody's name: use its own stores, collections and components.")
 
     async def listen(self, event: str, params: Json) -> None:
         raise CancelError("A plugin has no node that could listen.")
@@ -136,11 +139,15 @@ class PluginContext:
 
 
 class ServiceState:
-    """Implements `headrace_sdk.State` outside of runs: every write is durable at once, and none answers."""
+    """Implements `headrace_sdk.State` outside of runs: every write is durable at once.
 
-    def __init__(self, doors: Doors, scope: str) -> None:
+    What depends on the former value is written under a lock of its key.
+    """
+
+    def __init__(self, doors: Doors, scope: str, lock: Callable[[str], AbstractAsyncContextManager[HeldLock]]) -> None:
         self._state = doors.state
         self._scope = scope
+        self._lock = lock
 
     async def get(self, key: str, default: Json = None) -> Json:
         return (await self._state.read_state(self._scope)).get(key, default)
@@ -161,17 +168,34 @@ class ServiceState:
         await self._write(StateChange(self._scope, "clear"))
 
     async def inc(self, key: str, by: int | float = 1) -> int | float:
-        raise _needs_run("inc")
+        async with self._lock(f"state/{key}"):
+            found = await self.get(key, 0)
+            if isinstance(found, bool) or not isinstance(found, int | float):
+                raise CancelError(f"{key!r} is no number.")
+            await self.set(key, found + by)
+            return found + by
 
     async def add_to_set(self, key: str, value: Json) -> list[Json]:
-        raise _needs_run("add_to_set")
+        async with self._lock(f"state/{key}"):
+            found = await self._list(key)
+            if value not in found:
+                found.append(value)
+                await self.set(key, found)
+            return found
 
     async def remove_from_set(self, key: str, value: Json) -> list[Json]:
-        raise _needs_run("remove_from_set")
+        async with self._lock(f"state/{key}"):
+            found = await self._list(key)
+            kept = [each for each in found if each != value]
+            if len(kept) != len(found):
+                await self.set(key, kept)
+            return kept
+
+    async def _list(self, key: str) -> list[Json]:
+        found = await self.get(key, [])
+        if not isinstance(found, list):
+            raise CancelError(f"{key!r} is no list.")
+        return list(found)
 
     async def _write(self, *changes: StateChange) -> None:
         await self._state.write_state(changes)
-
-
-def _needs_run(verb: str) -> CancelError:
-    return CancelError(f"{verb} belongs to a run; a plugin reads and sets what it changes, under a lock.")

@@ -151,7 +151,7 @@ const CHANGES = {
     $push: (document, path, value) => put(document, path, [...listAt(document, path), ...eachOf(value)]),
     $addToSet: (document, path, value) => {
         const list = listAt(document, path);
-        put(document, path, [...list, ...eachOf(value).filter((each) => !list.some((known) => isEqual(known, each)))]);
+        put(document, path, [...list, ...eachOf(value).filter((/** @type {any} */ each) => !list.some((known) => isEqual(known, each)))]);
     },
     $pull: (document, path, value) => {
         put(document, path, listAt(document, path).filter((each) => !hasValue(each, value)));

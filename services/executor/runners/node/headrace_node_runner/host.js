@@ -74,6 +74,12 @@ export class Ask {
         return this.ask({ trigger });
     }
 
+    /** @param {{method: string, endPoint: string, query: any, body: any}} given */
+    async api({ method, endPoint, query, body }) {
+        const packed = body === undefined ? undefined : asJson(body, 'the body');
+        return this.ask({ api: { method, end_point: endPoint, query: asJson(query, 'the query'), body: packed } }, LISTEN_TIMEOUT_MS);
+    }
+
     /** Whether the executor of this release can be asked so. @param {string} question */
     knows(question) {
         return `headrace.runner.v1.${question}` in this.caller.codec.contract;

@@ -20,7 +20,7 @@ const AT_ONCE = 16;
 const cache = new StaticCache();
 
 const ABSENT = {
-    callAppmixer: 'plugins cannot call the REST API yet'
+    callAppmixer: 'a plugin calls the API in the name of nobody; use its own stores and collections'
 };
 
 export class Plugins {
