@@ -30,7 +30,7 @@ class NewFeedItem(Component):
         if known is not None:
             before = set(map(as_text, known))
             await context.send_array([item for key, item in by_key.items() if key not in before])
-        kept: list[Json] = list(dict.fromkeys([*by_key, *map(as_text, known or [])]))[:MOST_KNOWN]
+        kept = list[Json](dict.fromkeys([*by_key, *map(as_text, known or [])]))[:MOST_KNOWN]
         await context.state.set("seen", {"url": url, "etag": answer.header("etag"), "keys": kept})
 
 
