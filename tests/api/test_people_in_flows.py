@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
 
@@ -105,7 +105,7 @@ async def test_a_form_is_made_for_each_message_and_filled_in_once(people: People
 
     async with stranger(people) as nobody:
         shown = await nobody.get(place_of(made["weblink"]))
-        form = filled(shown.text, {"f0": "<script>", "f1": "7"})
+        form = filled(shown, {"f0": "<script>", "f1": "7"})
         wrong = await nobody.post(form.action, data={**form.data, "f1": "seven"})
         thanks = await asyncio.gather(*(nobody.post(form.action, data=form.data) for _ in range(3)))
         assert await kept_by(people.ann, flow_id) == "Rex 7"
@@ -132,7 +132,7 @@ async def test_a_form_begins_a_run_for_everybody_who_fills_it_in(people: People)
 
     async with stranger(people) as nobody:
         shown = await nobody.get(place)
-        form = filled(shown.text, {"f0": "Rex", "f2": "on"})
+        form = filled(shown, {"f0": "Rex", "f2": "on"})
         thanks = await nobody.post(form.action, data=form.data)
     sent = await sent_by(people.ann, flow_id)
 
@@ -180,7 +180,7 @@ async def test_a_mailed_link_shows_what_is_asked_and_decides_when_its_button_is_
 
         async with stranger(people) as eve:
             shown = [await eve.get(place_of(link)) for _ in range(3)]
-            form = filled(shown[0].text, {"decision": "approve"})
+            form = filled(shown[0], {"decision": "approve"})
             forged = await eve.post(form.action, data={**form.data, "secret": "made up"})
             decided = await eve.post(form.action, data=form.data)
             later = await eve.post(form.action, data={**form.data, "decision": "reject"})
@@ -223,8 +223,8 @@ def stranger(people: People) -> httpx.AsyncClient:
 class filled:
     """The form of a page, filled in: where it goes, and its data."""
 
-    def __init__(self, page: str, data: dict[str, str]) -> None:
-        [form] = re.findall(r'<form method="post" action="([^"]*)">', page)
-        self.action = place_of(unescape(form))
-        hidden = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page)
+    def __init__(self, page: httpx.Response, data: dict[str, str]) -> None:
+        [action] = re.findall(r'<form method="post" action="([^"]*)">', page.text)
+        self.action = urljoin(str(page.url), unescape(action))
+        hidden = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page.text)
         self.data = {**{name: unescape(value) for name, value in hidden}, **data}

@@ -31,6 +31,9 @@ button { padding: .6rem 1.4rem; margin: 1rem .5rem 0 0; font: inherit; border-ra
 button.first { background: #2f6f8f; color: #fff }
 p.said { white-space: pre-wrap }
 """
+FORM = '<form method="post" action="?">'
+"""A form that is sent to where its page came from, whatever that is called from outside, without the page's query."""
+
 _END_OF_STYLE = re.compile(r"</\s*style", re.IGNORECASE)
 
 

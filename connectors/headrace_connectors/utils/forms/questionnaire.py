@@ -88,16 +88,13 @@ def read(form: Form, data: Mapping[str, Json]) -> JsonObject:
     return {each.label: _read(each, data.get(f"f{place}")) for place, each in enumerate(form.fields)}
 
 
-async def show(context: Context, form: Form, address: str, *, problem: str = "", hidden: str = "") -> None:
+async def show(context: Context, form: Form, *, problem: str = "", hidden: str = "") -> None:
     """Answer with the page on which the form is filled in."""
     said = f'<p class="said">{words(form.description)}</p>' if form.description else ""
     wrong = f'<p role="alert"><strong>{words(problem)}</strong></p>' if problem else ""
     inputs = "\n".join(_input(each, place) for place, each in enumerate(form.fields))
     key = f'<input type="hidden" name="form" value="{words(hidden)}">' if hidden else ""
-    page = (
-        f'{said}{wrong}<form method="post" action="{words(address)}">{key}\n{inputs}\n'
-        f'<button class="first">{words(form.button)}</button></form>'
-    )
+    page = f'{said}{wrong}{showing.FORM}{key}\n{inputs}\n<button class="first">{words(form.button)}</button></form>'
     await showing.show(context, form.title, page, status=400 if problem else 200, style=form.style)
 
 

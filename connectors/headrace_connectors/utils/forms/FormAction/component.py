@@ -58,14 +58,14 @@ async def _answer(context: Context, asked: Asked) -> None:
     if not name or not kept:
         await showing.say(context, "Form", GONE, status=404)
         return
-    form, address = questionnaire.form(as_object(kept.get("content"))), context.webhook_url()
+    form = questionnaire.form(as_object(kept.get("content")))
     if asked.is_read:
-        await questionnaire.show(context, form, address, hidden=name)
+        await questionnaire.show(context, form, hidden=name)
         return
     try:
         entry = questionnaire.read(form, asked.data)
     except CancelError as error:
-        await questionnaire.show(context, form, address, problem=error.message, hidden=name)
+        await questionnaire.show(context, form, problem=error.message, hidden=name)
         return
     # Of two who send it at once the first one counts; a repeated step is itself again.
     [first, *_] = as_list(await context.state.add_to_set(_sent(name), context.step_id))

@@ -27,12 +27,12 @@ class FormTrigger(Component):
 async def _answer(context: Context) -> None:
     form, asked = questionnaire.form(context.properties), showing.asked(context.content)
     if asked.is_read:
-        await questionnaire.show(context, form, context.webhook_url())
+        await questionnaire.show(context, form)
         return
     try:
         entry = questionnaire.read(form, asked.data)
     except CancelError as error:
-        await questionnaire.show(context, form, context.webhook_url(), problem=error.message)
+        await questionnaire.show(context, form, problem=error.message)
         return
     await context.send_json(entry, "entry")
     await questionnaire.thank(context, form)

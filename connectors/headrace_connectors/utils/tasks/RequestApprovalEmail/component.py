@@ -59,16 +59,16 @@ async def _show(context: Context, asked: Asked, task_id: str, secret: str) -> No
     elif not task["isApprover"]:
         await showing.say(context, title, "Nobody has decided yet.")
     else:
-        await showing.show(context, title, _form(context, task, task_id, secret))
+        await showing.show(context, title, _form(task, task_id, secret))
 
 
-def _form(context: Context, task: JsonObject, task_id: str, secret: str) -> str:
+def _form(task: JsonObject, task_id: str, secret: str) -> str:
     due = as_instant(task["decisionBy"])
     until = "" if due is None else f"<p><small>Decide by {words(f'{due:%Y-%m-%d %H:%M} UTC')}.</small></p>"
     return (
         f'<p class="said">{words(as_text(task["description"]))}</p>'
         f"<p>{words(as_text(task['requester']))} asks you to decide.</p>{until}"
-        f'<form method="post" action="{words(context.webhook_url())}">'
+        f"{showing.FORM}"
         f'<input type="hidden" name="task" value="{words(task_id)}">'
         f'<input type="hidden" name="secret" value="{words(secret)}">'
         '<button class="first" name="decision" value="approve">Approve</button>'
