@@ -23,7 +23,7 @@ from headrace_runtime.failures import ForeignError
 
 from tests.listening import listening
 
-from .neighbours import MemoryFileStore, MemoryLocks, MemoryStoreService
+from .neighbours import MemoryFileStore, MemoryLocks, MemoryStoreService, MemoryTaskService
 from .platform import TENANT, HandedFlows, OwnComponent, Platform, Rooms, platform, webhook
 from .published import Shelf, component_of
 
@@ -119,6 +119,19 @@ EVERYTHING = '''
                     seen[name] = await attempt
                 except CancelError as error:
                     seen[name] = str(error)
+            asked = {"title": "Pay?", "approver": "a@b", "requester": "c@d"}
+            task = await context.tasks.create(asked)
+            task_id, secret = task["taskId"], task["approverSecret"]
+            await context.tasks.mail(task_id, "https://here.example/")
+            decided = await context.tasks.decide(task_id, secret, approves=False)
+            seen["tasks"] = [
+                task["title"], (await context.tasks.get(task_id))["status"], decided["status"], decided["isApprover"],
+            ]
+            try:
+                await context.tasks.get(task_id, "made up")
+            except CancelError as error:
+                seen["no task"] = str(error).partition(" '")[0]
+            await context.wake("unknown.timeout", {"a": 1})
             async with context.lock("door") as lock:
                 await lock.extend(timedelta(seconds=5))
             kept = await context.set_timeout({"later": True}, timedelta(hours=1))
@@ -161,7 +174,7 @@ async def test_a_component_sees_and_does_in_a_runner_what_it_sees_and_does_in_th
         folder = tmp_path / str(number)
         folder.mkdir()
         own = [] if is_published else [OwnComponent(component_of(folder, EVERYTHING), published.type)]
-        rooms = Rooms(MemoryLocks(), MemoryStoreService(), MemoryFileStore())
+        rooms = Rooms(MemoryLocks(), MemoryStoreService(), MemoryFileStore(), tasks=MemoryTaskService())
         async with platform(folder, flows, own=own, shelf=shelf, runners=QUICK, rooms=rooms) as here:
             run_id, _ = await here.send("f1", "hook", {"method": "POST", "data": "é"}, event_id="same")
             detail = await here.until(run_id, RunState.WAITING, within=30)  # its timeout is an hour away

@@ -211,6 +211,29 @@ class StoredFile:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """The node that a task is asked by, and the address of its webhook."""
+
+    flow_id: str
+    node_id: str
+    url: str
+
+
+class Tasks(Protocol):
+    """People tasks as a component sees them. Shapes are those of `headrace_sdk.Tasks`."""
+
+    async def create(
+        self, tenant_id: str, document: Mapping[str, Json], teller: Teller, request_id: str
+    ) -> dict[str, Json]: ...
+
+    async def get(self, tenant_id: str, task_id: str, secret: str) -> dict[str, Json]: ...
+
+    async def decide(self, task_id: str, secret: str, *, approves: bool) -> dict[str, Json]: ...
+
+    async def mail(self, tenant_id: str, task_id: str, link: str) -> None: ...
+
+
 class FileStore(Protocol):
     """Files of a tenant."""
 
@@ -315,3 +338,4 @@ class Neighbours:
     bundles: BundleSource
     catalog: Catalog
     accounts: Accounts
+    tasks: Tasks

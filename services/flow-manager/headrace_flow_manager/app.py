@@ -160,7 +160,7 @@ class FlowManagerApp:
         self.files = FileService(stores.files, clock, settings.max_file_bytes, settings.upload_lifetime)
         self.charts = ChartService(stores.charts, clock)
         ended = asyncio.Event()
-        self.tasks = TaskService(stores.tasks, guests, stores.flows.get, clock, ended.set)
+        self.tasks = TaskService(stores.tasks, guests, stores.flows.get, neighbours.mail, clock, ended.set)
         self.telling = Telling(stores.task_agenda, stores.tasks, execution, clock)
         self.settings = SettingService(stores.documents, clock, default_modifiers)
         self.aliases = AliasService(stores.entries, stores.flows.get, clock)

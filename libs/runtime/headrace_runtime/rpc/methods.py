@@ -102,9 +102,11 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.task.v1.TaskService",
         "gateway",
-        again="GetTask ListTasks",
-        once="CreateTask UpdateTask DecideTask DeleteTask AddTaskHook RemoveTaskHook",
+        again="ListTasks",
+        once="UpdateTask DeleteTask AddTaskHook RemoveTaskHook",
     ),
+    **_rows("headrace.task.v1.TaskService", "gateway executor", again="GetTask", once="CreateTask DecideTask"),
+    **_rows("headrace.task.v1.TaskService", "executor", once="MailTask"),
     **_rows(
         "headrace.account.v1.AccountService",
         "gateway",
