@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
@@ -12,13 +13,27 @@ from typing import Any
 import httpx
 from headrace_embedded.platform import open_platform
 
-from tests.api.connector import VENDOR, connector
+from tests.api.connector import VENDOR, connector, packed, service
 from tests.provider import CLIENT, CLIENT_SECRET, KEY, provider
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGIN, PASSWORD = "admin@headrace.local", "a-password-for-the-browser"
 PUBLISHING_SECONDS = 60
 KINDS = ("key", "oauth")
+INPUTS = {
+    "file": {"type": "filepicker", "label": "File", "index": 1},
+    "code": {"type": "code", "label": "Code", "index": 2},
+    "stars": {"type": "stars", "label": "Stars", "index": 3},
+    "odd": {"type": "hologram", "label": "Odd", "index": 4},
+    "choice": {"type": "select", "label": "Choice", "options": ["one", "two"], "index": 5},
+}
+FORM = """
+from headrace_sdk import Component, Context
+
+class Work(Component):
+    async def receive(self, context: Context) -> None:
+        await context.send_json(dict(context.content))
+"""
 
 
 @asynccontextmanager
@@ -33,9 +48,13 @@ async def standing(build: Path, data_dir: Path) -> AsyncIterator[Mapping[str, st
         "HEADRACE_UI_DIR": str(build),
         "HEADRACE_EGRESS_ALLOW_PRIVATE": "true",  # the service with accounts is of this machine
     }
-    async with provider() as service, open_platform(environ) as serving:
-        for kind in KINDS:
-            await _publish(serving.url, kind, service.url)
+    async with provider() as holder, open_platform(environ) as serving:
+        async with _admin(serving.url) as admin:
+            for kind in KINDS:
+                await _publish(admin, connector(kind, holder.url))
+                known = {"serviceId": f"{VENDOR}:{kind}", "clientId": CLIENT, "clientSecret": CLIENT_SECRET}
+                await _done(admin.post("/service-config", json=known))
+            await _publish(admin, forms())
         yield {
             "HEADRACE_URL": serving.url,
             "HEADRACE_LOGIN": LOGIN,
@@ -44,24 +63,39 @@ async def standing(build: Path, data_dir: Path) -> AsyncIterator[Mapping[str, st
         }
 
 
-async def _publish(url: str, kind: str, service_url: str) -> None:
+def forms() -> bytes:
+    """The archive of `vault.forms`, whose component has fields of kinds that the utilities lack."""
+    files = service("forms", "", FORM)
+    root = f"{VENDOR}/forms"
+    del files[f"{root}/auth.py"]
+    path = f"{root}/core/Work/component.json"
+    manifest = json.loads(files[path])
+    del manifest["auth"]
+    files[path] = json.dumps({**manifest, "inPorts": [{"name": "in", "inspector": {"inputs": INPUTS}}]})
+    return packed(files)
+
+
+@asynccontextmanager
+async def _admin(url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """The administrator, who may publish connectors of the tests' vendor."""
     async with httpx.AsyncClient(base_url=url, timeout=60) as client:
         signed_in = (await _done(client.post("/user/auth", json={"username": LOGIN, "password": PASSWORD}))).json()
         client.headers["authorization"] = f"Bearer {signed_in['token']}"
         await _done(client.put(f"/users/{signed_in['user']['id']}", json={"vendor": VENDOR}))
-        headers = {"content-type": "application/octet-stream"}
-        content = connector(kind, service_url)
-        ticket = (await _done(client.post("/components", content=content, headers=headers))).json()["ticket"]
-        told: dict[str, Any] = {}
-        for _ in range(10 * PUBLISHING_SECONDS):
-            told = (await _done(client.get(f"/components/uploader/{ticket}"))).json()
-            if told:
-                break
-            await asyncio.sleep(0.1)
-        assert told, f"{kind} was not published within {PUBLISHING_SECONDS} s"
-        assert "err" not in told, told
-        known = {"serviceId": f"{VENDOR}:{kind}", "clientId": CLIENT, "clientSecret": CLIENT_SECRET}
-        await _done(client.post("/service-config", json=known))
+        yield client
+
+
+async def _publish(admin: httpx.AsyncClient, archive: bytes) -> None:
+    headers = {"content-type": "application/octet-stream"}
+    ticket = (await _done(admin.post("/components", content=archive, headers=headers))).json()["ticket"]
+    told: dict[str, Any] = {}
+    for _ in range(10 * PUBLISHING_SECONDS):
+        told = (await _done(admin.get(f"/components/uploader/{ticket}"))).json()
+        if told:
+            break
+        await asyncio.sleep(0.1)
+    assert told, f"Nothing was published within {PUBLISHING_SECONDS} s."
+    assert "err" not in told, told
 
 
 async def _done(request: Awaitable[httpx.Response]) -> httpx.Response:

@@ -13,7 +13,7 @@ from .standing import browse, standing
 pytestmark = pytest.mark.timeout(PATIENCE_SECONDS + 60)
 
 SHOTS = ROOT / ".artifacts" / "ui"
-LOADER_BYTES, DESIGNER_BYTES = 3 * 1024, 110 * 1024
+LOADER_BYTES, DESIGNER_BYTES, CODE_BYTES = 3 * 1024, 110 * 1024, 130 * 1024
 
 
 async def test_a_browser_draws_starts_watches_and_mends_flows(
@@ -27,8 +27,11 @@ async def test_a_browser_draws_starts_watches_and_mends_flows(
 
 
 def test_what_a_page_loads_stays_within_its_budget(build: Path) -> None:
-    """The loader alone, and all that the designer needs together."""
+    """The loader alone, all that the designer needs together, and the editor of code, which comes when it is wanted."""
     sizes = {path.name: len(gzip.compress(path.read_bytes(), 9)) for path in (build / "sdk").iterdir()}
 
     assert sizes["headrace.js"] <= LOADER_BYTES
-    assert sum(size for name, size in sizes.items() if not name.startswith("app")) <= DESIGNER_BYTES, sizes
+    code = sum(size for name, size in sizes.items() if name.startswith("code-"))
+    page = sizes["app.mjs"]
+    assert 0 < code <= CODE_BYTES, sizes
+    assert sum(sizes.values()) - code - page <= DESIGNER_BYTES, sizes

@@ -132,3 +132,23 @@ export function isEmpty(value: unknown): boolean {
 }
 
 const LEVELS = new Set(['ADD', 'AND', 'OR']);
+
+const KINDS = new Set(['text', 'textarea', 'number', 'select', 'multiselect', 'toggle', 'expression', 'date-time', 'color-palette', 'filepicker', 'key-value', 'code']);
+/** Types that are shown as others: the pickers of other companies' files take what they store as JSON. */
+const SHOWN_AS: ReadonlyMap<string, string> = new Map([
+  ['select-box', 'select'],
+  ['select-button-group', 'select'],
+  ['textare', 'textarea'],
+  ['list', 'textarea'],
+  ['googlepicker', 'textarea'],
+  ['onedrivepicker', 'textarea'],
+]);
+
+/** How an input of this type is shown; as a text where the type is not known. */
+export function kindOf(type = 'text'): string {
+  return SHOWN_AS.get(type) ?? (KINDS.has(type) ? type : 'text');
+}
+
+export function isKnown(type = 'text'): boolean {
+  return KINDS.has(type) || SHOWN_AS.has(type);
+}

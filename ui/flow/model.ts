@@ -75,6 +75,7 @@ export interface Input {
   variables?: boolean;
   required?: boolean;
   readonly?: boolean;
+  config?: JsonObject;
 }
 
 export interface Manifest {

@@ -96,10 +96,18 @@ interface Ticket {
   error?: string;
 }
 
+export interface FileRecord {
+  fileId: string;
+  filename: string;
+  length: number;
+}
+
 export interface RequestOptions {
   method?: string;
   url: string;
   data?: unknown;
+  /** What is sent as it is, in place of `data`. */
+  body?: FormData;
   headers?: Record<string, string>;
   signal?: AbortSignal;
 }
@@ -125,11 +133,12 @@ export interface Connection {
 }
 
 const PATIENCE_MS = 30_000;
+const UPLOAD_MS = 10 * 60_000;
 
 export type Api = ReturnType<typeof createApi>;
 
 export function createApi(connection: Connection) {
-  async function raw({ method = 'GET', url, data, headers = {}, signal }: RequestOptions, isAgain = false): Promise<Response> {
+  async function raw({ method = 'GET', url, data, body, headers = {}, signal }: RequestOptions, isAgain = false): Promise<Response> {
     const token = await connection.token(isAgain);
     const response = await fetch(connection.baseUrl + url, {
       method,
@@ -139,10 +148,10 @@ export function createApi(connection: Connection) {
         ...(token ? { authorization: `Bearer ${token}` } : {}),
         ...headers,
       },
-      ...(data === undefined ? {} : { body: JSON.stringify(data) }),
+      ...(body ? { body } : data === undefined ? {} : { body: JSON.stringify(data) }),
       signal: signal ?? AbortSignal.timeout(PATIENCE_MS),
     });
-    if (response.status === 401 && !isAgain && token) return raw({ method, url, data, headers, ...(signal ? { signal } : {}) }, true);
+    if (response.status === 401 && !isAgain && token) return raw({ method, url, data, headers, ...(body ? { body } : {}), ...(signal ? { signal } : {}) }, true);
     if (response.status === 401) connection.onUnauthorized?.();
     if (response.ok) return response;
     const said = (await response.json().catch(() => ({}))) as JsonObject;
@@ -211,6 +220,12 @@ export function createApi(connection: Connection) {
     getAuthUrl: async (subject: string, ticket: string, query: Record<string, string>) =>
       (await get<{ authUrl: string }>(`${at('auth', subject, 'auth-url', ticket)}?${new URLSearchParams(query)}`)).authUrl,
     getTicket: (ticket: string) => get<Ticket>(at('auth', 'status', ticket)),
+    getFiles: () => get<FileRecord[]>('/files?sort=uploadDate:-1&limit=100'),
+    uploadFile: (file: File) => {
+      const body = new FormData();
+      body.append('file', file, file.name);
+      return request<FileRecord>({ method: 'POST', url: '/files', body, signal: AbortSignal.timeout(UPLOAD_MS) });
+    },
     getRuns: (flowId: string) => get<{ items: Run[]; totalCount: number }>(`/runs?flowId=${encodeURIComponent(flowId)}&limit=50`),
     getRun: (id: string) => get<Run>(at('runs', id)),
     cancelRun: (id: string) => post<Run>(at('runs', id, 'cancel'), {}),

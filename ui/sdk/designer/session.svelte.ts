@@ -15,6 +15,7 @@ import type { Api, Failed, FlowRecord, Run, Step, Version } from '../../kit/api.
 import { events, follow } from '../../kit/live.ts';
 import type { LiveEvent } from '../../kit/live.ts';
 import type { JsonObject } from '../../kit/types.ts';
+import type { RegisteredField } from '../fields.ts';
 import type { Card, Counts, Wire } from './canvas.ts';
 import { SPACING, cardHeight, toFlow, toWorld } from './geometry.ts';
 import type { Point } from './geometry.ts';
@@ -36,6 +37,8 @@ const MOST_LOGS = 400;
 export class Session {
   readonly api: Api;
   readonly flowId: string;
+  /** Fields of the host, by the type that manifests give them. */
+  readonly fields: ReadonlyMap<string, RegisteredField>;
   record = $state.raw<FlowRecord | undefined>();
   catalog = $state.raw<Catalog>(new Map());
   history = $state.raw<History>(begin({}));
@@ -76,9 +79,10 @@ export class Session {
   #saving: Promise<void> | undefined;
   #seen = new Set<string>();
 
-  constructor(api: Api, flowId: string) {
+  constructor(api: Api, flowId: string, fields: ReadonlyMap<string, RegisteredField> = new Map()) {
     this.api = api;
     this.flowId = flowId;
+    this.fields = fields;
   }
 
   async load(): Promise<void> {
