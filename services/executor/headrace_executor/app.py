@@ -32,6 +32,7 @@ from headrace_executor.clients import (
     QuotaClient,
     ScheduleClient,
     StoreClient,
+    TaskClient,
 )
 from headrace_executor.context import Caches, Doors
 from headrace_executor.counters import Counters
@@ -97,6 +98,7 @@ def connect(
         schedules=ScheduleClient(schedule_channel),
         stores=StoreClient(flow_channel),
         files=FileClient(flow_channel),
+        tasks=TaskClient(flow_channel),
         logs=LogClient(log_channel),
         web=GuardedWeb(egress),
         quotas=QuotaClient(flow_channel),
@@ -146,6 +148,7 @@ class ExecutorApp:
             schedules=neighbours.schedules,
             stores=neighbours.stores,
             files=neighbours.files,
+            tasks=neighbours.tasks,
             web=neighbours.web,
             flows=neighbours.flows,
             public_url=settings.public_url,
@@ -210,8 +213,11 @@ class ExecutorApp:
             report_error=lambda *given: self.service.report_error(*given),
             call_flow=lambda *given: self.service.call_flow(*given),
             answer_call=lambda *given: self.service.answer_call(*given),
+            wake=lambda *given: self.service.wake(*given),
             wait_for_quota=limits.wait_for,
             end_quota=limits.end,
+            went_through=limits.went_through,
+            too_many=limits.too_many,
             open_account=desk.open,
             account_refused=desk.refused,
             happen=watching.happen,

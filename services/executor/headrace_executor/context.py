@@ -21,7 +21,7 @@ from headrace_sdk.context import Message as SdkMessage
 from headrace_sdk.errors import CancelError
 
 from headrace_executor import ports
-from headrace_executor.doors import DoorToFiles, DoorToStores, HeldLock
+from headrace_executor.doors import DoorToFiles, DoorToStores, DoorToTasks, HeldLock
 from headrace_executor.hearing import Hearing, Listener
 from headrace_executor.keeping import KeptState, RunMemory
 from headrace_executor.memory import Operation
@@ -97,6 +97,7 @@ class Doors:
     schedules: ports.Schedules
     stores: ports.DataStores
     files: ports.FileStore
+    tasks: ports.Tasks
     web: ports.Web
     flows: ports.Flows
     public_url: str
@@ -127,6 +128,7 @@ class Effects:
     response: dict[str, Json] | None = None
     call: tuple[str, str, Json] | None = None
     answer: list[Json] = field(default_factory=list)
+    wakes: list[tuple[str, Json]] = field(default_factory=list)
     stops_flow: bool = False
 
     def hide(self, secrets: Secrets) -> None:
@@ -139,6 +141,7 @@ class Effects:
             replace(each, value=secrets.packed(each.value)) if each.value else each for each in self.changes
         ]
         self.answer = [secrets.json(each) for each in self.answer]
+        self.wakes = [(name, secrets.json(content)) for name, content in self.wakes]
         if self.response is not None:
             self.response = cast("dict[str, Json]", secrets.json(self.response))
         if self.call is not None:
@@ -352,6 +355,11 @@ class StepContext:
         return DoorToFiles(self._doors.files, self.tenant_id, self._next_id)
 
     @property
+    def tasks(self) -> DoorToTasks:
+        teller = ports.Teller(self.flow_id, self.node_id, self.webhook_url())
+        return DoorToTasks(self._doors.tasks, self.tenant_id, teller, self._next_id)
+
+    @property
     def cache(self) -> MemoryCache:
         return self._doors.caches.of(self.tenant_id, *self.component_type.split(".")[:2])
 
@@ -474,6 +482,9 @@ class StepContext:
         name = f"{self.run_id}.{derive_id('timeout', self._next_id())}"
         self.effects.timeouts.append((name, content, due.timestamp()))
         return name
+
+    async def wake(self, timeout_id: str, content: Json) -> None:
+        self.effects.wakes.append((timeout_id, content))
 
     async def clear_timeout(self, timeout_id: str) -> None:
         kept = [timeout for timeout in self.effects.timeouts if timeout[0] != timeout_id]

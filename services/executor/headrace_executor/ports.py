@@ -116,11 +116,17 @@ class Schedules(Protocol):
 
     async def release_lock(self, name: str, holder: str) -> None: ...
 
-    async def acquire_quota(self, asked: Sequence[Allowance], request_id: str) -> datetime | None:
-        """Count one call under all of these; None when it may be made now, else when to ask again.
+    async def acquire_quota(
+        self, asked: Sequence[Allowance], request_id: str, party: str, learned_names: Sequence[str] = ()
+    ) -> datetime | None:
+        """Count one call under all of these, and under what was learned; None when it may be made now, else the turn.
 
-        Equal request ids count once.
+        Equal request ids count once. Parties share fairly.
         """
+        ...
+
+    async def report_refusal(self, name: str, retry_after: timedelta | None, passed: float) -> None:
+        """Say that a service refused a call as one too many, after so many that went through within a second."""
         ...
 
 
@@ -203,6 +209,29 @@ class StoredFile:
     size_bytes: int
     content_type: str
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """The node that a task is asked by, and the address of its webhook."""
+
+    flow_id: str
+    node_id: str
+    url: str
+
+
+class Tasks(Protocol):
+    """People tasks as a component sees them. Shapes are those of `headrace_sdk.Tasks`."""
+
+    async def create(
+        self, tenant_id: str, document: Mapping[str, Json], teller: Teller, request_id: str
+    ) -> dict[str, Json]: ...
+
+    async def get(self, tenant_id: str, task_id: str, secret: str) -> dict[str, Json]: ...
+
+    async def decide(self, task_id: str, secret: str, *, approves: bool) -> dict[str, Json]: ...
+
+    async def mail(self, tenant_id: str, task_id: str, link: str) -> None: ...
 
 
 class FileStore(Protocol):
@@ -309,3 +338,4 @@ class Neighbours:
     bundles: BundleSource
     catalog: Catalog
     accounts: Accounts
+    tasks: Tasks

@@ -334,6 +334,14 @@ class ExecutionService:
         if events:
             await self.accept_all_inside(events)
 
+    async def wake(self, run: Run, timeout_id: str, content: Json) -> None:
+        """Leave the content for the timeout's node, in its own run of the same tenant. What fired hears nothing."""
+        woken = timeout_id.rpartition(".")[0]
+        if woken:
+            answer = Inbound(0, "answer", timeout_id, orjson.dumps(content))
+            await self._store.put_inbox(run.tenant_id, woken, answer, self._clock.now().timestamp())
+            self._engine.nudge()
+
     async def report_error(self, plan: Plan, run: Run, delivery: Delivery, content: dict[str, Json]) -> None:
         """Tell the error triggers of a flow; each hears of a failure once."""
         event_id = f"{delivery.id}/{run.run_id}"

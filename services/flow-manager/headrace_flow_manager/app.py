@@ -160,7 +160,7 @@ class FlowManagerApp:
         self.files = FileService(stores.files, clock, settings.max_file_bytes, settings.upload_lifetime)
         self.charts = ChartService(stores.charts, clock)
         ended = asyncio.Event()
-        self.tasks = TaskService(stores.tasks, guests, stores.flows.get, clock, ended.set)
+        self.tasks = TaskService(stores.tasks, guests, stores.flows.get, neighbours.mail, clock, ended.set)
         self.telling = Telling(stores.task_agenda, stores.tasks, execution, clock)
         self.settings = SettingService(stores.documents, clock, default_modifiers)
         self.aliases = AliasService(stores.entries, stores.flows.get, clock)
@@ -177,8 +177,8 @@ class FlowManagerApp:
         self.plugin_jobs = PluginJobs(self.catalog, modules, plugin_host)
         self.tokens = TokenKeeper(book, modules, turns, account_news, clock)
         stop = stopper(self.lifecycle.stop, stores.flows.get)
-        self.accounts = AccountService(book, modules, self.tokens, stores.flows, stop, account_news, clock)
-        self.connecting = Connecting(book, tickets, modules, self.accounts, clock)
+        self.accounts = AccountService(book, modules, self.tokens, stores.flows, guests, stop, account_news, clock)
+        self.connecting = Connecting(book, tickets, modules, self.accounts, guests.address, clock)
         self.rotation = Rotation(
             stores.entries,
             data_keys,

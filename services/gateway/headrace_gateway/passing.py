@@ -37,8 +37,12 @@ _KEPT_BACK = frozenset(
         "content-security-policy",
     }
 )
-# Answers come from flows, on the API's own origin: a browser may show them but never run them.
-SANDBOX = (b"content-security-policy", b"sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:")
+# Answers come from flows, on the API's own origin: a browser may show them send their forms here, and never run them.
+SANDBOX = (
+    b"content-security-policy",
+    b"sandbox allow-forms; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self';"
+    b" base-uri 'none'",
+)
 
 
 def clean_headers(given: dict[str, Json]) -> Headers:

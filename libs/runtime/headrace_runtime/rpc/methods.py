@@ -102,14 +102,16 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.task.v1.TaskService",
         "gateway",
-        again="GetTask ListTasks",
-        once="CreateTask UpdateTask DecideTask DeleteTask AddTaskHook RemoveTaskHook",
+        again="ListTasks",
+        once="UpdateTask DeleteTask AddTaskHook RemoveTaskHook",
     ),
+    **_rows("headrace.task.v1.TaskService", "gateway executor", again="GetTask", once="CreateTask DecideTask"),
+    **_rows("headrace.task.v1.TaskService", "executor", once="MailTask"),
     **_rows(
         "headrace.account.v1.AccountService",
         "gateway",
-        again="GetAccount ListAccounts GetComponentAccount RenameAccount TestAccount ListAccountUses ListFlowAccounts"
-        " AssignAccount UnassignAccount DescribeAuth GetTicket",
+        again="GetAccount ListAccounts GetComponentAccount RenameAccount ShareAccount TestAccount ListAccountUses"
+        " ListFlowAccounts AssignAccount UnassignAccount DescribeAuth GetTicket",
         once="CreateAccount DeleteAccount OpenTicket BeginConnection EnterConnection FillConnection FinishConnection",
     ),
     **_rows("headrace.account.v1.AccountService", "executor", again="GetCredentials ReportRejected ListStandings"),
@@ -133,7 +135,7 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.schedule.v1.ScheduleService",
         "executor",
-        again="PutTimers RemoveTimers AcquireLock ExtendLock ReleaseLock AcquireQuota",
+        again="PutTimers RemoveTimers AcquireLock ExtendLock ReleaseLock AcquireQuota ReportQuotaRefusal",
     ),
     **_rows("headrace.schedule.v1.ScheduleService", "executor gateway", again="ListTimers"),
     **_rows(

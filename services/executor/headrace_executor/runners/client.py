@@ -288,5 +288,7 @@ async def _apply(effects: data_pb.Effects, context: StepContext) -> None:
         await context.call_flow(effects.call.flow_id, effects.call.node_id, orjson.loads(effects.call.content))
     for answer in effects.answers:
         await context.answer_call(orjson.loads(answer))
+    for each in effects.wakes:
+        await context.wake(each.timeout_id, orjson.loads(each.content))
     if effects.stops_flow:
         await context.stop_flow()

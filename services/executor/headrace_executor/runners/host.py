@@ -92,6 +92,8 @@ class HostServicer(rpc.HostServiceServicer):
                 for output in request.outputs.outputs:
                     await context.send_json(orjson.loads(output.content), output.port)
                 return pb.AskResponse()
+            case "task":
+                return _json(await _ask_task(context, request.task))
             case "call":
                 return _json(await _ask_component(context, request.call))
             case "listen":
@@ -164,7 +166,7 @@ async def _ask_state(state: State, question: data_pb.StateQuestion) -> Json:
 
 def _fields(value: Json) -> dict[str, Json]:
     if not isinstance(value, dict):
-        raise CancelError("A state is an object.")
+        raise CancelError("It is no object.")
     return value
 
 
@@ -201,6 +203,23 @@ async def _ask_store(context: StepContext, question: data_pb.StoreQuestion) -> J
         case _:
             raise BadRequest(f"A data store knows no {question.verb!r}.")
     return None
+
+
+async def _ask_task(context: StepContext, question: data_pb.TaskQuestion) -> Json:
+    given = cast("dict[str, Any]", orjson.loads(question.arguments))
+    tasks = context.tasks
+    match question.verb:
+        case "create":
+            return await tasks.create(_fields(given["document"]))
+        case "get":
+            return await tasks.get(str(given["task_id"]), str(given["secret"]))
+        case "decide":
+            return await tasks.decide(str(given["task_id"]), str(given["secret"]), approves=given["approves"] is True)
+        case "mail":
+            await tasks.mail(str(given["task_id"]), str(given["link"]))
+            return None
+        case _:
+            raise BadRequest(f"Tasks know no {question.verb!r}.")
 
 
 async def _ask_file(context: StepContext, question: data_pb.FileQuestion) -> pb.AskResponse:

@@ -232,6 +232,7 @@ def _effects(done: Done) -> data_pb.Effects:
         outputs=[data_pb.Output(port=port, content=content) for port, content in done.outputs],
         logs=_lines(done.logs),
         answers=done.answers,
+        wakes=[data_pb.Wake(timeout_id=name, content=content) for name, content in done.wakes],
         stops_flow=done.stops_flow,
     )
     if done.response is not None:
