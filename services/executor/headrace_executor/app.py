@@ -156,6 +156,7 @@ class ExecutorApp:
             call=lambda asked, within: self.calls.call(asked, within),
             hearing=lambda: self.listening,
             api=lambda asked: self.inner_api.call(asked),
+            signal=lambda plan, signal_id, content: self.service.signal(plan, signal_id, content),
         )
         limits = Limits(neighbours, clock, settings.receive_timeout)
         desk = AccountDesk(neighbours.accounts, clock)
