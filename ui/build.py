@@ -124,7 +124,7 @@ def main() -> int:
         if given.what == "build":
             build(command)
         elif given.what == "node":
-            print(node())
+            sys.stdout.write(f"{node()}\n")
         else:
             install(command)
             run([*command, "run", "--silent", given.what])

@@ -90,7 +90,7 @@ export async function call<T>(token: string, method: string, url: string, data?:
 }
 
 /** A card of the canvas by its whole title. */
-export const card = (page: Page, title: string): Locator => page.locator('.card').filter({ has: page.locator('.title', { hasText: new RegExp(`^${title}$`) }) });
+export const card = (page: Page, title: string): Locator => page.locator('.card').filter({ has: page.locator('.title', { hasText: new RegExp(`^${title.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`) }) });
 export const port = (page: Page, title: string, side: 'Input' | 'Output', name: string): Locator => page.getByRole('button', { name: `${side} ${name} of ${title}`, exact: true });
 
 /** A flow made of a template. */
