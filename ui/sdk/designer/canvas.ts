@@ -66,7 +66,7 @@ type Drag =
   | { kind: 'box'; start: Point; kept: string[] }
   | { kind: 'cards'; start: Point; from: Map<string, Point>; hasMoved: boolean; isAdding: boolean; gesture: string }
   | { kind: 'size'; id: string; start: Point; from: Paper; gesture: string }
-  | { kind: 'wire'; source: string; outPort: string; wire: string };
+  | { kind: 'wire'; source: string; outPort: string; wire: string; start: Point };
 
 const FAR = 0.35;
 const LEAST_ZOOM = 0.08;
@@ -94,6 +94,8 @@ export class Canvas {
   #view: View = { x: 40, y: 40, zoom: 1 };
   #drag: Drag | undefined;
   #pending: SVGPathElement | undefined;
+  /** An output that was tapped: the next card that is tapped is what it leads to. */
+  #armed: { source: string; outPort: string } | undefined;
   #mounted = new Map<string, { node: HTMLElement; drawn: string }>();
   #laid = new Map<string, { node: HTMLElement; drawn: string }>();
   #drawn = new Map<string, SVGGElement>();
@@ -433,10 +435,18 @@ export class Canvas {
     const id = node?.dataset['componentId'] ?? (this.zoom < FAR ? this.#under(start) : undefined);
     const wire = target.closest<SVGGElement>('[data-wire]')?.dataset['wire'];
     this.#host.setPointerCapture(event.pointerId);
+    if (this.#armed) {
+      const { source, outPort } = this.#armed;
+      this.disarm();
+      event.preventDefault();
+      const over = this.#landing(start);
+      if (over && over.id !== source) this.#gestures.connect(source, outPort, over.id, over.port);
+      if (over || port) return;
+    }
     if (port && id && !this.isReadOnly) {
       event.preventDefault();
       node?.focus({ preventScroll: true });
-      this.#pick(port, id);
+      this.#pick(port, id, start);
       return;
     }
     const paper = id && target.closest('.handle') ? this.#papers.get(id) : undefined;
@@ -488,15 +498,15 @@ export class Canvas {
     }));
   }
 
-  #pick(port: HTMLElement, id: string): void {
+  #pick(port: HTMLElement, id: string, start: Point): void {
     const name = port.dataset['port'] ?? '';
     if (port.dataset['side'] === 'out') {
-      this.#drag = { kind: 'wire', source: id, outPort: name, wire: '' };
+      this.#drag = { kind: 'wire', source: id, outPort: name, wire: '', start };
       return;
     }
     const chosen = this.#scene.find((wire) => wire.id === this.#wire && wire.target === id && wire.inPort === name);
     const last = chosen ?? this.#scene.findLast((wire) => wire.target === id && wire.inPort === name);
-    if (last) this.#drag = { kind: 'wire', source: last.source, outPort: last.outPort, wire: last.id };
+    if (last) this.#drag = { kind: 'wire', source: last.source, outPort: last.outPort, wire: last.id, start };
   }
 
   #move(event: PointerEvent): void {
@@ -587,7 +597,21 @@ export class Canvas {
     } else if (drag.kind === 'wire') this.#let(drag, at);
   }
 
+  /** Forget an output that was tapped. */
+  disarm(): void {
+    this.#armed = undefined;
+    this.#host.classList.remove('connecting', 'armed');
+    for (const lit of this.#host.querySelectorAll('.port.lit')) lit.classList.remove('lit');
+  }
+
   #let(drag: Drag & { kind: 'wire' }, at: Point): void {
+    if (Math.hypot(at.x - drag.start.x, at.y - drag.start.y) < 6) {
+      if (drag.wire) return;
+      this.#armed = { source: drag.source, outPort: drag.outPort };
+      this.#host.classList.add('connecting', 'armed');
+      this.#mounted.get(drag.source)?.node.querySelector(`[data-side="out"][data-port="${CSS.escape(drag.outPort)}"]`)?.classList.add('lit');
+      return;
+    }
     const over = this.#landing(at);
     if (over && drag.wire) this.#gestures.reconnect(drag.wire, over.id, over.port);
     else if (over) this.#gestures.connect(drag.source, drag.outPort, over.id, over.port);
@@ -657,6 +681,7 @@ export class Canvas {
   }
 
   #key(event: KeyboardEvent): void {
+    if (event.key === 'Escape' && this.#armed) return this.disarm();
     const id = (event.target as Element).closest<HTMLElement>(THING)?.dataset['componentId'] ?? '';
     const step = ARROWS[event.key];
     if (step && id && event.altKey && !this.isReadOnly) {
