@@ -24,8 +24,10 @@ async def test_an_event_reaches_the_flows_that_wait_for_it_once(prefix: str, peo
     assert stopped.status_code == 200
     said = {"id": 7, "name": "Ada", "list": [None]}
 
-    place, headers = f"{prefix}/events/contact%20made%2Fnow", {"Idempotency-Key": "event 7"}
-    told = [await people.ann.post(place, json=said, headers=headers) for _ in range(2)]
+    headers = {"Idempotency-Key": "event 7"}
+    told = [
+        await people.ann.post(f"{prefix}/events/contact%20made%2Fnow", json=said, headers=headers) for _ in range(2)
+    ]
 
     assert await sent_by(people.ann, mine) == [("out", said)]
     assert [(each.status_code, each.json()["count"]) for each in told] == [(200, 1)] * 2
