@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
 import pytest
@@ -74,9 +76,20 @@ async def begin(client: httpx.AsyncClient, subject: str, **parameters: str) -> t
     return ticket, begun.json()["authUrl"]
 
 
+async def enter(visitor: httpx.AsyncClient, url: str) -> str:
+    """Open a connection's page and press its button; returns the address at the service."""
+    page = await visitor.get(url)
+    assert page.status_code == 200, page.text
+    found = re.search(r'action="([^"]+)"', page.text)
+    assert found is not None, page.text
+    answer = await visitor.post(urljoin(url, html.unescape(found[1])), data={})
+    assert answer.status_code == 302, answer.text
+    return str(answer.headers["location"])
+
+
 async def go(visitor: httpx.AsyncClient, url: str) -> httpx.Response:
-    """Open a page and go on until one shows something."""
-    answer = await visitor.get(url)
+    """Go through a connection until a page says what came of it."""
+    answer = await visitor.get(await enter(visitor, url))
     while answer.status_code == 302:
         answer = await visitor.get(answer.headers["location"])
     return answer
@@ -263,14 +276,14 @@ async def test_answers_of_others_are_refused(people: People, service: Provider) 
     await ready(people, service, "oauth")
     ticket, url = await begin(people.ann, f"{VENDOR}:oauth")
     async with browser(people) as visitor, browser(people) as thief:
-        there = (await visitor.get(url)).headers["location"]
+        there = await enter(visitor, url)
         again = await thief.get(url)
         back = (await visitor.get(there)).headers["location"]
         state = parse_qs(urlsplit(back).query)["state"][0]
         code = parse_qs(urlsplit(back).query)["code"][0]
         path = urlsplit(back).path
         other_ticket, other_url = await begin(people.bob, f"{VENDOR}:oauth")
-        await thief.get(other_url)
+        await enter(thief, other_url)
         refused = [
             await visitor.get("/auth/oauth/callback", params={"code": code}),
             await visitor.get("/auth/oauth/start", params={"key": "nobody~guess"}),
@@ -299,6 +312,36 @@ async def test_answers_of_others_are_refused(people: People, service: Provider) 
     assert (await people.bob.get("/accounts")).json() == []
     assert (await people.bob.get(f"/auth/{VENDOR}:oauth/auth-url/{ticket}")).status_code == 404
     assert (await people.ann.get(f"/auth/{VENDOR}:oauth/auth-url/{ticket}")).status_code == 409
+
+
+async def test_nobody_is_sent_on_before_they_know_whose_account_it_becomes(people: People, service: Provider) -> None:
+    """S10: Bob is lured to the page that Ann began."""
+    await ready(people, service, "oauth")
+    email = (await people.ann.get("/user")).json()["email"]
+    ticket, url = await begin(people.ann, f"{VENDOR}:oauth")
+    form = {"params": {"ticket": ticket}, "data": {}}
+    async with browser(people) as lured, browser(people) as other:
+        page = await lured.get(url)
+        elsewhere = await lured.post("/auth/process-auth-data", headers={"sec-fetch-site": "cross-site"}, **form)
+        without = await other.post("/auth/process-auth-data", **form)
+
+    assert page.status_code == 200 and "location" not in page.headers
+    assert email in page.text and "Close this page" in page.text
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    [cookie] = [each.lower() for each in page.headers.get_list("set-cookie")]
+    assert "httponly" in cookie and "samesite=lax" in cookie
+    assert (elsewhere.status_code, without.status_code) == (403, 401)
+    assert not service.asked, "the service was not asked for anything"
+
+
+async def test_two_connections_of_one_browser_do_not_disturb_each_other(people: People, service: Provider) -> None:
+    await ready(people, service, "oauth")
+    async with browser(people) as visitor:
+        begun = [await begin(people.ann, f"{VENDOR}:oauth") for _ in range(2)]
+        backs = [await enter(visitor, url) for _, url in begun]
+        pages = [await visitor.get((await visitor.get(there)).headers["location"]) for there in backs]
+
+    assert [("appmixer.auth.success" in page.text) for page in pages] == [True, True]
 
 
 async def test_who_says_no_leaves_a_ticket_that_says_so(people: People, service: Provider) -> None:

@@ -58,6 +58,11 @@ class MemoryStoreService:
         except CancelError:
             raise AlreadyExists(f"There is a store {name}.") from None
 
+    async def delete_store(self, tenant_id: str, store_id: str) -> None:
+        if self.stores.names.pop(store_id, None) is None:
+            raise NotFound("store", store_id)
+        del self.stores.records[store_id]
+
     async def get(self, tenant_id: str, store_id: str, key: str) -> Record | None:
         return await self.stores.get(store_id, key) if store_id in self.stores.records else None
 

@@ -21,6 +21,8 @@ from headrace_executor.settings import RunnerSettings
 from headrace_executor.store import RunFilter
 from headrace_runtime.failures import ForeignError
 
+from tests.listening import listening
+
 from .neighbours import MemoryFileStore, MemoryLocks, MemoryStoreService, MemoryTaskService
 from .platform import TENANT, HandedFlows, OwnComponent, Platform, Rooms, platform, webhook
 from .published import Shelf, component_of
@@ -498,32 +500,29 @@ async def test_requests_of_a_published_component_obey_the_rules_of_egress(tmp_pa
         asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfine")
         await writer.drain()
-        writer.close()
 
     asked: list[bytes] = []
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
     shelf, flows = Shelf(), HandedFlows()
-    put(
-        flows,
-        shelf.publish(
-            f"""
-            from headrace_sdk import CancelError, Component, Context
-
-            class Own(Component):
-                async def receive(self, context: Context) -> None:
-                    try:
-                        answer = await context.http.request("GET", "http://127.0.0.1:{port}/a", params={{"b": "c"}})
-                        await context.send_json([answer.status, answer.text])
-                    except CancelError as error:
-                        await context.send_json(str(error))
-            """
-        ),
-    )
-
     settings = {"shelf": shelf, "runners": QUICK, "egress_allow_private": allow_private}
-    async with server, platform(tmp_path, flows, **settings) as here:
-        [said] = sent(await run(here))
+    async with listening(answer) as port:
+        put(
+            flows,
+            shelf.publish(
+                f"""
+                from headrace_sdk import CancelError, Component, Context
+
+                class Own(Component):
+                    async def receive(self, context: Context) -> None:
+                        try:
+                            answer = await context.http.request("GET", "http://127.0.0.1:{port}/a", params={{"b": "c"}})
+                            await context.send_json([answer.status, answer.text])
+                        except CancelError as error:
+                            await context.send_json(str(error))
+                """
+            ),
+        )
+        async with platform(tmp_path, flows, **settings) as here:
+            [said] = sent(await run(here))
 
     assert said == [200, "fine"] if allow_private else "not allowed" in said
     assert asked == ([b"GET /a?b=c HTTP/1.1"] if allow_private else [])

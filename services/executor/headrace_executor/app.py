@@ -39,14 +39,19 @@ from headrace_executor.counters import Counters
 from headrace_executor.engine import Engine
 from headrace_executor.execution import Surroundings
 from headrace_executor.fleet import Ears, Fleet
+from headrace_executor.inner_api import InnerApi
+from headrace_executor.jobs import Jobs
 from headrace_executor.limiting import Limits
+from headrace_executor.listening import Listening
 from headrace_executor.measuring import Measuring
 from headrace_executor.migration import Migration
 from headrace_executor.plan import ComponentEntry, Components
 from headrace_executor.plans import Plans
+from headrace_executor.plugins import Plugins
 from headrace_executor.ports import Neighbours
 from headrace_executor.reconnecting import Reconnecting
 from headrace_executor.retry import RetryPolicy
+from headrace_executor.runners.hosting import PublishedPlugins
 from headrace_executor.runners.library import Library
 from headrace_executor.runners.modules import PublishedModules
 from headrace_executor.runners.pool import Runners
@@ -149,10 +154,15 @@ class ExecutorApp:
             public_url=settings.public_url,
             caches=Caches(),
             call=lambda asked, within: self.calls.call(asked, within),
+            hearing=lambda: self.listening,
+            api=lambda asked: self.inner_api.call(asked),
         )
         limits = Limits(neighbours, clock, settings.receive_timeout)
         desk = AccountDesk(neighbours.accounts, clock)
         self.calls = StaticCalls(neighbours.catalog, library, limits, desk, doors, clock, settings.public_url)
+        hosted = PublishedPlugins(self.runners, doors)
+        self.plugins = Plugins(neighbours.catalog, hosted)
+        self.jobs = Jobs(neighbours.catalog, hosted, doors, clock)
         self.engine = Engine(
             store,
             self.plans,
@@ -167,7 +177,11 @@ class ExecutorApp:
             surroundings=lambda engine: self._surroundings(engine, store, doors, clock, limits, desk),
         )
         self.service = ExecutionService(store, self.engine, self.plans, waiters, clock, self.counters, settings)
-        self.timing = Timing(self.service, store, self.plans, neighbours.schedules, neighbours.flows, clock, settings)
+        self.inner_api = InnerApi(self.plugins, neighbours.stores, neighbours.flows)
+        self.listening = Listening(neighbours.catalog, hosted, store, self.plans, self.service)
+        self.timing = Timing(
+            self.service, store, self.plans, neighbours.schedules, neighbours.flows, self.jobs, clock, settings
+        )
         self.activation = Activation(
             self.service, self.timing, store, self.engine, self.plans, neighbours.schedules, clock, settings
         )
@@ -201,6 +215,8 @@ class ExecutorApp:
             wake=lambda *given: self.service.wake(*given),
             wait_for_quota=limits.wait_for,
             end_quota=limits.end,
+            went_through=limits.went_through,
+            too_many=limits.too_many,
             open_account=desk.open,
             account_refused=desk.refused,
             happen=watching.happen,
@@ -218,6 +234,8 @@ class ExecutorApp:
             self.trials,
             self.calls,
             self.auth_steps,
+            self.plugins,
+            self.jobs,
         ).register(server)
 
     @contextlib.asynccontextmanager
@@ -239,6 +257,7 @@ class ExecutorApp:
                 tasks.create_task(self.engine.fleet.run(ears)),
                 tasks.create_task(self.watching.keep_saying()),
                 tasks.create_task(self.service.look_for_answers()),
+                tasks.create_task(self.jobs.run()),
             ]
             try:
                 yield

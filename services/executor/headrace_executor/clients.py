@@ -41,7 +41,9 @@ from headrace_executor.ports import (
     Lease,
     LogEntry,
     LogLevel,
+    PluginPlace,
     PublishedComponent,
+    ServicePlugins,
     StoredFile,
     Teller,
 )
@@ -144,12 +146,20 @@ class ScheduleClient:
     async def release_lock(self, name: str, holder: str) -> None:
         await self._stub.ReleaseLock(schedule_pb.ReleaseLockRequest(name=name, holder=holder), timeout=TIMEOUT)
 
-    async def acquire_quota(self, asked: Sequence[Allowance], request_id: str) -> datetime | None:
-        request = schedule_pb.AcquireQuotaRequest(request_id=request_id)
+    async def acquire_quota(
+        self, asked: Sequence[Allowance], request_id: str, party: str, learned_names: Sequence[str] = ()
+    ) -> datetime | None:
+        request = schedule_pb.AcquireQuotaRequest(request_id=request_id, party=party, learned_names=learned_names)
         for each in asked:
             request.windows.add(name=each.name, limit=each.limit).window.FromTimedelta(each.window)
         answer = await self._stub.AcquireQuota(request, timeout=TIMEOUT)
         return None if answer.granted else _time(answer.retry_at.ToDatetime())
+
+    async def report_refusal(self, name: str, retry_after: timedelta | None, passed: float) -> None:
+        request = schedule_pb.ReportQuotaRefusalRequest(name=name, passed_per_second=passed)
+        if retry_after is not None:
+            request.retry_after.FromTimedelta(retry_after)
+        await self._stub.ReportQuotaRefusal(request, timeout=TIMEOUT)
 
 
 class QuotaClient:
@@ -246,6 +256,10 @@ class StoreClient:
         request = store_pb.CreateStoreRequest(scope=_scope(tenant_id), name=name)
         store = (await self._stub.CreateStore(request, timeout=TIMEOUT)).store
         return {"storeId": store.store_id, "name": store.name}
+
+    async def delete_store(self, tenant_id: str, store_id: str) -> None:
+        request = store_pb.DeleteStoreRequest(scope=_scope(tenant_id), store_id=store_id)
+        await self._stub.DeleteStore(request, timeout=TIMEOUT)
 
     async def get(self, tenant_id: str, store_id: str, key: str) -> dict[str, Json] | None:
         request = store_pb.GetRecordRequest(scope=_scope(tenant_id), store_id=store_id, key=key)
@@ -404,6 +418,13 @@ class CatalogClient:
             scope=_scope(tenant_id), type=component_type, to_call=True, bundle_id=bundle_id
         )
         return _published((await self._stub.GetComponent(request, timeout=TIMEOUT)).component)
+
+    async def plugins(self, service: str, user_id: str | None) -> ServicePlugins:
+        scope = _scope(user_id) if user_id else None
+        request = catalog_pb.FindPluginsRequest(scope=scope, service=service, for_platform=user_id is None)
+        answer = await self._stub.FindPlugins(request, timeout=TIMEOUT)
+        places = [PluginPlace(each.folder, _LANGUAGES.get(each.language, "")) for each in answer.plugins]
+        return ServicePlugins(service, answer.bundle_id, places, _object(answer.config))
 
 
 class LogClient:

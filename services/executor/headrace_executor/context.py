@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 from headrace_core.clock import Clock
-from headrace_core.errors import BadRequest, Forbidden, NotFound, ValidationFailed
+from headrace_core.errors import BadRequest, Forbidden, NotFound, TooLarge, ValidationFailed
 from headrace_core.expressions import Json
 from headrace_core.ids import derive_id
 from headrace_runtime.egress.door import DoorToWeb
@@ -22,6 +22,7 @@ from headrace_sdk.errors import CancelError
 
 from headrace_executor import ports
 from headrace_executor.doors import DoorToFiles, DoorToStores, DoorToTasks, HeldLock
+from headrace_executor.hearing import Hearing, Listener
 from headrace_executor.keeping import KeptState, RunMemory
 from headrace_executor.memory import Operation
 from headrace_executor.model import ERROR_PORT, HOOK_PORTS, Delivery, Run, StateChange, node_scope
@@ -52,6 +53,19 @@ class StaticCall:
     """The content whose code calls: what lies in it is called as it is there."""
     depth: int = 0
     """How many components called each other before."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """A call of the platform's API by a component of a service, in the name of its flow's user."""
+
+    tenant_id: str
+    service: str
+    method: str
+    end_point: str
+    query: Mapping[str, Json]
+    body: Json
+    call_id: str
 
 
 MAX_LOGS = 100
@@ -89,6 +103,8 @@ class Doors:
     public_url: str
     caches: Caches
     call: Callable[[StaticCall, timedelta], Awaitable[Json]]
+    hearing: Callable[[], Hearing]
+    api: Callable[[ApiCall], Awaitable[Json]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,6 +421,29 @@ class StepContext:
             depth=self.call_depth,
         )
         return await called(self._doors, asked)
+
+    async def call_api(self, method: str, end_point: str, query: Mapping[str, Json], body: Json) -> Json:
+        """What the platform's API answers to the flow's user."""
+        service = ".".join(self.component_type.split(".")[:2])
+        return await self._doors.api(
+            ApiCall(self.tenant_id, service, method.upper(), end_point, query, body, self._next_id())
+        )
+
+    async def listen(self, event: str, params: Json) -> None:
+        """Hear of an event of the service's plugin from now on."""
+        found = self._credentials
+        secrets = () if found is None else found.secrets
+        try:
+            await self._doors.hearing().add(self._listener(event, params), secrets)
+        except (BadRequest, TooLarge) as error:
+            raise CancelError(str(error)) from error
+
+    async def unlisten(self, event: str) -> None:
+        """Hear of it no more."""
+        await self._doors.hearing().remove(self._listener(event))
+
+    def _listener(self, event: str, params: Json = None) -> Listener:
+        return Listener(self.tenant_id, self.flow_id, self.node_id, self.component_type, event, params)
 
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None:
         if len(self.effects.logs) < MAX_LOGS:

@@ -16,7 +16,6 @@ import orjson
 from headrace_core.clock import Clock
 from headrace_core.errors import Fenced
 from headrace_core.expressions import Environment, Json, Missing
-from headrace_core.manifest import QuotaUse
 from headrace_core.schemas import Validator
 from headrace_runtime import logs
 from headrace_runtime.failpoints import failpoint
@@ -85,8 +84,10 @@ class Surroundings:
     call_flow: Callable[[Run, Delivery, tuple[str, str, Json]], Awaitable[None]]
     answer_call: Callable[[Run, Json], Awaitable[None]]
     wake: Callable[[Run, str, Json], Awaitable[None]]  # by a run, what timeout, with what
-    wait_for_quota: Callable[[QuotaUse | None, Run, Delivery], Awaitable[Parked | None]]
+    wait_for_quota: Callable[[PlannedNode, Run, Delivery, str], Awaitable[Parked | None]]
     end_quota: Callable[[str], Awaitable[None]]
+    went_through: Callable[[PlannedNode, Run, str], None]
+    too_many: Callable[[PlannedNode, Run, Delivery, str, Exception], Awaitable[Parked | None]]
     open_account: Callable[[PlannedNode, Run, Delivery], Awaitable[Credentials | Parked | None]]
     account_refused: Callable[[PlannedNode, Run, Credentials, Exception], Awaitable[Parked | None]]
     happen: Callable[[Plan, Run, dict[str, Json]], None]
@@ -250,7 +251,7 @@ class Execution:
 
     async def _wait_for_quota(self, node: PlannedNode, delivery: Delivery) -> list[Delivery] | None:
         """Put the delivery aside while its quota is used up. None: go on and run it."""
-        parked = await self._around.wait_for_quota(node.manifest.quota, self._run, delivery)
+        parked = await self._around.wait_for_quota(node, self._run, delivery, self._account_of(delivery))
         if parked is None:
             return None
         self._progress.park(delivery, parked)
@@ -324,6 +325,7 @@ class Execution:
                 if settled is not None:
                     return settled
             return await self._fail(node, delivery, context, contents, now, error)
+        around.went_through(node, self._run, self._account_of(delivery))
         return await self._succeed(node, delivery, context, content, now)
 
     async def _call(self, node: PlannedNode, delivery: Delivery, context: StepContext) -> None:
@@ -491,6 +493,8 @@ class Execution:
         result.error = self._error_of(delivery, error, attempts)
         if await self._is_parked_for_account(node, delivery, error, result):
             return []
+        if await self._is_parked_for_its_turn(node, delivery, error, result):
+            return []
         decision = self._decide(node, delivery, error, attempts)
         if isinstance(decision, Retry):
             delivery.attempts = attempts
@@ -527,6 +531,25 @@ class Execution:
         self._park_for_account(delivery, parked, result)
         self._tell(node, delivery, result)
         return True
+
+    async def _is_parked_for_its_turn(
+        self, node: PlannedNode, delivery: Delivery, error: Exception, result: StepResult
+    ) -> bool:
+        """Put the delivery aside where its service had too many calls: that is no failure of the message either."""
+        handling = node.node.error_handling
+        if delivery.port in HOOK_PORTS or not handling.auto_retry or handling.max_retries == 0:
+            return False
+        parked = await self._around.too_many(node, self._run, delivery, self._account_of(delivery), error)
+        if parked is None:
+            return False
+        said = Secrets(self._secrets_of(delivery)).text(parked.reason)
+        self._progress.park(delivery, Parked(parked.kind, said, parked.due), result)
+        self._tell(node, delivery, result)
+        return True
+
+    def _account_of(self, delivery: Delivery) -> str:
+        credentials = self._credentials.get(delivery.id)
+        return "" if credentials is None else credentials.account_id
 
     def _secrets_of(self, delivery: Delivery) -> Sequence[str]:
         credentials = self._credentials.get(delivery.id)

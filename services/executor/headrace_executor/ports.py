@@ -26,6 +26,24 @@ class PublishedComponent:
 
 
 @dataclass(frozen=True, slots=True)
+class PluginPlace:
+    """Where a plugin lies, and what it is written in."""
+
+    folder: str
+    language: Literal["python", "javascript", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePlugins:
+    """The plugins of a service as they are published now, and the stored configuration of the service."""
+
+    service: str
+    bundle_id: str
+    places: Sequence[PluginPlace]
+    config: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
 class FlowSource:
     """A flow version as flow-manager keeps it."""
 
@@ -98,11 +116,17 @@ class Schedules(Protocol):
 
     async def release_lock(self, name: str, holder: str) -> None: ...
 
-    async def acquire_quota(self, asked: Sequence[Allowance], request_id: str) -> datetime | None:
-        """Count one call under all of these; None when it may be made now, else when to ask again.
+    async def acquire_quota(
+        self, asked: Sequence[Allowance], request_id: str, party: str, learned_names: Sequence[str] = ()
+    ) -> datetime | None:
+        """Count one call under all of these, and under what was learned; None when it may be made now, else the turn.
 
-        Equal request ids count once.
+        Equal request ids count once. Parties share fairly.
         """
+        ...
+
+    async def report_refusal(self, name: str, retry_after: timedelta | None, passed: float) -> None:
+        """Say that a service refused a call as one too many, after so many that went through within a second."""
         ...
 
 
@@ -148,6 +172,8 @@ class DataStores(Protocol):
     async def list_stores(self, tenant_id: str) -> list[dict[str, Json]]: ...
 
     async def create_store(self, tenant_id: str, name: str) -> dict[str, Json]: ...
+
+    async def delete_store(self, tenant_id: str, store_id: str) -> None: ...
 
     async def get(self, tenant_id: str, store_id: str, key: str) -> dict[str, Json] | None: ...
 
@@ -250,6 +276,10 @@ class Catalog(Protocol):
 
         What lies in the content `bundle_id` is taken from there. Raises NotFound, Forbidden.
         """
+        ...
+
+    async def plugins(self, service: str, user_id: str | None) -> ServicePlugins:
+        """The plugins of a service that this user may see; "" is nobody, None the platform. Raises NotFound."""
         ...
 
 

@@ -21,8 +21,10 @@ from headrace_executor import counting, service, timing
 from headrace_executor.activation import Activation
 from headrace_executor.auth_modules import Absent, AuthSteps, Place
 from headrace_executor.context import StaticCall
+from headrace_executor.jobs import Jobs
 from headrace_executor.migration import Migration, Verdict
 from headrace_executor.model import Delivery, Parked, Run, RunState, StepRecord, Unprocessed
+from headrace_executor.plugins import Plugins, WebRequest
 from headrace_executor.static_calls import StaticCalls
 from headrace_executor.store import RunFilter
 from headrace_executor.trying import Trials
@@ -52,7 +54,11 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         trials: Trials,
         calls: StaticCalls,
         auth_steps: AuthSteps,
+        plugins: Plugins,
+        jobs: Jobs,
     ) -> None:
+        self._jobs = jobs
+        self._plugins = plugins
         self._trials = trials
         self._calls = calls
         self._auth_steps = auth_steps
@@ -266,6 +272,26 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
             node_id=request.node_id,
         )
         return rpc.CallComponentResponse(value=orjson.dumps(await self._calls.call(asked, within)))
+
+    async def CallPlugin(self, request: rpc.CallPluginRequest, context: Context) -> rpc.CallPluginResponse:
+        within = request.within.ToTimedelta() if request.HasField("within") else STATIC_CALL
+        if not timedelta() < within <= LONGEST_STATIC_CALL:
+            raise BadRequest(f"A call of a plugin lasts {LONGEST_STATIC_CALL.seconds} seconds at most.")
+        asked = WebRequest(
+            method=request.method,
+            path=request.path,
+            headers=dict(request.headers),
+            query=_object(request.query, "query's parameters"),
+            body=request.body,
+            user=_object(request.user, "user's values") if request.user else None,
+            hostname=request.hostname,
+        )
+        answer = await self._plugins.call(request.service, request.scope.tenant_id, asked, within)
+        return rpc.CallPluginResponse(status=answer.status, headers=answer.headers, body=answer.body)
+
+    async def RefreshPlugin(self, request: rpc.RefreshPluginRequest, context: Context) -> rpc.RefreshPluginResponse:
+        await self._jobs.refresh(request.service)
+        return rpc.RefreshPluginResponse()
 
 
 def _object(text: bytes, what: str) -> dict[str, Json]:

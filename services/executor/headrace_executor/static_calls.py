@@ -282,6 +282,12 @@ class StaticContext(StepContext):
         if port == self._asked.out_port and not self.answers:
             self.answers.append(value)
 
+    async def listen(self, event: str, params: Json) -> None:
+        raise CancelError(NO_NODE)
+
+    async def unlisten(self, event: str) -> None:
+        raise CancelError(NO_NODE)
+
     @property
     def store(self) -> DoorToStores:
         return _DeafStores(self._doors.stores, self.tenant_id, "", "", self._next_id)

@@ -7,7 +7,6 @@ The flow's answer is passed on when it comes in time; else 202 with the run's id
 
 import logging
 import re
-from collections.abc import Iterable
 from urllib.parse import unquote
 
 import orjson
@@ -23,51 +22,18 @@ from headrace_gateway.clients.executions import RESERVED, TRIAL, Answer, Event
 from headrace_gateway.coalescer import Coalescer, Outcome
 from headrace_gateway.cors import Cors
 from headrace_gateway.errors import Headers, MethodNotAllowed, answer_of, one_problem
+from headrace_gateway.passing import SANDBOX, clean_headers
 from headrace_gateway.settings import GatewaySettings
 
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 EVENT_ID_HEADERS = (b"idempotency-key", b"webhook-id", b"x-headrace-event-id")
 MAX_EVENT_ID = 255
 MAX_CORRELATION_ID = 255
-MAX_ANSWER_HEADERS = 50
+
 
 _PATH = re.compile(rb"/flows/([^/]{1,600})/components/([^/]{1,600})\Z")
 _ID = re.compile(r"[\w \-]{1,200}\Z")
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}\Z")
-_HEADER_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NO_BODY = frozenset({204, 205, 304})
-# What belongs to the connection, to us, or to the origin as a whole is not a flow's to say.
-_KEPT_BACK = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "content-length",
-        "date",
-        "server",
-        "set-cookie",
-        "strict-transport-security",
-        "service-worker-allowed",
-        "clear-site-data",
-        "alt-svc",
-        "x-request-id",
-        "x-headrace-run-id",
-        "x-content-type-options",
-        "content-security-policy",
-    }
-)
-# Answers come from flows, on the API's own origin: a browser may show them send their forms here, and never run them.
-_SANDBOX = (
-    b"content-security-policy",
-    b"sandbox allow-forms; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self';"
-    b" base-uri 'none'",
-)
 
 logger = logging.getLogger(__name__)
 
@@ -205,22 +171,7 @@ def _passed_on(answer: Answer, run_id: str) -> tuple[int, Headers, bytes]:
     headers = clean_headers(answer.headers)
     if not any(name == b"content-type" for name, _ in headers):
         headers.append((b"content-type", b"application/json" if _is_json(answer.body) else b"text/plain"))
-    return status, [*headers, _SANDBOX, run_header], answer.body
-
-
-def clean_headers(given: dict[str, Json]) -> Headers:
-    """The headers of a flow's answer that may go out: well-formed, without line breaks, none of the connection's."""
-    return list(_clean(given))[:MAX_ANSWER_HEADERS]
-
-
-def _clean(given: dict[str, Json]) -> Iterable[tuple[bytes, bytes]]:
-    for name, value in given.items():
-        if not _HEADER_NAME.match(name) or name.lower() in _KEPT_BACK or name.lower().startswith("access-control-"):
-            continue
-        if isinstance(value, (str, int, float)):
-            text = str(value)
-            if not _HEADER_CONTROL.search(text) and len(text) <= 8192:
-                yield name.lower().encode(), text.encode("latin-1", "replace")
+    return status, [*headers, SANDBOX, run_header], answer.body
 
 
 def _is_json(body: bytes) -> bool:

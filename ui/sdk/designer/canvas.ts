@@ -16,6 +16,8 @@ export interface Card extends Point {
   outs: readonly string[];
   problem: 'error' | 'warning' | '';
   problems: string;
+  /** The first of them in few words, as it stands on the card. */
+  trouble: string;
   mark: string;
 }
 
@@ -633,14 +635,16 @@ function fill(node: HTMLElement, card: Card, isSelected: boolean, counts: Counts
   node.setAttribute('aria-label', said.filter(Boolean).join(', '));
   const parts: Node[] = [];
   const badge = element('span', 'badge');
+  const initial = card.title.slice(0, 1).toUpperCase();
   if (/^(data:image\/|https:\/\/)/.test(card.icon)) {
     const image = element('img', 'icon');
     image.alt = '';
     image.draggable = false;
+    image.addEventListener('error', () => image.replaceWith(initial), { once: true });
     image.src = card.icon;
     badge.append(image);
-  } else badge.textContent = card.title.slice(0, 1).toUpperCase();
-  parts.push(badge, text('span', 'title', card.title), text('span', 'kind', card.kind));
+  } else badge.append(initial);
+  parts.push(badge, text('span', 'title', card.title), card.trouble ? text('span', 'kind trouble', card.trouble) : text('span', 'kind', card.kind));
   if (card.problem) {
     const sign = text('span', 'sign', '!');
     sign.title = card.problems;

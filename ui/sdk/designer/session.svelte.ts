@@ -9,12 +9,13 @@ import type { Catalog, Flow, FlowNode, Link, Manifest } from '../../flow/model.t
 import { apply, connect, disconnect, moveNodes, reconnect, removeNodes } from '../../flow/ops.ts';
 import type { Op } from '../../flow/ops.ts';
 import { problemsOf } from '../../flow/validate.ts';
-import type { Problem } from '../../flow/validate.ts';
+import type { Bound, Problem } from '../../flow/validate.ts';
 import { ApiError } from '../../kit/api.ts';
 import type { Api, Failed, FlowRecord, Run, Step, Version } from '../../kit/api.ts';
 import { events, follow } from '../../kit/live.ts';
 import type { LiveEvent } from '../../kit/live.ts';
 import type { JsonObject } from '../../kit/types.ts';
+import type { RegisteredField } from '../fields.ts';
 import type { Card, Counts, Wire } from './canvas.ts';
 import { SPACING, cardHeight, toFlow, toWorld } from './geometry.ts';
 import type { Point } from './geometry.ts';
@@ -36,6 +37,8 @@ const MOST_LOGS = 400;
 export class Session {
   readonly api: Api;
   readonly flowId: string;
+  /** Fields of the host, by the type that manifests give them. */
+  readonly fields: ReadonlyMap<string, RegisteredField>;
   record = $state.raw<FlowRecord | undefined>();
   catalog = $state.raw<Catalog>(new Map());
   history = $state.raw<History>(begin({}));
@@ -57,10 +60,12 @@ export class Session {
   moment = $state(0);
   /** An older version beside which the flow is shown. */
   compared = $state.raw<Version | undefined>();
+  /** The accounts of the saved steps that need one; nothing until they are known. */
+  accounts = $state.raw<ReadonlyMap<string, Bound> | undefined>();
   trial = $state.raw<{ node: string; steps: Step[]; status: string } | undefined>();
 
   flow: Flow = $derived(this.compared ? this.#union(this.compared.flow) : this.history.flow);
-  problems: Problem[] = $derived(this.catalog.size ? problemsOf(this.history.flow, this.catalog) : []);
+  problems: Problem[] = $derived(this.catalog.size ? problemsOf(this.history.flow, this.catalog, this.accounts) : []);
   isRunning = $derived(this.record?.stage === 'running' || this.record?.stage === 'starting');
   isReadOnly = $derived(this.run !== undefined || this.compared !== undefined);
   selected = $derived(this.selection.length === 1 ? this.selection[0] : undefined);
@@ -74,9 +79,10 @@ export class Session {
   #saving: Promise<void> | undefined;
   #seen = new Set<string>();
 
-  constructor(api: Api, flowId: string) {
+  constructor(api: Api, flowId: string, fields: ReadonlyMap<string, RegisteredField> = new Map()) {
     this.api = api;
     this.flowId = flowId;
+    this.fields = fields;
   }
 
   async load(): Promise<void> {
@@ -86,6 +92,7 @@ export class Session {
     this.history = begin(record.flow);
     void this.refreshRuns();
     void this.#loadLogs();
+    void this.refreshAccounts().catch(() => undefined);
     void follow(
       (signal) => this.api.stream(`/flows/${encodeURIComponent(this.flowId)}/live`, undefined, signal),
       this.#live.signal,
@@ -265,6 +272,7 @@ export class Session {
         this.history = saved(this.history);
         if (this.record) this.record = { ...this.record, revision };
         this.saveState = this.history.unsaved.length ? 'draft' : 'saved';
+        void this.refreshAccounts().catch(() => undefined);
         return;
       } catch (error) {
         this.history = refused(this.history);
@@ -325,6 +333,37 @@ export class Session {
     } finally {
       this.isBusy = false;
     }
+  }
+
+  /** Ask which accounts the steps have, where one needs any. */
+  async refreshAccounts(): Promise<void> {
+    if (!Object.keys(this.flow).some((id) => this.manifest(id)?.auth?.service)) {
+      this.accounts ??= new Map();
+      return;
+    }
+    const { components } = await this.api.getAccountsOfFlow(this.flowId);
+    this.accounts = new Map(
+      Object.entries(components).flatMap(([id, each]): [string, Bound][] =>
+        each.accountId ? [[id, { isValid: each.accessTokenValid, reason: each.account?.reason ?? '' }]] : [],
+      ),
+    );
+  }
+
+  /** Let a step act with an account, or with none. The flow is saved first: the account belongs to a step that is there. */
+  async assign(id: string, accountId: string): Promise<void> {
+    await this.#guarded(async () => {
+      await this.saveFor(id);
+      if (accountId) await this.api.assignAccount(this.flowId, id, accountId);
+      else await this.api.unassignAccount(this.flowId, id);
+      await this.refreshAccounts();
+    });
+  }
+
+  /** Save so that the platform knows a step. Raises where only a person may say so. */
+  async saveFor(id: string): Promise<void> {
+    if (Object.hasOwn(this.#base, id)) return;
+    if (this.#isHeld()) throw new Error('This step is not applied yet. Apply the changes first, then choose its account.');
+    await this.save();
   }
 
   async refreshRuns(): Promise<void> {
@@ -410,6 +449,7 @@ export class Session {
     const state = step['error'] ? 'failed' : outcome === 'waiting' || outcome === 'wait' ? 'waiting' : 'done';
     counts.set(id, { ...before, [state]: before[state] + 1, ...(state !== 'waiting' && before.waiting ? { waiting: before.waiting - 1 } : {}), state });
     this.counts = counts;
+    if (state === 'failed' && this.manifest(id)?.auth) void this.refreshAccounts().catch(() => undefined); // perhaps it was revoked
     const outputs = Array.isArray(step['outputs']) ? (step['outputs'] as { port?: string }[]) : [];
     this.passed = withPassed(this.passed, this.history.flow, id, outputs.map((each) => String(each.port)));
   }
@@ -468,6 +508,7 @@ export class Session {
       outs,
       problem: own.some((each) => each.severity === 'error') ? 'error' : own.length ? 'warning' : '',
       problems: own.map((each) => each.text).join(' '),
+      trouble: (own.find((each) => each.severity === 'error') ?? own[0])?.text.replace(/[.:,] .*$/, '') ?? '',
       mark: found?.added.has(id) ? 'mark-added' : found?.removed.has(id) ? 'mark-removed' : found?.changed.has(id) ? 'mark-changed' : '',
     };
   }

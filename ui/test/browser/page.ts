@@ -2,7 +2,8 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
+import { TEMPLATES } from '../../page/templates.ts';
 
 export const BASE = process.env['HEADRACE_URL'] ?? '';
 const LOGIN = process.env['HEADRACE_LOGIN'] ?? '';
@@ -86,4 +87,28 @@ export async function call<T>(token: string, method: string, url: string, data?:
   } catch {
     return text as T;
   }
+}
+
+/** A card of the canvas by its whole title. */
+export const card = (page: Page, title: string): Locator => page.locator('.card').filter({ has: page.locator('.title', { hasText: new RegExp(`^${title}$`) }) });
+export const port = (page: Page, title: string, side: 'Input' | 'Output', name: string): Locator => page.getByRole('button', { name: `${side} ${name} of ${title}`, exact: true });
+
+/** A flow made of a template. */
+export async function made(at: Visit, template: string): Promise<string> {
+  const { flow, name } = TEMPLATES.find((each) => each.id === template)!;
+  return (await at.api<{ flowId: string }>('POST', '/flows', { name, flow })).flowId;
+}
+
+export async function drag(page: Page, from: Locator, to: Locator | { x: number; y: number }): Promise<void> {
+  const start = (await from.boundingBox())!;
+  const box = 'x' in to ? { ...to, width: 0, height: 0 } : (await to.boundingBox())!;
+  await page.mouse.move(start.x + start.width / 2, start.y + start.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(start.x + start.width / 2 + 20, start.y + start.height / 2 + 10, { steps: 3 });
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2, { steps: 5 });
+  await page.mouse.up();
+}
+
+export async function isSaved(page: Page): Promise<void> {
+  await page.locator('.save.saved').waitFor();
 }

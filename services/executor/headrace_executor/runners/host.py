@@ -23,7 +23,9 @@ from headrace_sdk.errors import CancelError, ComponentError, LockUnavailable
 
 from headrace_executor.context import StepContext
 from headrace_executor.doors import HeldLock
+from headrace_executor.hearing import Trigger
 from headrace_executor.runners.encoding import failure_to_proto
+from headrace_executor.runners.plugins import PluginContext
 
 MAX_LOCKS = 100
 
@@ -94,6 +96,15 @@ class HostServicer(rpc.HostServiceServicer):
                 return _json(await _ask_task(context, request.task))
             case "call":
                 return _json(await _ask_component(context, request.call))
+            case "listen":
+                return _json(await _ask_listen(context, request.listen))
+            case "api":
+                asked = request.api
+                query = cast("dict[str, Json]", orjson.loads(asked.query or b"{}"))
+                body = orjson.loads(asked.body) if asked.body else None
+                return _json(await context.call_api(asked.method, asked.end_point, query, body))
+            case "trigger":
+                return _json(await _ask_trigger(context, request.trigger))
             case _:
                 raise BadRequest("The question is of no kind that this release knows.")
 
@@ -245,6 +256,34 @@ async def _ask_component(context: StepContext, question: data_pb.CallQuestion) -
         properties=cast("dict[str, Json]", orjson.loads(question.properties)),
         transform=question.transform,
     )
+
+
+async def _ask_listen(context: StepContext | PluginContext, question: data_pb.ListenQuestion) -> Json:
+    match question.verb:
+        case "add":
+            await context.listen(question.event, orjson.loads(question.params or b"null"))
+        case "remove":
+            await context.unlisten(question.event)
+        case "list" if isinstance(context, PluginContext):
+            return await context.listeners(question.event)
+        case _:
+            raise CancelError(f"Only a plugin can {question.verb!r} listeners.")
+    return None
+
+
+async def _ask_trigger(context: StepContext | PluginContext, question: data_pb.TriggerQuestion) -> Json:
+    if not isinstance(context, PluginContext):
+        raise CancelError("Only a plugin fires nodes.")
+    asked = Trigger(
+        question.flow_id,
+        question.node_id,
+        orjson.loads(question.content),
+        "",
+        question.correlation_id,
+        question.waits,
+        question.event,
+    )
+    return await context.trigger(asked)
 
 
 async def _ask_timeout(context: StepContext, question: data_pb.TimeoutQuestion) -> Json:

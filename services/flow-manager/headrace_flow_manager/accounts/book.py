@@ -13,7 +13,6 @@ from headrace_flow_manager.accounts import model
 from headrace_flow_manager.accounts.keys import DataKeys
 from headrace_flow_manager.accounts.model import Account
 from headrace_flow_manager.entries import Entry, EntryStore
-from headrace_flow_manager.query import ListQuery, Page, Selection
 from headrace_flow_manager.scope import EVERY_TENANT, Tenants
 
 TRIES: Final = 20
@@ -49,18 +48,11 @@ class AccountBook:
         except NotFound:
             raise NotFound("account", account_id[:100]) from None
 
-    async def all(self, tenant: str, service: str = "") -> Sequence[Account]:
-        """The tenant's accounts, of one service where that is given, by service and name."""
-        found = [model.account_of(each) for each in await self._store.all("account", tenant)]
+    async def all(self, tenants: Tenants, service: str = "") -> Sequence[Account]:
+        """Accounts, of one service where that is given, by service and name."""
+        found = [model.account_of(each) for each in await self._store.all("account", tenants)]
         kept = (each for each in found if service in ("", each.service))
         return sorted(kept, key=lambda each: (each.service, each.label, each.account_id))
-
-    async def page(self, tenants: Tenants, query: ListQuery) -> Page[Account]:
-        """A page, by service and name where the query names no order. Fields are those of `model.public`."""
-        selection = Selection(query, names=("label", "name", "service"))
-        accounts = [model.account_of(each) for each in await self._store.all("account", tenants)]
-        accounts.sort(key=lambda each: (each.service, each.label, each.account_id))
-        return selection.page((each, model.public(each)) for each in accounts)
 
     async def standing(self, account_id: str) -> Account | None:
         """The account, whoever owns it; None when it is gone. For the house's own loops."""

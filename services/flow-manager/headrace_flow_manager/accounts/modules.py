@@ -88,6 +88,11 @@ class AuthModules:
             raise NotFound("component or service with accounts", subject[:256])
         return need.service, tuple(need.scope)
 
+    async def icons(self, tenant: str) -> Mapping[str, Json]:
+        """The icon of each service and module that the tenant sees, by the name that accounts have it under."""
+        apps = (await self._catalog.seen_by(tenant)).apps
+        return {each.app_id.replace(".", ":"): each.description.get("icon") for each in apps}
+
     async def opening(self, tenant: str, service: str) -> Opening:
         """How accounts of the service are opened. Raises NotFound, Unavailable, Conflict."""
         module = (await self._catalog.seen_by(tenant)).auth_modules.get(service)

@@ -20,7 +20,7 @@ from headrace_flow_manager.accounts.store import ABSENT, AccountNews, Broken, Re
 from headrace_flow_manager.accounts.tokens import TokenKeeper, tokens_of
 from headrace_flow_manager.flows.model import Flow, Stage
 from headrace_flow_manager.flows.store import FlowStore
-from headrace_flow_manager.query import Condition, ListQuery, Page, SortKey
+from headrace_flow_manager.query import Condition, ListQuery, Page, Selection, SortKey
 from headrace_flow_manager.scope import Tenants
 
 AT_ONCE: Final = 100
@@ -164,9 +164,16 @@ class AccountService:
         """The account. Raises NotFound."""
         return await self._book.get(tenants, account_id)
 
-    async def page(self, tenants: Tenants, query: ListQuery) -> Page[Account]:
-        """A page of accounts."""
-        return await self._book.page(tenants, query)
+    async def page(self, tenants: Tenants, query: ListQuery) -> Page[tuple[Account, Json]]:
+        """A page with the icons of the services, by service and name where the query names no order.
+
+        Fields are those of `model.public`, and `icon`.
+        """
+        selection = Selection(query, names=("label", "name", "service"))
+        accounts = await self._book.all(tenants)
+        icons = {owner: await self._modules.icons(owner) for owner in {each.tenant_id for each in accounts}}
+        shown = ((each, icons[each.tenant_id].get(each.service)) for each in accounts)
+        return selection.page((found, {**model.public(found[0]), "icon": found[1]}) for found in shown)
 
     async def those(self, tenant: str, account_ids: Sequence[str]) -> Sequence[Account]:
         """Those of these accounts that the tenant has."""

@@ -46,7 +46,9 @@ class AccountServicer(grpc_pb.AccountServiceServicer):
 
     async def ListAccounts(self, request: pb.ListAccountsRequest, context: object) -> pb.ListAccountsResponse:
         page = await self._accounts.page(scope_of(request.scope).readable, query_of(request.query))
-        return pb.ListAccountsResponse(accounts=map(_shown, page.items), total=page.total)
+        accounts = [_shown(account) for account, _ in page.items]
+        icons = [icon if isinstance(icon, str) else "" for _, icon in page.items]
+        return pb.ListAccountsResponse(accounts=accounts, total=page.total, icons=icons)
 
     async def RenameAccount(self, request: pb.RenameAccountRequest, context: object) -> pb.RenameAccountResponse:
         renamed = await self._accounts.rename(tenant_of(request.scope), request.account_id, request.display_name)
@@ -131,11 +133,11 @@ class AccountServicer(grpc_pb.AccountServiceServicer):
     async def EnterConnection(self, request: pb.EnterConnectionRequest, context: object) -> pb.EnterConnectionResponse:
         entered = await self._connecting.enter(request.key, request.segment)
         return pb.EnterConnectionResponse(
-            redirect_url=entered.redirect_url,
             fields=json_bytes(entered.fields),
             browser_key=entered.browser_key,
             service=entered.ticket.service,
             ticket=entered.ticket.ticket,
+            owner=entered.owner,
         )
 
     async def FillConnection(self, request: pb.FillConnectionRequest, context: object) -> pb.FillConnectionResponse:

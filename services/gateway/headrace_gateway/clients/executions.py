@@ -102,6 +102,29 @@ class DayCount:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class PluginRequest:
+    """An HTTP request for a plugin of a service: `path` is below the service's own."""
+
+    service: str
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    query: Mapping[str, Json]
+    body: bytes
+    user: Mapping[str, Json] | None
+    hostname: str
+
+
+@dataclass(frozen=True, slots=True)
+class PluginAnswer:
+    """What a plugin answers."""
+
+    status: int
+    headers: dict[str, Json]
+    body: bytes
+
+
 class ExecutionClient:
     def __init__(self, channel: Channel, timeout_seconds: float) -> None:
         self._stub = ExecutionServiceStub(channel)
@@ -264,6 +287,27 @@ class ExecutionClient:
                 yield [json_object(answer.happening)], 0
         finally:
             stream.cancel()
+
+    async def call_plugin(self, scope: Scope | None, asked: PluginRequest, within: float) -> PluginAnswer:
+        """What a plugin answers. `scope` is whose call it is; None where nobody is signed in.
+
+        Raises NotFound, RateLimited, Unavailable, DeadlineExceeded and Internal.
+        """
+        within = min(within, LONGEST_CALL_SECONDS)
+        request = execution_service_pb2.CallPluginRequest(
+            scope=scope_to_proto(scope) if scope is not None else None,
+            service=asked.service,
+            method=asked.method,
+            path=asked.path,
+            headers=asked.headers,
+            query=orjson.dumps(asked.query),
+            body=asked.body,
+            user=orjson.dumps(asked.user) if asked.user is not None else b"",
+            hostname=asked.hostname,
+            within=_duration(within),
+        )
+        answer = await self._stub.CallPlugin(request, timeout=within + self._timeout)
+        return PluginAnswer(answer.status, dict(answer.headers), answer.body)
 
     async def call_component(self, scope: Scope, asked: StaticCall, within_seconds: float) -> Json:
         """The first message that a component sends to an out-port when it is called by itself.

@@ -21,6 +21,7 @@ from headrace_gateway.routes import (
     logs,
     modifiers,
     origins,
+    plugins,
     public_files,
     quotas,
     records,
@@ -75,4 +76,5 @@ ROUTES: tuple[Route, ...] = (
     *access.ROUTES,
     *quotas.ROUTES,
     *component_jobs.ROUTES,
+    *plugins.ROUTES,
 )

@@ -25,8 +25,7 @@ from headrace_gateway.schemas import (
 async def list_accounts(call: Call) -> Response:
     found, _ = await call.clients.accounts.page(call.reading_scope, queries.list_query(call.parameters))
     shown = queries.projection(call.parameters)
-    icons = await _icons(call, found)
-    return answer([shown.apply({**each, "icon": icons.get(str(each["service"]))}) for each in found])
+    return answer([shown.apply(each) for each in found])
 
 
 async def count_accounts(call: Call) -> Response:
@@ -144,16 +143,6 @@ def _binding(component: Component, known: Mapping[str, dict[str, Json]]) -> dict
     account = known.get(component.account_id)
     said: dict[str, Json] = {"accessTokenValid": account["accessTokenValid"] if account else False}
     return {**_assigned(component), **said, "account": account}
-
-
-async def _icons(call: Call, accounts: list[dict[str, Json]]) -> dict[str, Json]:
-    """The icons of the accounts' services."""
-    if not accounts:
-        return {}
-    apps = await call.clients.catalog.apps(call.scope)
-    services = {str(each["service"]) for each in accounts}
-    found = {service: apps.get(service.replace(":", ".")) for service in services}
-    return {service: app.get("icon") for service, app in found.items() if isinstance(app, dict)}
 
 
 def _texts(value: Json) -> list[str]:

@@ -2,7 +2,6 @@
 
 import hashlib
 
-from headrace_core import Json
 from headrace_sdk import Component, Context, JsonObject
 from headrace_sdk.reading import as_list, as_object, as_text
 
@@ -30,8 +29,8 @@ class NewFeedItem(Component):
         if known is not None:
             before = set(map(as_text, known))
             await context.send_array([item for key, item in by_key.items() if key not in before])
-        kept = list[Json](dict.fromkeys([*by_key, *map(as_text, known or [])]))[:MOST_KNOWN]
-        await context.state.set("seen", {"url": url, "etag": answer.header("etag"), "keys": kept})
+        kept = [*dict.fromkeys([*by_key, *map(as_text, known or [])])][:MOST_KNOWN]
+        await context.state.set("seen", {"url": url, "etag": answer.header("etag"), "keys": [*kept]})
 
 
 def _key(item: JsonObject) -> str:

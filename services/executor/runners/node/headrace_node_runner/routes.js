@@ -20,7 +20,7 @@ export function match(routes, method, path) {
 
 /** @param {string} pattern as `/a/{b}/{c*}` @param {string} path @returns {Record<string, string> | undefined} */
 export function paramsOf(pattern, path) {
-    const parts = path.split('/').filter(Boolean);
+    const parts = path.split('/').filter(Boolean).map(decodeURIComponent);
     const words = pattern.split('/').filter(Boolean);
     /** @type {Record<string, string>} */
     const params = {};
@@ -32,10 +32,10 @@ export function paramsOf(pattern, path) {
                 return undefined;
             }
         } else if (found[2]?.startsWith('*')) {
-            params[found[1]] = parts.slice(place).map(decodeURIComponent).join('/');
+            params[found[1]] = parts.slice(place).join('/');
             return params;
         } else if (part !== undefined) {
-            params[found[1]] = decodeURIComponent(part);
+            params[found[1]] = part;
         } else if (found[2] !== '?') {
             return undefined;
         }

@@ -37,7 +37,7 @@ export async function serve(path, codec, service, methods) {
     const server = http2.createServer({ settings: SETTINGS });
     server.on('session', (session) => widen(session));
     server.on('sessionError', () => {});
-    server.on('stream', (stream, headers) => {
+    server.on('stream', (/** @type {http2.ServerHttp2Stream} */ stream, headers) => {
         stream.on('error', () => {});
         if (headers[':path'] === '/grpc.health.v1.Health/Watch') {
             stayHealthy(stream);
