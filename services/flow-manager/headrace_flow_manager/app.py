@@ -177,7 +177,7 @@ class FlowManagerApp:
         self.plugin_jobs = PluginJobs(self.catalog, modules, plugin_host)
         self.tokens = TokenKeeper(book, modules, turns, account_news, clock)
         stop = stopper(self.lifecycle.stop, stores.flows.get)
-        self.accounts = AccountService(book, modules, self.tokens, stores.flows, stop, account_news, clock)
+        self.accounts = AccountService(book, modules, self.tokens, stores.flows, guests, stop, account_news, clock)
         self.connecting = Connecting(book, tickets, modules, self.accounts, guests.address, clock)
         self.rotation = Rotation(
             stores.entries,

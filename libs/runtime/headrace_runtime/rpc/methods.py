@@ -110,8 +110,8 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.account.v1.AccountService",
         "gateway",
-        again="GetAccount ListAccounts GetComponentAccount RenameAccount TestAccount ListAccountUses ListFlowAccounts"
-        " AssignAccount UnassignAccount DescribeAuth GetTicket",
+        again="GetAccount ListAccounts GetComponentAccount RenameAccount ShareAccount TestAccount ListAccountUses"
+        " ListFlowAccounts AssignAccount UnassignAccount DescribeAuth GetTicket",
         once="CreateAccount DeleteAccount OpenTicket BeginConnection EnterConnection FillConnection FinishConnection",
     ),
     **_rows("headrace.account.v1.AccountService", "executor", again="GetCredentials ReportRejected ListStandings"),

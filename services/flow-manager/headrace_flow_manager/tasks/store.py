@@ -67,7 +67,7 @@ class Addresses(Protocol):
 
 
 class Mail(Protocol):
-    """Where mail goes out."""
+    """Where letters go out."""
 
     async def send(self, to: str, subject: str, text: str) -> None:
         """Return when it was taken. Raises Unavailable, or another error when it never will be."""

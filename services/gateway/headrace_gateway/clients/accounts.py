@@ -89,6 +89,13 @@ class AccountClient:
         request = pb.RenameAccountRequest(scope=scope_to_proto(scope), account_id=account_id, display_name=display_name)
         return _account((await self._stub.RenameAccount(request, timeout=self._timeout)).account)
 
+    async def share(self, scope: Scope, account_id: str, shared_with: Json) -> dict[str, Json]:
+        """Say whose flows may use it, too. Raises NotFound and ValidationFailed."""
+        request = pb.ShareAccountRequest(
+            scope=scope_to_proto(scope), account_id=account_id, shared_with=orjson.dumps(shared_with)
+        )
+        return _account((await self._stub.ShareAccount(request, timeout=self._timeout)).account)
+
     async def delete(self, scope: Scope, account_id: str) -> None:
         """Stop what uses it, and forget it. Raises NotFound."""
         request = pb.DeleteAccountRequest(scope=scope_to_proto(scope), account_id=account_id)
@@ -228,6 +235,7 @@ def _account(account: pb.Account) -> dict[str, Json]:
         "expires": moment(account, "expires_at"),
         "created": moment(account, "created_at"),
         "mtime": moment(account, "updated_at"),
+        "sharedWith": orjson.loads(account.shared_with or b"[]"),
     }
 
 
