@@ -60,6 +60,7 @@ from headrace_executor.service import ExecutionService
 from headrace_executor.servicer import ExecutionServicer
 from headrace_executor.settings import ExecutorSettings, RunnerSettings
 from headrace_executor.shipping import Shipper
+from headrace_executor.signatures import Signatures
 from headrace_executor.static_calls import StaticCalls
 from headrace_executor.store import ExecutorStore
 from headrace_executor.timing import Timing
@@ -182,7 +183,16 @@ class ExecutorApp:
             fleet=fleet,
             surroundings=lambda engine: self._surroundings(engine, store, doors, clock, limits, desk),
         )
-        self.service = ExecutionService(store, self.engine, self.plans, waiters, clock, self.counters, settings)
+        self.service = ExecutionService(
+            store,
+            self.engine,
+            self.plans,
+            waiters,
+            clock,
+            self.counters,
+            settings,
+            Signatures(neighbours.accounts, clock),
+        )
         self.inner_api = InnerApi(self.plugins, neighbours.stores, neighbours.flows)
         self.listening = Listening(neighbours.catalog, hosted, store, self.plans, self.service)
         self.timing = Timing(

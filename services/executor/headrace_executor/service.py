@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Protocol
 
 import orjson
 from headrace_core.clock import Clock
@@ -20,6 +21,7 @@ from headrace_core.errors import (
 )
 from headrace_core.expressions import Json
 from headrace_core.ids import new_id, run_id
+from headrace_core.webhook_signatures import SignedRequest
 from headrace_runtime.failpoints import failpoint
 
 from headrace_executor.answers import AnswerBox, FlowAnswer, Waiters, implicit, to_answer
@@ -71,6 +73,7 @@ class Event:
     wants_answer: bool
     answer_within: float
     caller: str = ""
+    signed: SignedRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,14 @@ class _Candidate:
     run: NewRun
 
 
+class Doorkeeper(Protocol):
+    """Decides whose webhook calls are believed."""
+
+    async def admit(self, plan: Plan, event: Event) -> Event:
+        """The event as it may come in. Raises Unauthenticated, and Unavailable when nobody can say now."""
+        ...
+
+
 class ExecutionService:
     """All decisions about events and runs; input and output go through ports."""
 
@@ -112,7 +123,9 @@ class ExecutionService:
         clock: Clock,
         counters: Counters,
         settings: ExecutorSettings,
+        doorkeeper: Doorkeeper,
     ) -> None:
+        self._doorkeeper = doorkeeper
         self._store = store
         self._engine = engine
         self._plans = plans
@@ -138,7 +151,7 @@ class ExecutionService:
             try:
                 _check_event_id(event.event_id)
                 plan = self._plans.fresh(event.flow_id) or await self._active_plan(event.flow_id)
-                candidates.append(self._candidate(event, plan))
+                candidates.append(self._candidate(await self._doorkeeper.admit(plan, event), plan))
             except HeadraceError as error:
                 self._counters.refused += 1
                 outcomes.append(Acceptance(event.index, refusal=error))

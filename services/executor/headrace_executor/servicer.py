@@ -15,6 +15,7 @@ from headrace.execution.v1 import execution_service_pb2_grpc as service_pb
 from headrace.scope.v1 import scope_pb2
 from headrace_core import Json
 from headrace_core.errors import BadRequest
+from headrace_core.webhook_signatures import SignedRequest
 from headrace_runtime.rpc import Server
 
 from headrace_executor import counting, service, timing
@@ -327,7 +328,12 @@ def _event(event: pb.Event) -> service.Event:
         event.content,
         event.wants_answer,
         event.answer_within.ToTimedelta().total_seconds(),
+        signed=_signed(event.signed) if event.HasField("signed") else None,
     )
+
+
+def _signed(signed: pb.SignedRequest) -> SignedRequest:
+    return SignedRequest(signed.body, [(each.name, each.value) for each in signed.headers])
 
 
 def _acceptance(outcome: service.Acceptance) -> pb.Acceptance:

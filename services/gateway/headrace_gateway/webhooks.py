@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import orjson
 from headrace_core import Json, errors
+from headrace_core.webhook_signatures import HEADERS, SignedRequest
 from headrace_runtime import logs
 from headrace_runtime.metrics import Metrics
 from starlette.requests import ClientDisconnect
@@ -31,6 +32,7 @@ MAX_EVENT_ID = 255
 MAX_CORRELATION_ID = 255
 
 
+_SIGNED = frozenset(name.encode() for name in HEADERS)
 _PATH = re.compile(rb"/flows/([^/]{1,600})/components/([^/]{1,600})\Z")
 _ID = re.compile(r"[\w \-]{1,200}\Z")
 _NO_BODY = frozenset({204, 205, 304})
@@ -97,6 +99,7 @@ class Webhooks:
             event_id=_event_id(scope),
             correlation_id=_correlation_id(query),
             answer_within_seconds=self._answer_seconds if waits else 0.0,
+            signed=_signed(scope, body),
         )
         outcome = await self._coalescer.submit(event)
         if outcome.answer is None or (outcome.answer.implicit and outcome.answer.status == 202):
@@ -120,6 +123,12 @@ def _correlation_id(query: dict[str, Json]) -> str:
     if not isinstance(given, str) or len(given) > MAX_CORRELATION_ID:
         raise one_problem("correlationId", f"Give it once, with at most {MAX_CORRELATION_ID} characters.")
     return given
+
+
+def _signed(scope: Scope, body: bytes) -> SignedRequest | None:
+    """What a signature is made of, for a request that bears one: whether it must is known where the flow is."""
+    found = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"] if name in _SIGNED]
+    return SignedRequest(body, found) if found else None
 
 
 def _event_id(scope: Scope) -> str:

@@ -10,6 +10,7 @@ from headrace.execution.v1 import execution_pb2, execution_service_pb2
 from headrace.execution.v1.execution_service_pb2_grpc import ExecutionServiceStub
 from headrace_core import Json, errors
 from headrace_core.ids import new_id
+from headrace_core.webhook_signatures import SignedRequest
 from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.wire import json_object, json_value, moment, scope_to_proto
@@ -38,6 +39,13 @@ class Event:
     event_id: str = ""
     correlation_id: str = ""
     answer_within_seconds: float = 0.0
+    signed: SignedRequest | None = None
+    """What came of a request that bears a signature."""
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much it is to carry."""
+        return len(self.content) + (len(self.signed.body) if self.signed is not None else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +355,13 @@ def _event_to_proto(index: int, event: Event) -> execution_pb2.Event:
         content=event.content,
         wants_answer=waits > 0,
         answer_within=_duration(waits) if waits > 0 else None,
+        signed=_signed_to_proto(event.signed) if event.signed is not None else None,
     )
+
+
+def _signed_to_proto(signed: SignedRequest) -> execution_pb2.SignedRequest:
+    headers = [execution_pb2.SignedHeader(name=name, value=value) for name, value in signed.headers]
+    return execution_pb2.SignedRequest(body=signed.body, headers=headers)
 
 
 def _acceptance(acceptance: execution_pb2.Acceptance) -> Acceptance:
