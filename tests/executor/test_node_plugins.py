@@ -376,3 +376,17 @@ class OnePlugin:
         if service != "acme.mail":
             raise NotFound("plugin", service)
         return ServicePlugins(service, self.bundle_id, [PluginPlace(FOLDER, "javascript")], {"key": "top-secret"})
+
+
+async def test_a_large_answer_keeps_no_sign_of_life_back(tmp_path: Path) -> None:
+    """What waits to be sent to the executor is much: the connection takes new calls all the same."""
+    large = """
+        module.exports = (context) => {
+            const handler = () => Buffer.alloc(15 * 1024 * 1024, 'x');
+            context.http.router.register({ method: 'GET', path: '/large', options: { auth: false, handler } });
+        };
+        """
+    async with plugin(tmp_path, plugin=large) as mail:
+        many = await asyncio.gather(*(mail.ask("GET", "/large") for _ in range(6)))
+        assert {len(each.body) for each in many} == {15 * 1024 * 1024}
+        assert len(mail.here.app.runners.pids) == 1
