@@ -26,9 +26,11 @@ from headrace_runtime.egress import EgressPolicy
 from headrace_runtime.egress.addresses import Address, unmapped
 
 from headrace_executor.runners.names import Names
+from headrace_executor.runners.pacing import Pace
 
 CONNECT_SECONDS = 130.0  # longer than the kernel tries
 MAX_CONNECTING = 256
+PER_SECOND, BURST = 500, 500
 MAX_TOLD = 20
 MAX_ADDRESS_BYTES = 128
 DNS_PORT = 53
@@ -64,6 +66,7 @@ class Fence:
         self._own_socket = own_socket.encode()
         self._executes = executes
         self._names = Names(policy)
+        self._pace = Pace(PER_SECOND, BURST)
         self._ours, self.theirs = socket.socketpair()
         self._ours.setblocking(False)
         self._listener = -1
@@ -133,10 +136,10 @@ class Fence:
         if asked.is_exec:
             self._executes -= 1
             self._answer(asked, None if self._executes >= 0 else errno.EPERM)
-        elif len(self._tasks) >= MAX_CONNECTING:
-            self._answer(asked, errno.EAGAIN)
         else:
             self._own(self._connect(asked))
+            if len(self._tasks) >= MAX_CONNECTING:  # the kernel holds the others
+                asyncio.get_running_loop().remove_reader(self._listener)
 
     def _has(self, events: int) -> bool:
         waiting = select.poll()
@@ -150,6 +153,7 @@ class Fence:
             fcntl.ioctl(self._listener, _SEND, bytearray(_ANSWER.pack(asked.id, *given)))
 
     async def _connect(self, asked: _Asked) -> None:
+        await self._pace.turn()
         try:
             target = self._judged(self._read(asked))
             opened, is_theirs = self._opened(asked, target)
@@ -180,7 +184,11 @@ class Fence:
         """The socket itself, and True. Where this machine does not give it away, one to put in its place."""
         handle = _LIBC.syscall(_PIDFD_GETFD, self._process, asked.descriptor, 0)
         if handle >= 0:
-            return socket.socket(fileno=handle), True
+            try:
+                return socket.socket(fileno=handle), True
+            except OSError:  # it is something else
+                os.close(handle)
+                raise
         code = ctypes.get_errno()
         if code not in (errno.EPERM, errno.ENOSYS):
             raise OSError(code, "There is no such socket.")
@@ -230,7 +238,12 @@ class Fence:
     def _own(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if self._listener >= 0 and len(self._tasks) == MAX_CONNECTING - 1:
+            asyncio.get_running_loop().add_reader(self._listener, self._hear)
 
 
 async def _connected(opened: socket.socket, target: bytes) -> int:

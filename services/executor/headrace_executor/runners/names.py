@@ -17,10 +17,13 @@ from headrace_core.errors import Forbidden
 from headrace_runtime.egress import EgressPolicy, Resolver, resolve_by_system
 from headrace_runtime.egress.addresses import Address, unmapped
 
+from headrace_executor.runners.pacing import Pace
+
 MAX_KNOWN = 10_000
 LOOKUP_SECONDS = 10.0
 IDLE_SECONDS = 30.0
 AT_ONCE = 4
+PER_SECOND, BURST = 200, 200
 TTL_SECONDS = 5
 
 _HEADER = struct.Struct("!HHHHHH")
@@ -38,6 +41,7 @@ class Names:
         self._resolver = resolver
         self._known: OrderedDict[Address, str] = OrderedDict()
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._pace = Pace(PER_SECOND, BURST)
         self._server: asyncio.Server | None = None
 
     @property
@@ -63,6 +67,7 @@ class Names:
                     async with asyncio.timeout(IDLE_SECONDS):
                         (size,) = struct.unpack("!H", await reader.readexactly(2))
                         asked = await reader.readexactly(size)
+                    await self._pace.turn()
                     answer = await self._answer(asked)
                     writer.write(struct.pack("!H", len(answer)) + answer)
                     await writer.drain()
