@@ -14,7 +14,7 @@ import { problemsOf } from '../../flow/validate.ts';
 import type { Bound, Problem } from '../../flow/validate.ts';
 import { ApiError } from '../../kit/api.ts';
 import type { Api, Failed, FlowRecord, Run, Share, Step, Version } from '../../kit/api.ts';
-import { events, follow } from '../../kit/live.ts';
+import { Streams, events } from '../../kit/live.ts';
 import type { LiveEvent } from '../../kit/live.ts';
 import type { JsonObject } from '../../kit/types.ts';
 import type { RegisteredField } from '../fields.ts';
@@ -35,6 +35,7 @@ export interface LogLine {
 
 const SAVE_AFTER_MS = 400;
 const MOST_LOGS = 400;
+const POLLED_AFTER_MS = 4000;
 const RUNS_SEARCHED = 5;
 
 export class Session {
@@ -79,13 +80,16 @@ export class Session {
   wires: Wire[] = $derived(this.#wires());
   shownCounts = $derived(this.run ? this.#runCounts(this.run, this.moment) : { counts: this.counts, passed: this.passed });
 
-  readonly #live = new AbortController();
+  readonly #streams: Streams;
+  #leave: (() => void) | undefined;
+  #polling: ReturnType<typeof setInterval> | undefined;
   #base: Flow = {};
   #timer: ReturnType<typeof setTimeout> | undefined;
   #saving: Promise<void> | undefined;
   #seen = new Set<string>();
 
-  constructor(api: Api, flowId: string, fields: ReadonlyMap<string, RegisteredField> = new Map()) {
+  constructor(api: Api, flowId: string, fields: ReadonlyMap<string, RegisteredField> = new Map(), streams = new Streams()) {
+    this.#streams = streams;
     this.api = api;
     this.flowId = flowId;
     this.fields = fields;
@@ -99,17 +103,26 @@ export class Session {
     void this.refreshRuns();
     void this.#loadLogs();
     void this.refreshAccounts().catch(() => undefined);
-    void follow(
-      (signal) => this.api.stream(`/flows/${encodeURIComponent(this.flowId)}/live`, undefined, signal),
-      this.#live.signal,
-      (event) => this.#happened(event),
-      (isLive) => (this.isLive = isLive),
-    );
+    const path = `/flows/${encodeURIComponent(this.flowId)}/live`;
+    this.#leave = this.#streams.listen(path, (signal) => this.api.stream(path, undefined, signal), {
+      onEvent: (event) => this.#happened(event),
+      onState: (isLive) => this.#connected(isLive),
+    });
+  }
+
+  /** Without a stream, as behind a proxy that holds answers back, ask every few seconds. */
+  #connected(isLive: boolean): void {
+    this.isLive = isLive;
+    if (isLive) {
+      clearInterval(this.#polling);
+      this.#polling = undefined;
+    } else this.#polling ??= setInterval(() => void Promise.all([this.refreshRuns(), this.#loadLogs()]).catch(() => undefined), POLLED_AFTER_MS);
   }
 
   /** End what goes on, and save what is not saved. */
   async close(): Promise<void> {
-    this.#live.abort();
+    this.#leave?.();
+    clearInterval(this.#polling);
     clearTimeout(this.#timer);
     if (this.history.unsaved.length && !this.#isHeld()) await this.save().catch(() => undefined);
   }

@@ -91,7 +91,7 @@ export class DesignerWidget implements Designer {
     const host = typeof el === 'string' ? document.querySelector<HTMLElement>(el) : el;
     if (!host) throw new Error(`There is no element '${String(el)}' in this page. Give the designer one that is.`);
     if (!flowId) throw new Error('The designer needs the id of a flow, as flowId.');
-    const session = new Session(this.#headrace.api, flowId, this.#headrace.fields);
+    const session = new Session(this.#headrace.api, flowId, this.#headrace.fields, this.#headrace.streams);
     try {
       await session.load();
       if (runId) await session.showRun(runId);

@@ -152,3 +152,41 @@ it('six rounds of opening and closing 200 steps keep no memory, no listener, no 
   expect(at.complaints).toEqual([]);
   await page.context().close();
 });
+
+it('designers of one instance share a stream, and without one they ask every few seconds', async () => {
+  const at = await visit(browser);
+  const { page } = at;
+  const flowId = await made(at, 'greeting');
+  const streams: string[] = [];
+  page.on('request', (request) => {
+    if (request.url().endsWith('/live')) streams.push(request.url());
+  });
+  await page.evaluate(`(async () => {
+    const { Headrace } = await import(location.origin + '/sdk/headrace.mjs');
+    document.body.replaceChildren();
+    const open = async (headrace) => {
+      const host = document.body.appendChild(document.createElement('div'));
+      host.style.height = '600px';
+      await headrace.ui.Designer({ el: host, flowId: ${JSON.stringify(flowId)} }).open();
+    };
+    const config = { baseUrl: location.origin, accessToken: ${JSON.stringify(at.token)} };
+    window.shared = new Headrace(config);
+    await open(shared);
+    await open(shared);
+    window.without = new Headrace({ ...config, api: { stream: async () => { throw new Error('No streams here.'); } } });
+    await open(without);
+  })()`);
+  const designers = page.locator('hr-designer');
+  await expect.poll(() => page.getByText('Live', { exact: true }).count()).toBe(2);
+  expect(streams.length).toBe(1);
+  const last = designers.nth(2);
+  await last.getByText('Every few seconds').waitFor();
+  await last.getByRole('button', { name: 'Runs', exact: true }).click();
+  await last.getByText('This flow has not run yet.').waitFor();
+  await at.api('POST', `/flows/${flowId}/coordinator`, { command: 'start' });
+  await at.api('POST', `/flows/${flowId}/components/hook`, { name: 'ada' });
+  await last.locator('[data-run]').waitFor();
+  await designers.first().locator('[data-component-id="answer"] .counts .done').waitFor();
+  expect(await page.evaluate('shared.destroy().then(() => shared.streams.size)')).toBe(0);
+  await page.context().close();
+});
