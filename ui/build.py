@@ -3,7 +3,10 @@
     python ui/build.py build          # into ui/dist; takes no time when nothing changed
     python ui/build.py build --try    # the same, but a machine that cannot have Node.js is only told so
     python ui/build.py check          # types
+    python ui/build.py check-runner   # types of the Node runner, with the compiler that is here
     python ui/build.py test           # the rules' tests
+    python ui/build.py node           # prints which Node.js these run on
+    python ui/build.py bench          # 2,000 steps beside @xyflow/react, in the Chromium that CHROMIUM= names
 
 Only the standard library: this runs before anything is installed.
 """
@@ -34,10 +37,16 @@ class Missing(Exception):
 
 def npm() -> list[str]:
     """The command of an npm whose Node.js is new enough. Raises Missing."""
-    node, command = shutil.which("node"), shutil.which("npm")
-    if node and command and version(node) >= OLDEST:
+    own, command = shutil.which("node"), shutil.which("npm")
+    if own and command and version(own) >= OLDEST:
         return [command]
     return npm_of_pypi()
+
+
+def node() -> Path:
+    """The Node.js that npm runs on. Raises Missing."""
+    npm()
+    return Path(shutil.which("node") or "node")
 
 
 def version(node: str) -> tuple[int, int]:
@@ -109,13 +118,19 @@ def say(text: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Builds and tests the user interface.")
-    parser.add_argument("what", choices=("build", "check", "test"))
+    parser.add_argument("what", choices=("build", "check", "check-runner", "test", "node", "bench"))
     parser.add_argument("--try", dest="may_fail", action="store_true", help="only say so where Node.js cannot be had")
     given = parser.parse_args()
     try:
         command = npm()
         if given.what == "build":
             build(command)
+        elif given.what == "node":
+            sys.stdout.write(f"{node()}\n")
+        elif given.what == "bench":
+            install(command)
+            run([*command, "ci", "--ignore-scripts", "--loglevel=error", "--prefix", "bench"])
+            run([str(node()), "bench/run.mjs"])
         else:
             install(command)
             run([*command, "run", "--silent", given.what])

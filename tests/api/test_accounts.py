@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
 import pytest
@@ -74,9 +76,20 @@ async def begin(client: httpx.AsyncClient, subject: str, **parameters: str) -> t
     return ticket, begun.json()["authUrl"]
 
 
+async def enter(visitor: httpx.AsyncClient, url: str) -> str:
+    """Open a connection's page and press its button; returns the address at the service."""
+    page = await visitor.get(url)
+    assert page.status_code == 200, page.text
+    found = re.search(r'action="([^"]+)"', page.text)
+    assert found is not None, page.text
+    answer = await visitor.post(urljoin(url, html.unescape(found[1])), data={})
+    assert answer.status_code == 302, answer.text
+    return str(answer.headers["location"])
+
+
 async def go(visitor: httpx.AsyncClient, url: str) -> httpx.Response:
-    """Open a page and go on until one shows something."""
-    answer = await visitor.get(url)
+    """Go through a connection until a page says what came of it."""
+    answer = await visitor.get(await enter(visitor, url))
     while answer.status_code == 302:
         answer = await visitor.get(answer.headers["location"])
     return answer
@@ -263,14 +276,14 @@ async def test_answers_of_others_are_refused(people: People, service: Provider) 
     await ready(people, service, "oauth")
     ticket, url = await begin(people.ann, f"{VENDOR}:oauth")
     async with browser(people) as visitor, browser(people) as thief:
-        there = (await visitor.get(url)).headers["location"]
+        there = await enter(visitor, url)
         again = await thief.get(url)
         back = (await visitor.get(there)).headers["location"]
         state = parse_qs(urlsplit(back).query)["state"][0]
         code = parse_qs(urlsplit(back).query)["code"][0]
         path = urlsplit(back).path
         other_ticket, other_url = await begin(people.bob, f"{VENDOR}:oauth")
-        await thief.get(other_url)
+        await enter(thief, other_url)
         refused = [
             await visitor.get("/auth/oauth/callback", params={"code": code}),
             await visitor.get("/auth/oauth/start", params={"key": "nobody~guess"}),
@@ -301,6 +314,36 @@ async def test_answers_of_others_are_refused(people: People, service: Provider) 
     assert (await people.ann.get(f"/auth/{VENDOR}:oauth/auth-url/{ticket}")).status_code == 409
 
 
+async def test_nobody_is_sent_on_before_they_know_whose_account_it_becomes(people: People, service: Provider) -> None:
+    """S10: Bob is lured to the page that Ann began."""
+    await ready(people, service, "oauth")
+    email = (await people.ann.get("/user")).json()["email"]
+    ticket, url = await begin(people.ann, f"{VENDOR}:oauth")
+    form = {"params": {"ticket": ticket}, "data": {}}
+    async with browser(people) as lured, browser(people) as other:
+        page = await lured.get(url)
+        elsewhere = await lured.post("/auth/process-auth-data", headers={"sec-fetch-site": "cross-site"}, **form)
+        without = await other.post("/auth/process-auth-data", **form)
+
+    assert page.status_code == 200 and "location" not in page.headers
+    assert email in page.text and "Close this page" in page.text
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    [cookie] = [each.lower() for each in page.headers.get_list("set-cookie")]
+    assert "httponly" in cookie and "samesite=lax" in cookie
+    assert (elsewhere.status_code, without.status_code) == (403, 401)
+    assert not service.asked, "the service was not asked for anything"
+
+
+async def test_two_connections_of_one_browser_do_not_disturb_each_other(people: People, service: Provider) -> None:
+    await ready(people, service, "oauth")
+    async with browser(people) as visitor:
+        begun = [await begin(people.ann, f"{VENDOR}:oauth") for _ in range(2)]
+        backs = [await enter(visitor, url) for _, url in begun]
+        pages = [await visitor.get((await visitor.get(there)).headers["location"]) for there in backs]
+
+    assert [("appmixer.auth.success" in page.text) for page in pages] == [True, True]
+
+
 async def test_who_says_no_leaves_a_ticket_that_says_so(people: People, service: Provider) -> None:
     await ready(people, service, "oauth")
     service.denies = True
@@ -317,3 +360,74 @@ async def test_a_service_that_is_not_configured_says_what_to_do(people: People, 
     refused = await people.ann.get(f"/auth/{name}/auth-url/{ticket}")
 
     assert refused.status_code == 409 and "clientId" in refused.json()["message"]
+
+
+async def test_an_account_is_shared_used_by_others_and_taken_back(people: People, service: Provider) -> None:
+    ann, bob = people.ann, people.bob
+    name = await ready(people, service, "key")
+    account_id = (await key_account(ann, name))["accountId"]
+    kind, bobs = f"{VENDOR}.key.core.Work", (await bob.get("/user")).json()["email"]
+    flow_id = await make_running(bob, flow("key"))
+
+    async def seen() -> Any:
+        return (await bob.get(f"/auth/{kind}")).json()["auth"]["accounts"]
+
+    async def use() -> int:
+        assigned = await bob.put(f"/auth/component/work/{account_id}", params={"flowId": flow_id})
+        return assigned.status_code
+
+    async def worked() -> Any:
+        before = (await bob.get("/runs", params={"flowId": flow_id})).json()["totalCount"]
+        await bob.post(f"/flows/{flow_id}/components/hook", json={"n": before})
+        found = await until(
+            lambda: bob.get("/runs", params={"flowId": flow_id}),
+            lambda page: page["totalCount"] > before and page["items"][0]["state"] in ("done", "failed"),
+        )
+        return found["items"][0]["state"], (await bob.get(f"/runs/{found['items'][0]['runId']}")).json()
+
+    [lacks] = (await bob.get(f"/flows/{flow_id}/validate")).json()["warnings"]
+    assert (lacks["node"], lacks["field"]) == ("work", "config.auth.accountId") and name in lacks["message"]
+    assert (await seen(), await use()) == ({}, 404)
+    wrong = await ann.put(f"/accounts/{account_id}", json={"sharedWith": [{"permissions": ["use"]}]})
+    shared = await ann.put(f"/accounts/{account_id}", json={"sharedWith": [{"email": bobs.upper()}]})
+    lent = (await seen())[account_id]
+    assert await use() == 200
+    assert (await bob.get(f"/flows/{flow_id}/validate")).json() == {"errors": [], "warnings": []}
+    state, done_run = await worked()
+    of_flow = (await bob.get(f"/accounts/flow/{flow_id}")).json()["services"][name]
+    refused = [
+        (await bob.get(f"/accounts/{account_id}")).status_code,
+        (await bob.put(f"/accounts/{account_id}", json={"displayName": "Mine"})).status_code,
+        (await bob.put(f"/accounts/{account_id}", json={"sharedWith": []})).status_code,
+        (await bob.delete(f"/accounts/{account_id}")).status_code,
+        (await bob.post(f"/accounts/{account_id}/test")).status_code,
+    ]
+
+    assert wrong.status_code == 400 and wrong.json()["problems"][0]["field"] == "sharedWith.0"
+    assert shared.json()["sharedWith"] == [{"email": bobs.upper(), "permissions": ["use"]}]
+    assert (lent["isShared"], lent["profileInfo"], lent["accessTokenValid"]) == (True, {}, True)
+    assert state == "done" and KEY not in str(done_run)
+    assert [(each["accountId"], each["profileInfo"], each["sharedWith"]) for each in of_flow] == [(account_id, {}, [])]
+    assert refused == [404] * 5
+    assert (await bob.get("/accounts")).json() == []
+
+    await ann.put(f"/accounts/{account_id}", json={"sharedWith": []})
+    state, failed_run = await worked()
+    assert (await seen(), await use(), state) == ({}, 404, "failed")
+    assert "no longer shared" in str(failed_run["steps"])
+
+
+async def test_an_account_that_is_removed_stops_the_flows_of_those_it_was_shared_with(
+    people: People, service: Provider
+) -> None:
+    ann, bob = people.ann, people.bob
+    account_id = (await key_account(ann, await ready(people, service, "key")))["accountId"]
+    domain = (await bob.get("/user")).json()["email"].rpartition("@")[2]
+    await ann.put(f"/accounts/{account_id}", json={"sharedWith": [{"domain": domain}]})
+    flow_id = await make_running(bob, flow("key"))
+    assert (await bob.put(f"/auth/component/work/{account_id}", params={"flowId": flow_id})).status_code == 200
+
+    assert (await ann.delete(f"/accounts/{account_id}")).status_code == 200
+
+    assert (await bob.get(f"/flows/{flow_id}")).json()["stage"] == "stopped"
+    assert (await bob.get(f"/accounts/flow/{flow_id}")).json()["components"]["work"]["accountId"] is None

@@ -98,9 +98,15 @@ class NotedTimers:
         self.restored: list[tuple[str, str, FlowTimer]] = []
         self.metering: Schedules | None = None  # who is asked for quotas
 
-    async def acquire_quota(self, asked: Sequence[Allowance], request_id: str) -> datetime | None:
+    async def acquire_quota(
+        self, asked: Sequence[Allowance], request_id: str, party: str, learned_names: Sequence[str] = ()
+    ) -> datetime | None:
         assert self.metering is not None
-        return await self.metering.acquire_quota(asked, request_id)
+        return await self.metering.acquire_quota(asked, request_id, party, learned_names)
+
+    async def report_refusal(self, name: str, retry_after: timedelta | None, passed: float) -> None:
+        assert self.metering is not None
+        await self.metering.report_refusal(name, retry_after, passed)
 
     async def acquire_lock(self, name: str, holder: str, ttl: timedelta) -> Lease:
         assert self.metering is not None
@@ -140,6 +146,7 @@ class Rooms:
     stores: Any = None
     files: Any = None
     accounts: Any = None
+    tasks: Any = None
 
 
 class CountingWeb:
@@ -209,6 +216,7 @@ class Platform:
                 shelf or nothing,
                 catalog or nothing,
                 rooms.accounts or nothing,
+                rooms.tasks or nothing,
             ),
             bus=bus,
             clock=SystemClock(),

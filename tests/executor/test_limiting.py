@@ -25,6 +25,7 @@ from headrace_scheduler.app import open_app
 from headrace_scheduler.settings import SchedulerSettings
 from headrace_scheduler.stores.sqlite import open_store
 from headrace_sdk import Component, Context
+from headrace_sdk.errors import RateLimitedError
 
 from tests.flow_manager.house import ANN, open_house, scope
 
@@ -63,7 +64,12 @@ class Limited:
 class Away:
     """A scheduler that is away."""
 
-    async def acquire_quota(self, asked: Sequence[Allowance], request_id: str) -> datetime | None:
+    async def acquire_quota(
+        self, asked: Sequence[Allowance], request_id: str, party: str, learned_names: Sequence[str]
+    ) -> datetime | None:
+        raise Unavailable("The scheduler is away.")
+
+    async def report_refusal(self, name: str, retry_after: timedelta | None, passed: float) -> None:
         raise Unavailable("The scheduler is away.")
 
 
@@ -198,17 +204,110 @@ async def test_a_try_that_was_counted_is_not_counted_again_and_the_next_one_is(t
     neighbours: Any = SimpleNamespace(quotas=quotas, schedules=timers)  # nobody else is asked
     limits = Limits(neighbours, SystemClock(), timedelta(minutes=1))
 
+    node: Any = SimpleNamespace(id="n", is_pure=False, manifest=SimpleNamespace(quota=use))
+
     def run(tenant: str) -> Any:
-        return SimpleNamespace(tenant_id=tenant)
+        return SimpleNamespace(tenant_id=tenant, flow_id="f")
 
     async with metering(tmp_path) as asked:
         timers.metering = asked
         first = Delivery("d1", Message("m", "", "in", None), "n", "in")
         other = Delivery("d2", Message("m", "", "in", None), "n", "in")
 
-        assert await limits.wait_for(use, run(TENANT), first) is None
-        assert await limits.wait_for(use, run(TENANT), first) is None
-        assert await limits.wait_for(use, run(TENANT), other) is not None
-        assert await limits.wait_for(use, run("b" * 24), other) is None
+        assert await limits.wait_for(node, run(TENANT), first, "") is None
+        assert await limits.wait_for(node, run(TENANT), first, "") is None
+        assert await limits.wait_for(node, run(TENANT), other, "") is not None
+        assert await limits.wait_for(node, run("b" * 24), other, "") is None
         first.attempts = 1
-        assert await limits.wait_for(use, run(TENANT), first) is not None
+        assert await limits.wait_for(node, run(TENANT), first, "") is not None
+
+
+class Crowded(Component):
+    """An API that lets so many calls through a second, and says 429 to the rest."""
+
+    def __init__(self, allowed: int) -> None:
+        self.allowed = allowed
+        self.calls: list[float] = []
+        self.refused = 0
+
+    async def receive(self, context: Context) -> None:
+        now = time.monotonic()
+        if sum(at > now - 1 for at in self.calls) >= self.allowed:
+            self.refused += 1
+            raise RateLimitedError("Too many requests.", retry_after=timedelta(seconds=1))
+        self.calls.append(now)
+
+
+async def test_what_a_service_refuses_as_too_many_is_spread_and_fails_nobody(tmp_path: Path) -> None:
+    crowded = Crowded(20)
+    async with (
+        metering(tmp_path) as asked,
+        platform(tmp_path, limited_flow(), own=[Limited(lambda: crowded, quota={})]) as made,
+    ):
+        made.timers.metering = asked
+        runs = [(await made.send("f", HOOK, event(str(number))))[0] for number in range(100)]
+        details = [await made.rest(run_id, within=40) for run_id in runs]
+
+    own = [step for detail in details for step in detail.steps if step.node_id == "own"]
+    assert len(crowded.calls) == len(own) == 100
+    assert {(step.outcome, step.attempts) for step in own} == {("done", 1)}, "a refusal is no failure of the message"
+    assert crowded.refused < 100, "who waits does not knock"
+
+
+async def test_what_waits_for_its_turn_says_so(tmp_path: Path) -> None:
+    full = Crowded(0)
+    async with (
+        metering(tmp_path) as asked,
+        platform(tmp_path, limited_flow(), own=[Limited(lambda: full, quota={})]) as made,
+    ):
+        made.timers.metering = asked
+        run_id, _ = await made.send("f", HOOK, event("ada"))
+        detail = await made.until(run_id, RunState.WAITING)
+
+    [(delivery, parked)] = detail.waits
+    assert (delivery.node, delivery.attempts, parked.kind) == ("own", 0, "quota")
+    assert "Too many requests." in parked.reason and parked.due is not None
+
+
+async def test_a_node_that_is_never_tried_again_gives_up_at_the_first_refusal(tmp_path: Path) -> None:
+    flows = HandedFlows()
+    own = own_node()
+    own["errorHandling"] = {"autoRetry": False}
+    flows.put("f", {HOOK: webhook(immediateResponse=True), "own": own})
+    full = Crowded(0)
+    async with (
+        metering(tmp_path) as asked,
+        platform(tmp_path, flows, own=[Limited(lambda: full, quota={})]) as made,
+    ):
+        made.timers.metering = asked
+        run_id, _ = await made.send("f", HOOK, event("ada"))
+        detail = await made.rest(run_id)
+
+    assert [step.outcome for step in detail.steps if step.node_id == "own"] == ["failed"]
+
+
+async def test_a_scheduler_that_is_away_leaves_refusals_to_be_tried_again_like_failures(tmp_path: Path) -> None:
+    away: Any = Away()
+    full = Crowded(0)
+    async with platform(tmp_path, limited_flow(), own=[Limited(lambda: full, quota={})]) as made:
+        made.timers.metering = away
+        run_id, _ = await made.send("f", HOOK, event("ada"))
+        detail = await made.until(run_id, RunState.WAITING)
+
+    [(delivery, parked)] = detail.waits
+    assert (delivery.attempts, parked.kind) == (1, "retry")
+
+
+async def test_a_refusal_under_a_rule_makes_a_pause_and_no_other_limit(tmp_path: Path) -> None:
+    quotas, crowded = HandedQuotas(), Crowded(10)
+    quotas.known["acme:crm"] = [QuotaRule(20, timedelta(seconds=1))]  # twice what the service allows
+    async with (
+        metering(tmp_path) as asked,
+        platform(tmp_path, limited_flow(), own=[Limited(lambda: crowded)], quotas=quotas) as made,
+    ):
+        made.timers.metering = asked
+        runs = [(await made.send("f", HOOK, event(str(number))))[0] for number in range(25)]
+        details = [await made.rest(run_id, within=20) for run_id in runs]
+
+    assert [detail.run.state for detail in details] == [RunState.DONE] * 25
+    assert crowded.refused > 0 and max(crowded.calls) - min(crowded.calls) < 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -250,7 +250,9 @@ class Metering:
         self.wait = wait
         self.asked: list[tuple[list[str], str]] = []
 
-    async def acquire_quota(self, asked: list[Allowance], request_id: str) -> datetime | None:
+    async def acquire_quota(
+        self, asked: list[Allowance], request_id: str, party: str, learned_names: Sequence[str]
+    ) -> datetime | None:
         self.asked.append(([each.name for each in asked], request_id))
         if self.left > 0:
             self.left -= 1

@@ -33,3 +33,11 @@ def build() -> Path:
     """The folder of the built user interface, built where it is not or is old."""
     subprocess.run([sys.executable, str(ROOT / "ui/build.py"), "build"], timeout=PATIENCE_SECONDS, check=True)
     return ROOT / "ui" / "dist"
+
+
+@pytest.fixture(scope="session")
+def node(build: Path) -> str:
+    """The Node.js that the user interface was built with: the machine's, or the one from PyPI."""
+    command = [sys.executable, str(ROOT / "ui/build.py"), "node"]
+    found = subprocess.run(command, timeout=PATIENCE_SECONDS, check=True, capture_output=True, text=True)
+    return found.stdout.strip()

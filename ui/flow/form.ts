@@ -122,6 +122,33 @@ export function withDefaults(form: Form | undefined, values: JsonObject): JsonOb
   return made;
 }
 
+/** Nothing that a component could work with: no text, no entries, no conditions. */
 export function isEmpty(value: unknown): boolean {
-  return value === undefined || value === null || value === '';
+  if (value === undefined || value === null) return true;
+  if (typeof value === 'string') return value.trim() === '';
+  if (Array.isArray(value)) return value.length === 0;
+  const levels = isObject(value) ? Object.keys(value) : [];
+  return levels.length === 1 && LEVELS.has(levels[0] as string) && isEmpty((value as JsonObject)[levels[0] as string]);
+}
+
+const LEVELS = new Set(['ADD', 'AND', 'OR']);
+
+const KINDS = new Set(['text', 'textarea', 'number', 'select', 'multiselect', 'toggle', 'expression', 'date-time', 'color-palette', 'filepicker', 'key-value', 'code']);
+/** Types that are shown as others: the pickers of other companies' files take what they store as JSON. */
+const SHOWN_AS: ReadonlyMap<string, string> = new Map([
+  ['select-box', 'select'],
+  ['select-button-group', 'select'],
+  ['textare', 'textarea'],
+  ['list', 'textarea'],
+  ['googlepicker', 'textarea'],
+  ['onedrivepicker', 'textarea'],
+]);
+
+/** How an input of this type is shown; as a text where the type is not known. */
+export function kindOf(type = 'text'): string {
+  return SHOWN_AS.get(type) ?? (KINDS.has(type) ? type : 'text');
+}
+
+export function isKnown(type = 'text'): boolean {
+  return KINDS.has(type) || SHOWN_AS.has(type);
 }

@@ -32,6 +32,7 @@ export interface Variable {
 export interface ModifierCall {
   name: string;
   params?: { value: Json }[];
+  hashParams?: Record<string, { value: Json }>;
 }
 
 export type Flow = Readonly<Record<string, FlowNode>>;
@@ -74,6 +75,7 @@ export interface Input {
   variables?: boolean;
   required?: boolean;
   readonly?: boolean;
+  config?: JsonObject;
 }
 
 export interface Manifest {
@@ -84,6 +86,8 @@ export interface Manifest {
   version?: string;
   trigger?: boolean;
   webhook?: boolean;
+  /** Which service's account it acts with. */
+  auth?: { service?: string; scope?: string[] };
   inPorts?: (string | Port)[];
   outPorts?: (string | Port)[];
   properties?: { schema?: JsonObject; inspector?: Form };

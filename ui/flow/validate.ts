@@ -3,6 +3,9 @@ import { formOf, groupsOf, holds, isEmpty, ownForm, withDefaults } from './form.
 import { ancestors, inPorts, isObject, linksInto, manifestOf, nodeOf, outPorts, titleOf } from './model.ts';
 import type { Catalog, Flow, JsonObject, Manifest } from './model.ts';
 
+/** The name under which a problem of a step's account stands, beside those of its fields. */
+export const ACCOUNT = '@account';
+
 export interface Problem {
   node: string;
   text: string;
@@ -11,8 +14,15 @@ export interface Problem {
   severity: 'error' | 'warning';
 }
 
-export function problemsOf(flow: Flow, catalog: Catalog): Problem[] {
-  const found = Object.keys(flow).flatMap((id) => problemsOfNode(flow, catalog, id));
+/** The account of a step: whether its service accepts it, and if not, why. */
+export interface Bound {
+  isValid: boolean;
+  reason: string;
+}
+
+/** `accounts` by step; without them nothing is said of accounts, because they are not known yet. */
+export function problemsOf(flow: Flow, catalog: Catalog, accounts?: ReadonlyMap<string, Bound>): Problem[] {
+  const found = Object.keys(flow).flatMap((id) => [...(accounts ? accountProblems(flow, catalog, id, accounts.get(id)) : []), ...problemsOfNode(flow, catalog, id)]);
   const starts = Object.values(flow).some((node) => isTrigger(manifestOf(catalog, node.type)));
   const first = Object.keys(flow)[0];
   if (first && !starts && Object.values(flow).every((node) => manifestOf(catalog, node.type))) {
@@ -47,6 +57,13 @@ function problemsOfNode(flow: Flow, catalog: Catalog, id: string): Problem[] {
   const own = ownForm(manifest.properties?.inspector, manifest.properties?.schema);
   found.push(...missing(id, undefined, groupsOf(own.form, own.schema), withDefaults(own.form, node.config?.properties ?? {})));
   return unique(found);
+}
+
+function accountProblems(flow: Flow, catalog: Catalog, id: string, bound: Bound | undefined): Problem[] {
+  const service = manifestOf(catalog, nodeOf(flow, id)?.type ?? '')?.auth?.service;
+  if (!service || bound?.isValid) return [];
+  const text = bound ? `The account does not work${bound.reason ? `: ${bound.reason.replace(/\.$/, '')}` : ''}. Connect it again.` : 'The account is missing. Choose or connect one.';
+  return [{ node: id, field: ACCOUNT, text, severity: 'error' }];
 }
 
 function* linkProblems(flow: Flow, catalog: Catalog, id: string, manifest: Manifest): Generator<Problem> {

@@ -1,5 +1,5 @@
 /** The REST API by name. Each function may be replaced by the host; nothing is kept between calls. */
-import type { Flow, Form, JsonObject, Manifest, Offer } from './types.ts';
+import type { Flow, Form, JsonObject, Manifest, Modifier, Offer, Transform } from './types.ts';
 
 export interface FlowRecord {
   flowId: string;
@@ -56,10 +56,64 @@ export interface Failed {
   created: string;
 }
 
+export interface Account {
+  accountId: string;
+  name: string;
+  displayName: string | null;
+  accessTokenValid: boolean;
+  scopeValid: boolean;
+  reason: string | null;
+  componentAssigned: boolean;
+}
+
+/** How accounts of a service are opened, and which there are. */
+export interface Authorization {
+  service: string;
+  type: string;
+  /** The fields of a form, where there is one. */
+  auth?: Record<string, AuthField>;
+  accounts: Record<string, Account>;
+}
+
+export interface AuthField {
+  type?: string;
+  name?: string;
+  tooltip?: string;
+  defaultValue?: string;
+  options?: (string | { value?: string; content?: string; label?: string })[];
+}
+
+/** The account that a step uses now. */
+export interface Binding {
+  accountId: string | null;
+  accessTokenValid: boolean;
+  account?: { reason?: string | null } | null;
+}
+
+interface Ticket {
+  finished: boolean;
+  accountId: string | null;
+  error?: string;
+}
+
+export interface FileRecord {
+  fileId: string;
+  filename: string;
+  length: number;
+}
+
+/** Somebody a flow is shared with: by `email`, `domain` or `scope`, and what they may do. */
+export interface Share {
+  permissions: string[];
+  [kind: string]: unknown;
+}
+
 export interface RequestOptions {
   method?: string;
   url: string;
   data?: unknown;
+  /** What is sent as it is, in place of `data`. */
+  body?: FormData;
   headers?: Record<string, string>;
   signal?: AbortSignal;
 }
@@ -85,11 +139,12 @@ export interface Connection {
 }
 
 const PATIENCE_MS = 30_000;
+const UPLOAD_MS = 10 * 60_000;
 
 export type Api = ReturnType<typeof createApi>;
 
 export function createApi(connection: Connection) {
-  async function raw({ method = 'GET', url, data, headers = {}, signal }: RequestOptions, isAgain = false): Promise<Response> {
+  async function raw({ method = 'GET', url, data, body, headers = {}, signal }: RequestOptions, isAgain = false): Promise<Response> {
     const token = await connection.token(isAgain);
     const response = await fetch(connection.baseUrl + url, {
       method,
@@ -99,10 +154,10 @@ export function createApi(connection: Connection) {
         ...(token ? { authorization: `Bearer ${token}` } : {}),
         ...headers,
       },
-      ...(data === undefined ? {} : { body: JSON.stringify(data) }),
+      ...(body ? { body } : data === undefined ? {} : { body: JSON.stringify(data) }),
       signal: signal ?? AbortSignal.timeout(PATIENCE_MS),
     });
-    if (response.status === 401 && !isAgain && token) return raw({ method, url, data, headers, ...(signal ? { signal } : {}) }, true);
+    if (response.status === 401 && !isAgain && token) return raw({ method, url, data, headers, ...(body ? { body } : {}), ...(signal ? { signal } : {}) }, true);
     if (response.status === 401) connection.onUnauthorized?.();
     if (response.ok) return response;
     const said = (await response.json().catch(() => ({}))) as JsonObject;
@@ -154,8 +209,29 @@ export function createApi(connection: Connection) {
     getVariables: (id: string, component: string) =>
       post<{ components: Record<string, Offer> }>(at('variables', id, 'fetch'), { components: { IDs: [component] } }),
     getModifiers: () =>
-      get<{ categories: Record<string, { label: string; index: number }>; modifiers: Record<string, JsonObject> }>('/modifiers'),
+      get<{ categories: Record<string, { label: string; index: number }>; modifiers: Record<string, Modifier> }>('/modifiers'),
+    tryTransform: (transform: Transform, outputs: JsonObject) => post<JsonObject>('/modifiers/transform', { transform, outputs }),
     callComponent: (url: string, data: JsonObject) => post<unknown>(url, data),
+    getAuth: (subject: string, flowId = '', componentId = '') =>
+      get<{ auth: Authorization }>(`${at('auth', subject)}?${new URLSearchParams({ ...(flowId ? { flowId } : {}), ...(componentId ? { componentId } : {}) })}`),
+    getAccounts: (query: Record<string, string> = {}) => get<JsonObject[]>(`/accounts?${new URLSearchParams(query)}`),
+    getAccountsOfFlow: (id: string) => get<{ components: Record<string, Binding> }>(at('accounts', 'flow', id)),
+    createAccount: (service: string, token: JsonObject) => post<{ accountId: string }>('/accounts', { service, token }),
+    assignAccount: (flowId: string, componentId: string, accountId: string) =>
+      request<unknown>({ method: 'PUT', url: `${at('auth', 'component', componentId, accountId)}?flowId=${encodeURIComponent(flowId)}` }),
+    unassignAccount: (flowId: string, componentId: string) =>
+      request<unknown>({ method: 'DELETE', url: `${at('auth', 'component', componentId)}?flowId=${encodeURIComponent(flowId)}` }),
+    testAccount: (id: string) => post<JsonObject>(at('accounts', id, 'test'), {}),
+    openTicket: async () => (await post<{ ticket: string }>('/auth/ticket', {})).ticket,
+    getAuthUrl: async (subject: string, ticket: string, query: Record<string, string>) =>
+      (await get<{ authUrl: string }>(`${at('auth', subject, 'auth-url', ticket)}?${new URLSearchParams(query)}`)).authUrl,
+    getTicket: (ticket: string) => get<Ticket>(at('auth', 'status', ticket)),
+    getFiles: () => get<FileRecord[]>('/files?sort=uploadDate:-1&limit=100'),
+    uploadFile: (file: File) => {
+      const body = new FormData();
+      body.append('file', file, file.name);
+      return request<FileRecord>({ method: 'POST', url: '/files', body, signal: AbortSignal.timeout(UPLOAD_MS) });
+    },
     getRuns: (flowId: string) => get<{ items: Run[]; totalCount: number }>(`/runs?flowId=${encodeURIComponent(flowId)}&limit=50`),
     getRun: (id: string) => get<Run>(at('runs', id)),
     cancelRun: (id: string) => post<Run>(at('runs', id, 'cancel'), {}),

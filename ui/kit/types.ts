@@ -1,7 +1,8 @@
 /** Shapes that the API answers with, beside those of flows. */
 import type { Form, Json } from '../flow/model.ts';
 
-export type { Flow, Form, Json, JsonObject, Manifest } from '../flow/model.ts';
+export type { Flow, Form, Json, JsonObject, Manifest, Transform } from '../flow/model.ts';
+export type { Modifier } from '../flow/pipeline.ts';
 
 export interface OfferedVariable {
   componentId: string;

@@ -1,10 +1,13 @@
 /** Headrace in a page: the API by name, and the designer as an element that touches nothing around it. */
 import { createApi } from '../kit/api.ts';
 import type { Api } from '../kit/api.ts';
+import { Streams } from '../kit/live.ts';
+import type { FieldDefinition, FieldOptions, RegisteredField } from './fields.ts';
 import type { Designer, DesignerConfig } from './designer/widget.ts';
 
 export { ApiError } from '../kit/api.ts';
 export type { Api } from '../kit/api.ts';
+export type { FieldContext, FieldDefinition, FieldOptions } from './fields.ts';
 export type { Designer, DesignerConfig } from './designer/widget.ts';
 
 export interface Theme {
@@ -32,6 +35,9 @@ export class Headrace {
   readonly #config: Config;
   readonly #listeners = new Map<string, Set<Listener>>();
   readonly #widgets = new Set<Designer>();
+  /** What happens, as it happens: one stream for all widgets that want the same. */
+  readonly streams = new Streams();
+  readonly #fields = new Map<string, RegisteredField>();
   #user: unknown;
 
   constructor(config: Config) {
@@ -70,10 +76,22 @@ export class Headrace {
     return this;
   }
 
+  /** What was registered, by type. */
+  get fields(): ReadonlyMap<string, RegisteredField> {
+    return this.#fields;
+  }
+
+  /** Let the inspector show inputs of this type with a field of the page's own. */
+  registerInspectorField(type: string, definition: FieldDefinition, options: FieldOptions = {}): void {
+    if (typeof definition?.mount !== 'function') throw new TypeError(`The field '${type}' has no function 'mount'. Give it one: mount(host, field) answers {update, destroy}.`);
+    this.#fields.set(type, { definition, options });
+  }
+
   /** Close every widget and its streams. Twice is as once. */
   async destroy(): Promise<void> {
     await Promise.all([...this.#widgets].map((widget) => widget.destroy()));
     this.#widgets.clear();
+    this.streams.close();
     this.#listeners.clear();
   }
 

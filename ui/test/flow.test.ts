@@ -2,15 +2,17 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { differs, difference, opsBetween } from '../flow/diff.ts';
-import { groupsOf, holds } from '../flow/form.ts';
+import { groupsOf, holds, isEmpty } from '../flow/form.ts';
 import { begin, follow, perform, redo, saved, sending, undo } from '../flow/history.ts';
 import { layout } from '../flow/layout.ts';
 import { ancestors, equal, linksOf } from '../flow/model.ts';
-import type { Catalog, Flow, FlowNode } from '../flow/model.ts';
+import type { Catalog, Flow, FlowNode, ModifierCall } from '../flow/model.ts';
 import { apply, change, compose, connect, disconnect, inverse, moveNodes, rebase, reconnect, removeNodes } from '../flow/ops.ts';
 import type { Op } from '../flow/ops.ts';
+import { argumentOf, outputsFor, sampleOf, stages, typedAs, withArgument } from '../flow/pipeline.ts';
+import { isSheet, sheetNode, sheetOf, stepsOf, together, withSheets } from '../flow/sheets.ts';
 import { joined, pieces } from '../flow/text.ts';
-import { problemsOf } from '../flow/validate.ts';
+import { ACCOUNT, problemsOf } from '../flow/validate.ts';
 
 // One seed, so that what passes passes again; FC_SEED= tries others.
 fc.configureGlobal({ seed: Number(process.env.FC_SEED ?? 20261127), numRuns: Number(process.env.FC_RUNS ?? 300) });
@@ -249,5 +251,78 @@ describe('problems', () => {
 
     expect(problemsOf(flow, catalog).map((each) => each.text)).toEqual(["A value comes from 'Start', which does not lead here. Choose another value."]);
     expect(ancestors(flow, 'b')).toEqual(['s']);
+  });
+
+  it('name an account that is missing or that its service refuses', () => {
+    const known: Catalog = new Map([...catalog, ['t.mail', { name: 't.mail', label: 'Mail', auth: { service: 't:mail' } }]]);
+    const flow: Flow = { none: { type: 't.mail' }, bad: { type: 't.mail' }, good: { type: 't.mail' }, s: { type: 't.start' } };
+    const bound = new Map([['bad', { isValid: false, reason: 'The grant was revoked.' }], ['good', { isValid: true, reason: '' }]]);
+    const said = problemsOf(flow, known, bound).filter((each) => each.field === ACCOUNT);
+
+    expect(said.map((each) => [each.node, each.text])).toEqual([
+      ['none', 'The account is missing. Choose or connect one.'],
+      ['bad', 'The account does not work: The grant was revoked. Connect it again.'],
+    ]);
+    expect(problemsOf(flow, known).filter((each) => each.field === ACCOUNT)).toEqual([]);
+  });
+
+  it('take blanks, empty lists and expressions without rows for nothing', () => {
+    for (const nothing of [undefined, null, '', '  ', [], { ADD: [] }, { AND: [] }]) expect(isEmpty(nothing)).toBe(true);
+    for (const something of [0, false, 'a', ['a'], { ADD: [{}] }, {}, { OTHER: [] }]) expect(isEmpty(something)).toBe(false);
+  });
+});
+
+describe('a value in its modifiers', () => {
+  it('is asked for as it comes and after each of them', () => {
+    const variable = { variable: '$.a.out.name', functions: [{ name: 'g_trim' }, { name: 'g_uppercase' }] };
+    const { lambda, modifiers } = stages(variable);
+
+    expect(lambda).toEqual({ 0: '{{{v}}}', 1: '{{{v}}}', 2: '{{{v}}}' });
+    expect(Object.values(modifiers!).map((each) => each['v']!.functions!.map((call) => call.name))).toEqual([[], ['g_trim'], ['g_trim', 'g_uppercase']]);
+    expect(outputsFor('$.a.out.deep.name', 'x')).toEqual({ a: { out: { deep: { name: 'x' } } } });
+    expect(outputsFor('$.__proto__.out', 1)).toEqual(JSON.parse('{"__proto__": {"out": 1}}'));
+    expect([outputsFor('name', 1), outputsFor(undefined, 1)]).toEqual([{}, {}]);
+  });
+
+  it('gets named arguments by name and the others by place', () => {
+    const known = [{ name: 'pattern' }, { name: 'global', isHash: true, type: 'boolean' }, { name: 'replacer' }];
+    let call: ModifierCall = { name: 'g_replace' };
+    call = withArgument(call, known, known[2]!, 'b');
+    call = withArgument(call, known, known[1]!, true);
+
+    expect(call).toEqual({ name: 'g_replace', params: [{ value: null }, { value: 'b' }], hashParams: { global: { value: true } } });
+    expect(known.map((each) => argumentOf(call, known, each))).toEqual([null, true, 'b']);
+    expect([typedAs('number', '1.5'), typedAs('number', 'x'), typedAs('string', '1'), sampleOf('{"a":1}'), sampleOf('{a')]).toEqual([1.5, 'x', '1', { a: 1 }, '{a']);
+  });
+});
+
+describe('notes and frames', () => {
+  const step: FlowNode = { type: 't.start', x: 0, y: 0, source: {} };
+  const note = sheetNode({ kind: 'note', x: 16, y: 32, width: 224, height: 112, text: 'Read me', colour: 'blue' });
+
+  it('stand beside the steps and come back from the custom fields as they were', () => {
+    const flow: Flow = { a: step, n: note };
+    const fields = withSheets({ theirs: 1, designer: { other: true } }, flow);
+
+    expect(fields).toEqual({ theirs: 1, designer: { other: true, sheets: { n: note } } });
+    expect(stepsOf(flow)).toEqual({ a: step });
+    expect(together(stepsOf(flow), fields)).toEqual(flow);
+    expect(withSheets(fields, stepsOf(flow))).toEqual({ theirs: 1, designer: { other: true } });
+    expect(withSheets({ designer: { sheets: {} } }, {})).toEqual({});
+  });
+
+  it('never hide a step, whatever the custom fields hold', () => {
+    fc.assert(
+      fc.property(fc.dictionary(ID, fc.oneof(fc.jsonValue(), fc.record({ type: fc.constantFrom('@note', '@frame', 't.start', '@other'), x: fc.double(), width: fc.anything(), text: fc.anything() }))), (given) => {
+        const flow: Flow = { a: step, constructor: step };
+        const found = together(flow, { designer: { sheets: given } });
+
+        expect(stepsOf(found)).toEqual(flow);
+        for (const node of Object.values(found).filter(isSheet)) {
+          const sheet = sheetOf(node)!;
+          expect(Number.isFinite(sheet.x + sheet.y + sheet.width + sheet.height) && sheet.width >= 120 && typeof sheet.text === 'string').toBe(true);
+        }
+      }),
+    );
   });
 });

@@ -16,7 +16,6 @@ import orjson
 from headrace_core.clock import Clock
 from headrace_core.errors import Fenced
 from headrace_core.expressions import Environment, Json, Missing
-from headrace_core.manifest import QuotaUse
 from headrace_core.schemas import Validator
 from headrace_runtime import logs
 from headrace_runtime.failpoints import failpoint
@@ -32,6 +31,7 @@ from headrace_executor.model import (
     ANSWER_PORT,
     ERROR_PORT,
     HOOK_PORTS,
+    SIGNAL_PORT,
     START_HOOK,
     STOP_HOOK,
     TICK_PORT,
@@ -84,8 +84,11 @@ class Surroundings:
     report_error: Callable[[Plan, Run, Delivery, dict[str, Json]], Awaitable[None]]
     call_flow: Callable[[Run, Delivery, tuple[str, str, Json]], Awaitable[None]]
     answer_call: Callable[[Run, Json], Awaitable[None]]
-    wait_for_quota: Callable[[QuotaUse | None, Run, Delivery], Awaitable[Parked | None]]
+    wake: Callable[[Run, str, Json], Awaitable[None]]  # by a run, what timeout, with what
+    wait_for_quota: Callable[[PlannedNode, Run, Delivery, str], Awaitable[Parked | None]]
     end_quota: Callable[[str], Awaitable[None]]
+    went_through: Callable[[PlannedNode, Run, str], None]
+    too_many: Callable[[PlannedNode, Run, Delivery, str, Exception], Awaitable[Parked | None]]
     open_account: Callable[[PlannedNode, Run, Delivery], Awaitable[Credentials | Parked | None]]
     account_refused: Callable[[PlannedNode, Run, Credentials, Exception], Awaitable[Parked | None]]
     happen: Callable[[Plan, Run, dict[str, Json]], None]
@@ -249,7 +252,7 @@ class Execution:
 
     async def _wait_for_quota(self, node: PlannedNode, delivery: Delivery) -> list[Delivery] | None:
         """Put the delivery aside while its quota is used up. None: go on and run it."""
-        parked = await self._around.wait_for_quota(node.manifest.quota, self._run, delivery)
+        parked = await self._around.wait_for_quota(node, self._run, delivery, self._account_of(delivery))
         if parked is None:
             return None
         self._progress.park(delivery, parked)
@@ -323,6 +326,7 @@ class Execution:
                 if settled is not None:
                     return settled
             return await self._fail(node, delivery, context, contents, now, error)
+        around.went_through(node, self._run, self._account_of(delivery))
         return await self._succeed(node, delivery, context, content, now)
 
     async def _call(self, node: PlannedNode, delivery: Delivery, context: StepContext) -> None:
@@ -334,6 +338,8 @@ class Execution:
             call = component.start
         elif port == STOP_HOOK:
             call = component.stop
+        elif port == SIGNAL_PORT:
+            call = component.signal
         else:
             call = component.receive
         if node.is_pure:
@@ -449,6 +455,8 @@ class Execution:
             self._has_answered = self._run.has_moved
         for answer in effects.answer:
             await self._around.answer_call(self._run, answer)
+        for timeout_id, found in effects.wakes:
+            await self._around.wake(self._run, timeout_id, found)
         result = self._result("done", delivery, effects, content, began)
         result.memory = context.run_state.changes
         self._due.effects.append(effects)
@@ -488,6 +496,8 @@ class Execution:
         result.error = self._error_of(delivery, error, attempts)
         if await self._is_parked_for_account(node, delivery, error, result):
             return []
+        if await self._is_parked_for_its_turn(node, delivery, error, result):
+            return []
         decision = self._decide(node, delivery, error, attempts)
         if isinstance(decision, Retry):
             delivery.attempts = attempts
@@ -524,6 +534,25 @@ class Execution:
         self._park_for_account(delivery, parked, result)
         self._tell(node, delivery, result)
         return True
+
+    async def _is_parked_for_its_turn(
+        self, node: PlannedNode, delivery: Delivery, error: Exception, result: StepResult
+    ) -> bool:
+        """Put the delivery aside where its service had too many calls: that is no failure of the message either."""
+        handling = node.node.error_handling
+        if delivery.port in HOOK_PORTS or not handling.auto_retry or handling.max_retries == 0:
+            return False
+        parked = await self._around.too_many(node, self._run, delivery, self._account_of(delivery), error)
+        if parked is None:
+            return False
+        said = Secrets(self._secrets_of(delivery)).text(parked.reason)
+        self._progress.park(delivery, Parked(parked.kind, said, parked.due), result)
+        self._tell(node, delivery, result)
+        return True
+
+    def _account_of(self, delivery: Delivery) -> str:
+        credentials = self._credentials.get(delivery.id)
+        return "" if credentials is None else credentials.account_id
 
     def _secrets_of(self, delivery: Delivery) -> Sequence[str]:
         credentials = self._credentials.get(delivery.id)

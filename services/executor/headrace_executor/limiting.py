@@ -1,20 +1,31 @@
-"""A step whose component calls an API under a quota asks before it begins, and waits where it may not yet."""
+"""A step whose component calls an API under a quota asks before it begins, and waits where it may not yet.
+
+Where a service says 429, a limit is learned from that: for the quota that the component names, else for the account
+that it acts with, else for the node. The message waits for its turn under it, and has not failed.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from headrace_core.clock import Clock
 from headrace_core.errors import HeadraceError, NotFound
 from headrace_core.expressions import Json
+from headrace_core.ids import derive_id
 from headrace_core.manifest import Manifest, QuotaUse
-from headrace_core.quotas import Places, allowances, places
+from headrace_core.quotas import Places, QuotaRule, allowances, places
+from headrace_sdk.errors import HttpStatusError, RateLimitedError
 
 from headrace_executor.model import HOOK_PORTS, Delivery, Parked, Run
+from headrace_executor.plan import PlannedNode
 from headrace_executor.ports import Neighbours
+from headrace_executor.retry import describe
 
 ASK_AGAIN = timedelta(seconds=5)
 """When nobody can say whether a call may be made."""
@@ -25,9 +36,45 @@ ASK_FOR_A_PLACE = timedelta(seconds=1)
 MOST_TRIED = 16
 """Places that one call looks at; with more of them than that, one that is free may be missed until the next time."""
 
+MOST_NAMES = 10_000
+"""Learned limits that an executor remembers, and messages that were refused."""
+
+CAREFUL_FOR = timedelta(minutes=10)
+"""How long after a refusal an executor asks for what was learned: as long as the scheduler remembers it."""
+
+TOO_MANY = 429
+
+UNLIMITED = 1_000.0
+"""Calls a second that no learned limit has to hold back."""
+
+UNKNOWN_PAUSE = timedelta(seconds=1)
+
 USER = "{{userId}}"
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Calls:
+    """What went through lately, by the second, and until when the limit is asked for."""
+
+    second: int = 0
+    now: int = 0
+    before: int = 0
+    careful_until: float = 0.0
+
+    def add(self, at: float) -> None:
+        self._turn_to(int(at))
+        self.now += 1
+
+    def in_last_second(self, at: float) -> float:
+        self._turn_to(int(at))
+        return self.now + self.before * (1 - (at - self.second))
+
+    def _turn_to(self, second: int) -> None:
+        if second != self.second:
+            self.before = self.now if second == self.second + 1 else 0
+            self.second, self.now = second, 0
 
 
 class Limits:
@@ -42,19 +89,72 @@ class Limits:
         self._clock = clock
         self._longest = longest
         self._held: dict[str, list[tuple[str, str]]] = {}
+        self._calls: OrderedDict[str, _Calls] = OrderedDict()
+        self._refusals: OrderedDict[str, int] = OrderedDict()
 
-    async def wait_for(self, quota: QuotaUse | None, run: Run, delivery: Delivery) -> Parked | None:
+    async def wait_for(self, node: PlannedNode, run: Run, delivery: Delivery, account_id: str) -> Parked | None:
         """What the delivery waits for; None when its step may begin. `end` is called when that is over.
 
         A try that was counted and then broken off is not counted again. Hooks of a flow ask for nothing.
         """
-        if quota is None or delivery.port in HOOK_PORTS:
+        quota = node.manifest.quota
+        if delivery.port in HOOK_PORTS or (node.is_pure and quota is None):
             return None
-        return await self._wait(quota, run.tenant_id, delivery.id, f"{delivery.id}.{delivery.attempts}")
+        calls = self._calls.get(name := _learned_name(node, run, account_id))
+        learned = [name] if calls is not None and calls.careful_until > self._clock.now().timestamp() else []
+        if not learned and quota is None:
+            return None
+        return await self._wait(quota or QuotaUse(), run.tenant_id, delivery.id, self._try_of(delivery), learned)
+
+    def went_through(self, node: PlannedNode, run: Run, account_id: str) -> None:
+        """A call of this node was made, and nobody refused it as one too many."""
+        if not node.is_pure:
+            self._calls_of(_learned_name(node, run, account_id)).add(self._clock.now().timestamp())
+
+    async def too_many(
+        self, node: PlannedNode, run: Run, delivery: Delivery, account_id: str, error: Exception
+    ) -> Parked | None:
+        """What a delivery waits for whose call was one too many; None where it failed at something else.
+
+        None, too, while nobody can be told: then it is tried again as after any other failure.
+        """
+        if not is_one_too_many(error):
+            return None
+        name, now = _learned_name(node, run, account_id), self._clock.now()
+        calls = self._calls_of(name)
+        calls.careful_until = (now + CAREFUL_FOR).timestamp()
+        pause = getattr(error, "retry_after", None)
+        pause = pause if isinstance(pause, timedelta) and pause > timedelta() else None
+        self._refusals[delivery.id] = self._refusals.pop(delivery.id, 0) + 1
+        _bound(self._refusals)
+        quota, schedules = node.manifest.quota, self._neighbours.schedules
+        try:
+            # Under a rule it is likely to be right, and a call was late: then there is a pause, and no other limit.
+            is_ruled = quota is not None and bool(await self._rules(quota.manager))
+            passed = UNLIMITED if is_ruled else calls.in_last_second(now.timestamp())
+            await schedules.report_refusal(name, pause, passed)
+            turn = await schedules.acquire_quota([], self._try_of(delivery), run.tenant_id, [name])
+        except (HeadraceError, ConnectionError) as away:
+            logger.info("Nobody learns of a refusal of %s: %s", node.type, away)
+            return None
+        due = turn or now + (pause or UNKNOWN_PAUSE)
+        return Parked("quota", f"Too many calls ({describe(error)}). The next one is at {due.isoformat()}.", due)
+
+    def _try_of(self, delivery: Delivery) -> str:
+        """A name for this try: a call that was refused counts, and the next one is another."""
+        refused = self._refusals.get(delivery.id, 0)
+        return f"{delivery.id}.{delivery.attempts}" + (f".{refused}" if refused else "")
+
+    def _calls_of(self, name: str) -> _Calls:
+        found = self._calls.pop(name, None) or _Calls()
+        self._calls[name] = found
+        _bound(self._calls)
+        return found
 
     async def wait_for_call(self, manifest: Manifest, tenant_id: str, request_id: str) -> Parked | None:
         """What a static call waits for; None when it may be made, until `end`. Equal request ids count once."""
-        return None if manifest.quota is None else await self._wait(manifest.quota, tenant_id, request_id, request_id)
+        quota = manifest.quota
+        return None if quota is None else await self._wait(quota, tenant_id, request_id, request_id)
 
     async def end(self, call_id: str) -> None:
         """The step of this delivery, or the call of this request, is over: give its places back."""
@@ -64,28 +164,37 @@ class Limits:
             except (HeadraceError, ConnectionError) as error:
                 logger.info("The place %s of a quota is given back when its time is over: %s", name, error)
 
-    async def _wait(self, quota: QuotaUse, tenant_id: str, call_id: str, request_id: str) -> Parked | None:
-        if not quota.manager:
+    async def _wait(
+        self, quota: QuotaUse, tenant_id: str, call_id: str, request_id: str, learned: Sequence[str] = ()
+    ) -> Parked | None:
+        if not quota.manager and not learned:
             return None
         scope = _scope(quota.scope, tenant_id)
         try:
-            rules = await self._neighbours.quotas.rules(quota.manager)
+            rules = await self._rules(quota.manager)
             for each in places(quota.manager, rules, quota.resources, scope):
                 if not await self._took_place(each, call_id, request_id):
                     await self.end(call_id)
                     reason = f"The quota {quota.manager} allows {each.limit} calls at once."
                     return Parked("quota", reason, self._clock.now() + ASK_FOR_A_PLACE)
             asked = allowances(quota.manager, rules, quota.resources, scope)
-            retry_at = await self._neighbours.schedules.acquire_quota(asked, request_id) if asked else None
-        except NotFound:
-            return None  # nobody made rules for it
+            if not asked and not learned:
+                return None
+            retry_at = await self._neighbours.schedules.acquire_quota(asked, request_id, tenant_id, learned)
         except (HeadraceError, ConnectionError) as error:
             await self.end(call_id)
             return Parked("quota", f"The quota {quota.manager} cannot be asked: {error}", self._clock.now() + ASK_AGAIN)
         if retry_at is None:
             return None
         await self.end(call_id)
-        return Parked("quota", f"The quota {quota.manager} allows its next call at {retry_at.isoformat()}.", retry_at)
+        whose = f"The quota {quota.manager}" if quota.manager else "The service, which had too many calls,"
+        return Parked("quota", f"{whose} allows the next call at {retry_at.isoformat()}.", retry_at)
+
+    async def _rules(self, manager: str) -> Sequence[QuotaRule]:
+        try:
+            return await self._neighbours.quotas.rules(manager) if manager else ()
+        except NotFound:
+            return ()  # nobody made rules for it
 
     async def _took_place(self, wanted: Places, call_id: str, request_id: str) -> bool:
         for number in _order(wanted.limit, request_id):
@@ -95,6 +204,27 @@ class Limits:
                 self._held.setdefault(call_id, []).append((name, request_id))
                 return True
         return False
+
+
+def is_one_too_many(error: Exception) -> bool:
+    """Whether a service says with it that it is called too often."""
+    return isinstance(error, RateLimitedError) or (isinstance(error, HttpStatusError) and error.status == TOO_MANY)
+
+
+def _learned_name(node: PlannedNode, run: Run, account_id: str) -> str:
+    """Under which name it is learned how often the node's service may be called."""
+    quota = node.manifest.quota
+    if quota is not None and quota.manager:
+        whom = [f"{key}={value}" for key, value in sorted(_scope(quota.scope, run.tenant_id).items())]
+        return f"learned/{quota.manager}/{derive_id(*whom)}" if whom else f"learned/{quota.manager}"
+    if account_id:
+        return f"learned/{derive_id('account', run.tenant_id, account_id)}"
+    return f"learned/{derive_id('node', run.tenant_id, run.flow_id, node.id)}"
+
+
+def _bound(known: OrderedDict[str, Any]) -> None:
+    while len(known) > MOST_NAMES:
+        known.popitem(last=False)
 
 
 def _order(limit: int, request_id: str) -> Sequence[int]:

@@ -10,6 +10,9 @@ from headrace_core.schedules import MisfirePolicy, Once, Schedule
 CATCH_UP_LIMIT = 1_000
 """Missed times of one timer that `fire_all` makes up for in a row; what is missed beyond is stood for by one."""
 
+EAGERNESS = 0.85
+"""Turns lie so much closer than calls may: of places that nobody came for in time none is left over."""
+
 Outcome = Literal["recorded", "gone", "refused"]
 """What became of a fire: it is on record, there is nobody left to fire for, or it has to be tried again."""
 
@@ -95,11 +98,25 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """At most `limit` calls in any stretch of time of this length."""
+    """At most `limit` calls in any stretch of time of this length, and none before it opens."""
 
     name: str
     limit: int
     length: timedelta
+    opens_at: datetime | None = None
+
+    @property
+    def step(self) -> timedelta:
+        """What lies between two turns: a little less than between calls, for who waits comes a little late."""
+        return self.length / self.limit * EAGERNESS
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks for a call: equal requests are one; parties share a window fairly."""
+
+    request_id: str
+    party: str = ""
 
 
 def put(timer: Timer, known: KeptTimer | None, now: datetime) -> KeptTimer:

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from headrace_core.clock import Clock
 from headrace_core.errors import BadRequest, Fenced, HeadraceError, Problem, ValidationFailed
 
+from headrace_scheduler import pace
 from headrace_scheduler.drift import SteadyTime
 from headrace_scheduler.firing import Firing
-from headrace_scheduler.model import KeptTimer, Lock, Timer, Window
+from headrace_scheduler.model import Caller, KeptTimer, Lock, Timer, Window
 from headrace_scheduler.settings import SchedulerSettings
 from headrace_scheduler.store import Store
 
@@ -17,6 +18,8 @@ MAX_TIMERS = 1_000
 MAX_NAME = 512
 MAX_WINDOWS = 16
 MAX_LIMIT = 100_000
+LEARNERS = 10
+"""Times that what was learned is written anew because another one was faster."""
 LONGEST_WINDOW = timedelta(days=31)
 LONGEST_LOCK = timedelta(hours=24)
 DEFAULT_PAGE = 100
@@ -87,14 +90,38 @@ class Scheduler:
 
     # Quotas.
 
-    async def acquire_quota(self, windows: Sequence[Window], request_id: str) -> datetime | None:
-        """Ask for one call under every window; None when it may be made now, else when to ask again.
+    async def acquire_quota(
+        self, windows: Sequence[Window], caller: Caller, learned_names: Sequence[str] = ()
+    ) -> datetime | None:
+        """Ask for one call under every window, and what was learned; None when it may be made now, else the turn.
 
         Asking again for the same request counts once. Raises BadRequest.
         """
         _check_windows(windows)
-        retry_at = await self._store.quotas.acquire(windows, request_id, self._steady.now())
-        return None if retry_at is None else self._steady.on_the_wall(retry_at)
+        _check_names(caller, learned_names)
+        now = self._steady.now()
+        learned = [await self._learned(name, now) for name in learned_names]
+        asked = [*windows, *(each for each in learned if each is not None)]
+        turn = await self._store.quotas.acquire(asked, caller, now) if asked else None
+        return None if turn is None else self._steady.on_the_wall(turn)
+
+    async def report_refusal(self, name: str, retry_after: timedelta | None, passed: float) -> None:
+        """Learn from a call that its service refused because there were too many. Raises BadRequest.
+
+        `passed` is how many calls went through in the second before, as far as the caller knows.
+        """
+        _check_names(Caller(""), [name])
+        now = self._steady.now()
+        for _ in range(LEARNERS):
+            before = await self._store.quotas.pace(name)
+            after = pace.refused(before, now, retry_after, passed)
+            if after == before or await self._store.quotas.keep_pace(name, before, after):
+                return
+        _log.info("Many learn at once how often %s may be called: this refusal adds nothing.", name)
+
+    async def _learned(self, name: str, now: datetime) -> Window | None:
+        found = await self._store.quotas.pace(name)
+        return None if found is None else pace.window_of(name, found, now)
 
     async def keep_tidy(self) -> None:
         """Forget locks and quota calls that ran out, again and again, until cancelled."""
@@ -137,6 +164,13 @@ def _check_lock(name: str, holder: str, ttl: timedelta) -> None:
         raise BadRequest(f"The name and the holder of a lock have 1 to {MAX_NAME} characters each.")
     if not timedelta() < ttl <= LONGEST_LOCK:
         raise BadRequest(f"The lock {name!r} cannot be held for {ttl}: give more than 0 and at most 24 hours.")
+
+
+def _check_names(caller: Caller, learned_names: Sequence[str]) -> None:
+    if len(learned_names) > MAX_WINDOWS:
+        raise BadRequest(f"A call asks for at most {MAX_WINDOWS} learned limits.")
+    if len(caller.party) > MAX_NAME or not all(0 < len(name) <= MAX_NAME for name in learned_names):
+        raise BadRequest(f"The name of a learned limit has 1 to {MAX_NAME} characters, and that of a party no more.")
 
 
 def _check_windows(windows: Sequence[Window]) -> None:

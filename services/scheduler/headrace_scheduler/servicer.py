@@ -12,7 +12,7 @@ from headrace_core.errors import BadRequest, HeadraceError, Problem, ValidationF
 from headrace_core.schedules import MisfirePolicy, Schedule
 from headrace_runtime.rpc import Server
 
-from headrace_scheduler.model import KeptTimer, Timer, Window
+from headrace_scheduler.model import Caller, KeptTimer, Timer, Window
 from headrace_scheduler.service import Scheduler
 
 MAX_SCHEDULE_BYTES = 16_384
@@ -69,8 +69,16 @@ class ScheduleServicer(grpc_pb.ScheduleServiceServicer):
 
     async def AcquireQuota(self, request: pb.AcquireQuotaRequest, context: object) -> pb.AcquireQuotaResponse:
         windows = [Window(each.name, each.limit, _length(each.window, each.name)) for each in request.windows]
-        retry_at = await self._scheduler.acquire_quota(windows, request.request_id)
+        caller = Caller(request.request_id, request.party)
+        retry_at = await self._scheduler.acquire_quota(windows, caller, list(request.learned_names))
         return pb.AcquireQuotaResponse(granted=retry_at is None, retry_at=_timestamp(retry_at))
+
+    async def ReportQuotaRefusal(
+        self, request: pb.ReportQuotaRefusalRequest, context: object
+    ) -> pb.ReportQuotaRefusalResponse:
+        pause = _length(request.retry_after, request.name) if request.HasField("retry_after") else None
+        await self._scheduler.report_refusal(request.name, pause, max(0.0, request.passed_per_second))
+        return pb.ReportQuotaRefusalResponse()
 
 
 def _timer(timer: pb.Timer) -> Timer:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from headrace_scheduler.model import Claim, KeptTimer, Lock, Retry, Settlement, Timer, Window
+from headrace_scheduler.model import Caller, Claim, KeptTimer, Lock, Retry, Settlement, Timer, Window
+from headrace_scheduler.pace import Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +91,28 @@ class LockStore(Protocol):
 
 
 class QuotaStore(Protocol):
-    """Sliding windows of calls. Expiry is compared with the `now` of each call."""
+    """Sliding windows of calls, and who waits for them. Expiry is compared with the `now` of each call."""
 
-    async def acquire(self, windows: Sequence[Window], request_id: str, now: datetime) -> datetime | None:
+    async def acquire(self, windows: Sequence[Window], caller: Caller, now: datetime) -> datetime | None:
         """Count one call under every window if all have room, and answer None; else count nothing.
 
-        What is answered else is the first instant at which all have room if nobody else calls. A request that a
-        window has counted already needs no room in it and is not counted again; an empty `request_id` always is.
+        What is answered else is the caller's turn: no two come together, and parties take turns. Who comes when others
+        are due waits for them, and of several parties that are due none takes more than its share of a window. A
+        request that a window has counted already needs no room in it and is not counted again; an empty request id
+        always is, and gets no turn.
         """
         ...
 
+    async def pace(self, name: str) -> Pace | None:
+        """What was learned under this name."""
+        ...
+
+    async def keep_pace(self, name: str, before: Pace | None, after: Pace) -> bool:
+        """Keep it, where what is kept is still `before`; whether it was."""
+        ...
+
     async def purge(self, now: datetime) -> int:
-        """Forget some calls that have left their window; answers how many."""
+        """Forget some calls that have left their window, turns nobody took, and old paces; answers how many."""
         ...
 
 

@@ -1,38 +1,15 @@
 /** What a person does in the designer, in a real browser against the real platform. */
-import type { Browser, Locator, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FlowRecord } from '../../kit/api.ts';
 import { TEMPLATES } from '../../page/templates.ts';
-import { call, launch, visit } from './page.ts';
-import type { Visit } from './page.ts';
+import { call, card, drag, isSaved, launch, made, port, visit } from './page.ts';
 
 let browser: Browser;
 beforeAll(async () => {
   browser = await launch();
 });
 afterAll(async () => browser.close());
-
-const card = (page: Page, title: string): Locator => page.locator('.card').filter({ has: page.locator('.title', { hasText: new RegExp(`^${title}$`) }) });
-const port = (page: Page, title: string, side: 'Input' | 'Output', name: string): Locator => page.getByRole('button', { name: `${side} ${name} of ${title}`, exact: true });
-
-async function made(at: Visit, template: string): Promise<string> {
-  const { flow, name } = TEMPLATES.find((each) => each.id === template)!;
-  return (await at.api<{ flowId: string }>('POST', '/flows', { name, flow })).flowId;
-}
-
-async function drag(page: Page, from: Locator, to: Locator | { x: number; y: number }): Promise<void> {
-  const start = (await from.boundingBox())!;
-  const box = 'x' in to ? { ...to, width: 0, height: 0 } : (await to.boundingBox())!;
-  await page.mouse.move(start.x + start.width / 2, start.y + start.height / 2);
-  await page.mouse.down();
-  await page.mouse.move(start.x + start.width / 2 + 20, start.y + start.height / 2 + 10, { steps: 3 });
-  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2, { steps: 5 });
-  await page.mouse.up();
-}
-
-async function isSaved(page: Page): Promise<void> {
-  await page.locator('.save.saved').waitFor();
-}
 
 describe('by mouse', () => {
   it('a flow is drawn, started, called, watched, stepped back through', async () => {

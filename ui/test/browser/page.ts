@@ -1,8 +1,11 @@
 /** A browser at the platform under test, in which nothing may go wrong unseen. */
 import { mkdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
 import { chromium } from 'playwright-core';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
+import { TEMPLATES } from '../../page/templates.ts';
 
 export const BASE = process.env['HEADRACE_URL'] ?? '';
 const LOGIN = process.env['HEADRACE_LOGIN'] ?? '';
@@ -15,6 +18,18 @@ export async function launch(): Promise<Browser> {
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
+}
+
+/** One person's page of another origin, with what it serves by path. */
+export async function hosted(pages: Record<string, { type: string; text: string; headers?: Record<string, string> }>): Promise<{ origin: string; close(): Promise<void> }> {
+  const server = createServer((request, response) => {
+    const found = pages[request.url ?? ''];
+    response.writeHead(found ? 200 : 404, { 'content-type': found?.type ?? 'text/plain', ...found?.headers });
+    response.end(found?.text ?? '');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return { origin: `http://127.0.0.1:${port}`, close: () => new Promise((resolve) => (server.close(() => resolve()), server.closeAllConnections())) };
 }
 
 export interface Visit {
@@ -86,4 +101,28 @@ export async function call<T>(token: string, method: string, url: string, data?:
   } catch {
     return text as T;
   }
+}
+
+/** A card of the canvas by its whole title. */
+export const card = (page: Page, title: string): Locator => page.locator('.card').filter({ has: page.locator('.title', { hasText: new RegExp(`^${title.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`) }) });
+export const port = (page: Page, title: string, side: 'Input' | 'Output', name: string): Locator => page.getByRole('button', { name: `${side} ${name} of ${title}`, exact: true });
+
+/** A flow made of a template. */
+export async function made(at: Visit, template: string): Promise<string> {
+  const { flow, name } = TEMPLATES.find((each) => each.id === template)!;
+  return (await at.api<{ flowId: string }>('POST', '/flows', { name, flow })).flowId;
+}
+
+export async function drag(page: Page, from: Locator, to: Locator | { x: number; y: number }): Promise<void> {
+  const start = (await from.boundingBox())!;
+  const box = 'x' in to ? { ...to, width: 0, height: 0 } : (await to.boundingBox())!;
+  await page.mouse.move(start.x + start.width / 2, start.y + start.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(start.x + start.width / 2 + 20, start.y + start.height / 2 + 10, { steps: 3 });
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2, { steps: 5 });
+  await page.mouse.up();
+}
+
+export async function isSaved(page: Page): Promise<void> {
+  await page.locator('.save.saved').waitFor();
 }

@@ -1,13 +1,15 @@
 """Connecting an account: from the ticket, over the service's own pages, to an account that is kept and assigned.
 
-The address that the SDK opens is one of ours. It works once, gives the browser a key, and sends it on to the service
-or shows a form. The service sends the browser back with a state; state, browser and ticket have to belong together,
-and the state is spent before its code is exchanged. What may be shown of a failure is on the ticket.
+The address that the SDK opens is one of ours. It works once, gives the browser a key, and asks whoever sits there
+whether the account is to become that user's, with a form where the service has fields. Nobody is sent on unasked: an
+address that somebody was lured to would else put their account into a stranger's hands. The service sends the browser
+back with a state; state, browser and ticket have to belong together, and the state is spent before its code is
+exchanged. What may be shown of a failure is on the ticket.
 """
 
 import base64
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
@@ -35,11 +37,11 @@ MAX_FIELDS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """Where a browser goes on: at another address, or with a form of these fields."""
+    """What a browser shows: whose account it becomes, and a form of these fields."""
 
     ticket: Ticket
+    owner: str
     browser_key: str
-    redirect_url: str
     fields: Mapping[str, Json]
 
 
@@ -47,9 +49,16 @@ class Connecting:
     """Takes people through connections."""
 
     def __init__(
-        self, book: AccountBook, tickets: TicketBook, modules: AuthModules, accounts: AccountService, clock: Clock
+        self,
+        book: AccountBook,
+        tickets: TicketBook,
+        modules: AuthModules,
+        accounts: AccountService,
+        address_of: Callable[[str], Awaitable[str]],
+        clock: Clock,
     ) -> None:
         self._book = book
+        self._address_of = address_of
         self._tickets = tickets
         self._modules = modules
         self._accounts = accounts
@@ -117,9 +126,8 @@ class Connecting:
         ticket = await self._move_once(ticket, entered)
         opening = await self._modules.opening(ticket.tenant_id, ticket.service)
         fields = opening.before if opening.auth_type in ("oauth", "oauth2") else opening.fields
-        if fields:
-            return Entered(ticket, browser, "", fields)
-        return Entered(ticket, browser, await self._address(ticket, opening, {}), {})
+        owner = await self._address_of(ticket.tenant_id)
+        return Entered(ticket, owner or ticket.tenant_id, browser, fields)
 
     async def fill(self, name: str, browser_key: str, values: Mapping[str, Json]) -> tuple[str, str]:
         """Take what a person wrote: where the browser goes on, or "" and why there is no account. Raises as enter."""

@@ -40,13 +40,13 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """A page of a connection: another address, or a form."""
+    """A page of a connection: whose account it becomes, and the fields to ask for."""
 
-    redirect_url: str
     fields: dict[str, Json]
     browser_key: str
     service: str
     ticket: str
+    owner: str
 
 
 class AccountClient:
@@ -78,15 +78,23 @@ class AccountClient:
         return _account((await self._stub.GetAccount(request, timeout=self._timeout)).account)
 
     async def page(self, scope: Scope, query: ListQuery) -> tuple[list[dict[str, Json]], int]:
-        """A page of accounts, and how many match."""
+        """A page of accounts with the icons of their services, and how many match."""
         request = pb.ListAccountsRequest(scope=scope_to_proto(scope), query=query_to_proto(query))
         answer = await self._stub.ListAccounts(request, timeout=self._timeout)
-        return [_account(each) for each in answer.accounts], answer.total
+        shown = zip(answer.accounts, answer.icons, strict=True)
+        return [{**_account(each), "icon": icon or None} for each, icon in shown], answer.total
 
     async def rename(self, scope: Scope, account_id: str, display_name: str) -> dict[str, Json]:
         """Change what people read. Raises NotFound and ValidationFailed."""
         request = pb.RenameAccountRequest(scope=scope_to_proto(scope), account_id=account_id, display_name=display_name)
         return _account((await self._stub.RenameAccount(request, timeout=self._timeout)).account)
+
+    async def share(self, scope: Scope, account_id: str, shared_with: Json) -> dict[str, Json]:
+        """Say whose flows may use it, too. Raises NotFound and ValidationFailed."""
+        request = pb.ShareAccountRequest(
+            scope=scope_to_proto(scope), account_id=account_id, shared_with=orjson.dumps(shared_with)
+        )
+        return _account((await self._stub.ShareAccount(request, timeout=self._timeout)).account)
 
     async def delete(self, scope: Scope, account_id: str) -> None:
         """Stop what uses it, and forget it. Raises NotFound."""
@@ -187,9 +195,8 @@ class AccountClient:
         """Open that page, once. Raises Unauthenticated."""
         request = pb.EnterConnectionRequest(key=key, segment=segment)
         answer = await self._stub.EnterConnection(request, timeout=self._patience)
-        return Entered(
-            answer.redirect_url, orjson.loads(answer.fields), answer.browser_key, answer.service, answer.ticket
-        )
+        fields = orjson.loads(answer.fields)
+        return Entered(fields, answer.browser_key, answer.service, answer.ticket, answer.owner)
 
     async def fill(self, ticket: str, browser_key: str, fields: Mapping[str, Json]) -> tuple[str, str]:
         """What a form was filled with: where to go on, or why there is no account. Raises Unauthenticated."""
@@ -228,6 +235,7 @@ def _account(account: pb.Account) -> dict[str, Json]:
         "expires": moment(account, "expires_at"),
         "created": moment(account, "created_at"),
         "mtime": moment(account, "updated_at"),
+        "sharedWith": orjson.loads(account.shared_with or b"[]"),
     }
 
 

@@ -1,19 +1,21 @@
 """Connecting an account in a browser: a ticket, a page of ours, the service's pages, and back.
 
-The page that comes last tells the window that opened it, as the original's does, and holds nothing that others could
-use. A cookie for these addresses alone binds the way there to the way back.
+The first page says whose account it becomes and asks: who was lured to it would else give an account away. The one that
+comes last tells the window that opened it, as the original's does, and holds nothing that others could use. A cookie of
+the ticket, for these addresses alone, binds the way there to the way back.
 """
 
 import base64
 import html
 from hashlib import sha256
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from headrace_core import Json, errors
 from starlette.responses import Response
 
 from headrace_gateway.call import Call, answer
+from headrace_gateway.clients.accounts import Entered
 from headrace_gateway.routes.accounts import FLOW_ID
 from headrace_gateway.routing import Answer, Parameter, Policy, Route
 from headrace_gateway.schemas import MOMENT, TEXT, YES_NO, an_object
@@ -66,13 +68,9 @@ async def begin(call: Call) -> Response:
 
 async def enter(call: Call) -> Response:
     entered = await call.clients.accounts.enter(call.text("key"), call.value("service"))
-    response = (
-        _redirect(entered.redirect_url)
-        if entered.redirect_url
-        else _page(_form(entered.service, entered.ticket, entered.fields))
-    )
+    response = _page(_form(entered))
     response.set_cookie(
-        COOKIE,
+        _cookie_of(entered.ticket),
         entered.browser_key,
         max_age=SECONDS,
         path=f"{urlsplit(_base(call)).path}/auth",
@@ -85,20 +83,28 @@ async def enter(call: Call) -> Response:
 
 async def fill(call: Call) -> Response:
     ticket = call.text("ticket")
+    if call.request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise errors.Forbidden("This form is filled on its own page alone. Open it again from where you began.")
     text = (await call.body()).decode("utf-8", "replace")
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
         raise errors.BadRequest(f"The form has more than {MAX_FIELDS} fields.") from None
     fields: dict[str, Json] = dict(pairs)
-    url, error = await call.clients.accounts.fill(ticket, _browser_key(call), fields)
+    try:
+        url, error = await call.clients.accounts.fill(ticket, _browser_key(call, ticket), fields)
+    except errors.Unauthenticated as refused:
+        return _ending("", refused.message, status=401)
+    except errors.Conflict as refused:
+        return _ending(ticket, refused.message, status=409)
     return _redirect(url) if url else _ending(ticket, error)
 
 
 async def finish(call: Call) -> Response:
     parameters: dict[str, Json] = {name: values[-1] for name, values in call.parameters.items()}
+    browser_key = _browser_key(call, call.text("state").rpartition("~")[0])
     try:
-        ticket, error = await call.clients.accounts.finish(call.value("service"), parameters, _browser_key(call))
+        ticket, error = await call.clients.accounts.finish(call.value("service"), parameters, browser_key)
     except errors.Unauthenticated as refused:
         return _ending("", refused.message, status=401)
     return _ending(ticket, error)
@@ -110,8 +116,13 @@ def _base(call: Call) -> str:
     return call.settings.public_url.rstrip("/") or own
 
 
-def _browser_key(call: Call) -> str:
-    return call.request.cookies.get(COOKIE, "")
+def _cookie_of(ticket: str) -> str:
+    """Connections of one browser do not disturb each other."""
+    return f"{COOKIE}_{sha256(ticket.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+
+
+def _browser_key(call: Call, ticket: str) -> str:
+    return call.request.cookies.get(_cookie_of(ticket), "")
 
 
 def _redirect(url: str) -> Response:
@@ -127,7 +138,6 @@ def _ending(ticket: str, error: str, status: int = 200) -> Response:
         f"<p>{html.escape(words)}</p><script>{_SCRIPT}</script></body>"
     )
     response = _page(body, status)
-    response.delete_cookie(COOKIE)
     return response
 
 
@@ -138,11 +148,14 @@ def _page(body: str, status: int = 200) -> Response:
     return Response(text, status, headers=headers, media_type="text/html; charset=utf-8")
 
 
-def _form(service: str, ticket: str, fields: dict[str, Json]) -> str:
-    shown = "".join(_field(name, each if isinstance(each, dict) else {}) for name, each in fields.items())
-    action = html.escape(f"process-auth-data?ticket={ticket}")
+def _form(page: Entered) -> str:
+    shown = "".join(_field(name, each if isinstance(each, dict) else {}) for name, each in page.fields.items())
+    action = html.escape(f"process-auth-data?ticket={quote(page.ticket, safe='')}")
+    service, owner = html.escape(page.service), html.escape(page.owner)
     return (
-        f"<body><h1>{html.escape(service)}</h1>"
+        f"<body><h1>Connect {service}</h1>"
+        f"<p>Flows of <strong>{owner}</strong> will act with your account at {service}.</p>"
+        "<p>Somebody else sent you this address, or this is not you? Close this page.</p>"
         f'<form method="post" action="../{action}">{shown}<button>Connect</button></form></body>'
     )
 
@@ -233,9 +246,12 @@ ROUTES = (
         policy=Policy.PUBLIC,
         tag=_TAG,
         summary="The page that a connection begins with",
-        description="It goes on to the service, or shows a form. Its key comes from /auth/…/auth-url and works once.",
+        description=(
+            "It says whose account it becomes and asks to go on, with a form where the service has fields. "
+            "Its key comes from /auth/…/auth-url and works once."
+        ),
         parameters=(Parameter("key", "The key.", required=True),),
-        answers=(Answer(200, "A form.", TEXT, _HTML), Answer(302, "To the service.")),
+        answers=(Answer(200, "A form.", TEXT, _HTML),),
         errors=(401, 409),
     ),
     Route(
@@ -248,8 +264,13 @@ ROUTES = (
         parameters=(Parameter("ticket", "The ticket.", required=True),),
         request={"type": "object", "additionalProperties": {"type": "string"}},
         request_media_type="application/x-www-form-urlencoded",
-        answers=(Answer(200, "A page that says what came of it.", TEXT, _HTML), Answer(302, "To the service.")),
-        errors=(400, 401, 409),
+        answers=(
+            Answer(200, "A page that says what came of it.", TEXT, _HTML),
+            Answer(302, "To the service."),
+            Answer(401, "A page: no connection of this browser waits for this form.", TEXT, _HTML),
+            Answer(409, "A page: the service cannot be visited.", TEXT, _HTML),
+        ),
+        errors=(400, 403),
     ),
     Route(
         method="GET",

@@ -8,7 +8,7 @@ from headrace_runtime.sqlite import Database
 from headrace_scheduler.store import LockStore, QuotaStore, TimerStore
 from headrace_scheduler.stores import fencing, locks, quotas, timers
 
-MIGRATIONS = (fencing.SCHEMA + timers.SCHEMA + locks.SCHEMA + quotas.SCHEMA,)
+MIGRATIONS = (fencing.SCHEMA + timers.SCHEMA + locks.SCHEMA + quotas.SCHEMA, quotas.TURNS)
 
 
 class SqliteStore:

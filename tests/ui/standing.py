@@ -1,0 +1,117 @@
+"""A platform for a browser: with the built user interface, and with a service that has accounts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+from headrace_embedded.platform import open_platform
+
+from tests.api.connector import VENDOR, connector, packed, service
+from tests.api.people import until
+from tests.provider import CLIENT, CLIENT_SECRET, KEY, provider
+
+ROOT = Path(__file__).resolve().parents[2]
+LOGIN, PASSWORD = "admin@headrace.local", "a-password-for-the-browser"
+KINDS = ("key", "oauth")
+INPUTS = {
+    "file": {"type": "filepicker", "label": "File", "index": 1},
+    "code": {"type": "code", "label": "Code", "index": 2},
+    "stars": {"type": "stars", "label": "Stars", "index": 3},
+    "odd": {"type": "hologram", "label": "Odd", "index": 4},
+    "choice": {"type": "select", "label": "Choice", "options": ["one", "two"], "index": 5},
+}
+FORM = """
+from headrace_sdk import Component, Context
+
+class Work(Component):
+    async def receive(self, context: Context) -> None:
+        await context.send_json(dict(context.content))
+"""
+
+
+@asynccontextmanager
+async def standing(build: Path, data_dir: Path) -> AsyncIterator[Mapping[str, str]]:
+    """What a browser's test has to know of it, as its environment."""
+    environ = {
+        "HEADRACE_DATA_DIR": str(data_dir),
+        "HEADRACE_PORT": "0",
+        "HEADRACE_DRAIN_DELAY": "0s",
+        "HEADRACE_ADMIN_EMAIL": LOGIN,
+        "HEADRACE_ADMIN_PASSWORD": PASSWORD,
+        "HEADRACE_UI_DIR": str(build),
+        "HEADRACE_EGRESS_ALLOW_PRIVATE": "true",  # the service with accounts is of this machine
+    }
+    async with provider() as holder, open_platform(environ) as serving:
+        async with _admin(serving.url) as admin:
+            for kind in KINDS:
+                await _publish(admin, connector(kind, holder.url))
+                known = {"serviceId": f"{VENDOR}:{kind}", "clientId": CLIENT, "clientSecret": CLIENT_SECRET}
+                await _done(admin.post("/service-config", json=known))
+            await _publish(admin, forms())
+        yield {
+            "HEADRACE_URL": serving.url,
+            "HEADRACE_LOGIN": LOGIN,
+            "HEADRACE_PASSWORD": PASSWORD,
+            "HEADRACE_SERVICE_KEY": KEY,
+        }
+
+
+def forms() -> bytes:
+    """The archive of `vault.forms`, whose component has fields of kinds that the utilities lack."""
+    files = service("forms", "", FORM)
+    root = f"{VENDOR}/forms"
+    del files[f"{root}/auth.py"]
+    path = f"{root}/core/Work/component.json"
+    manifest = json.loads(files[path])
+    del manifest["auth"]
+    files[path] = json.dumps({**manifest, "inPorts": [{"name": "in", "inspector": {"inputs": INPUTS}}]})
+    return packed(files)
+
+
+@asynccontextmanager
+async def _admin(url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """The administrator, who may publish connectors of the tests' vendor."""
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        signed_in = (await _done(client.post("/user/auth", json={"username": LOGIN, "password": PASSWORD}))).json()
+        client.headers["authorization"] = f"Bearer {signed_in['token']}"
+        await _done(client.put(f"/users/{signed_in['user']['id']}", json={"vendor": VENDOR}))
+        yield client
+
+
+async def _publish(admin: httpx.AsyncClient, archive: bytes) -> None:
+    headers = {"content-type": "application/octet-stream"}
+    ticket = (await _done(admin.post("/components", content=archive, headers=headers))).json()["ticket"]
+    told = await until(lambda: admin.get(f"/components/uploader/{ticket}"), bool)
+    assert "err" not in told, told
+
+
+async def _done(request: Awaitable[httpx.Response]) -> httpx.Response:
+    answer = await request
+    assert answer.status_code == 200, (answer.request.url, answer.text)
+    return answer
+
+
+async def browse(node: str, environ: Mapping[str, str], seconds: float, *arguments: str) -> tuple[int, str]:
+    """Play `ui/test/browser` with this environment; how it ended and what it said."""
+    vitest = ROOT / "ui" / "node_modules" / "vitest" / "vitest.mjs"
+    command = [node, str(vitest), "run", "--config", "test/browser/vitest.config.ts", *arguments]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=ROOT / "ui",
+        env={**os.environ, **environ},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        said, _ = await asyncio.wait_for(process.communicate(), seconds)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode or 0, said.decode()

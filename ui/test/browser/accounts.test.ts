@@ -1,0 +1,111 @@
+/** The account of a step: named where it is missing, chosen, connected by a form and in a window, connected again. */
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { card, isSaved, launch, visit } from './page.ts';
+import type { Visit } from './page.ts';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launch();
+});
+afterAll(async () => browser.close());
+
+const KEY = process.env['HEADRACE_SERVICE_KEY'] ?? '';
+
+async function opened(at: Visit, kind: string): Promise<{ page: Page; flowId: string }> {
+  const { page } = at;
+  const { flowId } = await at.api<{ flowId: string }>('POST', '/flows', {
+    name: `With an account of ${kind}`,
+    flow: {
+      go: { type: 'headrace.utils.controls.OnStart', x: 64, y: 64, source: {} },
+      work: { type: `vault.${kind}.core.Work`, label: 'Work', x: 256, y: 64, source: { in: { go: ['out'] } }, config: {} },
+    },
+  });
+  await page.goto(page.url() + `flows/${flowId}`);
+  return { page, flowId };
+}
+
+async function accountOf(at: Visit, flowId: string): Promise<{ accountId: string | null; accessTokenValid: boolean }> {
+  const { components } = await at.api<{ components: Record<string, { accountId: string | null; accessTokenValid: boolean }> }>('GET', `/accounts/flow/${flowId}`);
+  return components['work']!;
+}
+
+describe('a step that needs an account', () => {
+  it('says so on its card, takes a key in a form, and says what is wrong with a bad one', async () => {
+    const at = await visit(browser);
+    const { page, flowId } = await opened(at, 'key');
+    await card(page, 'Work').locator('.trouble', { hasText: 'The account is missing' }).waitFor();
+    await page.getByRole('button', { name: '1 problem' }).waitFor();
+    await card(page, 'Work').click();
+    await page.getByRole('button', { name: 'Connect an account' }).click();
+    expect(await at.axe()).toEqual([]);
+    await page.getByLabel('API key').fill('a wrong key');
+    await page.getByRole('button', { name: 'Connect', exact: true }).click();
+    await page.getByRole('alert').waitFor();
+    await at.shot('20-account-form');
+    await page.getByLabel('API key').fill(KEY);
+    await page.getByRole('button', { name: 'Connect', exact: true }).click();
+    await page.getByRole('button', { name: 'No problems' }).waitFor();
+    const select = page.getByRole('combobox', { name: 'Account', exact: true });
+    await expect.poll(() => select.locator('option:checked').textContent()).toBe('key-holder');
+    expect(await accountOf(at, flowId)).toMatchObject({ accessTokenValid: true });
+    await at.shot('21-account');
+    expect(await at.axe()).toEqual([]);
+
+    await select.selectOption('');
+    await page.getByRole('button', { name: '1 problem' }).waitFor();
+    expect((await accountOf(at, flowId)).accountId).toBeNull();
+    await select.selectOption({ label: 'key-holder' });
+    await page.getByRole('button', { name: 'No problems' }).waitFor();
+    expect(at.complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it('is connected in a window of the service', async () => {
+    const at = await visit(browser);
+    const { page, flowId } = await opened(at, 'oauth');
+    await card(page, 'Work').click();
+    const [window] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button', { name: 'Connect an account' }).click()]);
+    await window.getByRole('button').first().click();
+    await window.waitForEvent('close');
+    await page.getByRole('button', { name: 'No problems' }).waitFor();
+    expect(await accountOf(at, flowId)).toMatchObject({ accessTokenValid: true });
+    await expect.poll(() => page.getByRole('combobox', { name: 'Account', exact: true }).locator('option:checked').textContent()).toMatch(/@/);
+    expect(at.complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it('says that nobody finished when the window is closed', async () => {
+    const at = await visit(browser);
+    const { page } = await opened(at, 'oauth');
+    await card(page, 'Work').click();
+    const [window] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button', { name: 'Connect an account' }).click()]);
+    await window.getByRole('button').first().waitFor();
+    await window.close();
+    await page.getByRole('alert').filter({ hasText: 'The window was closed before' }).waitFor();
+    await page.getByRole('button', { name: 'Connect an account' }).waitFor();
+    await page.context().close();
+  });
+});
+
+it('a form names what is missing as it is typed', async () => {
+  const at = await visit(browser);
+  const { page } = at;
+  const { flowId } = await at.api<{ flowId: string }>('POST', '/flows', {
+    name: 'Typing',
+    flow: {
+      go: { type: 'headrace.utils.controls.OnStart', x: 64, y: 64, source: {} },
+      get: { type: 'headrace.utils.http.Get', label: 'Fetch', x: 256, y: 64, source: { in: { go: ['out'] } }, config: {} },
+    },
+  });
+  await page.goto(page.url() + `flows/${flowId}`);
+  await card(page, 'Fetch').locator('.trouble', { hasText: 'URL is missing' }).waitFor();
+  await card(page, 'Fetch').click();
+  const url = page.getByRole('textbox', { name: 'URL' });
+  await url.fill('h');
+  await expect.poll(() => card(page, 'Fetch').locator('.trouble').count()).toBe(0);
+  await url.fill('   ');
+  await card(page, 'Fetch').locator('.trouble', { hasText: 'URL is missing' }).waitFor();
+  await isSaved(page);
+  await page.context().close();
+});
