@@ -6,6 +6,7 @@
     python ui/build.py check-runner   # types of the Node runner, with the compiler that is here
     python ui/build.py test           # the rules' tests
     python ui/build.py node           # prints which Node.js these run on
+    python ui/build.py bench          # 2,000 steps beside @xyflow/react, in the Chromium that CHROMIUM= names
 
 Only the standard library: this runs before anything is installed.
 """
@@ -117,7 +118,7 @@ def say(text: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Builds and tests the user interface.")
-    parser.add_argument("what", choices=("build", "check", "check-runner", "test", "node"))
+    parser.add_argument("what", choices=("build", "check", "check-runner", "test", "node", "bench"))
     parser.add_argument("--try", dest="may_fail", action="store_true", help="only say so where Node.js cannot be had")
     given = parser.parse_args()
     try:
@@ -126,6 +127,10 @@ def main() -> int:
             build(command)
         elif given.what == "node":
             sys.stdout.write(f"{node()}\n")
+        elif given.what == "bench":
+            install(command)
+            run([*command, "ci", "--ignore-scripts", "--loglevel=error", "--prefix", "bench"])
+            run([str(node()), "bench/run.mjs"])
         else:
             install(command)
             run([*command, "run", "--silent", given.what])

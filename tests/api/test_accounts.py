@@ -385,11 +385,14 @@ async def test_an_account_is_shared_used_by_others_and_taken_back(people: People
         )
         return found["items"][0]["state"], (await bob.get(f"/runs/{found['items'][0]['runId']}")).json()
 
+    [lacks] = (await bob.get(f"/flows/{flow_id}/validate")).json()["warnings"]
+    assert (lacks["node"], lacks["field"]) == ("work", "config.auth.accountId") and name in lacks["message"]
     assert (await seen(), await use()) == ({}, 404)
     wrong = await ann.put(f"/accounts/{account_id}", json={"sharedWith": [{"permissions": ["use"]}]})
     shared = await ann.put(f"/accounts/{account_id}", json={"sharedWith": [{"email": bobs.upper()}]})
     lent = (await seen())[account_id]
     assert await use() == 200
+    assert (await bob.get(f"/flows/{flow_id}/validate")).json() == {"errors": [], "warnings": []}
     state, done_run = await worked()
     of_flow = (await bob.get(f"/accounts/flow/{flow_id}")).json()["services"][name]
     refused = [

@@ -242,3 +242,49 @@ async def _fire(here: World, flow_id: str, node_id: str) -> None:
     """What the plugin itself is told; whoever calls its route hears only that it failed."""
     context = PluginContext(here.here.app.doors, "plugin:acme.own", SERVICE)
     await context.trigger(Trigger(flow_id, node_id, {}, "", "", False))
+
+
+SIGNALS = """
+    module.exports = {
+        async receive(context) {
+            if (context.messages.in.content.n) {
+                await context.sendSignal({ told: context.messages.in.content.n });
+            }
+            await context.sendJson({ sent: true }, 'out');
+        },
+        async signal(context) {
+            await context.sendJson({ heard: context.signal.content, messages: Object.keys(context.messages) }, 'out');
+        }
+    };
+    """
+
+
+async def test_nodes_of_a_flow_hear_signals_once_each(tmp_path: Path) -> None:
+    shelf, flows = Shelf(), HandedFlows()
+    speak = shelf.publish_javascript(SIGNALS)
+    variable = {"n": {"v": {"variable": "$.hook.request.data.n", "functions": []}}}
+    filled = {"type": "json2new", "lambda": {"n": "{{{v}}}"}, "modifiers": variable}
+    first, second = (
+        {
+            "type": speak.type,
+            "source": {"in": {source: [port]}},
+            "config": {"transform": {"in": {source: {port: filled if source == "hook" else {"type": "json2new"}}}}},
+        }
+        for source, port in (("hook", "request"), ("first", "out"))
+    )
+    flows.put("f1", {"hook": webhook(), "first": first, "second": second}, components=[speak])
+    async with platform(tmp_path, flows, shelf=shelf, runners=QUICK) as here:
+        run_id, _ = await here.send("f1", "hook", {"method": "POST", "data": {"n": 7}})
+        await here.rest(run_id)
+        runs, _ = await here.service.list_runs(RunFilter(TENANT, "f1"), 0, 50)
+        found = [await here.rest(run.run_id) for run in runs if run.port == "signal"]
+
+    heard = sorted(
+        (step.node_id, json.dumps(content))
+        for detail in found
+        for step in detail.steps
+        for _, _, content in step.outputs
+        if step.port == "signal"
+    )
+    said = json.dumps({"heard": {"told": 7}, "messages": []})
+    assert heard == [("first", said), ("second", said)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from headrace_core.errors import DeadlineExceeded
-from headrace_executor.plugins import RouteAnswer, WebRequest
+from headrace_core.errors import DeadlineExceeded, Internal, NotFound
+from headrace_executor.plugins import Plugins, RouteAnswer, WebRequest
+from headrace_executor.ports import PluginPlace, PublishedComponent, ServicePlugins
+from headrace_executor.runners.hosting import PublishedPlugins
 from headrace_executor.runners.plugins import PluginContext
 from headrace_executor.runners.pool import Key
 from headrace_executor.settings import RunnerSettings
@@ -323,3 +326,67 @@ async def test_a_plugin_keeps_documents_in_collections(tmp_path: Path) -> None:
                 await ask("/bad", filter=filter_, update=update)
         with pytest.raises(CancelError, match="no field __proto__"):
             await ask("/bad", filter={}, update={"$set": {"__proto__.x": 1}})
+
+
+async def test_what_an_answer_may_not_be_is_the_plugin_s_failure(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = """
+        module.exports = (context) => {
+            const add = (path, handler) =>
+                context.http.router.register({ method: 'GET', path, options: { auth: false, handler } });
+            add('/large', () => Buffer.alloc(17 * 1024 * 1024));
+            add('/odd', (req, h) => h.response('x').code(99));
+            add('/fails', () => { throw new Error(`no ${context.config.key}`); });
+            add('/says', () => { context.log('info', `my key is ${context.config.key}`); return 'said'; });
+            add('/far', () => { throw Object.assign(new Error('away'), { code: 'ECONNREFUSED' }); });
+        };
+        """
+    caplog.set_level(logging.INFO)
+    async with plugin(tmp_path, plugin=odd) as mail:
+        catalog = OnePlugin(mail.key.bundle_id)
+        plugins = Plugins(catalog, PublishedPlugins(mail.here.app.runners, mail.here.app.doors))
+
+        async def ask(path: str) -> RouteAnswer:
+            return await plugins.call("acme.mail", "", WebRequest("GET", path), timedelta(seconds=30))
+
+        for path in ("/large", "/odd", "/fails", "/far"):
+            with pytest.raises(Internal):
+                await ask(path)
+        with pytest.raises(NotFound):
+            await plugins.call("acme.other", "", WebRequest("GET", "/says"), timedelta(seconds=30))
+        assert (await ask("/says")).body == b"said"
+
+    said = [record.getMessage() for record in caplog.records if record.name == "headrace_executor.plugins"]
+    assert "plugin of acme.mail: my key is ***" in said and "plugin of acme.mail: GET /fails failed: no ***" in said
+    assert "plugin of acme.mail: GET /large failed: An answer has at most 16777216 bytes." in said
+    assert not [each for each in said if "top-secret" in each]
+
+
+class OnePlugin:
+    """Keeps `ports.Catalog` for the plugin of one service."""
+
+    def __init__(self, bundle_id: str) -> None:
+        self.bundle_id = bundle_id
+
+    async def component(self, tenant_id: str, component_type: str, bundle_id: str = "") -> PublishedComponent:
+        raise NotFound("component", component_type)
+
+    async def plugins(self, service: str, user_id: str | None) -> ServicePlugins:
+        if service != "acme.mail":
+            raise NotFound("plugin", service)
+        return ServicePlugins(service, self.bundle_id, [PluginPlace(FOLDER, "javascript")], {"key": "top-secret"})
+
+
+async def test_a_large_answer_keeps_no_sign_of_life_back(tmp_path: Path) -> None:
+    """What waits to be sent to the executor is much: the connection takes new calls all the same."""
+    large = """
+        module.exports = (context) => {
+            const handler = () => Buffer.alloc(15 * 1024 * 1024, 'x');
+            context.http.router.register({ method: 'GET', path: '/large', options: { auth: false, handler } });
+        };
+        """
+    async with plugin(tmp_path, plugin=large) as mail:
+        many = await asyncio.gather(*(mail.ask("GET", "/large") for _ in range(6)))
+        assert {len(each.body) for each in many} == {15 * 1024 * 1024}
+        assert len(mail.here.app.runners.pids) == 1

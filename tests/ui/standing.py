@@ -8,17 +8,16 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 from headrace_embedded.platform import open_platform
 
 from tests.api.connector import VENDOR, connector, packed, service
+from tests.api.people import until
 from tests.provider import CLIENT, CLIENT_SECRET, KEY, provider
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGIN, PASSWORD = "admin@headrace.local", "a-password-for-the-browser"
-PUBLISHING_SECONDS = 60
 KINDS = ("key", "oauth")
 INPUTS = {
     "file": {"type": "filepicker", "label": "File", "index": 1},
@@ -88,13 +87,7 @@ async def _admin(url: str) -> AsyncIterator[httpx.AsyncClient]:
 async def _publish(admin: httpx.AsyncClient, archive: bytes) -> None:
     headers = {"content-type": "application/octet-stream"}
     ticket = (await _done(admin.post("/components", content=archive, headers=headers))).json()["ticket"]
-    told: dict[str, Any] = {}
-    for _ in range(10 * PUBLISHING_SECONDS):
-        told = (await _done(admin.get(f"/components/uploader/{ticket}"))).json()
-        if told:
-            break
-        await asyncio.sleep(0.1)
-    assert told, f"Nothing was published within {PUBLISHING_SECONDS} s."
+    told = await until(lambda: admin.get(f"/components/uploader/{ticket}"), bool)
     assert "err" not in told, told
 
 

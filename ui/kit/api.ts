@@ -102,6 +102,12 @@ export interface FileRecord {
   length: number;
 }
 
+/** Somebody a flow is shared with: by `email`, `domain` or `scope`, and what they may do. */
+export interface Share {
+  permissions: string[];
+  [kind: string]: unknown;
+}
+
 export interface RequestOptions {
   method?: string;
   url: string;

@@ -74,3 +74,51 @@ function waited(ms: number, signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
   });
 }
+
+interface Listener {
+  onEvent(event: LiveEvent): void;
+  onState(isConnected: boolean): void;
+}
+
+/** The streams of one SDK instance: whoever listens to the same thing shares one, and the last who leaves ends it. */
+export class Streams {
+  readonly #open = new Map<string, { listeners: Set<Listener>; end: AbortController; isConnected: boolean }>();
+
+  /** Listen. What is answered stops it. */
+  listen(name: string, open: (signal: AbortSignal) => Promise<Response>, listener: Listener): () => void {
+    let stream = this.#open.get(name);
+    if (!stream) {
+      const made = { listeners: new Set<Listener>(), end: new AbortController(), isConnected: false };
+      stream = made;
+      this.#open.set(name, made);
+      void follow(
+        open,
+        made.end.signal,
+        (event) => made.listeners.forEach((each) => each.onEvent(event)),
+        (isConnected) => {
+          made.isConnected = isConnected;
+          made.listeners.forEach((each) => each.onState(isConnected));
+        },
+      );
+    }
+    const joined = stream;
+    joined.listeners.add(listener);
+    if (joined.isConnected) listener.onState(true);
+    return () => {
+      joined.listeners.delete(listener);
+      if (joined.listeners.size || this.#open.get(name) !== joined) return;
+      joined.end.abort();
+      this.#open.delete(name);
+    };
+  }
+
+  /** End them all. */
+  close(): void {
+    for (const { end } of this.#open.values()) end.abort();
+    this.#open.clear();
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+}

@@ -1,6 +1,7 @@
 /** Headrace in a page: the API by name, and the designer as an element that touches nothing around it. */
 import { createApi } from '../kit/api.ts';
 import type { Api } from '../kit/api.ts';
+import { Streams } from '../kit/live.ts';
 import type { FieldDefinition, FieldOptions, RegisteredField } from './fields.ts';
 import type { Designer, DesignerConfig } from './designer/widget.ts';
 
@@ -34,6 +35,8 @@ export class Headrace {
   readonly #config: Config;
   readonly #listeners = new Map<string, Set<Listener>>();
   readonly #widgets = new Set<Designer>();
+  /** What happens, as it happens: one stream for all widgets that want the same. */
+  readonly streams = new Streams();
   readonly #fields = new Map<string, RegisteredField>();
   #user: unknown;
 
@@ -88,6 +91,7 @@ export class Headrace {
   async destroy(): Promise<void> {
     await Promise.all([...this.#widgets].map((widget) => widget.destroy()));
     this.#widgets.clear();
+    this.streams.close();
     this.#listeners.clear();
   }
 

@@ -10,6 +10,7 @@ import type { Catalog, Flow, FlowNode, ModifierCall } from '../flow/model.ts';
 import { apply, change, compose, connect, disconnect, inverse, moveNodes, rebase, reconnect, removeNodes } from '../flow/ops.ts';
 import type { Op } from '../flow/ops.ts';
 import { argumentOf, outputsFor, sampleOf, stages, typedAs, withArgument } from '../flow/pipeline.ts';
+import { isSheet, sheetNode, sheetOf, stepsOf, together, withSheets } from '../flow/sheets.ts';
 import { joined, pieces } from '../flow/text.ts';
 import { ACCOUNT, problemsOf } from '../flow/validate.ts';
 
@@ -292,5 +293,36 @@ describe('a value in its modifiers', () => {
     expect(call).toEqual({ name: 'g_replace', params: [{ value: null }, { value: 'b' }], hashParams: { global: { value: true } } });
     expect(known.map((each) => argumentOf(call, known, each))).toEqual([null, true, 'b']);
     expect([typedAs('number', '1.5'), typedAs('number', 'x'), typedAs('string', '1'), sampleOf('{"a":1}'), sampleOf('{a')]).toEqual([1.5, 'x', '1', { a: 1 }, '{a']);
+  });
+});
+
+describe('notes and frames', () => {
+  const step: FlowNode = { type: 't.start', x: 0, y: 0, source: {} };
+  const note = sheetNode({ kind: 'note', x: 16, y: 32, width: 224, height: 112, text: 'Read me', colour: 'blue' });
+
+  it('stand beside the steps and come back from the custom fields as they were', () => {
+    const flow: Flow = { a: step, n: note };
+    const fields = withSheets({ theirs: 1, designer: { other: true } }, flow);
+
+    expect(fields).toEqual({ theirs: 1, designer: { other: true, sheets: { n: note } } });
+    expect(stepsOf(flow)).toEqual({ a: step });
+    expect(together(stepsOf(flow), fields)).toEqual(flow);
+    expect(withSheets(fields, stepsOf(flow))).toEqual({ theirs: 1, designer: { other: true } });
+    expect(withSheets({ designer: { sheets: {} } }, {})).toEqual({});
+  });
+
+  it('never hide a step, whatever the custom fields hold', () => {
+    fc.assert(
+      fc.property(fc.dictionary(ID, fc.oneof(fc.jsonValue(), fc.record({ type: fc.constantFrom('@note', '@frame', 't.start', '@other'), x: fc.double(), width: fc.anything(), text: fc.anything() }))), (given) => {
+        const flow: Flow = { a: step, constructor: step };
+        const found = together(flow, { designer: { sheets: given } });
+
+        expect(stepsOf(found)).toEqual(flow);
+        for (const node of Object.values(found).filter(isSheet)) {
+          const sheet = sheetOf(node)!;
+          expect(Number.isFinite(sheet.x + sheet.y + sheet.width + sheet.height) && sheet.width >= 120 && typeof sheet.text === 'string').toBe(true);
+        }
+      }),
+    );
   });
 });

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from headrace_core import Json
@@ -70,6 +71,7 @@ from headrace_executor.web import GuardedWeb
 FLOW_CHANGED = "flow.changed"
 ACCOUNT_CHANGED = "account.changed"
 RUNNER_SLACK_SECONDS = 30.0
+EVERYWHERE = ("0.0.0.0/0", "::/0")
 """How much longer than the engine a call to a runner waits: the engine gives up first, and says so better."""
 
 
@@ -128,14 +130,17 @@ class ExecutorApp:
         self._bus = bus if bus is not None else LocalBus()
         self.settings = settings
         self.counters = Counters()
-        policy = EgressPolicy(allow_private=settings.egress_allow_private, allowed_networks=settings.egress_networks)
+        networks = EVERYWHERE if settings.mutant == "open_network" else settings.egress_networks
+        policy = EgressPolicy(allow_private=settings.egress_allow_private, allowed_networks=networks)
+        runners = runners or RunnerSettings()
         self.runners = Runners(
             neighbours.bundles,
-            runners or RunnerSettings(),
+            replace(runners, folders=("/",)) if settings.mutant == "open_files" else runners,
             policy,
             clock,
             metrics,
             trusts_suspects=settings.mutant == "no_suspects",
+            trusts_hosts=settings.mutant == "any_host",
         )
         within = settings.receive_timeout.total_seconds() + RUNNER_SLACK_SECONDS
         library = Library(Components([_entry(each) for each in components]), self.runners, within)
@@ -157,6 +162,7 @@ class ExecutorApp:
             call=lambda asked, within: self.calls.call(asked, within),
             hearing=lambda: self.listening,
             api=lambda asked: self.inner_api.call(asked),
+            signal=lambda plan, signal_id, content: self.service.signal(plan, signal_id, content),
         )
         limits = Limits(neighbours, clock, settings.receive_timeout)
         desk = AccountDesk(neighbours.accounts, clock)

@@ -105,6 +105,7 @@ class Doors:
     call: Callable[[StaticCall, timedelta], Awaitable[Json]]
     hearing: Callable[[], Hearing]
     api: Callable[[ApiCall], Awaitable[Json]]
+    signal: Callable[[Plan, str, Json], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,6 +429,12 @@ class StepContext:
         return await self._doors.api(
             ApiCall(self.tenant_id, service, method.upper(), end_point, query, body, self._next_id())
         )
+
+    async def send_signal(self, content: Json) -> None:
+        """Tell the components of the flow that hear signals; secrets of the account are hidden from them."""
+        found = self._credentials
+        shown = content if found is None else Secrets(found.secrets).json(content)
+        await self._doors.signal(self._plan, f"signal:{self._next_id()}", shown)
 
     async def listen(self, event: str, params: Json) -> None:
         """Hear of an event of the service's plugin from now on."""

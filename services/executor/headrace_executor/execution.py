@@ -31,6 +31,7 @@ from headrace_executor.model import (
     ANSWER_PORT,
     ERROR_PORT,
     HOOK_PORTS,
+    SIGNAL_PORT,
     START_HOOK,
     STOP_HOOK,
     TICK_PORT,
@@ -337,6 +338,8 @@ class Execution:
             call = component.start
         elif port == STOP_HOOK:
             call = component.stop
+        elif port == SIGNAL_PORT:
+            call = component.signal
         else:
             call = component.receive
         if node.is_pure:

@@ -19,11 +19,12 @@ import orjson
 from headrace_core.errors import DeadlineExceeded, HeadraceError, Internal, NotFound, RateLimited, Unavailable
 from headrace_core.expressions import Json
 from headrace_sdk.context import JsonObject
+from headrace_sdk.errors import TransientError
 
 from headrace_executor.hearing import Listener
 from headrace_executor.ports import Catalog, PluginPlace, ServicePlugins
 from headrace_executor.redaction import Secrets
-from headrace_executor.retry import classify, describe
+from headrace_executor.retry import describe
 
 AT_ONCE: Final = 32
 """Requests that the plugins of one service answer at the same time."""
@@ -124,14 +125,14 @@ class Plugins:
         except (TimeoutError, DeadlineExceeded):
             raise
         except Exception as error:  # of somebody else's plugin
+            said.failed(f"{asked.method} {asked.path}", error)
             if is_passing(error):
                 raise Unavailable(f"The plugin of {found.service} cannot answer now: {describe(error)}") from error
-            said.failed(f"{asked.method} {asked.path}", error)
             raise Internal(f"The plugin of {found.service} failed.") from error
         said.all(logs)
-        if len(answer.body) > LONGEST_ANSWER or not 100 <= answer.status <= 599:
-            said.line("error", f"{asked.method} {asked.path} is answered with {len(answer.body)} bytes: too many.")
-            raise Internal(f"The plugin of {found.service} answers with more than {LONGEST_ANSWER} bytes.")
+        if problem := _problem_of(answer):
+            said.line("error", f"{asked.method} {asked.path} is answered with {problem}.")
+            raise Internal(f"The plugin of {found.service} answers with {problem}.")
         return answer
 
     @contextmanager
@@ -171,9 +172,15 @@ class Speech:
 
 def is_passing(error: Exception) -> bool:
     """Whether the same may be answered when it is asked again, and the plugin did nothing wrong."""
-    if isinstance(error, HeadraceError):
-        return error.is_temporary
-    return classify(error) in ("network", "rate_limit") and getattr(error, "is_temporary", False)
+    return isinstance(error, TransientError) or (isinstance(error, HeadraceError) and error.is_temporary)
+
+
+def _problem_of(answer: RouteAnswer) -> str:
+    """What keeps an answer from going out; nothing where it may."""
+    if not 200 <= answer.status <= 599:
+        return f"status {answer.status}"
+    size = len(answer.body)
+    return f"{size} bytes, and {LONGEST_ANSWER} are allowed" if size > LONGEST_ANSWER else ""
 
 
 def _place(found: ServicePlugins, path: str) -> tuple[PluginPlace, str]:

@@ -31,6 +31,7 @@ from headrace_executor.editing import edits
 from headrace_executor.engine import Engine, cancel_order, entry_of
 from headrace_executor.journal import Progress, read_steps
 from headrace_executor.model import (
+    SIGNAL_PORT,
     Delivery,
     Inbound,
     NewRun,
@@ -336,6 +337,15 @@ class ExecutionService:
         answer = Inbound(0, "answer", delivery_id, orjson.dumps(content))
         await self._store.put_inbox(tenant_id, caller_run, answer, self._clock.now().timestamp())
         self._engine.nudge()
+
+    async def signal(self, plan: Plan, signal_id: str, content: Json) -> None:
+        """Tell those nodes of a flow that hear signals; each hears of one once, however often it is sent."""
+        events = [
+            (plan, own_event(plan.flow_id, node_id, SIGNAL_PORT, signal_id, content))
+            for node_id in plan.signal_listeners()
+        ]
+        if events:
+            await self.accept_all_inside(events)
 
     async def wake(self, run: Run, timeout_id: str, content: Json) -> None:
         """Leave the content for the timeout's node, in its own run of the same tenant. What fired hears nothing."""

@@ -282,6 +282,9 @@ class StaticContext(StepContext):
         if port == self._asked.out_port and not self.answers:
             self.answers.append(value)
 
+    async def send_signal(self, content: Json) -> None:
+        raise CancelError(NO_NODE)
+
     async def listen(self, event: str, params: Json) -> None:
         raise CancelError(NO_NODE)
 

@@ -21,7 +21,9 @@ class GatewaySettings:
         "", env="HEADRACE_PUBLIC_URL", help="URL under which callers reach the gateway; empty takes the request's own."
     )
     ui_dir: str = setting(
-        "", env="HEADRACE_UI_DIR", help="Folder of the built user interface; empty takes ui/dist of the checkout."
+        "",
+        env="HEADRACE_UI_DIR",
+        help="Folder of the built user interface; empty takes the one of the wheel, or ui/dist of a checkout.",
     )
     sign_up: SignUp = setting(
         "closed", env="HEADRACE_SIGN_UP", help="open lets anybody make a user; closed leaves it to administrators."

@@ -27,6 +27,7 @@ CONTENT_SECURITY_POLICY = (
 )
 
 _CHECKOUT = Path(__file__).resolve().parents[3] / "ui" / "dist"
+_INSTALLED = Path(__file__).resolve().parent / "ui_dist"  # `ui/wheel.py` puts it there
 _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".mjs": "text/javascript; charset=utf-8",
@@ -52,7 +53,7 @@ class Ui:
     """What was built, in memory."""
 
     def __init__(self, folder: str = "") -> None:
-        home = Path(folder) if folder else _CHECKOUT
+        home = Path(folder) if folder else _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
         page = home / "index.html"
         self._page = page.read_bytes() if page.is_file() else b""
         self._files: Mapping[str, File] = {

@@ -4,6 +4,7 @@
  * Only what is in sight is in the document, and below a certain zoom one bitmap shows everything, so that a flow of
  * thousands of cards moves as lightly as one of ten.
  */
+import type { Sheet } from '../../flow/sheets.ts';
 import { CARD_WIDTH, around, cardHeight, intersects, portOffset, wirePath } from './geometry.ts';
 import type { Box, Point } from './geometry.ts';
 
@@ -19,6 +20,11 @@ export interface Card extends Point {
   /** The first of them in few words, as it stands on the card. */
   trouble: string;
   mark: string;
+}
+
+/** A note, or a frame around cards, where it lies in the world. */
+export interface Paper extends Sheet {
+  id: string;
 }
 
 export interface Wire {
@@ -43,6 +49,7 @@ export interface Gestures {
   connect(source: string, outPort: string, target: string, inPort: string): void;
   reconnect(wire: string, target: string, inPort: string): void;
   cut(wire: string): void;
+  resize(id: string, size: { width: number; height: number }, gesture: string): void;
   /** A wire was let go over nothing. */
   pull(source: string, outPort: string, at: Point): void;
   open(id: string): void;
@@ -58,23 +65,27 @@ type Drag =
   | { kind: 'pan'; start: Point; view: View }
   | { kind: 'box'; start: Point; kept: string[] }
   | { kind: 'cards'; start: Point; from: Map<string, Point>; hasMoved: boolean; isAdding: boolean; gesture: string }
-  | { kind: 'wire'; source: string; outPort: string; wire: string };
+  | { kind: 'size'; id: string; start: Point; from: Paper; gesture: string }
+  | { kind: 'wire'; source: string; outPort: string; wire: string; start: Point };
 
 const FAR = 0.35;
 const LEAST_ZOOM = 0.08;
 const MOST_ZOOM = 2;
+const THING = '.card, .sheet';
 const SVG = 'http://www.w3.org/2000/svg';
 
 export class Canvas {
   readonly #host: HTMLElement;
   readonly #gestures: Gestures;
   readonly #world = element('div', 'world');
+  readonly #ground = element('div', 'ground');
   readonly #wires = document.createElementNS(SVG, 'svg');
   readonly #bitmap = element('canvas', 'bitmap');
   readonly #band = element('div', 'band');
   readonly #live = new AbortController();
   readonly #resize: ResizeObserver;
   #cards = new Map<string, Card>();
+  #papers = new Map<string, Paper>();
   #scene: readonly Wire[] = [];
   #counts: ReadonlyMap<string, Counts> = new Map();
   #flows: ReadonlyMap<string, number> = new Map();
@@ -83,7 +94,10 @@ export class Canvas {
   #view: View = { x: 40, y: 40, zoom: 1 };
   #drag: Drag | undefined;
   #pending: SVGPathElement | undefined;
+  /** An output that was tapped: the next card that is tapped is what it leads to. */
+  #armed: { source: string; outPort: string } | undefined;
   #mounted = new Map<string, { node: HTMLElement; drawn: string }>();
+  #laid = new Map<string, { node: HTMLElement; drawn: string }>();
   #drawn = new Map<string, SVGGElement>();
   #frame = 0;
   #gesture = 0;
@@ -97,7 +111,7 @@ export class Canvas {
     this.#gestures = gestures;
     this.#wires.setAttribute('class', 'wires');
     this.#wires.setAttribute('aria-hidden', 'true');
-    this.#world.append(this.#wires);
+    this.#world.append(this.#ground, this.#wires);
     this.#bitmap.setAttribute('aria-hidden', 'true');
     this.#band.hidden = true;
     host.append(this.#bitmap, this.#world, this.#band);
@@ -121,8 +135,11 @@ export class Canvas {
     this.#host.replaceChildren();
   }
 
-  set(cards: readonly Card[], wires: readonly Wire[]): void {
-    if (this.#drag?.kind !== 'cards') this.#cards = new Map(cards.map((card) => [card.id, card]));
+  set(cards: readonly Card[], wires: readonly Wire[], papers: readonly Paper[] = []): void {
+    if (this.#drag?.kind !== 'cards' && this.#drag?.kind !== 'size') {
+      this.#cards = new Map(cards.map((card) => [card.id, card]));
+      this.#papers = new Map(papers.map((paper) => [paper.id, paper]));
+    }
     this.#scene = wires;
     this.draw();
   }
@@ -169,7 +186,7 @@ export class Canvas {
   }
 
   fit(most = 1): void {
-    const box = around([...this.#cards.values()].map(boxOf));
+    const box = around(this.#boxes());
     const { clientWidth: width, clientHeight: height } = this.#host;
     if (!box.width || !width) return;
     const zoom = Math.max(LEAST_ZOOM, Math.min(most, (width - 96) / box.width, (height - 112) / box.height));
@@ -182,8 +199,8 @@ export class Canvas {
   /** Bring a card into sight, and the keyboard to it. */
   reveal(id: string, hasFocus = true): void {
     const card = this.#cards.get(id);
-    if (!card) return;
-    const box = boxOf(card);
+    const box = card ? boxOf(card) : this.#papers.get(id);
+    if (!box) return;
     const seen = this.#seen(-24);
     const { zoom } = this.#view;
     const beyond = (start: number, length: number, from: number, room: number): number =>
@@ -193,7 +210,7 @@ export class Canvas {
     if (dx || dy) this.#view = { zoom, x: this.#view.x - dx, y: this.#view.y - dy };
     this.#focused = id;
     this.#paint();
-    if (hasFocus) this.#mounted.get(id)?.node.focus({ preventScroll: true });
+    if (hasFocus) (this.#mounted.get(id) ?? this.#laid.get(id))?.node.focus({ preventScroll: true });
   }
 
   /** Leave the view as it is when the canvas changes its size: somebody works at a place. */
@@ -214,9 +231,8 @@ export class Canvas {
 
   /** A small picture of everything, with what is in sight marked. The value leads from its pixels to the world. */
   map(bitmap: HTMLCanvasElement): (at: Point) => Point {
-    const cards = [...this.#cards.values()].map(boxOf);
     const seen = this.#seen(0);
-    const box = around([...cards, seen]);
+    const box = around([...this.#boxes(), seen]);
     const ratio = devicePixelRatio || 1;
     const { clientWidth: width, clientHeight: height } = bitmap;
     const zoom = Math.min(width / (box.width + 80), height / (box.height + 80));
@@ -242,12 +258,41 @@ export class Canvas {
     this.#host.style.setProperty('--grid-y', `${y}px`);
     this.#world.style.transform = `translate(${x}px, ${y}px) scale(${zoom})`;
     const seen = this.#seen(120);
+    this.#paintPapers(isFar ? undefined : seen);
     this.#paintCards(isFar ? undefined : seen);
     this.#paintWires(isFar ? undefined : seen);
     if (isFar) {
       const { clientWidth: width, clientHeight: height } = this.#host;
       const context = sized(this.#bitmap, width, height, devicePixelRatio || 1);
       if (context) this.#picture(context, this.#view, true);
+    }
+  }
+
+  #boxes(): Box[] {
+    return [...[...this.#cards.values()].map(boxOf), ...this.#papers.values()];
+  }
+
+  #paintPapers(seen: Box | undefined): void {
+    for (const [id, { node }] of this.#laid) {
+      const paper = this.#papers.get(id);
+      if (paper && seen && (intersects(paper, seen) || id === this.#focused)) continue;
+      node.remove();
+      this.#laid.delete(id);
+    }
+    if (!seen) return;
+    for (const paper of this.#papers.values()) {
+      if (!intersects(paper, seen) && paper.id !== this.#focused) continue;
+      let kept = this.#laid.get(paper.id);
+      if (!kept) {
+        kept = { node: element('div', 'sheet'), drawn: '' };
+        this.#laid.set(paper.id, kept);
+        this.#ground.append(kept.node);
+      }
+      kept.node.style.transform = `translate(${paper.x}px, ${paper.y}px)`;
+      const drawn = JSON.stringify([paper, this.#selected.has(paper.id), this.isReadOnly]);
+      if (drawn === kept.drawn) continue;
+      kept.drawn = drawn;
+      lay(kept.node, paper, this.#selected.has(paper.id), this.isReadOnly);
     }
   }
 
@@ -322,6 +367,10 @@ export class Canvas {
     context.translate(view.x, view.y);
     context.scale(view.zoom, view.zoom);
     context.lineWidth = Math.max(2, 1 / view.zoom);
+    for (const { x, y, width, height, colour } of this.#papers.values()) {
+      context.fillStyle = this.#colour(`--hr-sheet-${colour}`);
+      context.fillRect(x, y, width, height);
+    }
     context.strokeStyle = this.#colour('--hr-wire');
     context.beginPath();
     for (const wire of this.#scene) {
@@ -382,14 +431,30 @@ export class Canvas {
     const target = event.target as Element;
     const start = { x: event.clientX, y: event.clientY };
     const port = target.closest<HTMLElement>('[data-port]');
-    const node = target.closest<HTMLElement>('.card');
+    const node = target.closest<HTMLElement>(THING);
     const id = node?.dataset['componentId'] ?? (this.zoom < FAR ? this.#under(start) : undefined);
     const wire = target.closest<SVGGElement>('[data-wire]')?.dataset['wire'];
     this.#host.setPointerCapture(event.pointerId);
+    if (this.#armed) {
+      const { source, outPort } = this.#armed;
+      this.disarm();
+      event.preventDefault();
+      const over = this.#landing(start);
+      if (over && over.id !== source) this.#gestures.connect(source, outPort, over.id, over.port);
+      if (over || port) return;
+    }
     if (port && id && !this.isReadOnly) {
       event.preventDefault();
       node?.focus({ preventScroll: true });
-      this.#pick(port, id);
+      this.#pick(port, id, start);
+      return;
+    }
+    const paper = id && target.closest('.handle') ? this.#papers.get(id) : undefined;
+    if (paper && !this.isReadOnly) {
+      event.preventDefault();
+      this.#gesture += 1;
+      this.#choose([paper.id]);
+      this.#drag = { kind: 'size', id: paper.id, start, from: paper, gesture: `size-${this.#gesture}` };
       return;
     }
     if (id && event.button === 0) {
@@ -397,10 +462,7 @@ export class Canvas {
       if (isAdding) this.#choose(this.#selected.has(id) ? [...this.#selected].filter((each) => each !== id) : [...this.#selected, id]);
       else if (!this.#selected.has(id)) this.#choose([id]);
       this.#focused = id;
-      const from = new Map([...this.#selected].flatMap((each): [string, Point][] => {
-        const card = this.#cards.get(each);
-        return card ? [[each, { x: card.x, y: card.y }]] : [];
-      }));
+      const from = this.#places(this.#withContents([...this.#selected]));
       this.#gesture += 1;
       this.#drag = { kind: 'cards', start, from, hasMoved: false, isAdding, gesture: `drag-${this.#gesture}` };
       this.#paint();
@@ -417,15 +479,34 @@ export class Canvas {
     }
   }
 
-  #pick(port: HTMLElement, id: string): void {
+  /** Frames take along what lies within them. */
+  #withContents(ids: readonly string[]): string[] {
+    const found = new Set(ids);
+    for (const id of ids) {
+      const frame = this.#papers.get(id);
+      if (frame?.kind !== 'frame') continue;
+      for (const card of this.#cards.values()) if (contains(frame, boxOf(card))) found.add(card.id);
+      for (const paper of this.#papers.values()) if (paper !== frame && contains(frame, paper)) found.add(paper.id);
+    }
+    return [...found];
+  }
+
+  #places(ids: Iterable<string>): Map<string, Point> {
+    return new Map([...ids].flatMap((id): [string, Point][] => {
+      const thing = this.#cards.get(id) ?? this.#papers.get(id);
+      return thing ? [[id, { x: thing.x, y: thing.y }]] : [];
+    }));
+  }
+
+  #pick(port: HTMLElement, id: string, start: Point): void {
     const name = port.dataset['port'] ?? '';
     if (port.dataset['side'] === 'out') {
-      this.#drag = { kind: 'wire', source: id, outPort: name, wire: '' };
+      this.#drag = { kind: 'wire', source: id, outPort: name, wire: '', start };
       return;
     }
     const chosen = this.#scene.find((wire) => wire.id === this.#wire && wire.target === id && wire.inPort === name);
     const last = chosen ?? this.#scene.findLast((wire) => wire.target === id && wire.inPort === name);
-    if (last) this.#drag = { kind: 'wire', source: last.source, outPort: last.outPort, wire: last.id };
+    if (last) this.#drag = { kind: 'wire', source: last.source, outPort: last.outPort, wire: last.id, start };
   }
 
   #move(event: PointerEvent): void {
@@ -442,12 +523,18 @@ export class Canvas {
       this.#view = { ...drag.view, x: drag.view.x + dx, y: drag.view.y + dy };
     } else if (drag.kind === 'box') {
       this.#stretchBand(drag.start, at, drag.kept);
+    } else if (drag.kind === 'size') {
+      const { width, height } = drag.from;
+      this.#papers.set(drag.id, { ...drag.from, width: Math.max(120, width + dx / this.zoom), height: Math.max(64, height + dy / this.zoom) });
     } else if (!this.isReadOnly && (drag.hasMoved || Math.hypot(dx, dy) > 4)) {
       drag.hasMoved = true;
       this.#isFitted = false;
       for (const [id, place] of drag.from) {
         const card = this.#cards.get(id);
-        if (card) this.#cards.set(id, { ...card, x: place.x + dx / this.zoom, y: place.y + dy / this.zoom });
+        const to = { x: place.x + dx / this.zoom, y: place.y + dy / this.zoom };
+        if (card) this.#cards.set(id, { ...card, ...to });
+        const sheet = this.#papers.get(id);
+        if (sheet) this.#papers.set(id, { ...sheet, ...to });
       }
     }
     this.draw();
@@ -485,7 +572,10 @@ export class Canvas {
     this.#band.style.height = `${Math.abs(at.y - start.y)}px`;
     const corner = this.at({ x, y });
     const box = { ...corner, width: Math.abs(at.x - start.x) / this.zoom, height: Math.abs(at.y - start.y) / this.zoom };
-    const inside = [...this.#cards.values()].filter((card) => intersects(boxOf(card), box)).map((card) => card.id);
+    const inside = [
+      ...[...this.#cards.values()].filter((card) => intersects(boxOf(card), box)),
+      ...[...this.#papers.values()].filter((paper) => contains(box, paper)),
+    ].map((each) => each.id);
     this.#choose([...new Set([...kept, ...inside])]);
   }
 
@@ -498,17 +588,30 @@ export class Canvas {
       this.#choose([]);
       this.#host.focus({ preventScroll: true });
     } else if (drag.kind === 'cards' && drag.hasMoved) {
-      const places = new Map([...drag.from.keys()].flatMap((id): [string, Point][] => {
-        const card = this.#cards.get(id);
-        return card ? [[id, { x: card.x, y: card.y }]] : [];
-      }));
-      this.#gestures.move(places, drag.gesture);
+      this.#gestures.move(this.#places(drag.from.keys()), drag.gesture);
     } else if (drag.kind === 'cards' && !drag.isAdding) {
-      this.#gestures.open([...drag.from.keys()].at(-1) ?? '');
+      this.#gestures.open(this.#focused);
+    } else if (drag.kind === 'size') {
+      const { width, height } = this.#papers.get(drag.id) ?? drag.from;
+      this.#gestures.resize(drag.id, { width: Math.round(width), height: Math.round(height) }, drag.gesture);
     } else if (drag.kind === 'wire') this.#let(drag, at);
   }
 
+  /** Forget an output that was tapped. */
+  disarm(): void {
+    this.#armed = undefined;
+    this.#host.classList.remove('connecting', 'armed');
+    for (const lit of this.#host.querySelectorAll('.port.lit')) lit.classList.remove('lit');
+  }
+
   #let(drag: Drag & { kind: 'wire' }, at: Point): void {
+    if (Math.hypot(at.x - drag.start.x, at.y - drag.start.y) < 6) {
+      if (drag.wire) return;
+      this.#armed = { source: drag.source, outPort: drag.outPort };
+      this.#host.classList.add('connecting', 'armed');
+      this.#mounted.get(drag.source)?.node.querySelector(`[data-side="out"][data-port="${CSS.escape(drag.outPort)}"]`)?.classList.add('lit');
+      return;
+    }
     const over = this.#landing(at);
     if (over && drag.wire) this.#gestures.reconnect(drag.wire, over.id, over.port);
     else if (over) this.#gestures.connect(drag.source, drag.outPort, over.id, over.port);
@@ -555,12 +658,12 @@ export class Canvas {
   }
 
   #open(event: MouseEvent): void {
-    const id = (event.target as Element).closest<HTMLElement>('.card')?.dataset['componentId'];
+    const id = (event.target as Element).closest<HTMLElement>(THING)?.dataset['componentId'];
     if (id) this.#gestures.open(id);
   }
 
   #focus(event: FocusEvent): void {
-    const id = (event.target as Element).closest<HTMLElement>('.card')?.dataset['componentId'];
+    const id = (event.target as Element).closest<HTMLElement>(THING)?.dataset['componentId'];
     if (id) this.#focused = id;
   }
 
@@ -578,7 +681,8 @@ export class Canvas {
   }
 
   #key(event: KeyboardEvent): void {
-    const id = (event.target as Element).closest<HTMLElement>('.card')?.dataset['componentId'] ?? '';
+    if (event.key === 'Escape' && this.#armed) return this.disarm();
+    const id = (event.target as Element).closest<HTMLElement>(THING)?.dataset['componentId'] ?? '';
     const step = ARROWS[event.key];
     if (step && id && event.altKey && !this.isReadOnly) {
       event.preventDefault();
@@ -591,19 +695,17 @@ export class Canvas {
 
   #nudge(id: string, step: Point, times: number): void {
     const ids = this.#selected.has(id) ? [...this.#selected] : [id];
-    const places = new Map(ids.flatMap((each): [string, Point][] => {
-      const card = this.#cards.get(each);
-      return card ? [[each, { x: card.x + step.x * 24 * times, y: card.y + step.y * 20 * times }]] : [];
-    }));
+    const places = this.#places(this.#withContents(ids));
+    for (const [each, { x, y }] of places) places.set(each, { x: x + step.x * 24 * times, y: y + step.y * 20 * times });
     this.#gestures.move(places, `nudge-${id}`);
   }
 
   #go(id: string, step: Point, isAdding: boolean): void {
-    const here = this.#cards.get(id);
+    const here = this.#cards.get(id) ?? this.#papers.get(id);
     if (!here) return;
-    let best: Card | undefined;
+    let best: (Point & { id: string }) | undefined;
     let least = Infinity;
-    for (const card of this.#cards.values()) {
+    for (const card of [...this.#cards.values(), ...this.#papers.values()]) {
       const [dx, dy] = [card.x - here.x, card.y - here.y];
       const along = dx * step.x + dy * step.y;
       const aside = Math.abs(dx * step.y) + Math.abs(dy * step.x);
@@ -626,6 +728,23 @@ const ARROWS: Record<string, Point | undefined> = {
 
 function boxOf(card: Card): Box {
   return { x: card.x, y: card.y, width: CARD_WIDTH, height: cardHeight(card.ins.length, card.outs.length) };
+}
+
+function contains(outer: Box, inner: Box): boolean {
+  return inner.x >= outer.x && inner.y >= outer.y && inner.x + inner.width <= outer.x + outer.width && inner.y + inner.height <= outer.y + outer.height;
+}
+
+function lay(node: HTMLElement, paper: Paper, isSelected: boolean, isReadOnly: boolean): void {
+  node.className = ['sheet', paper.kind, paper.colour, isSelected ? 'selected' : ''].join(' ');
+  node.dataset['componentId'] = paper.id;
+  node.tabIndex = -1;
+  node.setAttribute('role', 'group');
+  node.setAttribute('aria-label', `${paper.kind === 'note' ? 'Note' : 'Group'}: ${paper.text || 'empty'}${isSelected ? ', selected' : ''}`);
+  node.style.width = `${paper.width}px`;
+  node.style.height = `${paper.height}px`;
+  const parts = [text('span', 'words', paper.text || (paper.kind === 'note' ? 'Note' : 'Group'))];
+  if (!isReadOnly) parts.push(element('span', 'handle'));
+  node.replaceChildren(...parts);
 }
 
 function fill(node: HTMLElement, card: Card, isSelected: boolean, counts: Counts | undefined): void {

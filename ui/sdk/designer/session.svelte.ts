@@ -4,20 +4,22 @@ import type { Difference } from '../../flow/diff.ts';
 import { begin, follow as followed, perform, redo, refused, saved, sending, undo } from '../../flow/history.ts';
 import type { History } from '../../flow/history.ts';
 import { layout } from '../../flow/layout.ts';
-import { inPorts, isObject, linkId, linksOf, manifestOf, outPorts, titleOf } from '../../flow/model.ts';
+import { equal, inPorts, isObject, linkId, linksOf, manifestOf, outPorts, titleOf } from '../../flow/model.ts';
 import type { Catalog, Flow, FlowNode, Link, Manifest } from '../../flow/model.ts';
-import { apply, connect, disconnect, moveNodes, reconnect, removeNodes } from '../../flow/ops.ts';
+import { sheetNode, sheetOf, sheetsOf, stepsOf, together, withSheets } from '../../flow/sheets.ts';
+import type { Sheet, SheetKind } from '../../flow/sheets.ts';
+import { apply, change, connect, disconnect, moveNodes, reconnect, removeNodes } from '../../flow/ops.ts';
 import type { Op } from '../../flow/ops.ts';
 import { problemsOf } from '../../flow/validate.ts';
 import type { Bound, Problem } from '../../flow/validate.ts';
 import { ApiError } from '../../kit/api.ts';
-import type { Api, Failed, FlowRecord, Run, Step, Version } from '../../kit/api.ts';
-import { events, follow } from '../../kit/live.ts';
+import type { Api, Failed, FlowRecord, Run, Share, Step, Version } from '../../kit/api.ts';
+import { Streams, events } from '../../kit/live.ts';
 import type { LiveEvent } from '../../kit/live.ts';
 import type { JsonObject } from '../../kit/types.ts';
 import type { RegisteredField } from '../fields.ts';
-import type { Card, Counts, Wire } from './canvas.ts';
-import { SPACING, cardHeight, toFlow, toWorld } from './geometry.ts';
+import type { Card, Counts, Paper, Wire } from './canvas.ts';
+import { CARD_WIDTH, SCALE, SPACING, around, cardHeight, toFlow, toWorld } from './geometry.ts';
 import type { Point } from './geometry.ts';
 
 export type SaveState = 'saved' | 'saving' | 'draft' | 'failed';
@@ -33,6 +35,8 @@ export interface LogLine {
 
 const SAVE_AFTER_MS = 400;
 const MOST_LOGS = 400;
+const POLLED_AFTER_MS = 4000;
+const RUNS_SEARCHED = 5;
 
 export class Session {
   readonly api: Api;
@@ -64,8 +68,11 @@ export class Session {
   accounts = $state.raw<ReadonlyMap<string, Bound> | undefined>();
   trial = $state.raw<{ node: string; steps: Step[]; status: string } | undefined>();
 
-  flow: Flow = $derived(this.compared ? this.#union(this.compared.flow) : this.history.flow);
-  problems: Problem[] = $derived(this.catalog.size ? problemsOf(this.history.flow, this.catalog, this.accounts) : []);
+  /** What runs, without the notes and frames around it. */
+  steps: Flow = $derived(stepsOf(this.history.flow));
+  flow: Flow = $derived(this.compared ? this.#union(this.compared.flow) : this.steps);
+  papers: Paper[] = $derived(papersOf(this.history.flow));
+  problems: Problem[] = $derived(this.catalog.size ? problemsOf(this.steps, this.catalog, this.accounts) : []);
   isRunning = $derived(this.record?.stage === 'running' || this.record?.stage === 'starting');
   isReadOnly = $derived(this.run !== undefined || this.compared !== undefined);
   selected = $derived(this.selection.length === 1 ? this.selection[0] : undefined);
@@ -73,13 +80,16 @@ export class Session {
   wires: Wire[] = $derived(this.#wires());
   shownCounts = $derived(this.run ? this.#runCounts(this.run, this.moment) : { counts: this.counts, passed: this.passed });
 
-  readonly #live = new AbortController();
+  readonly #streams: Streams;
+  #leave: (() => void) | undefined;
+  #polling: ReturnType<typeof setInterval> | undefined;
   #base: Flow = {};
   #timer: ReturnType<typeof setTimeout> | undefined;
   #saving: Promise<void> | undefined;
   #seen = new Set<string>();
 
-  constructor(api: Api, flowId: string, fields: ReadonlyMap<string, RegisteredField> = new Map()) {
+  constructor(api: Api, flowId: string, fields: ReadonlyMap<string, RegisteredField> = new Map(), streams = new Streams()) {
+    this.#streams = streams;
     this.api = api;
     this.flowId = flowId;
     this.fields = fields;
@@ -89,21 +99,30 @@ export class Session {
     const [record, components] = await Promise.all([this.api.getFlow(this.flowId), this.api.getComponents()]);
     this.catalog = new Map(components.map((each) => [each.name, each]));
     this.#take(record);
-    this.history = begin(record.flow);
+    this.history = begin(this.#base);
     void this.refreshRuns();
     void this.#loadLogs();
     void this.refreshAccounts().catch(() => undefined);
-    void follow(
-      (signal) => this.api.stream(`/flows/${encodeURIComponent(this.flowId)}/live`, undefined, signal),
-      this.#live.signal,
-      (event) => this.#happened(event),
-      (isLive) => (this.isLive = isLive),
-    );
+    const path = `/flows/${encodeURIComponent(this.flowId)}/live`;
+    this.#leave = this.#streams.listen(path, (signal) => this.api.stream(path, undefined, signal), {
+      onEvent: (event) => this.#happened(event),
+      onState: (isLive) => this.#connected(isLive),
+    });
+  }
+
+  /** Without a stream, as behind a proxy that holds answers back, ask every few seconds. */
+  #connected(isLive: boolean): void {
+    this.isLive = isLive;
+    if (isLive) {
+      clearInterval(this.#polling);
+      this.#polling = undefined;
+    } else this.#polling ??= setInterval(() => void Promise.all([this.refreshRuns(), this.#loadLogs()]).catch(() => undefined), POLLED_AFTER_MS);
   }
 
   /** End what goes on, and save what is not saved. */
   async close(): Promise<void> {
-    this.#live.abort();
+    this.#leave?.();
+    clearInterval(this.#polling);
     clearTimeout(this.#timer);
     if (this.history.unsaved.length && !this.#isHeld()) await this.save().catch(() => undefined);
   }
@@ -195,16 +214,39 @@ export class Session {
     this.perform(moveNodes(this.history.flow, new Map([...places].map(([id, place]) => [id, toFlow(place)]))), gesture);
   }
 
+  /** A note at a place of the world, or a frame around what is chosen. */
+  addSheet(kind: SheetKind, at: Point): string {
+    const id = crypto.randomUUID();
+    const chosen = kind === 'frame' ? this.cards.filter((card) => this.selection.includes(card.id)) : [];
+    const inner = around(chosen.map((card) => ({ x: card.x, y: card.y, width: CARD_WIDTH, height: cardHeight(card.ins.length, card.outs.length) })));
+    const size = kind === 'note' ? { width: 224, height: 112 } : { width: 480, height: 280 };
+    const box = chosen.length ? { x: inner.x - 36, y: inner.y - 60, width: inner.width + 72, height: inner.height + 96 } : { ...at, ...size };
+    const sheet: Sheet = { kind, ...toFlow(box), width: box.width, height: box.height, text: '', colour: kind === 'note' ? 'yellow' : 'grey' };
+    this.perform([{ op: 'add', id, node: sheetNode(sheet) }]);
+    this.select([id]);
+    return id;
+  }
+
+  /** The note or frame of this id. */
+  sheet(id: string): Sheet | undefined {
+    const node = this.history.flow[id];
+    return node && sheetOf(node);
+  }
+
+  changeSheet(id: string, to: Partial<Sheet>, gesture: string): void {
+    this.perform(Object.entries(to).flatMap(([key, value]) => change(this.history.flow, id, [key], value)), gesture);
+  }
+
   arrange(): void {
     const height = (id: string): number => {
       const manifest = this.manifest(id);
       return Math.ceil((cardHeight(inPorts(manifest).length, outPorts(manifest, this.flow[id]).length) + 44) / (SPACING.y * 1.25));
     };
-    this.perform(moveNodes(this.history.flow, layout(this.history.flow, SPACING, height)));
+    this.perform(moveNodes(this.history.flow, layout(this.steps, SPACING, height)));
   }
 
   copy(): string {
-    const flow = Object.fromEntries(this.selection.flatMap((id) => (this.flow[id] ? [[id, this.flow[id]]] : [])));
+    const flow = Object.fromEntries(this.selection.flatMap((id) => (this.history.flow[id] ? [[id, this.history.flow[id]]] : [])));
     return JSON.stringify({ headrace: 1, flow }, null, 2);
   }
 
@@ -237,6 +279,13 @@ export class Session {
     });
   }
 
+  /** Let others see the flow, and do what each may. Raises what the API says. */
+  async share(sharedWith: readonly Share[]): Promise<void> {
+    await this.api.updateFlow(this.flowId, { sharedWith } as unknown as JsonObject);
+    const { sharedWith: now, revision } = await this.api.getFlow(this.flowId);
+    if (this.record) this.record = { ...this.record, sharedWith: now, revision };
+  }
+
   /** Start or stop, saving first. */
   async toggle(): Promise<void> {
     await this.#guarded(async () => {
@@ -267,10 +316,11 @@ export class Session {
       this.history = sending(this.history);
       const flow = this.history.flow;
       try {
-        const revision = await this.api.updateFlow(this.flowId, { flow } as unknown as JsonObject, this.record?.revision, isForced || !this.#isHeld());
+        const drawn = equal(sheetsOf(this.#base), sheetsOf(flow)) ? {} : { customFields: withSheets(this.record?.['customFields'], flow) };
+        const revision = await this.api.updateFlow(this.flowId, { flow: stepsOf(flow), ...drawn } as unknown as JsonObject, this.record?.revision, isForced || !this.#isHeld());
         this.#base = flow;
         this.history = saved(this.history);
-        if (this.record) this.record = { ...this.record, revision };
+        if (this.record) this.record = { ...this.record, ...drawn, revision };
         this.saveState = this.history.unsaved.length ? 'draft' : 'saved';
         void this.refreshAccounts().catch(() => undefined);
         return;
@@ -290,7 +340,7 @@ export class Session {
 
   async #rebase(): Promise<void> {
     const record = await this.api.getFlow(this.flowId);
-    const { history, clashes } = followed(this.history, record.flow);
+    const { history, clashes } = followed(this.history, together(record.flow, record['customFields']));
     this.#take(record);
     this.history = history;
     this.notice = clashes
@@ -300,7 +350,7 @@ export class Session {
 
   /** Whether changes wait for a person's word, because the flow runs and they would change what it does. */
   #isHeld(): boolean {
-    return this.isRunning && differs(this.#base, this.history.flow);
+    return this.isRunning && differs(stepsOf(this.#base), this.steps);
   }
 
   #changed(): void {
@@ -319,7 +369,7 @@ export class Session {
 
   #take(record: FlowRecord): void {
     this.record = record;
-    this.#base = record.flow;
+    this.#base = together(record.flow, record['customFields']);
   }
 
   async #guarded(act: () => Promise<void>): Promise<void> {
@@ -388,7 +438,7 @@ export class Session {
       await this.api.restoreVersion(this.flowId, version.version);
       const record = await this.api.getFlow(this.flowId);
       this.#take(record);
-      this.history = begin(record.flow);
+      this.history = begin(this.#base);
       this.compared = undefined;
       await this.refreshVersions();
     });
@@ -404,6 +454,15 @@ export class Session {
 
   leaveRun(): void {
     this.run = undefined;
+  }
+
+  /** What a step got last, as its run recorded it; nothing where no recent run came by. */
+  async lastInput(id: string): Promise<unknown> {
+    for (const { runId } of (await this.api.getRuns(this.flowId)).items.slice(0, RUNS_SEARCHED)) {
+      const found = (await this.api.getRun(runId)).steps?.find((step) => step.componentId === id);
+      if (found) return found.input;
+    }
+    return undefined;
   }
 
   /** Try the flow from a step on, with this message. */
@@ -477,13 +536,13 @@ export class Session {
   }
 
   #union(older: Flow): Flow {
-    return { ...older, ...this.history.flow };
+    return { ...older, ...this.steps };
   }
 
   #cards(): Card[] {
     const problems = new Map<string, Problem[]>();
     if (!this.isReadOnly) for (const each of this.problems) problems.set(each.node, [...(problems.get(each.node) ?? []), each]);
-    const found = this.compared ? difference(this.compared.flow, this.history.flow) : undefined;
+    const found = this.compared ? difference(this.compared.flow, this.steps) : undefined;
     return Object.keys(this.flow).map((id) => this.#card(id, problems.get(id) ?? [], found));
   }
 
@@ -514,7 +573,7 @@ export class Session {
   }
 
   #wires(): Wire[] {
-    const found = this.compared ? difference(this.compared.flow, this.history.flow) : undefined;
+    const found = this.compared ? difference(this.compared.flow, this.steps) : undefined;
     const own = linksOf(this.history.flow);
     const gone = this.compared ? linksOf(this.compared.flow).filter((link) => found?.linksRemoved.has(linkId(link))) : [];
     return [...own, ...gone].map((link) => {
@@ -537,7 +596,7 @@ export class Session {
 
   #free(place: Point): Point {
     const taken = (x: number, y: number): boolean =>
-      Object.values(this.history.flow).some((node) => Math.abs((node.x ?? 0) - x) < 150 && Math.abs((node.y ?? 0) - y) < 64);
+      Object.values(this.steps).some((node) => Math.abs((node.x ?? 0) - x) < 150 && Math.abs((node.y ?? 0) - y) < 64);
     let { x, y } = place;
     for (let attempt = 0; attempt < 40 && taken(x, y); attempt += 1) y += 96;
     return { x, y };
@@ -552,6 +611,13 @@ function withPassed(passed: ReadonlyMap<string, number>, flow: Flow, id: string,
     if (times) made.set(linkId(link), (made.get(linkId(link)) ?? 0) + times);
   }
   return made;
+}
+
+function papersOf(flow: Flow): Paper[] {
+  return Object.entries(flow).flatMap(([id, node]): Paper[] => {
+    const sheet = sheetOf(node);
+    return sheet ? [{ id, ...sheet, x: sheet.x * SCALE.x, y: sheet.y * SCALE.y }] : [];
+  });
 }
 
 function defaults(manifest: Manifest): JsonObject | undefined {

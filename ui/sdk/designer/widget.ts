@@ -11,7 +11,16 @@ export interface DesignerConfig {
   flowId?: string;
   runId?: string;
   theme?: Theme;
-  options?: { showHeader?: boolean; showButtonHome?: boolean; minimap?: boolean };
+  options?: DesignerOptions;
+}
+
+export interface DesignerOptions {
+  showHeader?: boolean;
+  showButtonHome?: boolean;
+  minimap?: boolean;
+  /** With whom a flow can be shared, and what for. */
+  shareTypes?: { label: string; value: string; placeholder?: string }[];
+  sharePermissions?: { label: string; value: string }[];
 }
 
 export interface WidgetEvent {
@@ -51,7 +60,7 @@ export class DesignerElement extends HTMLElement {
   }
 
   get flow(): Flow | undefined {
-    return this.session?.history.flow;
+    return this.session?.steps;
   }
 }
 
@@ -82,7 +91,7 @@ export class DesignerWidget implements Designer {
     const host = typeof el === 'string' ? document.querySelector<HTMLElement>(el) : el;
     if (!host) throw new Error(`There is no element '${String(el)}' in this page. Give the designer one that is.`);
     if (!flowId) throw new Error('The designer needs the id of a flow, as flowId.');
-    const session = new Session(this.#headrace.api, flowId, this.#headrace.fields);
+    const session = new Session(this.#headrace.api, flowId, this.#headrace.fields, this.#headrace.streams);
     try {
       await session.load();
       if (runId) await session.showRun(runId);
@@ -104,6 +113,7 @@ export class DesignerWidget implements Designer {
         onhome: () => this.#emit('navigate:flows', { flowId }),
         onmode: () => this.set('theme', { ...this.#config.theme, mode: this.element.dataset['mode'] === 'dark' ? 'light' : 'dark' }),
         onchange: () => this.#emit('change', { flowId }),
+        onevent: (type: string, act: () => Promise<void>) => this.#intercept(type, { flowId }, act),
         onrun: (id: string) => this.#emit('run:select', { flowId, runId: id }),
       },
     });
@@ -164,6 +174,14 @@ export class DesignerWidget implements Designer {
 
   #emit(type: string, data: Record<string, unknown>): void {
     for (const listener of this.#listeners.get(type) ?? []) listener({ type, data, next: async () => undefined });
+    this.element.dispatchEvent(new CustomEvent(type, { detail: data, composed: true, bubbles: true }));
+  }
+
+  /** Something that the host may do in our place: its listeners get `next`, which does what is built in. */
+  #intercept(type: string, data: Record<string, unknown>, act: () => Promise<void>): void {
+    const listeners = this.#listeners.get(type);
+    if (!listeners?.size) void act();
+    for (const listener of listeners ?? []) listener({ type, data, next: act });
     this.element.dispatchEvent(new CustomEvent(type, { detail: data, composed: true, bubbles: true }));
   }
 

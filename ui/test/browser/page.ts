@@ -1,6 +1,8 @@
 /** A browser at the platform under test, in which nothing may go wrong unseen. */
 import { mkdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
 import { chromium } from 'playwright-core';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { TEMPLATES } from '../../page/templates.ts';
@@ -16,6 +18,18 @@ export async function launch(): Promise<Browser> {
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
+}
+
+/** One person's page of another origin, with what it serves by path. */
+export async function hosted(pages: Record<string, { type: string; text: string; headers?: Record<string, string> }>): Promise<{ origin: string; close(): Promise<void> }> {
+  const server = createServer((request, response) => {
+    const found = pages[request.url ?? ''];
+    response.writeHead(found ? 200 : 404, { 'content-type': found?.type ?? 'text/plain', ...found?.headers });
+    response.end(found?.text ?? '');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return { origin: `http://127.0.0.1:${port}`, close: () => new Promise((resolve) => (server.close(() => resolve()), server.closeAllConnections())) };
 }
 
 export interface Visit {
@@ -90,7 +104,7 @@ export async function call<T>(token: string, method: string, url: string, data?:
 }
 
 /** A card of the canvas by its whole title. */
-export const card = (page: Page, title: string): Locator => page.locator('.card').filter({ has: page.locator('.title', { hasText: new RegExp(`^${title}$`) }) });
+export const card = (page: Page, title: string): Locator => page.locator('.card').filter({ has: page.locator('.title', { hasText: new RegExp(`^${title.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`) }) });
 export const port = (page: Page, title: string, side: 'Input' | 'Output', name: string): Locator => page.getByRole('button', { name: `${side} ${name} of ${title}`, exact: true });
 
 /** A flow made of a template. */

@@ -103,6 +103,9 @@ class HostServicer(rpc.HostServiceServicer):
                 query = cast("dict[str, Json]", orjson.loads(asked.query or b"{}"))
                 body = orjson.loads(asked.body) if asked.body else None
                 return _json(await context.call_api(asked.method, asked.end_point, query, body))
+            case "signal":
+                await context.send_signal(orjson.loads(request.signal.content))
+                return pb.AskResponse()
             case "trigger":
                 return _json(await _ask_trigger(context, request.trigger))
             case _:

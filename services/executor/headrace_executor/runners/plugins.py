@@ -75,6 +75,9 @@ class PluginContext:
     async def call_api(self, method: str, end_point: str, query: Mapping[str, Json], body: Json) -> Json:
         raise CancelError("A plugin calls the API in nobody's name: use its own stores, collections and components.")
 
+    async def send_signal(self, content: Json) -> None:
+        raise CancelError("A plugin is in no flow that could hear a signal.")
+
     async def listen(self, event: str, params: Json) -> None:
         raise CancelError("A plugin has no node that could listen.")
 

@@ -25,7 +25,7 @@ from headrace_executor.hearing import Listener
 from headrace_executor.plugins import Logs, RouteAnswer, WebRequest
 from headrace_executor.ports import BundleSource
 from headrace_executor.retry import CutShort
-from headrace_executor.runners.bundles import Bundles
+from headrace_executor.runners.bundles import Bundles, hosts_of
 from headrace_executor.runners.client import Absent, Description, FolderDescription, VerbName
 from headrace_executor.runners.folders import temporary_folder
 from headrace_executor.runners.languages import Language, Languages
@@ -64,6 +64,7 @@ class Runners:
         metrics: Metrics,
         *,
         trusts_suspects: bool = False,
+        trusts_hosts: bool = False,
     ) -> None:
         self.settings = settings
         self._source = source
@@ -77,6 +78,7 @@ class Runners:
         self._starting: dict[Key, asyncio.Task[Runner]] = {}
         self._going: set[asyncio.Task[None]] = set()
         self._trusts_suspects = trusts_suspects
+        self._trusts_hosts = trusts_hosts
         self._suspects: OrderedDict[str, None] = OrderedDict()
         self._numbers = itertools.count(1)
         self._moved = asyncio.Condition()
@@ -247,7 +249,9 @@ class Runners:
             raise TransientError(f"The bundle {bundle_id[:12]} cannot be had: {error}") from error
         name = f"bundle {bundle_id[:12]} of {tenant}"
         settings = replace(self.settings, calls=1) if is_for_suspects else self.settings
-        runner = Runner(name, bundle, self._folder / str(number), command, settings, self._policy, self._clock)
+        hosts = await asyncio.to_thread(hosts_of, bundle) or self.settings.hosts
+        policy = replace(self._policy, allowed_hosts=() if self._trusts_hosts else hosts)
+        runner = Runner(name, bundle, self._folder / str(number), command, settings, policy, self._clock)
         await runner.start()
         self._started.inc()
         self._living.add(runner)

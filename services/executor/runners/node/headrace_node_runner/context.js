@@ -8,11 +8,10 @@ import { client } from './http.js';
 import { storesOf } from './stores.js';
 
 const LEVELS = new Set(['debug', 'info', 'warning', 'error']);
-const PSEUDO_PORTS = new Set(['tick', '@start', '@stop']);
+const PSEUDO_PORTS = new Set(['tick', 'signal', '@start', '@stop']);
 const cache = new StaticCache();
 
 const ABSENT = {
-    sendSignal: 'signals between components are not carried yet',
     triggerListeners: 'that is for plugins',
     onListenerAdded: 'that is for plugins',
     triggerComponent: 'that is for plugins; a component calls the webhook of another one',
@@ -109,6 +108,7 @@ export function contextOf({ step, sheet, verb, manifest, effects, ask }) {
             }
             return ask.setTimeout(content ?? {}, nowOf(step) + delay);
         },
+        sendSignal: async (/** @type {any} */ content = {}) => ask.tell(content),
         callAppmixer: (/** @type {any} */ given) => callApi(ask, given),
         execOnWorker: async (/** @type {any} */ work, /** @type {any[]} */ given = []) => work(...given),
         addListener: async (/** @type {string} */ event, /** @type {any} */ params = {}) => ask.listen('add', String(event), params),

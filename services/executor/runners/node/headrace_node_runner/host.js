@@ -74,6 +74,11 @@ export class Ask {
         return this.ask({ trigger });
     }
 
+    /** @param {any} content */
+    async tell(content) {
+        await this.ask({ signal: { content: asJson(content, 'the signal') } });
+    }
+
     /** @param {{method: string, endPoint: string, query: any, body: any}} given */
     async api({ method, endPoint, query, body }) {
         const packed = body === undefined ? undefined : asJson(body, 'the body');

@@ -184,7 +184,11 @@ function refusal(error) {
 
 /** @param {number} status @param {Record<string, string>} headers @param {string | Buffer} body */
 function written(status, headers, body) {
-    return { status, headers, body: Buffer.isBuffer(body) ? body : Buffer.from(body) };
+    const bytes = Buffer.isBuffer(body) ? body : Buffer.from(body);
+    if (bytes.length > LONGEST_BODY) {
+        throw new Error(`An answer has at most ${LONGEST_BODY} bytes.`);
+    }
+    return { status, headers, body: bytes };
 }
 
 /** @param {any} stream */
@@ -195,7 +199,7 @@ async function read(stream) {
         const piece = Buffer.from(chunk);
         size += piece.length;
         if (size > LONGEST_BODY) {
-            throw Object.assign(new Error(`An answer has at most ${LONGEST_BODY} bytes.`), { statusCode: 500 });
+            throw new Error(`An answer has at most ${LONGEST_BODY} bytes.`);
         }
         chunks.push(piece);
     }
