@@ -2,9 +2,9 @@
 
 `python -m tests.chaos.s9 --level ci|nightly [--mutant open_door]` from the root of the repository. On the embedded
 platform a flow listens by each scheme. It is sent a signed request with one thing changed each time (a byte of the
-body, of a header, a header left out, emptied, doubled or of another algorithm), old ones, some of another secret and of another
-scheme: all must be answered 401, and no run be on record. Then the request itself, again and again under ids of the
-sender's that nobody signed: one run.
+body or of a header, a header left out, emptied, doubled or of another algorithm), old ones, some of another secret
+and of another scheme: all must be answered 401, and no run be on record. Then the request itself, again and again
+under ids of the sender's that nobody signed: one run.
 """
 
 from __future__ import annotations
