@@ -101,7 +101,8 @@ class NotedTimers:
     async def acquire_quota(
         self, asked: Sequence[Allowance], request_id: str, party: str, learned_names: Sequence[str] = ()
     ) -> datetime | None:
-        assert self.metering is not None
+        if self.metering is None:
+            raise Unavailable("Nobody meters here.")
         return await self.metering.acquire_quota(asked, request_id, party, learned_names)
 
     async def report_refusal(self, name: str, retry_after: timedelta | None, passed: float) -> None:
