@@ -382,8 +382,10 @@ class Runner:
                 continue
             *lines, rest = (rest + chunk).split(b"\n")
             rest = rest[:LONGEST_LINE]
+            # No component is there yet: it says what it cannot do on this machine.
+            level = logging.INFO if self._host.ready.is_set() else logging.WARNING
             for line in lines:
-                logger.info("%s: %s", self.name, line[:LONGEST_LINE].decode("utf-8", "replace"))
+                logger.log(level, "%s: %s", self.name, line[:LONGEST_LINE].decode("utf-8", "replace"))
 
     def _own(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
