@@ -1,6 +1,7 @@
 /** Headrace in a page: the API by name, and the designer as an element that touches nothing around it. */
 import { createApi } from '../kit/api.ts';
 import type { Api } from '../kit/api.ts';
+import type { Strings } from '../kit/l10n.ts';
 import { Streams } from '../kit/live.ts';
 import type { FieldDefinition, FieldOptions, RegisteredField } from './fields.ts';
 import type { Designer, DesignerConfig } from './designer/widget.ts';
@@ -8,6 +9,7 @@ import type { Designer, DesignerConfig } from './designer/widget.ts';
 export { ApiError } from '../kit/api.ts';
 export type { Api } from '../kit/api.ts';
 export type { FieldContext, FieldDefinition, FieldOptions } from './fields.ts';
+export type { Strings } from '../kit/l10n.ts';
 export type { Designer, DesignerConfig } from './designer/widget.ts';
 
 export interface Theme {
@@ -21,6 +23,8 @@ export interface Config {
   /** Called when there is no token, and once more when the API refused the last one. */
   tokenProvider?: () => Promise<string>;
   theme?: Theme;
+  /** The words of all widgets in another language. */
+  l10n?: Strings;
   api?: Partial<Api>;
 }
 

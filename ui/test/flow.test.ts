@@ -6,6 +6,7 @@ import { groupsOf, holds, isEmpty } from '../flow/form.ts';
 import { begin, follow, perform, redo, saved, sending, undo } from '../flow/history.ts';
 import { layout } from '../flow/layout.ts';
 import { ancestors, equal, linksOf } from '../flow/model.ts';
+import { translator } from '../kit/l10n.ts';
 import type { Catalog, Flow, FlowNode, ModifierCall } from '../flow/model.ts';
 import { apply, change, compose, connect, disconnect, inverse, moveNodes, rebase, reconnect, removeNodes } from '../flow/ops.ts';
 import type { Op } from '../flow/ops.ts';
@@ -324,5 +325,15 @@ describe('notes and frames', () => {
         }
       }),
     );
+  });
+});
+
+describe('words of another language', () => {
+  it('take the place of the English ones, with what is put in', () => {
+    const t = translator({ '{0} problems': 'Probleme: {0}', Start: 'Starten' });
+
+    expect([t('Start'), t('Stop'), t('{0} problems', 3), t('{0} steps', 2), t('constructor')]).toEqual(['Starten', 'Stop', 'Probleme: 3', '2 steps', 'constructor']);
+    expect(translator((text) => (text === 'Start' ? undefined : `<${text}>`))('Start')).toBe('Start');
+    expect(t('{0} and {1}', '{1}', 'b')).toBe('{1} and b');
   });
 });

@@ -191,7 +191,7 @@ class ExecutorApp:
             clock,
             self.counters,
             settings,
-            Signatures(neighbours.accounts, clock),
+            Signatures(neighbours.accounts, clock, believes_all=settings.mutant == "open_door"),
         )
         self.inner_api = InnerApi(self.plugins, neighbours.stores, neighbours.flows)
         self.listening = Listening(neighbours.catalog, hosted, store, self.plans, self.service)

@@ -5,6 +5,8 @@
  * thousands of cards moves as lightly as one of ten.
  */
 import type { Sheet } from '../../flow/sheets.ts';
+import { translator } from '../../kit/l10n.ts';
+import type { Translate } from '../../kit/l10n.ts';
 import { CARD_WIDTH, around, cardHeight, intersects, portOffset, wirePath } from './geometry.ts';
 import type { Box, Point } from './geometry.ts';
 
@@ -77,6 +79,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 export class Canvas {
   readonly #host: HTMLElement;
   readonly #gestures: Gestures;
+  readonly #t: Translate;
   readonly #world = element('div', 'world');
   readonly #ground = element('div', 'ground');
   readonly #wires = document.createElementNS(SVG, 'svg');
@@ -106,7 +109,8 @@ export class Canvas {
   #pointers = new Map<number, Point>();
   isReadOnly = false;
 
-  constructor(host: HTMLElement, gestures: Gestures) {
+  constructor(host: HTMLElement, gestures: Gestures, t: Translate = translator(undefined)) {
+    this.#t = t;
     this.#host = host;
     this.#gestures = gestures;
     this.#wires.setAttribute('class', 'wires');
@@ -292,7 +296,7 @@ export class Canvas {
       const drawn = JSON.stringify([paper, this.#selected.has(paper.id), this.isReadOnly]);
       if (drawn === kept.drawn) continue;
       kept.drawn = drawn;
-      lay(kept.node, paper, this.#selected.has(paper.id), this.isReadOnly);
+      lay(kept.node, paper, this.#selected.has(paper.id), this.isReadOnly, this.#t);
     }
   }
 
@@ -324,7 +328,7 @@ export class Canvas {
       const drawn = JSON.stringify([card, isSelected, counts]);
       if (drawn === kept.drawn) continue;
       kept.drawn = drawn;
-      fill(node, card, isSelected, counts);
+      fill(node, card, isSelected, counts, this.#t);
     }
   }
 
@@ -734,23 +738,23 @@ function contains(outer: Box, inner: Box): boolean {
   return inner.x >= outer.x && inner.y >= outer.y && inner.x + inner.width <= outer.x + outer.width && inner.y + inner.height <= outer.y + outer.height;
 }
 
-function lay(node: HTMLElement, paper: Paper, isSelected: boolean, isReadOnly: boolean): void {
+function lay(node: HTMLElement, paper: Paper, isSelected: boolean, isReadOnly: boolean, t: Translate): void {
   node.className = ['sheet', paper.kind, paper.colour, isSelected ? 'selected' : ''].join(' ');
   node.dataset['componentId'] = paper.id;
   node.tabIndex = -1;
   node.setAttribute('role', 'group');
-  node.setAttribute('aria-label', `${paper.kind === 'note' ? 'Note' : 'Group'}: ${paper.text || 'empty'}${isSelected ? ', selected' : ''}`);
+  node.setAttribute('aria-label', `${t(paper.kind === 'note' ? 'Note' : 'Group')}: ${paper.text || t('empty')}${isSelected ? `, ${t('selected')}` : ''}`);
   node.style.width = `${paper.width}px`;
   node.style.height = `${paper.height}px`;
-  const parts = [text('span', 'words', paper.text || (paper.kind === 'note' ? 'Note' : 'Group'))];
+  const parts = [text('span', 'words', paper.text || t(paper.kind === 'note' ? 'Note' : 'Group'))];
   if (!isReadOnly) parts.push(element('span', 'handle'));
   node.replaceChildren(...parts);
 }
 
-function fill(node: HTMLElement, card: Card, isSelected: boolean, counts: Counts | undefined): void {
+function fill(node: HTMLElement, card: Card, isSelected: boolean, counts: Counts | undefined, t: Translate): void {
   node.className = ['card', isSelected ? 'selected' : '', card.problem, card.mark, counts?.state ? `is-${counts.state}` : ''].join(' ');
   node.style.height = `${cardHeight(card.ins.length, card.outs.length)}px`;
-  const said = [card.title, card.kind, card.problems, counts?.failed ? `${counts.failed} failed` : '', isSelected ? 'selected' : ''];
+  const said = [card.title, card.kind, card.problems, counts?.failed ? t('{0} failed', counts.failed) : '', isSelected ? t('selected') : ''];
   node.setAttribute('aria-label', said.filter(Boolean).join(', '));
   const parts: Node[] = [];
   const badge = element('span', 'badge');
@@ -772,8 +776,8 @@ function fill(node: HTMLElement, card: Card, isSelected: boolean, counts: Counts
   if (counts && (counts.done || counts.failed || counts.waiting)) {
     const row = element('span', 'counts');
     if (counts.done) row.append(text('span', 'done', `${counts.done}`));
-    if (counts.failed) row.append(text('span', 'failed', `${counts.failed} failed`));
-    if (counts.waiting) row.append(text('span', 'waiting', `${counts.waiting} waiting`));
+    if (counts.failed) row.append(text('span', 'failed', t('{0} failed', counts.failed)));
+    if (counts.waiting) row.append(text('span', 'waiting', t('{0} waiting', counts.waiting)));
     parts.push(row);
   }
   const described = JSON.stringify([card.title, card.ins, card.outs]);
@@ -781,13 +785,13 @@ function fill(node: HTMLElement, card: Card, isSelected: boolean, counts: Counts
     parts.push(...node.querySelectorAll(':scope > .port, :scope > .port-name')); // a wire may be on its way from one
   } else {
     node.dataset['ports'] = described;
-    card.ins.forEach((name, index) => parts.push(...port(card, name, index, 'in')));
-    card.outs.forEach((name, index) => parts.push(...port(card, name, index, 'out')));
+    card.ins.forEach((name, index) => parts.push(...port(card, name, index, 'in', t)));
+    card.outs.forEach((name, index) => parts.push(...port(card, name, index, 'out', t)));
   }
   node.replaceChildren(...parts);
 }
 
-function port(card: Card, name: string, index: number, side: 'in' | 'out'): Node[] {
+function port(card: Card, name: string, index: number, side: 'in' | 'out', t: Translate): Node[] {
   const count = side === 'in' ? card.ins.length : card.outs.length;
   const y = portOffset(index, count);
   const button = element('button', `port ${side}`);
@@ -796,7 +800,7 @@ function port(card: Card, name: string, index: number, side: 'in' | 'out'): Node
   button.dataset['port'] = name;
   button.dataset['side'] = side;
   button.style.top = `${y}px`;
-  button.setAttribute('aria-label', `${side === 'in' ? 'Input' : 'Output'} ${name} of ${card.title}`);
+  button.setAttribute('aria-label', t(side === 'in' ? 'Input {0} of {1}' : 'Output {0} of {1}', name, card.title));
   if (count < 2) return [button];
   const label = text('span', `port-name ${side}`, name);
   label.style.top = `${y}px`;

@@ -14,6 +14,8 @@ import { problemsOf } from '../../flow/validate.ts';
 import type { Bound, Problem } from '../../flow/validate.ts';
 import { ApiError } from '../../kit/api.ts';
 import type { Api, Failed, FlowRecord, Run, Share, Step, Version } from '../../kit/api.ts';
+import { translator } from '../../kit/l10n.ts';
+import type { Translate } from '../../kit/l10n.ts';
 import { Streams, events } from '../../kit/live.ts';
 import type { LiveEvent } from '../../kit/live.ts';
 import type { JsonObject } from '../../kit/types.ts';
@@ -41,6 +43,8 @@ const RUNS_SEARCHED = 5;
 export class Session {
   readonly api: Api;
   readonly flowId: string;
+  /** Words in the host's language. */
+  readonly t: Translate;
   /** Fields of the host, by the type that manifests give them. */
   readonly fields: ReadonlyMap<string, RegisteredField>;
   record = $state.raw<FlowRecord | undefined>();
@@ -88,7 +92,8 @@ export class Session {
   #saving: Promise<void> | undefined;
   #seen = new Set<string>();
 
-  constructor(api: Api, flowId: string, fields: ReadonlyMap<string, RegisteredField> = new Map(), streams = new Streams()) {
+  constructor(api: Api, flowId: string, fields: ReadonlyMap<string, RegisteredField> = new Map(), streams = new Streams(), t: Translate = translator(undefined)) {
+    this.t = t;
     this.#streams = streams;
     this.api = api;
     this.flowId = flowId;
@@ -181,7 +186,7 @@ export class Session {
     const port = inPorts(this.manifest(link.target)).find((each) => each.name === link.inPort);
     const there = linksOf(this.history.flow).filter((each) => each.target === link.target && each.inPort === link.inPort);
     if (port?.maxConnections && there.length >= port.maxConnections) {
-      this.notice = `'${link.inPort}' takes ${port.maxConnections} link at most. Remove the other one first.`;
+      this.notice = this.t("'{0}' takes {1} link at most. Remove the other one first.", link.inPort, port.maxConnections);
       return;
     }
     this.perform(connect(this.history.flow, link));
@@ -335,7 +340,7 @@ export class Session {
       }
     }
     this.saveState = 'failed';
-    this.notice = 'Somebody else changes this flow all the time. Your changes are kept here; try again.';
+    this.notice = this.t('Somebody else changes this flow all the time. Your changes are kept here; try again.');
   }
 
   async #rebase(): Promise<void> {
@@ -344,8 +349,8 @@ export class Session {
     this.#take(record);
     this.history = history;
     this.notice = clashes
-      ? `Somebody else changed this flow. Yours is on top; ${clashes} of your changes met theirs.`
-      : 'Somebody else changed this flow. Both changes are here now.';
+      ? this.t('Somebody else changed this flow. Yours is on top; {0} of your changes met theirs.', clashes)
+      : this.t('Somebody else changed this flow. Both changes are here now.');
   }
 
   /** Whether changes wait for a person's word, because the flow runs and they would change what it does. */
@@ -412,7 +417,7 @@ export class Session {
   /** Save so that the platform knows a step. Raises where only a person may say so. */
   async saveFor(id: string): Promise<void> {
     if (Object.hasOwn(this.#base, id)) return;
-    if (this.#isHeld()) throw new Error('This step is not applied yet. Apply the changes first, then choose its account.');
+    if (this.#isHeld()) throw new Error(this.t('This step is not applied yet. Apply the changes first, then choose its account.'));
     await this.save();
   }
 
@@ -566,10 +571,15 @@ export class Session {
       ins,
       outs,
       problem: own.some((each) => each.severity === 'error') ? 'error' : own.length ? 'warning' : '',
-      problems: own.map((each) => each.text).join(' '),
-      trouble: (own.find((each) => each.severity === 'error') ?? own[0])?.text.replace(/[.:,] .*$/, '') ?? '',
+      problems: own.map((each) => this.t(...each.words)).join(' '),
+      trouble: this.#inShort(own.find((each) => each.severity === 'error') ?? own[0]),
       mark: found?.added.has(id) ? 'mark-added' : found?.removed.has(id) ? 'mark-removed' : found?.changed.has(id) ? 'mark-changed' : '',
     };
+  }
+
+  /** The first words of a problem: a card has no room for more. */
+  #inShort(problem: Problem | undefined): string {
+    return problem ? this.t(...problem.words).replace(/[.:,] .*$/, '') : '';
   }
 
   #wires(): Wire[] {

@@ -2,6 +2,8 @@
 import { mount, unmount } from 'svelte';
 import type { Flow } from '../../flow/model.ts';
 import css from '../../kit/style.css?inline';
+import { translator } from '../../kit/l10n.ts';
+import type { Strings } from '../../kit/l10n.ts';
 import type { Headrace, Theme } from '../headrace.ts';
 import Root from './Designer.svelte';
 import { Session } from './session.svelte.ts';
@@ -12,6 +14,8 @@ export interface DesignerConfig {
   runId?: string;
   theme?: Theme;
   options?: DesignerOptions;
+  /** Words in another language, in place of the instance's. */
+  l10n?: Strings;
 }
 
 export interface DesignerOptions {
@@ -87,11 +91,11 @@ export class DesignerWidget implements Designer {
   /** Show the flow. Resolves when it is on the screen; opening what is open changes nothing. */
   async open(): Promise<void> {
     if (this.#mounted) return;
-    const { el, flowId, runId, options } = this.#config;
+    const { el, flowId, runId, options, l10n } = this.#config;
     const host = typeof el === 'string' ? document.querySelector<HTMLElement>(el) : el;
     if (!host) throw new Error(`There is no element '${String(el)}' in this page. Give the designer one that is.`);
     if (!flowId) throw new Error('The designer needs the id of a flow, as flowId.');
-    const session = new Session(this.#headrace.api, flowId, this.#headrace.fields, this.#headrace.streams);
+    const session = new Session(this.#headrace.api, flowId, this.#headrace.fields, this.#headrace.streams, translator(l10n ?? (this.#headrace.get('l10n') as Strings | undefined)));
     try {
       await session.load();
       if (runId) await session.showRun(runId);

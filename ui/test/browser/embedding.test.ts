@@ -190,3 +190,72 @@ it('designers of one instance share a stream, and without one they ask every few
   expect(await page.evaluate('shared.destroy().then(() => shared.streams.size)')).toBe(0);
   await page.context().close();
 });
+
+/** Dates are the browser's to say; keys are called so everywhere. */
+const DATES = /^Ctrl\+|^[A-Z][a-z]{2} \d|^\d{4}|\d:\d\d/;
+
+it('speaks the language of the host, from the right to the left where it does', async () => {
+  const at = await visit(browser);
+  const { page } = at;
+  const { flowId } = await at.api<{ flowId: string }>('POST', '/flows', {
+    name: 'In another language',
+    flow: {
+      go: { type: 'headrace.utils.controls.OnStart', label: 'Go', x: 64, y: 64, source: {} },
+      get: { type: 'headrace.utils.http.Get', label: 'Fetch', x: 256, y: 64, source: { in: { go: ['out'] } }, config: {} },
+      work: { type: 'vault.key.core.Work', label: 'Work', x: 448, y: 64, source: { in: { get: ['out'] } }, config: {} },
+      lost: { type: 'headrace.utils.controls.Condition', label: 'Lost', x: 448, y: 192, source: {}, config: {} },
+    },
+    customFields: { designer: { sheets: { n: { type: '@note', x: 64, y: 192, width: 224, height: 112, text: 'Memo', colour: 'yellow' } } } },
+  });
+  await page.evaluate(`(async () => {
+    const { Headrace } = await import(location.origin + '/sdk/headrace.mjs');
+    document.body.replaceChildren();
+    document.documentElement.dir = 'rtl';
+    const host = document.body.appendChild(document.createElement('div'));
+    host.style.height = '100vh';
+    const headrace = new Headrace({ baseUrl: location.origin, accessToken: ${JSON.stringify(at.token)}, l10n: (text) => '⟦' + text + '⟧' });
+    await headrace.ui.Designer({ el: host, flowId: ${JSON.stringify(flowId)} }).open();
+  })()`);
+  await card(page, 'Work').locator('.trouble', { hasText: '⟦The account is missing' }).waitFor();
+  const data = JSON.stringify([await at.api('GET', '/components?manifest=yes'), await at.api('GET', '/modifiers'), await at.api('GET', `/flows/${flowId}`), await at.api('GET', `/flows/${flowId}/versions`), await at.api('GET', '/auth/vault.key.core.Work')]).toLowerCase();
+  /** What stands in the page in English, though it is nobody's data. */
+  const english = async (): Promise<string[]> => {
+    const seen = (await page.evaluate(`(() => {
+      const root = document.querySelector('hr-designer').shadowRoot;
+      const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+      const found = [];
+      while (walker.nextNode()) found.push(walker.currentNode.textContent.trim());
+      for (const node of root.querySelectorAll('*')) for (const name of ['aria-label', 'title', 'placeholder']) if (node.hasAttribute(name)) found.push(node.getAttribute(name).trim());
+      return found;
+    })()`)) as string[];
+    const parts = seen.flatMap((each) => each.replace(/⟦[^⟧]*(⟧|$)/g, '').split(/, | · |\n/)).map((each) => each.replace(/^[\s·,:–]+|[\s·,:–]+$/g, ''));
+    return [...new Set(parts)].filter((each) => /[a-z]{2}/i.test(each) && !data.includes(JSON.stringify(each).slice(1, -1).toLowerCase()) && !DATES.test(each));
+  };
+  const states: Record<string, string[]> = {};
+  states['flow'] = await english();
+  await card(page, 'Work').click();
+  await page.getByRole('button', { name: '⟦Connect an account⟧' }).click();
+  await page.getByLabel('API key').waitFor();
+  states['account'] = await english();
+  await card(page, 'Lost').click();
+  states['lost'] = await english();
+  await card(page, 'Fetch').click();
+  await page.getByRole('textbox', { name: 'URL' }).click();
+  states['fetch'] = await english();
+  await page.locator('.sheet.note').click();
+  states['note'] = await english();
+  await card(page, 'Go').click();
+  for (const tab of ['Problems', 'Runs', 'Versions', 'Logs', 'Test']) {
+    await (tab === 'Test' ? page.getByRole('tab', { name: '⟦Test⟧' }) : tab === 'Problems' ? page.getByRole('button', { name: /problems?⟧/ }) : page.getByRole('tab', { name: `⟦${tab}⟧` })).first().click();
+    states[tab] = await english();
+  }
+  await page.getByRole('button', { name: '⟦Search steps and commands⟧' }).click();
+  states['commands'] = await english();
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: '⟦Share this flow⟧' }).click();
+  states['share'] = await english();
+  await at.shot('33-language');
+  expect(Object.fromEntries(Object.entries(states).filter(([, left]) => left.length))).toEqual({});
+  expect(at.complaints).toEqual([]);
+  await page.context().close();
+});
