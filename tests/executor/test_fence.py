@@ -46,8 +46,9 @@ def by_blocking_socket(host, port):
 
 async def by_asyncio(host, port):
     reader, writer = await asyncio.open_connection(host, port)
+    said = await reader.read(2)
     writer.close()
-    return (await reader.read(2)).decode()
+    return said.decode()
 
 
 class Own(Component):
