@@ -7,7 +7,7 @@ PACKAGES := libs services embedded cli connectors bench
 
 .DEFAULT_GOAL := help
 .PHONY: help setup proto format check lint types layers servers test scenarios services run-server chaos secrets chart \
-	bench scaling docs ui ui-check run clean
+	bench scaling docs ui ui-check runner-check run clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,7 +28,7 @@ format: setup ## format the code
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
 
-check: lint types layers ui-check ## lint, types, layers, contracts
+check: lint types layers ui-check runner-check ## lint, types, layers, contracts
 
 lint: setup
 	$(BIN)/ruff check .
@@ -62,7 +62,7 @@ scenarios: setup ## play the transcripts of tests/scenarios
 BAR ?= R1
 LEVEL ?= ci
 
-chaos: setup ## a bar of the scorecard: make chaos BAR=R1|…|R6|R9|S1|S17 LEVEL=ci [MUTANT=answer_before_commit] [ARGS="--seed 7"]
+chaos: setup ## a bar of the scorecard: make chaos BAR=R1|…|R6|R9|Q1|S1|S5|S7|S9|S15|S17 LEVEL=ci [MUTANT=answer_before_commit] [ARGS="--seed 7"]
 	$(BIN)/python -m tests.chaos.$(shell echo $(BAR) | tr A-Z a-z) --level $(LEVEL) --mutant "$(MUTANT)" $(ARGS)
 
 secrets: ## passwords and certificates for compose.yaml and the chart, into deploy/secrets; keeps what is there
@@ -84,6 +84,9 @@ ui: ## build the user interface into ui/dist
 
 ui-check: ## types of the user interface
 	$(PYTHON) ui/build.py check
+
+runner-check: ## types of the Node runner
+	$(PYTHON) ui/build.py check-runner
 
 docs: setup ## write docs/reference from the code
 	$(BIN)/python -m docs.generate docs/reference

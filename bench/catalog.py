@@ -118,13 +118,14 @@ def _fine(answer: httpx.Response) -> Any:
     return answer.json()
 
 
-HEADING = ("start of a flow", "p50 ms")
+HEADING = ("start of a flow", "p50 ms", "times the one alone")
 
 
 def measure_all(components: int = COMPONENTS) -> list[list[str]]:
     """A row alone, and one beside so many components."""
     rows = {"alone": 0, f"beside {components:,} published components": components}
-    return [[name, f"{asyncio.run(measure(count)):.1f}"] for name, count in rows.items()]
+    spans = {name: asyncio.run(measure(count)) for name, count in rows.items()}
+    return [[name, f"{span:.1f}", f"{span / spans['alone']:.2f}"] for name, span in spans.items()]
 
 
 def main(arguments: Sequence[str]) -> int:

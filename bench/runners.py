@@ -128,11 +128,14 @@ def measure_all(calls: int) -> dict[Place, Cost]:
 
 def rows(costs: Mapping[Place, Cost]) -> list[list[str]]:
     """A row for each place, in the order of `HEADING`."""
-    own = costs["built in"].p50
-    return [
-        [place, f"{cost.p50:.3f}", f"{cost.p99:.3f}", f"{cost.p50 - own:.3f}", f"{cost.calls:.0f}", f"{cost.runs:.0f}"]
-        for place, cost in costs.items()
-    ]
+    own = costs["built in"]
+    return [[place, *_shown(cost, own)] for place, cost in costs.items()]
+
+
+def _shown(cost: Cost, own: Cost) -> list[str]:
+    spans = [f"{cost.p50:.3f}", f"{cost.p99:.3f}", f"{cost.p50 - own.p50:.3f}"]
+    rates = [f"{cost.calls:.0f}", f"{cost.calls / own.calls:.3f}", f"{cost.runs:.0f}", f"{cost.runs / own.runs:.2f}"]
+    return [*spans, *rates]
 
 
 HEADING = (
@@ -141,7 +144,9 @@ HEADING = (
     "p99 ms",
     "over built in, ms",
     "calls/s, 64 at once",
+    "times built in",
     "runs/s, 64 at once",
+    "times built in",
 )
 
 

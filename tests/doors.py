@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tests.listening import listening
+
 ELASTIC = "X-Elastic-Product: Elasticsearch\r\n"
 
 
@@ -22,8 +24,6 @@ async def door(status: int, seen: list[str], *, head: str = ELASTIC, body: bytes
             told = f"HTTP/1.1 {status} No\r\n{head}Content-Type: application/json\r\n"
             writer.write(f"{told}Content-Length: {len(said)}\r\nConnection: close\r\n\r\n".encode() + said)
             await writer.drain()
-        writer.close()
 
-    listening = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with listening:
-        yield f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    async with listening(answer) as port:
+        yield f"127.0.0.1:{port}"

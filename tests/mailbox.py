@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
+from tests.listening import listening
+
 
 @dataclass
 class Mailbox:
@@ -38,14 +40,11 @@ class Mailbox:
             await writer.drain()
             if word == b"QUIT":
                 break
-        writer.close()
 
 
 @asynccontextmanager
 async def open_mailbox() -> AsyncIterator[Mailbox]:
     """A mail server while the block runs."""
     mailbox = Mailbox()
-    server = await asyncio.start_server(mailbox.answer, "127.0.0.1", 0)
-    async with server:
-        mailbox.port = server.sockets[0].getsockname()[1]
+    async with listening(mailbox.answer) as mailbox.port:
         yield mailbox

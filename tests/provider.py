@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
+from tests.listening import listening
+
 CLIENT = "client-of-headrace"
 CLIENT_SECRET = "canary-client-secret-5b1f0c"
 KEY = "canary-api-key-77aa01"
@@ -235,9 +237,8 @@ class Provider:
 async def provider(**options: Any) -> AsyncIterator[Provider]:
     """The service, at a port of this machine, for the length of the block."""
     made = Provider(**options)
-    server = await asyncio.start_server(made.serve, "127.0.0.1", backlog=200)
-    async with server:
-        made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with listening(made.serve) as port:
+        made.url = f"http://127.0.0.1:{port}"
         yield made
 
 

@@ -3,6 +3,7 @@
     python ui/build.py build          # into ui/dist; takes no time when nothing changed
     python ui/build.py build --try    # the same, but a machine that cannot have Node.js is only told so
     python ui/build.py check          # types
+    python ui/build.py check-runner   # types of the Node runner, with the compiler that is here
     python ui/build.py test           # the rules' tests
     python ui/build.py node           # prints which Node.js these run on
     python ui/build.py bench          # 2,000 steps beside @xyflow/react, in the Chromium that CHROMIUM= names
@@ -117,7 +118,7 @@ def say(text: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Builds and tests the user interface.")
-    parser.add_argument("what", choices=("build", "check", "test", "node", "bench"))
+    parser.add_argument("what", choices=("build", "check", "check-runner", "test", "node", "bench"))
     parser.add_argument("--try", dest="may_fail", action="store_true", help="only say so where Node.js cannot be had")
     given = parser.parse_args()
     try:

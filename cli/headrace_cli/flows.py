@@ -397,4 +397,7 @@ def _show_record(host: Opened, record: dict[str, Any]) -> None:
     said = record.get("msg")
     text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
     where = record.get("componentId") or "-"
+    arrow = {"in": "←", "out": "→"}.get(str(record.get("portType")), "")
+    if arrow:
+        where = f"{where} {arrow} {record.get('port') or ''}".rstrip()
     host.out.line(f"{record.get('gridTimestamp', '')}  {record.get('severity', ''):<5}  {where}  {text}")

@@ -360,3 +360,74 @@ async def test_a_service_that_is_not_configured_says_what_to_do(people: People, 
     refused = await people.ann.get(f"/auth/{name}/auth-url/{ticket}")
 
     assert refused.status_code == 409 and "clientId" in refused.json()["message"]
+
+
+async def test_an_account_is_shared_used_by_others_and_taken_back(people: People, service: Provider) -> None:
+    ann, bob = people.ann, people.bob
+    name = await ready(people, service, "key")
+    account_id = (await key_account(ann, name))["accountId"]
+    kind, bobs = f"{VENDOR}.key.core.Work", (await bob.get("/user")).json()["email"]
+    flow_id = await make_running(bob, flow("key"))
+
+    async def seen() -> Any:
+        return (await bob.get(f"/auth/{kind}")).json()["auth"]["accounts"]
+
+    async def use() -> int:
+        assigned = await bob.put(f"/auth/component/work/{account_id}", params={"flowId": flow_id})
+        return assigned.status_code
+
+    async def worked() -> Any:
+        before = (await bob.get("/runs", params={"flowId": flow_id})).json()["totalCount"]
+        await bob.post(f"/flows/{flow_id}/components/hook", json={"n": before})
+        found = await until(
+            lambda: bob.get("/runs", params={"flowId": flow_id}),
+            lambda page: page["totalCount"] > before and page["items"][0]["state"] in ("done", "failed"),
+        )
+        return found["items"][0]["state"], (await bob.get(f"/runs/{found['items'][0]['runId']}")).json()
+
+    [lacks] = (await bob.get(f"/flows/{flow_id}/validate")).json()["warnings"]
+    assert (lacks["node"], lacks["field"]) == ("work", "config.auth.accountId") and name in lacks["message"]
+    assert (await seen(), await use()) == ({}, 404)
+    wrong = await ann.put(f"/accounts/{account_id}", json={"sharedWith": [{"permissions": ["use"]}]})
+    shared = await ann.put(f"/accounts/{account_id}", json={"sharedWith": [{"email": bobs.upper()}]})
+    lent = (await seen())[account_id]
+    assert await use() == 200
+    assert (await bob.get(f"/flows/{flow_id}/validate")).json() == {"errors": [], "warnings": []}
+    state, done_run = await worked()
+    of_flow = (await bob.get(f"/accounts/flow/{flow_id}")).json()["services"][name]
+    refused = [
+        (await bob.get(f"/accounts/{account_id}")).status_code,
+        (await bob.put(f"/accounts/{account_id}", json={"displayName": "Mine"})).status_code,
+        (await bob.put(f"/accounts/{account_id}", json={"sharedWith": []})).status_code,
+        (await bob.delete(f"/accounts/{account_id}")).status_code,
+        (await bob.post(f"/accounts/{account_id}/test")).status_code,
+    ]
+
+    assert wrong.status_code == 400 and wrong.json()["problems"][0]["field"] == "sharedWith.0"
+    assert shared.json()["sharedWith"] == [{"email": bobs.upper(), "permissions": ["use"]}]
+    assert (lent["isShared"], lent["profileInfo"], lent["accessTokenValid"]) == (True, {}, True)
+    assert state == "done" and KEY not in str(done_run)
+    assert [(each["accountId"], each["profileInfo"], each["sharedWith"]) for each in of_flow] == [(account_id, {}, [])]
+    assert refused == [404] * 5
+    assert (await bob.get("/accounts")).json() == []
+
+    await ann.put(f"/accounts/{account_id}", json={"sharedWith": []})
+    state, failed_run = await worked()
+    assert (await seen(), await use(), state) == ({}, 404, "failed")
+    assert "no longer shared" in str(failed_run["steps"])
+
+
+async def test_an_account_that_is_removed_stops_the_flows_of_those_it_was_shared_with(
+    people: People, service: Provider
+) -> None:
+    ann, bob = people.ann, people.bob
+    account_id = (await key_account(ann, await ready(people, service, "key")))["accountId"]
+    domain = (await bob.get("/user")).json()["email"].rpartition("@")[2]
+    await ann.put(f"/accounts/{account_id}", json={"sharedWith": [{"domain": domain}]})
+    flow_id = await make_running(bob, flow("key"))
+    assert (await bob.put(f"/auth/component/work/{account_id}", params={"flowId": flow_id})).status_code == 200
+
+    assert (await ann.delete(f"/accounts/{account_id}")).status_code == 200
+
+    assert (await bob.get(f"/flows/{flow_id}")).json()["stage"] == "stopped"
+    assert (await bob.get(f"/accounts/flow/{flow_id}")).json()["components"]["work"]["accountId"] is None

@@ -179,6 +179,10 @@ OTHERWISE: Mapping[Place, str] = {
     ("PUT", "/auth/component/{componentId}/{accountId}"): "names what it assigns in its path, as its own tests show",
     ("POST", "/components"): "publishes under a ticket: the same content again changes nothing, as its own tests show",
     ("PUT", "/groups/{id}/members/{userId}"): "is part of the group's members, which PUT of the group says",
+    **{
+        (verb, "/plugins/{vendor}/{service}/{path}"): "is a call of somebody's own code"
+        for verb in ("POST", "PUT", "PATCH")
+    },
     **{("POST", f"{prefix}/tasks"): "makes another one each time" for prefix in TASK_PREFIXES},
     **{
         ("PUT", f"{prefix}/tasks/{{id}}/{verb}"): "decides, once"

@@ -10,6 +10,8 @@ another tenant.
 from __future__ import annotations
 
 import asyncio
+import base64
+import secrets
 import sys
 from pathlib import Path
 
@@ -32,7 +34,9 @@ def main() -> int:
     count = chosen.count or LEVELS[chosen.level]
     with served_folder(chosen.keep) as folder, Backing(folder / "backing") as backing:
         one_of_each = dict.fromkeys(ALL, 1)
-        services = cluster(folder / "services", backing.settings, replicas=one_of_each, **SETTINGS)
+        keys = base64.b64encode(secrets.token_bytes(32)).decode()
+        own = {**SETTINGS, "HEADRACE_VAULT_KEYS": keys}
+        services = cluster(folder / "services", backing.settings, replicas=one_of_each, **own)
         try:
             services.start()
             url = f"http://127.0.0.1:{services.port}"

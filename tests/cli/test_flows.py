@@ -149,7 +149,7 @@ def test_logs_are_shown_and_followed(shell: Shell) -> None:
         following.send_signal(signal.SIGINT)
         ended = following.wait(20)
 
-    assert HOOK in shown
+    assert f"{HOOK} →" in shown, "what came in and what went out are told apart"
     assert seen["flowId"] == flow_id
     assert ended == 0
 

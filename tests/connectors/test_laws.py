@@ -29,6 +29,9 @@ MENDED = {
 }
 """Components whose public interface has mistakes in its details: for them names are compared, and no more."""
 
+PUBLIC_COUNT = 128
+"""How many components the public interfaces have."""
+
 SHARED_KEYS = ("inPorts", "outPorts", "properties", "private", "webhook")
 
 
@@ -173,3 +176,11 @@ def test_loading_takes_one_short_pass_and_gives_the_same_classes() -> None:
     assert time.perf_counter() - began < 1.0
     assert [each.component for each in again] == [each.component for each in BUILTIN]
     assert [each.type for each in again] == sorted(NAMED)
+
+
+def test_what_is_missing_is_said_and_nothing_else_is_said_to_be() -> None:
+    page = (Path(__file__).parents[2] / "docs/concepts/built-in-components.md").read_text("utf-8")
+    missing = set(re.findall(r"`((?:ai|chat|ftp)\.\w+)`", page.partition("do not\n")[2]))
+
+    assert not {f"headrace.utils.{name}" for name in missing} & set(NAMED)
+    assert len(NAMED) + len(missing) == PUBLIC_COUNT

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from headrace_runtime.doctor import Finding
-from headrace_runtime.doctor.rules import clocks, embedded, mongo, ports, rabbitmq, redis, versions
+from headrace_runtime.doctor.rules import clocks, embedded, isolation, mongo, ports, rabbitmq, redis, versions
 from headrace_runtime.doctor.rules import elasticsearch as search
 
 GB = 1024**3
@@ -317,3 +317,22 @@ def test_the_port_is_free_or_ours(failure: int, status: int | None, is_ours: boo
 
     assert level(told) == found
     assert word in told.found
+
+
+@pytest.mark.parametrize(
+    ("landlock", "actions", "machine", "libc", "found"),
+    [
+        (7, ["errno", "user_notif"], "x86_64", "glibc", "ok"),
+        (6, ["errno", "user_notif"], "aarch64", "glibc", "ok"),
+        (5, ["errno", "user_notif"], "x86_64", "glibc", "warning"),
+        (0, ["errno", "user_notif"], "x86_64", "glibc", "warning"),
+        (7, ["errno"], "x86_64", "glibc", "warning"),
+        (7, [], "x86_64", "glibc", "warning"),
+        (7, ["errno", "user_notif"], "riscv64", "glibc", "warning"),
+        (7, ["errno", "user_notif"], "x86_64", "", "warning"),
+    ],
+)
+def test_a_kernel_confines_published_components_or_is_said_not_to(
+    landlock: int, actions: list[str], machine: str, libc: str, found: str
+) -> None:
+    assert level(isolation.isolation(landlock, actions, machine, libc)) == found

@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from headrace_core.clock import TestClock
 from headrace_core.errors import AlreadyExists, NotFound
 from headrace_core.expressions import Json
-from headrace_executor.ports import Lease, StoredFile
+from headrace_executor.ports import Lease, StoredFile, Teller
 from headrace_sdk.context import Condition, FileInfo
 from headrace_sdk.errors import CancelError
 from headrace_sdk.streaming import PIECE_BYTES
 from headrace_sdk.testing.memory import MemoryFiles, MemoryStores
+from headrace_sdk.testing.tasks import MemoryTasks, NodeTasks
 
 from .platform import NotedTimers
 
 Record = dict[str, Json]
+
+
+class MemoryTaskService:
+    """Keeps `ports.Tasks` for one tenant."""
+
+    def __init__(self) -> None:
+        self.tasks = MemoryTasks()
+
+    async def create(self, tenant_id: str, document: Mapping[str, Json], teller: Teller, request_id: str) -> Record:
+        return await NodeTasks(self.tasks, request_id).create(document)
+
+    async def get(self, tenant_id: str, task_id: str, secret: str) -> Record:
+        return await self._all.get(task_id, secret)
+
+    async def decide(self, task_id: str, secret: str, *, approves: bool) -> Record:
+        return await self._all.decide(task_id, secret, approves=approves)
+
+    async def mail(self, tenant_id: str, task_id: str, link: str) -> None:
+        await self._all.mail(task_id, link)
+
+    @property
+    def _all(self) -> NodeTasks:
+        return NodeTasks(self.tasks, "")
 
 
 class MemoryStoreService:
@@ -33,6 +57,11 @@ class MemoryStoreService:
             return await self.stores.create_store(name)
         except CancelError:
             raise AlreadyExists(f"There is a store {name}.") from None
+
+    async def delete_store(self, tenant_id: str, store_id: str) -> None:
+        if self.stores.names.pop(store_id, None) is None:
+            raise NotFound("store", store_id)
+        del self.stores.records[store_id]
 
     async def get(self, tenant_id: str, store_id: str, key: str) -> Record | None:
         return await self.stores.get(store_id, key) if store_id in self.stores.records else None

@@ -146,6 +146,7 @@ class Rooms:
     stores: Any = None
     files: Any = None
     accounts: Any = None
+    tasks: Any = None
 
 
 class CountingWeb:
@@ -215,6 +216,7 @@ class Platform:
                 shelf or nothing,
                 catalog or nothing,
                 rooms.accounts or nothing,
+                rooms.tasks or nothing,
             ),
             bus=bus,
             clock=SystemClock(),

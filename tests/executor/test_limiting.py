@@ -296,3 +296,18 @@ async def test_a_scheduler_that_is_away_leaves_refusals_to_be_tried_again_like_f
 
     [(delivery, parked)] = detail.waits
     assert (delivery.attempts, parked.kind) == (1, "retry")
+
+
+async def test_a_refusal_under_a_rule_makes_a_pause_and_no_other_limit(tmp_path: Path) -> None:
+    quotas, crowded = HandedQuotas(), Crowded(10)
+    quotas.known["acme:crm"] = [QuotaRule(20, timedelta(seconds=1))]  # twice what the service allows
+    async with (
+        metering(tmp_path) as asked,
+        platform(tmp_path, limited_flow(), own=[Limited(lambda: crowded)], quotas=quotas) as made,
+    ):
+        made.timers.metering = asked
+        runs = [(await made.send("f", HOOK, event(str(number))))[0] for number in range(25)]
+        details = [await made.rest(run_id, within=20) for run_id in runs]
+
+    assert [detail.run.state for detail in details] == [RunState.DONE] * 25
+    assert crowded.refused > 0 and max(crowded.calls) - min(crowded.calls) < 8

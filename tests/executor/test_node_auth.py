@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +17,8 @@ from headrace_executor.runners.pool import Key, Runners
 from headrace_runtime.egress import EgressPolicy
 from headrace_runtime.metrics import Metrics
 from headrace_sdk.errors import CancelError, ConnectionExpired, HttpStatusError
+
+from tests.listening import listening
 
 from .published import Shelf
 from .test_runners import QUICK
@@ -45,17 +46,13 @@ class Far:
         length = f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
         writer.write(f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{length}".encode() + content)
         await writer.drain()
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
 
 
 @asynccontextmanager
 async def far_side() -> AsyncIterator[Far]:
     far = Far()
-    server = await asyncio.start_server(far.answer, "127.0.0.1")
-    async with server:
-        far.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with listening(far.answer) as port:
+        far.url = f"http://127.0.0.1:{port}"
         yield far
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import subprocess
 from collections.abc import AsyncIterator
@@ -19,6 +18,8 @@ from headrace_executor.runners.languages import NODE_FOLDER
 from headrace_runtime.egress import EgressPolicy, EgressRefused
 from headrace_runtime.egress.addresses import unmapped
 from headrace_runtime.nodejs import find_node
+
+from tests.listening import listening
 
 from .platform import HandedFlows, platform
 from .published import Shelf
@@ -99,13 +100,9 @@ async def server() -> AsyncIterator[tuple[str, list[bytes]]]:
         writer.write("\r\n".join([*lines, f"Content-Length: {len(content)}", "Connection: close", "", ""]).encode())
         writer.write(content)
         await writer.drain()
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
 
-    made = await asyncio.start_server(answer, "127.0.0.1")
-    async with made:
-        yield f"127.0.0.1:{made.sockets[0].getsockname()[1]}", heard
+    async with listening(answer) as port:
+        yield f"127.0.0.1:{port}", heard
 
 
 async def said_by(folder: Path, body: str, **settings: Any) -> Any:

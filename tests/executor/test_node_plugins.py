@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from headrace_core.errors import DeadlineExceeded
-from headrace_executor.runners.plugins import PluginContext, RouteAnswer, WebRequest
+from headrace_core.errors import DeadlineExceeded, Internal, NotFound
+from headrace_executor.plugins import Plugins, RouteAnswer, WebRequest
+from headrace_executor.ports import PluginPlace, PublishedComponent, ServicePlugins
+from headrace_executor.runners.hosting import PublishedPlugins
+from headrace_executor.runners.plugins import PluginContext
 from headrace_executor.runners.pool import Key
 from headrace_executor.settings import RunnerSettings
 from headrace_sdk.errors import CancelError, LockUnavailable
@@ -70,7 +74,7 @@ ROUTES = """
             await context.store.set(storeId, 'ada', 36);
             return context.store.get(storeId, 'ada').then(({ value }) => ({ value }));
         });
-        add('GET', '/absent', () => context.db.collection('a'));
+        add('GET', '/absent', () => context.db.coreCollection('accounts'));
     };
     """
 JOBS = """
@@ -168,7 +172,7 @@ async def test_what_a_route_refuses_has_its_status(tmp_path: Path) -> None:
         ]
         with pytest.raises(Exception, match="broken"):
             await mail.ask("GET", "/broken")
-        with pytest.raises(CancelError, match=r"context\.db"):
+        with pytest.raises(CancelError, match=r"context\.db\.coreCollection"):
             await mail.ask("GET", "/absent")
 
     assert [each.status for each in answers] == [401, 400, 404, 404, 404]
@@ -224,3 +228,165 @@ async def test_a_route_that_never_answers_is_given_up(tmp_path: Path) -> None:
         assert (await mail.ask("GET", "/people/all")).status == 200
         await asyncio.sleep(0.3)  # the time that is given to let go
         assert mail.here.app.runners.pids == before
+
+
+COLLECTIONS = """
+    module.exports = (context) => {
+        const add = (path, handler) =>
+            context.http.router.register({ method: 'POST', path, options: { auth: false, handler } });
+        class Pet extends context.db.Model {
+            static get collection() { return 'pets'; }
+            static get idProperty() { return 'id'; }
+            static get properties() { return ['id', 'kind', 'born', 'secret']; }
+            static get protectedProperties() { return ['secret']; }
+        }
+        Pet.createSettersAndGetters();
+        const numbers = context.db.collection('numbers');
+        add('/query', async ({ payload: { filter, options } }) =>
+            (await numbers.find(filter, { ...options, projection: { _id: 0, n: 1 } }).toArray()).map(({ n }) => n));
+        add('/fill', async () => {
+            const documents = [...Array(700).keys()].map((n) =>
+                ({ _id: `d${n}`, n, even: n % 2 === 0, tags: [`t${n % 3}`] }));
+            const { insertedCount } = await numbers.insertMany(documents);
+            const again = await numbers.insertOne({ _id: 'd1' }).catch((error) => error.code);
+            return { insertedCount, again, count: await numbers.countDocuments({ even: true }) };
+        });
+        add('/write', async () => {
+            const set = await numbers.updateMany({ n: { $lt: 3 } }, { $set: { 'deep.er': 'x' }, $inc: { n: 1000 } });
+            const made = await numbers.updateOne({ n: -1 }, { $setOnInsert: { fresh: true } }, { upsert: true });
+            const after = await numbers.findOneAndUpdate(
+                { _id: 'd5' }, { $addToSet: { tags: 'new' }, $unset: { even: '' } }, { returnDocument: 'after' });
+            const bulk = await numbers.bulkWrite([
+                { insertOne: { document: { n: 7000 } } },
+                { updateOne: { filter: { n: 7000 }, update: { $set: { n: 7001 } } } },
+                { deleteMany: { filter: { n: { $gte: 500, $lt: 700 } } } }
+            ]);
+            const { _id: { length: id } } = await numbers.findOne({ n: 7001 });
+            const { fresh } = await numbers.findOne({ n: -1 });
+            return { set, made: made.upsertedCount, fresh, after, bulk, id };
+        });
+        add('/count', async () => {
+            await Promise.all([...Array(5)].map(() =>
+                context.db.collection('totals').updateOne({ _id: 'all' }, { $inc: { n: 1 } }, { upsert: true })));
+            return context.db.collection('totals').findOne({ _id: 'all' });
+        });
+        add('/pets', async () => {
+            const born = new Date(Date.UTC(2020, 0, 2));
+            const rex = await new Pet().populate({ id: 'rex', kind: 'dog', born, secret: 's', odd: 1 }).save();
+            await (await Pet.findById('rex')).setKind('wolf').save();
+            const [found] = await Pet.find({ born: { $lt: new Date() } });
+            const shown = found.toJson();
+            const isDate = found.getBorn() instanceof Date;
+            const before = await Pet.count({});
+            await Pet.deleteById('rex');
+            await Pet.createIndex({ kind: 1 });
+            const [after, gone] = [await Pet.count(), await Pet.findById('rex')];
+            return { shown, isDate, id: rex.getId(), before, after, gone };
+        });
+        add('/bad', ({ payload: { filter, update } }) => numbers.updateMany(filter, update));
+    };
+    """
+
+
+async def test_a_plugin_keeps_documents_in_collections(tmp_path: Path) -> None:
+    async with plugin(tmp_path, plugin=COLLECTIONS) as mail:
+
+        async def ask(path: str, **payload: Any) -> Any:
+            headers = {"content-type": "application/json"}
+            answer = await mail.ask("POST", path, body=json.dumps(payload).encode(), headers=headers)
+            assert answer.status == 200, answer.body
+            return json.loads(answer.body)
+
+        async def found(filter_: Any, **options: Any) -> Any:
+            return await ask("/query", filter=filter_, options=options)
+
+        assert await ask("/fill") == {"insertedCount": 700, "again": 11000, "count": 350}
+        assert await found({"n": {"$in": [3, 699, 7]}}, sort={"n": -1}) == [699, 7, 3]
+        assert await found({"even": True, "n": {"$gt": 10}}, sort={"n": 1}, skip=1, limit=2) == [14, 16]
+        assert await found({"$or": [{"n": 4}, {"$and": [{"tags": "t2"}, {"n": {"$lte": 2}}]}]}) == [2, 4]
+        assert await found({"n": {"$not": {"$gte": 1}}}) == [0]
+        assert await found({"absent": {"$exists": True}}) == []
+        assert await found({"_id": {"$regex": "^D69\\d$", "$options": "i"}}, limit=2, sort={"n": 1}) == [690, 691]
+
+        written = await ask("/write")
+        assert (written["set"]["matchedCount"], written["set"]["modifiedCount"]) == (3, 3)
+        assert (written["made"], written["fresh"], written["id"]) == (1, True, 24)
+        assert written["after"] == {"_id": "d5", "n": 5, "tags": ["t2", "new"]}
+        assert {name: written["bulk"][name] for name in ("insertedCount", "modifiedCount", "deletedCount")} == {
+            "insertedCount": 1, "modifiedCount": 1, "deletedCount": 200,
+        }  # fmt: skip
+        assert await found({"deep.er": "x"}, sort={"n": 1}) == [1000, 1001, 1002]
+        assert await ask("/count") == {"_id": "all", "n": 5}
+        assert await ask("/pets") == {
+            "shown": {"id": "rex", "kind": "wolf", "born": "2020-01-02T00:00:00.000Z"},
+            "isDate": True, "id": "rex", "before": 1, "after": 0, "gone": None,
+        }  # fmt: skip
+        for filter_, update in (({"n": {"$where": "1"}}, {"$set": {"a": 1}}), ({}, {"$rename": {"a": "b"}})):
+            with pytest.raises(CancelError, match=r"know no \$(where|rename)"):
+                await ask("/bad", filter=filter_, update=update)
+        with pytest.raises(CancelError, match="no field __proto__"):
+            await ask("/bad", filter={}, update={"$set": {"__proto__.x": 1}})
+
+
+async def test_what_an_answer_may_not_be_is_the_plugin_s_failure(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = """
+        module.exports = (context) => {
+            const add = (path, handler) =>
+                context.http.router.register({ method: 'GET', path, options: { auth: false, handler } });
+            add('/large', () => Buffer.alloc(17 * 1024 * 1024));
+            add('/odd', (req, h) => h.response('x').code(99));
+            add('/fails', () => { throw new Error(`no ${context.config.key}`); });
+            add('/says', () => { context.log('info', `my key is ${context.config.key}`); return 'said'; });
+            add('/far', () => { throw Object.assign(new Error('away'), { code: 'ECONNREFUSED' }); });
+        };
+        """
+    caplog.set_level(logging.INFO)
+    async with plugin(tmp_path, plugin=odd) as mail:
+        catalog = OnePlugin(mail.key.bundle_id)
+        plugins = Plugins(catalog, PublishedPlugins(mail.here.app.runners, mail.here.app.doors))
+
+        async def ask(path: str) -> RouteAnswer:
+            return await plugins.call("acme.mail", "", WebRequest("GET", path), timedelta(seconds=30))
+
+        for path in ("/large", "/odd", "/fails", "/far"):
+            with pytest.raises(Internal):
+                await ask(path)
+        with pytest.raises(NotFound):
+            await plugins.call("acme.other", "", WebRequest("GET", "/says"), timedelta(seconds=30))
+        assert (await ask("/says")).body == b"said"
+
+    said = [record.getMessage() for record in caplog.records if record.name == "headrace_executor.plugins"]
+    assert "plugin of acme.mail: my key is ***" in said and "plugin of acme.mail: GET /fails failed: no ***" in said
+    assert "plugin of acme.mail: GET /large failed: An answer has at most 16777216 bytes." in said
+    assert not [each for each in said if "top-secret" in each]
+
+
+class OnePlugin:
+    """Keeps `ports.Catalog` for the plugin of one service."""
+
+    def __init__(self, bundle_id: str) -> None:
+        self.bundle_id = bundle_id
+
+    async def component(self, tenant_id: str, component_type: str, bundle_id: str = "") -> PublishedComponent:
+        raise NotFound("component", component_type)
+
+    async def plugins(self, service: str, user_id: str | None) -> ServicePlugins:
+        if service != "acme.mail":
+            raise NotFound("plugin", service)
+        return ServicePlugins(service, self.bundle_id, [PluginPlace(FOLDER, "javascript")], {"key": "top-secret"})
+
+
+async def test_a_large_answer_keeps_no_sign_of_life_back(tmp_path: Path) -> None:
+    """What waits to be sent to the executor is much: the connection takes new calls all the same."""
+    large = """
+        module.exports = (context) => {
+            const handler = () => Buffer.alloc(15 * 1024 * 1024, 'x');
+            context.http.router.register({ method: 'GET', path: '/large', options: { auth: false, handler } });
+        };
+        """
+    async with plugin(tmp_path, plugin=large) as mail:
+        many = await asyncio.gather(*(mail.ask("GET", "/large") for _ in range(6)))
+        assert {len(each.body) for each in many} == {15 * 1024 * 1024}
+        assert len(mail.here.app.runners.pids) == 1

@@ -143,7 +143,7 @@ async def test_a_runner_has_nothing_of_the_executors_environment(tmp_path: Path,
     async with house(tmp_path, code) as here:
         [[environment, folder, files, order]] = sent(await run(here, "bad"))
 
-    assert set(environment) <= {"PATH", "HOME", "TMPDIR", "LANG", "TZ", "LC_CTYPE"}
+    assert set(environment) <= {"PATH", "HOME", "TMPDIR", "LANG", "TZ", "LC_CTYPE", "RES_OPTIONS"}
     assert environment["HOME"] == folder
     assert files == []
     assert order == 1000, "it goes before the executor where memory runs out for all"

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from headrace_core.clock import SystemClock
+from headrace_executor.plugins import WebRequest
 from headrace_executor.runners.client import ABSENT
-from headrace_executor.runners.plugins import WebRequest
+from headrace_executor.runners.plugins import PluginContext
 from headrace_executor.runners.pool import Key, Runners
 from headrace_runtime.egress import EgressPolicy
 from headrace_runtime.metrics import Metrics
@@ -91,8 +92,9 @@ class Modules:
         return await self.runners.call_auth(self.key, FOLDER, name, given, session)
 
     async def route(self, method: str, path: str, **more: Any) -> tuple[int, dict[str, str], bytes, Any]:
-        no_context: Any = None  # nothing is asked of the platform
-        answer, logs = await self.runners.call_route(self.key, FOLDER, WebRequest(method, path, **more), no_context)
+        no_doors: Any = None  # nothing is asked of the platform
+        context = PluginContext(no_doors, "t", "acme.mail")
+        answer, logs = await self.runners.call_route(self.key, FOLDER, WebRequest(method, path, **more), context)
         return answer.status, answer.headers, answer.body, logs
 
 
@@ -173,6 +175,8 @@ async def test_a_folder_says_what_it_brings_and_what_cannot_be_loaded() -> None:
 
 class Answering:
     """A call of a plugin that asks for nothing."""
+
+    config: Mapping[str, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"Nobody asks for {name}.")

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ async def test_a_runner_has_nothing_of_the_executors_environment(tmp_path: Path,
     async with house(tmp_path, code) as here:
         [[environment, folder, files, order]] = sent(await run(here, "bad"))
 
-    assert set(environment) <= {"PATH", "HOME", "TMPDIR", "LANG", "TZ", "LC_CTYPE"}
+    assert set(environment) <= {"PATH", "HOME", "TMPDIR", "LANG", "TZ", "LC_CTYPE", "RES_OPTIONS"}
     assert environment["HOME"] == folder
     assert files == []
     assert order == 1000, "it goes before the executor where memory runs out for all"
@@ -247,7 +248,7 @@ async def killed_in_the_middle(
     code = WAITING.replace("FILE", repr(str(mark))).replace("RECONCILED", repr(reconciled))
     published = shelf.publish(code, **({"effect": effect} if effect else {}))
     flows.put("f1", flow_of(published, **(config or {})), components=[published])
-    async with platform(folder, flows, shelf=shelf, runners=STRICT) as here:
+    async with platform(folder, flows, shelf=shelf, runners=replace(STRICT, folders=(str(folder),))) as here:
         run_id, _ = await here.send("f1", "hook", {"method": "POST"})
         await until(mark.exists, within=30)
         [pid] = here.app.runners.pids.values()

@@ -21,7 +21,9 @@ from headrace_executor.settings import RunnerSettings
 from headrace_executor.store import RunFilter
 from headrace_runtime.failures import ForeignError
 
-from .neighbours import MemoryFileStore, MemoryLocks, MemoryStoreService
+from tests.listening import listening
+
+from .neighbours import MemoryFileStore, MemoryLocks, MemoryStoreService, MemoryTaskService
 from .platform import TENANT, HandedFlows, OwnComponent, Platform, Rooms, platform, webhook
 from .published import Shelf, component_of
 
@@ -117,6 +119,19 @@ EVERYTHING = '''
                     seen[name] = await attempt
                 except CancelError as error:
                     seen[name] = str(error)
+            asked = {"title": "Pay?", "approver": "a@b", "requester": "c@d"}
+            task = await context.tasks.create(asked)
+            task_id, secret = task["taskId"], task["approverSecret"]
+            await context.tasks.mail(task_id, "https://here.example/")
+            decided = await context.tasks.decide(task_id, secret, approves=False)
+            seen["tasks"] = [
+                task["title"], (await context.tasks.get(task_id))["status"], decided["status"], decided["isApprover"],
+            ]
+            try:
+                await context.tasks.get(task_id, "made up")
+            except CancelError as error:
+                seen["no task"] = str(error).partition(" '")[0]
+            await context.wake("unknown.timeout", {"a": 1})
             async with context.lock("door") as lock:
                 await lock.extend(timedelta(seconds=5))
             kept = await context.set_timeout({"later": True}, timedelta(hours=1))
@@ -159,7 +174,7 @@ async def test_a_component_sees_and_does_in_a_runner_what_it_sees_and_does_in_th
         folder = tmp_path / str(number)
         folder.mkdir()
         own = [] if is_published else [OwnComponent(component_of(folder, EVERYTHING), published.type)]
-        rooms = Rooms(MemoryLocks(), MemoryStoreService(), MemoryFileStore())
+        rooms = Rooms(MemoryLocks(), MemoryStoreService(), MemoryFileStore(), tasks=MemoryTaskService())
         async with platform(folder, flows, own=own, shelf=shelf, runners=QUICK, rooms=rooms) as here:
             run_id, _ = await here.send("f1", "hook", {"method": "POST", "data": "é"}, event_id="same")
             detail = await here.until(run_id, RunState.WAITING, within=30)  # its timeout is an hour away
@@ -485,32 +500,29 @@ async def test_requests_of_a_published_component_obey_the_rules_of_egress(tmp_pa
         asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfine")
         await writer.drain()
-        writer.close()
 
     asked: list[bytes] = []
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
     shelf, flows = Shelf(), HandedFlows()
-    put(
-        flows,
-        shelf.publish(
-            f"""
-            from headrace_sdk import CancelError, Component, Context
-
-            class Own(Component):
-                async def receive(self, context: Context) -> None:
-                    try:
-                        answer = await context.http.request("GET", "http://127.0.0.1:{port}/a", params={{"b": "c"}})
-                        await context.send_json([answer.status, answer.text])
-                    except CancelError as error:
-                        await context.send_json(str(error))
-            """
-        ),
-    )
-
     settings = {"shelf": shelf, "runners": QUICK, "egress_allow_private": allow_private}
-    async with server, platform(tmp_path, flows, **settings) as here:
-        [said] = sent(await run(here))
+    async with listening(answer) as port:
+        put(
+            flows,
+            shelf.publish(
+                f"""
+                from headrace_sdk import CancelError, Component, Context
+
+                class Own(Component):
+                    async def receive(self, context: Context) -> None:
+                        try:
+                            answer = await context.http.request("GET", "http://127.0.0.1:{port}/a", params={{"b": "c"}})
+                            await context.send_json([answer.status, answer.text])
+                        except CancelError as error:
+                            await context.send_json(str(error))
+                """
+            ),
+        )
+        async with platform(tmp_path, flows, **settings) as here:
+            [said] = sent(await run(here))
 
     assert said == [200, "fine"] if allow_private else "not allowed" in said
     assert asked == ([b"GET /a?b=c HTTP/1.1"] if allow_private else [])

@@ -16,11 +16,14 @@ from headrace_core.errors import (
     RevisionConflict,
     Unauthenticated,
     Unavailable,
+    Unsupported,
     ValidationFailed,
 )
 from headrace_flow_manager.tasks.model import Viewer
+from headrace_runtime.mail import MailSettings, SmtpMail
 
 from tests.contracts.flow_manager import OpenStores
+from tests.mailbox import open_mailbox
 
 from .house import ANN, BOB, House, dump, load, open_house, scope
 
@@ -298,3 +301,64 @@ async def test_no_secret_is_kept_as_it_is(open_stores: OpenStores, tmp_path: Pat
         for secret in (made.secrets.approver, made.secrets.requester):
             assert len(secret) >= 43
             assert secret not in repr(kept) and secret.encode() not in repr(kept).encode()
+
+
+async def test_a_repeated_request_is_one_task_with_new_secrets_and_one_listener(house: House) -> None:
+    flow_id = await running(house)
+    request = pb.CreateTaskRequest(
+        scope=scope(ANN), document=dump(TASK), request_id="step.1", hook_url="u", flow_id=flow_id, node_id="n"
+    )
+
+    first, second = [await house.tasks.CreateTask(request) for _ in range(2)]
+    theirs = await create(house, BOB)
+    request.request_id = "step.2"
+    other = await house.tasks.CreateTask(request)
+
+    assert first.task.task_id == second.task.task_id
+    assert len({each.task.task_id for each in (first, theirs, other)}) == 3
+    with pytest.raises(NotFound):
+        await get(house, first.task.task_id, by(first.secrets.approver))
+    await decide(house, first.task.task_id, by(second.secrets.approver))
+    third = await house.tasks.CreateTask(
+        pb.CreateTaskRequest(scope=scope(ANN), document=dump(TASK), request_id="step.1")
+    )
+    assert third.task.status == pb.TASK_STATUS_APPROVED, "a step that comes back late hears how it ended"
+    await house.app.telling.round()
+    assert len(heard(house)) == 1
+
+
+async def test_a_listener_is_of_ones_own_flow(house: House) -> None:
+    theirs = await running(house, BOB)
+    request = pb.CreateTaskRequest(scope=scope(ANN), document=dump(TASK), hook_url="u", flow_id=theirs, node_id="n")
+
+    with pytest.raises(NotFound):
+        await house.tasks.CreateTask(request)
+
+
+async def test_the_approver_of_ones_own_pending_task_is_mailed(open_stores: OpenStores, tmp_path: Path) -> None:
+    async with open_mailbox() as mailbox, open_stores(tmp_path) as stores:
+        mail = SmtpMail(MailSettings(url=mailbox.url))
+        async with open_house(stores, mail=mail) as house:
+            task_id = (made := await create(house, title="Pay\r\nBcc: all@example.com?")).task.task_id
+            request = pb.MailTaskRequest(scope=scope(ANN), task_id=task_id, link="https://here.example/x?secret=s")
+
+            await house.tasks.MailTask(request)
+            async with asyncio.timeout(10):
+                letter = await mailbox.letters.get()
+
+            assert (letter["To"], letter["Subject"]) == ("Eve@Example.com", "Pay Bcc: all@example.com?")
+            assert letter["Bcc"] is None
+            assert "https://here.example/x?secret=s" in letter.get_content()
+            with pytest.raises(NotFound):
+                await house.tasks.MailTask(pb.MailTaskRequest(scope=scope(BOB), task_id=task_id, link="x"))
+            await decide(house, task_id, by(made.secrets.approver))
+            with pytest.raises(Conflict):
+                await house.tasks.MailTask(request)
+            assert mailbox.letters.empty()
+
+
+async def test_no_mail_goes_out_where_no_server_is_named(house: House) -> None:
+    task_id = (await create(house)).task.task_id
+
+    with pytest.raises(Unsupported, match="HEADRACE_SMTP_URL"):
+        await house.tasks.MailTask(pb.MailTaskRequest(scope=scope(ANN), task_id=task_id, link="x"))

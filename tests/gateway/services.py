@@ -685,6 +685,7 @@ class Executor(execution_rpc.ExecutionServiceServicer):
     counts: list[executions.CountMessagesRequest] = field(default_factory=list)
     migrations: list[executions.MigrateRunsRequest] = field(default_factory=list)
     unprocessed: set[str] = field(default_factory=lambda: {"m1"})
+    plugin_calls: list[executions.CallPluginRequest] = field(default_factory=list)
     watching: asyncio.Event = field(default_factory=asyncio.Event)
     unwatched: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -827,6 +828,13 @@ class Executor(execution_rpc.ExecutionServiceServicer):
             {"type": "end", "runId": "run-1", "state": "timeout"},
         ):
             yield executions.TryFlowResponse(happening=orjson.dumps(happening))
+
+    async def CallPlugin(self, request: executions.CallPluginRequest, context: object) -> executions.CallPluginResponse:
+        if request.service != "acme.mail":
+            raise errors.NotFound("plugin", request.service)
+        self.plugin_calls.append(request)
+        headers = {"content-type": "text/html", "set-cookie": "a=b", "x-mine": "yes", "content-length": "9999"}
+        return executions.CallPluginResponse(status=201, headers=headers, body=request.body or b"<b>fine</b>")
 
     async def Watch(self, request: executions.WatchRequest, context: object) -> AsyncIterator[executions.WatchResponse]:
         self.watching.set()

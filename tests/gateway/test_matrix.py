@@ -41,6 +41,7 @@ SIGNED_IN = {
     Policy.OPEN: {"nobody", "user", "admin"},
     Policy.USER: {"user", "admin"},
     Policy.SECRET: {"user", "admin"},
+    Policy.PLUGIN: {*UNKNOWN, *KNOWN},  # it is for the plugin to say
 }
 # Headers by which a proxy, or a caller who would like to be one, speaks of itself: they decide nothing.
 CLAIMS = [
@@ -92,11 +93,16 @@ def meant(method: str, path: str) -> Route | str:
     found = [route for route in there if route.method == method]
     if not found:
         return "no method" if there else "no path"
-    return min(found, key=lambda route: [part.startswith("{") for part in route.path.split("/")])
+    return min(found, key=lambda route: (route.takes_rest, [part.startswith("{") for part in route.path.split("/")]))
 
 
 def _fits(route: Route, segments: list[str]) -> bool:
     parts = [] if route.path == "/" else route.path.split("/")[1:]
+    if route.takes_rest:
+        rest = segments[len(parts) - 1 :]
+        parts[-1:] = ["{part}"] * len(rest)
+        if not rest or {"", ".", ".."} & {*rest}:
+            return False
     return len(parts) == len(segments) and all(
         bool(segment) if part.startswith("{") else part == segment
         for part, segment in zip(parts, segments, strict=True)

@@ -10,8 +10,8 @@ from headrace_core import Json, errors
 from headrace_gateway.app import Gateway
 from headrace_gateway.clients.executions import Acceptance, Accepted, Event, ExecutionClient
 from headrace_gateway.coalescer import Coalescer
+from headrace_gateway.passing import clean_headers
 from headrace_gateway.server import Listening
-from headrace_gateway.webhooks import clean_headers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE

@@ -16,6 +16,8 @@ import pytest
 from headrace_core.errors import BadRequest, DeadlineExceeded, HeadraceError, TooLarge, Unavailable
 from headrace_runtime.egress import Egress, EgressPolicy, EgressRefused, EgressResponse, bodies, redirects
 
+from tests.listening import listening as serving
+
 Answer = Callable[["Received"], bytes]
 
 OUTSIDE = EgressPolicy(allowed_networks=("127.0.0.2/32", "127.0.0.3/32"))
@@ -68,11 +70,8 @@ class Listener:
 @asynccontextmanager
 async def listening(address: str, port: int = 0) -> AsyncIterator[Listener]:
     listener = Listener()
-    server = await asyncio.start_server(listener.serve, address, port)
-    listener.port = server.sockets[0].getsockname()[1]
-    async with server:
+    async with serving(listener.serve, address, port) as listener.port:
         yield listener
-        server.close()
 
 
 def ok(body: bytes, *headers: str, status: str = "200 OK") -> bytes:

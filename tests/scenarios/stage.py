@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from headrace_embedded.platform import open_platform
 
+from tests.listening import listening
 from tests.scenarios.clock import LeapingClock
 
 SIGN_IN = {"email": "admin@example.com", "password": "correct horse"}
@@ -34,7 +35,6 @@ class FarSide:
         status = self.statuses.pop(0) if self.statuses else 200
         writer.write(f"HTTP/1.1 {status} So\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok".encode())
         await writer.drain()
-        writer.close()
 
 
 class Stage:
@@ -86,8 +86,7 @@ async def open_stage(folder: Path) -> AsyncIterator[Stage]:
         "HEADRACE_ADMIN_PASSWORD": SIGN_IN["password"],
     }
     async with contextlib.AsyncExitStack() as stack:
-        server = await stack.enter_async_context(await asyncio.start_server(far.serve, "127.0.0.1", 0))
-        far.port = server.sockets[0].getsockname()[1]
+        far.port = await stack.enter_async_context(listening(far.serve))
         serving = await stack.enter_async_context(open_platform(environ, clock=clock))
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=serving.url, timeout=20))
         stranger = await stack.enter_async_context(httpx.AsyncClient(base_url=serving.url, timeout=20))

@@ -26,6 +26,7 @@ from headrace_sdk.context import (
     Message,
     State,
     Stores,
+    Tasks,
 )
 from headrace_sdk.errors import (
     CancelError,
@@ -62,6 +63,7 @@ __all__ = [
     "RateLimitedError",
     "State",
     "Stores",
+    "Tasks",
     "Transform",
     "TransientError",
 ]

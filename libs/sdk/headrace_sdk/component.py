@@ -71,6 +71,10 @@ class Component:
         """Look for news, like `receive`. Called in a steady rhythm where the manifest says so, never twice at once."""
         return _nothing()
 
+    def signal(self, context: Context) -> Work:
+        """Hear what another component of the flow tells all who hear signals: it is in `context.content`."""
+        return _nothing()
+
     async def start(self, context: Context) -> None:
         """Prepare, for instance register a webhook. Called once each time the flow starts."""
 

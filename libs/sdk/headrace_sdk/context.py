@@ -172,6 +172,35 @@ class Stores(Protocol):
         ...
 
 
+class Tasks(Protocol):
+    """What people are asked to decide, in the name of the tenant. Raises `CancelError` where trying again is no use.
+
+    A task is {"taskId", "title", "description", "status", "approver", "requester", "decisionBy", "decisionMade",
+    "isApprover"}; its status is pending, approved, rejected or due.
+    """
+
+    async def create(self, document: Mapping[str, Json]) -> JsonObject:
+        """Ask {"title", "description", "requester", "approver", "decisionBy"}; the task with "approverSecret" and
+        "requesterSecret".
+
+        The node hears at port "webhook" that it ended, and asks `get` how: anybody can call a webhook. A step that is
+        repeated gets the same task, with new secrets in place of the old ones.
+        """
+        ...
+
+    async def get(self, task_id: str, secret: str = "") -> JsonObject:
+        """A task that the tenant made, or with a secret the one that it opens."""
+        ...
+
+    async def decide(self, task_id: str, secret: str, *, approves: bool) -> JsonObject:
+        """Decide in the name of the approver whose secret it is; once."""
+        ...
+
+    async def mail(self, task_id: str, link: str) -> None:
+        """Mail the approver where to decide. A step that is repeated may mail again."""
+        ...
+
+
 class Files(Protocol):
     """The files of the tenant. All but `save` raise `CancelError` for a file that does not exist."""
 
@@ -340,6 +369,8 @@ class Context(Protocol):
     @property
     def files(self) -> Files: ...
     @property
+    def tasks(self) -> Tasks: ...
+    @property
     def http(self) -> Http: ...
     @property
     def cache(self) -> Cache: ...
@@ -405,6 +436,14 @@ class Context(Protocol):
 
     async def set_timeout(self, content: Json, delay: timedelta | datetime) -> str:
         """Fire port "timeout" with `content` after `delay`, within this run. Returns the timeout's id."""
+        ...
+
+    async def wake(self, timeout_id: str, content: Json) -> None:
+        """Have a timeout of another run of the tenant go off now, on port "answer" with `content`.
+
+        It is how a run goes on with what came to a webhook. A timeout that went off, was cleared or is unknown does no
+        harm.
+        """
         ...
 
     async def clear_timeout(self, timeout_id: str) -> None:

@@ -27,6 +27,11 @@ class RouteContext(Protocol):
     """What a route may do."""
 
     @property
+    def config(self) -> JsonObject:
+        """What administrators stored for the service."""
+        ...
+
+    @property
     def service_state(self) -> State: ...
     @property
     def store(self) -> Stores: ...

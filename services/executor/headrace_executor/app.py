@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from headrace_core import Json
@@ -32,20 +33,26 @@ from headrace_executor.clients import (
     QuotaClient,
     ScheduleClient,
     StoreClient,
+    TaskClient,
 )
 from headrace_executor.context import Caches, Doors
 from headrace_executor.counters import Counters
 from headrace_executor.engine import Engine
 from headrace_executor.execution import Surroundings
 from headrace_executor.fleet import Ears, Fleet
+from headrace_executor.inner_api import InnerApi
+from headrace_executor.jobs import Jobs
 from headrace_executor.limiting import Limits
+from headrace_executor.listening import Listening
 from headrace_executor.measuring import Measuring
 from headrace_executor.migration import Migration
 from headrace_executor.plan import ComponentEntry, Components
 from headrace_executor.plans import Plans
+from headrace_executor.plugins import Plugins
 from headrace_executor.ports import Neighbours
 from headrace_executor.reconnecting import Reconnecting
 from headrace_executor.retry import RetryPolicy
+from headrace_executor.runners.hosting import PublishedPlugins
 from headrace_executor.runners.library import Library
 from headrace_executor.runners.modules import PublishedModules
 from headrace_executor.runners.pool import Runners
@@ -53,6 +60,7 @@ from headrace_executor.service import ExecutionService
 from headrace_executor.servicer import ExecutionServicer
 from headrace_executor.settings import ExecutorSettings, RunnerSettings
 from headrace_executor.shipping import Shipper
+from headrace_executor.signatures import Signatures
 from headrace_executor.static_calls import StaticCalls
 from headrace_executor.store import ExecutorStore
 from headrace_executor.timing import Timing
@@ -63,6 +71,7 @@ from headrace_executor.web import GuardedWeb
 FLOW_CHANGED = "flow.changed"
 ACCOUNT_CHANGED = "account.changed"
 RUNNER_SLACK_SECONDS = 30.0
+EVERYWHERE = ("0.0.0.0/0", "::/0")
 """How much longer than the engine a call to a runner waits: the engine gives up first, and says so better."""
 
 
@@ -92,6 +101,7 @@ def connect(
         schedules=ScheduleClient(schedule_channel),
         stores=StoreClient(flow_channel),
         files=FileClient(flow_channel),
+        tasks=TaskClient(flow_channel),
         logs=LogClient(log_channel),
         web=GuardedWeb(egress),
         quotas=QuotaClient(flow_channel),
@@ -120,14 +130,17 @@ class ExecutorApp:
         self._bus = bus if bus is not None else LocalBus()
         self.settings = settings
         self.counters = Counters()
-        policy = EgressPolicy(allow_private=settings.egress_allow_private, allowed_networks=settings.egress_networks)
+        networks = EVERYWHERE if settings.mutant == "open_network" else settings.egress_networks
+        policy = EgressPolicy(allow_private=settings.egress_allow_private, allowed_networks=networks)
+        runners = runners or RunnerSettings()
         self.runners = Runners(
             neighbours.bundles,
-            runners or RunnerSettings(),
+            replace(runners, folders=("/",)) if settings.mutant == "open_files" else runners,
             policy,
             clock,
             metrics,
             trusts_suspects=settings.mutant == "no_suspects",
+            trusts_hosts=settings.mutant == "any_host",
         )
         within = settings.receive_timeout.total_seconds() + RUNNER_SLACK_SECONDS
         library = Library(Components([_entry(each) for each in components]), self.runners, within)
@@ -141,15 +154,22 @@ class ExecutorApp:
             schedules=neighbours.schedules,
             stores=neighbours.stores,
             files=neighbours.files,
+            tasks=neighbours.tasks,
             web=neighbours.web,
             flows=neighbours.flows,
             public_url=settings.public_url,
             caches=Caches(),
             call=lambda asked, within: self.calls.call(asked, within),
+            hearing=lambda: self.listening,
+            api=lambda asked: self.inner_api.call(asked),
+            signal=lambda plan, signal_id, content: self.service.signal(plan, signal_id, content),
         )
         limits = Limits(neighbours, clock, settings.receive_timeout)
         desk = AccountDesk(neighbours.accounts, clock)
         self.calls = StaticCalls(neighbours.catalog, library, limits, desk, doors, clock, settings.public_url)
+        hosted = PublishedPlugins(self.runners, doors)
+        self.plugins = Plugins(neighbours.catalog, hosted)
+        self.jobs = Jobs(neighbours.catalog, hosted, doors, clock)
         self.engine = Engine(
             store,
             self.plans,
@@ -163,8 +183,21 @@ class ExecutorApp:
             fleet=fleet,
             surroundings=lambda engine: self._surroundings(engine, store, doors, clock, limits, desk),
         )
-        self.service = ExecutionService(store, self.engine, self.plans, waiters, clock, self.counters, settings)
-        self.timing = Timing(self.service, store, self.plans, neighbours.schedules, neighbours.flows, clock, settings)
+        self.service = ExecutionService(
+            store,
+            self.engine,
+            self.plans,
+            waiters,
+            clock,
+            self.counters,
+            settings,
+            Signatures(neighbours.accounts, clock, believes_all=settings.mutant == "open_door"),
+        )
+        self.inner_api = InnerApi(self.plugins, neighbours.stores, neighbours.flows)
+        self.listening = Listening(neighbours.catalog, hosted, store, self.plans, self.service)
+        self.timing = Timing(
+            self.service, store, self.plans, neighbours.schedules, neighbours.flows, self.jobs, clock, settings
+        )
         self.activation = Activation(
             self.service, self.timing, store, self.engine, self.plans, neighbours.schedules, clock, settings
         )
@@ -195,6 +228,7 @@ class ExecutorApp:
             report_error=lambda *given: self.service.report_error(*given),
             call_flow=lambda *given: self.service.call_flow(*given),
             answer_call=lambda *given: self.service.answer_call(*given),
+            wake=lambda *given: self.service.wake(*given),
             wait_for_quota=limits.wait_for,
             end_quota=limits.end,
             went_through=limits.went_through,
@@ -216,6 +250,8 @@ class ExecutorApp:
             self.trials,
             self.calls,
             self.auth_steps,
+            self.plugins,
+            self.jobs,
         ).register(server)
 
     @contextlib.asynccontextmanager
@@ -237,6 +273,7 @@ class ExecutorApp:
                 tasks.create_task(self.engine.fleet.run(ears)),
                 tasks.create_task(self.watching.keep_saying()),
                 tasks.create_task(self.service.look_for_answers()),
+                tasks.create_task(self.jobs.run()),
             ]
             try:
                 yield

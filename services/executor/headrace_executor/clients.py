@@ -26,6 +26,8 @@ from headrace.setting.v1 import setting_service_pb2 as setting_pb
 from headrace.setting.v1 import setting_service_pb2_grpc as setting_rpc
 from headrace.store.v1 import store_service_pb2 as store_pb
 from headrace.store.v1 import store_service_pb2_grpc as store_rpc
+from headrace.task.v1 import task_service_pb2 as task_pb
+from headrace.task.v1 import task_service_pb2_grpc as task_rpc
 from headrace_core import schedules
 from headrace_core.errors import NotFound
 from headrace_core.expressions import Json
@@ -39,12 +41,16 @@ from headrace_executor.ports import (
     Lease,
     LogEntry,
     LogLevel,
+    PluginPlace,
     PublishedComponent,
+    ServicePlugins,
     StoredFile,
+    Teller,
 )
 
 TIMEOUT = 10.0
 LONG_TIMEOUT = 120.0
+MAIL_TIMEOUT = 45.0
 ACCOUNT_TIMEOUT = 90.0
 """A token may have to be renewed first, at a service that may be slow."""
 
@@ -170,6 +176,71 @@ class QuotaClient:
         ]
 
 
+_TASK_STATUSES = {
+    task_pb.TASK_STATUS_PENDING: "pending",
+    task_pb.TASK_STATUS_APPROVED: "approved",
+    task_pb.TASK_STATUS_REJECTED: "rejected",
+    task_pb.TASK_STATUS_DUE: "due",
+}
+
+
+class TaskClient:
+    """Keeps `ports.Tasks`."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._stub = task_rpc.TaskServiceStub(channel)
+
+    async def create(
+        self, tenant_id: str, document: Mapping[str, Json], teller: Teller, request_id: str
+    ) -> dict[str, Json]:
+        request = task_pb.CreateTaskRequest(
+            scope=_scope(tenant_id),
+            document=orjson.dumps(dict(document)),
+            request_id=request_id,
+            hook_url=teller.url,
+            flow_id=teller.flow_id,
+            node_id=teller.node_id,
+        )
+        answer = await self._stub.CreateTask(request, timeout=TIMEOUT)
+        secrets: dict[str, Json] = {
+            "approverSecret": answer.secrets.approver,
+            "requesterSecret": answer.secrets.requester,
+        }
+        return _task(answer.task) | secrets
+
+    async def get(self, tenant_id: str, task_id: str, secret: str) -> dict[str, Json]:
+        viewer = task_pb.TaskViewer(secret=secret) if secret else task_pb.TaskViewer(scope=_scope(tenant_id))
+        request = task_pb.GetTaskRequest(viewer=viewer, task_id=task_id)
+        return _task((await self._stub.GetTask(request, timeout=TIMEOUT)).task)
+
+    async def decide(self, task_id: str, secret: str, *, approves: bool) -> dict[str, Json]:
+        viewer = task_pb.TaskViewer(secret=secret)
+        request = task_pb.DecideTaskRequest(viewer=viewer, task_id=task_id, approves=approves)
+        return _task((await self._stub.DecideTask(request, timeout=TIMEOUT)).task)
+
+    async def mail(self, tenant_id: str, task_id: str, link: str) -> None:
+        request = task_pb.MailTaskRequest(scope=_scope(tenant_id), task_id=task_id, link=link)
+        await self._stub.MailTask(request, timeout=MAIL_TIMEOUT)
+
+
+def _task(task: task_pb.Task) -> dict[str, Json]:
+    return {
+        "taskId": task.task_id,
+        "title": task.title,
+        "description": task.description,
+        "status": _TASK_STATUSES.get(task.status, "pending"),
+        "approver": task.approver,
+        "requester": task.requester,
+        "decisionBy": _moment(task.decision_by) if task.HasField("decision_by") else None,
+        "decisionMade": _moment(task.decided_at) if task.HasField("decided_at") else None,
+        "isApprover": task.is_approver,
+    }
+
+
+def _moment(stamp: Timestamp) -> str:
+    return stamp.ToDatetime(tzinfo=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class StoreClient:
     """Keeps `ports.DataStores`."""
 
@@ -185,6 +256,10 @@ class StoreClient:
         request = store_pb.CreateStoreRequest(scope=_scope(tenant_id), name=name)
         store = (await self._stub.CreateStore(request, timeout=TIMEOUT)).store
         return {"storeId": store.store_id, "name": store.name}
+
+    async def delete_store(self, tenant_id: str, store_id: str) -> None:
+        request = store_pb.DeleteStoreRequest(scope=_scope(tenant_id), store_id=store_id)
+        await self._stub.DeleteStore(request, timeout=TIMEOUT)
 
     async def get(self, tenant_id: str, store_id: str, key: str) -> dict[str, Json] | None:
         request = store_pb.GetRecordRequest(scope=_scope(tenant_id), store_id=store_id, key=key)
@@ -343,6 +418,13 @@ class CatalogClient:
             scope=_scope(tenant_id), type=component_type, to_call=True, bundle_id=bundle_id
         )
         return _published((await self._stub.GetComponent(request, timeout=TIMEOUT)).component)
+
+    async def plugins(self, service: str, user_id: str | None) -> ServicePlugins:
+        scope = _scope(user_id) if user_id else None
+        request = catalog_pb.FindPluginsRequest(scope=scope, service=service, for_platform=user_id is None)
+        answer = await self._stub.FindPlugins(request, timeout=TIMEOUT)
+        places = [PluginPlace(each.folder, _LANGUAGES.get(each.language, "")) for each in answer.plugins]
+        return ServicePlugins(service, answer.bundle_id, places, _object(answer.config))
 
 
 class LogClient:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 from headrace_core.clock import Clock
-from headrace_core.errors import BadRequest, Forbidden, NotFound, ValidationFailed
+from headrace_core.errors import BadRequest, Forbidden, NotFound, TooLarge, ValidationFailed
 from headrace_core.expressions import Json
 from headrace_core.ids import derive_id
 from headrace_runtime.egress.door import DoorToWeb
@@ -21,7 +21,8 @@ from headrace_sdk.context import Message as SdkMessage
 from headrace_sdk.errors import CancelError
 
 from headrace_executor import ports
-from headrace_executor.doors import DoorToFiles, DoorToStores, HeldLock
+from headrace_executor.doors import DoorToFiles, DoorToStores, DoorToTasks, HeldLock
+from headrace_executor.hearing import Hearing, Listener
 from headrace_executor.keeping import KeptState, RunMemory
 from headrace_executor.memory import Operation
 from headrace_executor.model import ERROR_PORT, HOOK_PORTS, Delivery, Run, StateChange, node_scope
@@ -54,6 +55,19 @@ class StaticCall:
     """How many components called each other before."""
 
 
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """A call of the platform's API by a component of a service, in the name of its flow's user."""
+
+    tenant_id: str
+    service: str
+    method: str
+    end_point: str
+    query: Mapping[str, Json]
+    body: Json
+    call_id: str
+
+
 MAX_LOGS = 100
 MOST_CACHES, MOST_CACHED = 200, 100
 MAX_TIMEOUT = timedelta(days=31)
@@ -83,11 +97,15 @@ class Doors:
     schedules: ports.Schedules
     stores: ports.DataStores
     files: ports.FileStore
+    tasks: ports.Tasks
     web: ports.Web
     flows: ports.Flows
     public_url: str
     caches: Caches
     call: Callable[[StaticCall, timedelta], Awaitable[Json]]
+    hearing: Callable[[], Hearing]
+    api: Callable[[ApiCall], Awaitable[Json]]
+    signal: Callable[[Plan, str, Json], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +128,7 @@ class Effects:
     response: dict[str, Json] | None = None
     call: tuple[str, str, Json] | None = None
     answer: list[Json] = field(default_factory=list)
+    wakes: list[tuple[str, Json]] = field(default_factory=list)
     stops_flow: bool = False
 
     def hide(self, secrets: Secrets) -> None:
@@ -122,6 +141,7 @@ class Effects:
             replace(each, value=secrets.packed(each.value)) if each.value else each for each in self.changes
         ]
         self.answer = [secrets.json(each) for each in self.answer]
+        self.wakes = [(name, secrets.json(content)) for name, content in self.wakes]
         if self.response is not None:
             self.response = cast("dict[str, Json]", secrets.json(self.response))
         if self.call is not None:
@@ -335,6 +355,11 @@ class StepContext:
         return DoorToFiles(self._doors.files, self.tenant_id, self._next_id)
 
     @property
+    def tasks(self) -> DoorToTasks:
+        teller = ports.Teller(self.flow_id, self.node_id, self.webhook_url())
+        return DoorToTasks(self._doors.tasks, self.tenant_id, teller, self._next_id)
+
+    @property
     def cache(self) -> MemoryCache:
         return self._doors.caches.of(self.tenant_id, *self.component_type.split(".")[:2])
 
@@ -398,6 +423,35 @@ class StepContext:
         )
         return await called(self._doors, asked)
 
+    async def call_api(self, method: str, end_point: str, query: Mapping[str, Json], body: Json) -> Json:
+        """What the platform's API answers to the flow's user."""
+        service = ".".join(self.component_type.split(".")[:2])
+        return await self._doors.api(
+            ApiCall(self.tenant_id, service, method.upper(), end_point, query, body, self._next_id())
+        )
+
+    async def send_signal(self, content: Json) -> None:
+        """Tell the components of the flow that hear signals; secrets of the account are hidden from them."""
+        found = self._credentials
+        shown = content if found is None else Secrets(found.secrets).json(content)
+        await self._doors.signal(self._plan, f"signal:{self._next_id()}", shown)
+
+    async def listen(self, event: str, params: Json) -> None:
+        """Hear of an event of the service's plugin from now on."""
+        found = self._credentials
+        secrets = () if found is None else found.secrets
+        try:
+            await self._doors.hearing().add(self._listener(event, params), secrets)
+        except (BadRequest, TooLarge) as error:
+            raise CancelError(str(error)) from error
+
+    async def unlisten(self, event: str) -> None:
+        """Hear of it no more."""
+        await self._doors.hearing().remove(self._listener(event))
+
+    def _listener(self, event: str, params: Json = None) -> Listener:
+        return Listener(self.tenant_id, self.flow_id, self.node_id, self.component_type, event, params)
+
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None:
         if len(self.effects.logs) < MAX_LOGS:
             self.effects.logs.append({"level": level, "message": message})
@@ -428,6 +482,9 @@ class StepContext:
         name = f"{self.run_id}.{derive_id('timeout', self._next_id())}"
         self.effects.timeouts.append((name, content, due.timestamp()))
         return name
+
+    async def wake(self, timeout_id: str, content: Json) -> None:
+        self.effects.wakes.append((timeout_id, content))
 
     async def clear_timeout(self, timeout_id: str) -> None:
         kept = [timeout for timeout in self.effects.timeouts if timeout[0] != timeout_id]

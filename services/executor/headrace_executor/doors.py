@@ -1,9 +1,10 @@
-"""The ways out of a step, as components see them: stores, files, locks. The one to the web is the runtime's."""
+"""The ways out of a step, as components see them: stores, tasks, files, locks. The one to the web is the runtime's."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
 
@@ -70,6 +71,43 @@ class DoorToStores:
 
     async def unlisten(self, store_id: str) -> None:
         await self._stores.unlisten(self._tenant, store_id, self._flow, self._node)
+
+
+class DoorToTasks:
+    """Implements `headrace_sdk.Tasks`. A repeated step asks for the task of its first try."""
+
+    def __init__(self, tasks: ports.Tasks, tenant_id: str, teller: ports.Teller, next_id: Callable[[], str]) -> None:
+        self._tasks = tasks
+        self._tenant = tenant_id
+        self._teller = teller
+        self._next_id = next_id
+
+    async def create(self, document: Mapping[str, Json]) -> JsonObject:
+        with _refusals():
+            return await self._tasks.create(self._tenant, document, self._teller, self._next_id())
+
+    async def get(self, task_id: str, secret: str = "") -> JsonObject:
+        with _refusals():
+            return await self._tasks.get(self._tenant, task_id, secret)
+
+    async def decide(self, task_id: str, secret: str, *, approves: bool) -> JsonObject:
+        with _refusals():
+            return await self._tasks.decide(task_id, secret, approves=approves)
+
+    async def mail(self, task_id: str, link: str) -> None:
+        with _refusals():
+            await self._tasks.mail(self._tenant, task_id, link)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Errors that trying again would not mend are the component's to hear, as `CancelError`s."""
+    try:
+        yield
+    except HeadraceError as error:
+        if error.is_temporary:
+            raise
+        raise CancelError(str(error)) from error
 
 
 class DoorToFiles:

@@ -31,6 +31,7 @@ from headrace_executor.model import (
     ANSWER_PORT,
     ERROR_PORT,
     HOOK_PORTS,
+    SIGNAL_PORT,
     START_HOOK,
     STOP_HOOK,
     TICK_PORT,
@@ -83,6 +84,7 @@ class Surroundings:
     report_error: Callable[[Plan, Run, Delivery, dict[str, Json]], Awaitable[None]]
     call_flow: Callable[[Run, Delivery, tuple[str, str, Json]], Awaitable[None]]
     answer_call: Callable[[Run, Json], Awaitable[None]]
+    wake: Callable[[Run, str, Json], Awaitable[None]]  # by a run, what timeout, with what
     wait_for_quota: Callable[[PlannedNode, Run, Delivery, str], Awaitable[Parked | None]]
     end_quota: Callable[[str], Awaitable[None]]
     went_through: Callable[[PlannedNode, Run, str], None]
@@ -336,6 +338,8 @@ class Execution:
             call = component.start
         elif port == STOP_HOOK:
             call = component.stop
+        elif port == SIGNAL_PORT:
+            call = component.signal
         else:
             call = component.receive
         if node.is_pure:
@@ -451,6 +455,8 @@ class Execution:
             self._has_answered = self._run.has_moved
         for answer in effects.answer:
             await self._around.answer_call(self._run, answer)
+        for timeout_id, found in effects.wakes:
+            await self._around.wake(self._run, timeout_id, found)
         result = self._result("done", delivery, effects, content, began)
         result.memory = context.run_state.changes
         self._due.effects.append(effects)

@@ -44,6 +44,9 @@ CAREFUL_FOR = timedelta(minutes=10)
 
 TOO_MANY = 429
 
+UNLIMITED = 1_000.0
+"""Calls a second that no learned limit has to hold back."""
+
 UNKNOWN_PAUSE = timedelta(seconds=1)
 
 USER = "{{userId}}"
@@ -124,9 +127,12 @@ class Limits:
         pause = pause if isinstance(pause, timedelta) and pause > timedelta() else None
         self._refusals[delivery.id] = self._refusals.pop(delivery.id, 0) + 1
         _bound(self._refusals)
-        schedules = self._neighbours.schedules
+        quota, schedules = node.manifest.quota, self._neighbours.schedules
         try:
-            await schedules.report_refusal(name, pause, calls.in_last_second(now.timestamp()))
+            # Under a rule it is likely to be right, and a call was late: then there is a pause, and no other limit.
+            is_ruled = quota is not None and bool(await self._rules(quota.manager))
+            passed = UNLIMITED if is_ruled else calls.in_last_second(now.timestamp())
+            await schedules.report_refusal(name, pause, passed)
             turn = await schedules.acquire_quota([], self._try_of(delivery), run.tenant_id, [name])
         except (HeadraceError, ConnectionError) as away:
             logger.info("Nobody learns of a refusal of %s: %s", node.type, away)

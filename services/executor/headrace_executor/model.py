@@ -19,6 +19,7 @@ ERROR_PORT = "error"
 TIMEOUT_PORT = "timeout"
 TICK_PORT = "tick"
 ANSWER_PORT = "answer"
+SIGNAL_PORT = "signal"
 
 WaitKind = Literal["retry", "timeout", "quota", "account", "call", "join", "in_doubt", "stopped"]
 Outcome = Literal["done", "failed", "cancelled", "skipped"]

@@ -17,7 +17,7 @@ from headrace_core.schemas import Validator, compile_schema
 from headrace_sdk import Component
 
 from headrace_executor.firing import JoinRules, Pattern, rules_for
-from headrace_executor.model import ANSWER_PORT, ERROR_PORT, HOOK_PORTS, TIMEOUT_PORT
+from headrace_executor.model import ANSWER_PORT, ERROR_PORT, HOOK_PORTS, SIGNAL_PORT, TIMEOUT_PORT
 from headrace_executor.ports import FlowSource, LogLevel
 
 Effect = Literal["pure", "read", "idempotent", "unsafe", "undeclared"]
@@ -25,7 +25,7 @@ InDoubt = Literal["retry", "park", "skip"]
 Durability = Literal["strict", "grouped", "relaxed"]
 
 PSEUDO_PORTS = frozenset(
-    {"webhook", "tick", "schedule", "start", "call", "store", ERROR_PORT, TIMEOUT_PORT, ANSWER_PORT}
+    {"webhook", "tick", "schedule", "start", "call", "store", ERROR_PORT, TIMEOUT_PORT, ANSWER_PORT, SIGNAL_PORT}
 )
 
 
@@ -38,12 +38,19 @@ class Traits:
     hears_errors: bool = False
     hooks: frozenset[str] = frozenset()  # of "start" and "stop", those that it does something at
     bundle_id: str = ""  # the content it lies in, where it was published
+    hears_signals: bool = False
 
 
 def traits_of(component: Component) -> Traits:
     """The traits of a component whose class is at hand."""
     own = {name for name in ("start", "stop") if getattr(type(component), name) is not getattr(Component, name)}
-    return Traits(component.fires_on_start, component.answers_caller, component.hears_errors, frozenset(own))
+    return Traits(
+        component.fires_on_start,
+        component.answers_caller,
+        component.hears_errors,
+        frozenset(own),
+        hears_signals=type(component).signal is not Component.signal,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,9 @@ class Plan:
     def expects_answer(self, trigger: str) -> bool:
         """Whether a node below the trigger, or the trigger itself, may answer the waiting caller."""
         return any(node == trigger or self.graph.path_exists(trigger, node) for node in self._answerers)
+
+    def signal_listeners(self) -> list[str]:
+        return [node.id for node in self.nodes.values() if node.traits.hears_signals]
 
     def error_listeners(self) -> list[str]:
         return [node.id for node in self.nodes.values() if node.traits.hears_errors]

@@ -26,6 +26,24 @@ class PublishedComponent:
 
 
 @dataclass(frozen=True, slots=True)
+class PluginPlace:
+    """Where a plugin lies, and what it is written in."""
+
+    folder: str
+    language: Literal["python", "javascript", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePlugins:
+    """The plugins of a service as they are published now, and the stored configuration of the service."""
+
+    service: str
+    bundle_id: str
+    places: Sequence[PluginPlace]
+    config: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
 class FlowSource:
     """A flow version as flow-manager keeps it."""
 
@@ -155,6 +173,8 @@ class DataStores(Protocol):
 
     async def create_store(self, tenant_id: str, name: str) -> dict[str, Json]: ...
 
+    async def delete_store(self, tenant_id: str, store_id: str) -> None: ...
+
     async def get(self, tenant_id: str, store_id: str, key: str) -> dict[str, Json] | None: ...
 
     async def set(self, tenant_id: str, store_id: str, key: str, value: Json, request_id: str) -> dict[str, Json]: ...
@@ -189,6 +209,29 @@ class StoredFile:
     size_bytes: int
     content_type: str
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """The node that a task is asked by, and the address of its webhook."""
+
+    flow_id: str
+    node_id: str
+    url: str
+
+
+class Tasks(Protocol):
+    """People tasks as a component sees them. Shapes are those of `headrace_sdk.Tasks`."""
+
+    async def create(
+        self, tenant_id: str, document: Mapping[str, Json], teller: Teller, request_id: str
+    ) -> dict[str, Json]: ...
+
+    async def get(self, tenant_id: str, task_id: str, secret: str) -> dict[str, Json]: ...
+
+    async def decide(self, task_id: str, secret: str, *, approves: bool) -> dict[str, Json]: ...
+
+    async def mail(self, tenant_id: str, task_id: str, link: str) -> None: ...
 
 
 class FileStore(Protocol):
@@ -233,6 +276,10 @@ class Catalog(Protocol):
 
         What lies in the content `bundle_id` is taken from there. Raises NotFound, Forbidden.
         """
+        ...
+
+    async def plugins(self, service: str, user_id: str | None) -> ServicePlugins:
+        """The plugins of a service that this user may see; "" is nobody, None the platform. Raises NotFound."""
         ...
 
 
@@ -291,3 +338,4 @@ class Neighbours:
     bundles: BundleSource
     catalog: Catalog
     accounts: Accounts
+    tasks: Tasks

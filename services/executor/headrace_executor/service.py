@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Protocol
 
 import orjson
 from headrace_core.clock import Clock
@@ -20,6 +21,7 @@ from headrace_core.errors import (
 )
 from headrace_core.expressions import Json
 from headrace_core.ids import new_id, run_id
+from headrace_core.webhook_signatures import SignedRequest
 from headrace_runtime.failpoints import failpoint
 
 from headrace_executor.answers import AnswerBox, FlowAnswer, Waiters, implicit, to_answer
@@ -29,6 +31,7 @@ from headrace_executor.editing import edits
 from headrace_executor.engine import Engine, cancel_order, entry_of
 from headrace_executor.journal import Progress, read_steps
 from headrace_executor.model import (
+    SIGNAL_PORT,
     Delivery,
     Inbound,
     NewRun,
@@ -70,6 +73,7 @@ class Event:
     wants_answer: bool
     answer_within: float
     caller: str = ""
+    signed: SignedRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,14 @@ class _Candidate:
     run: NewRun
 
 
+class Doorkeeper(Protocol):
+    """Decides whose webhook calls are believed."""
+
+    async def admit(self, plan: Plan, event: Event) -> Event:
+        """The event as it may come in. Raises Unauthenticated, and Unavailable when nobody can say now."""
+        ...
+
+
 class ExecutionService:
     """All decisions about events and runs; input and output go through ports."""
 
@@ -111,7 +123,9 @@ class ExecutionService:
         clock: Clock,
         counters: Counters,
         settings: ExecutorSettings,
+        doorkeeper: Doorkeeper,
     ) -> None:
+        self._doorkeeper = doorkeeper
         self._store = store
         self._engine = engine
         self._plans = plans
@@ -137,7 +151,7 @@ class ExecutionService:
             try:
                 _check_event_id(event.event_id)
                 plan = self._plans.fresh(event.flow_id) or await self._active_plan(event.flow_id)
-                candidates.append(self._candidate(event, plan))
+                candidates.append(self._candidate(await self._doorkeeper.admit(plan, event), plan))
             except HeadraceError as error:
                 self._counters.refused += 1
                 outcomes.append(Acceptance(event.index, refusal=error))
@@ -323,6 +337,23 @@ class ExecutionService:
         answer = Inbound(0, "answer", delivery_id, orjson.dumps(content))
         await self._store.put_inbox(tenant_id, caller_run, answer, self._clock.now().timestamp())
         self._engine.nudge()
+
+    async def signal(self, plan: Plan, signal_id: str, content: Json) -> None:
+        """Tell those nodes of a flow that hear signals; each hears of one once, however often it is sent."""
+        events = [
+            (plan, own_event(plan.flow_id, node_id, SIGNAL_PORT, signal_id, content))
+            for node_id in plan.signal_listeners()
+        ]
+        if events:
+            await self.accept_all_inside(events)
+
+    async def wake(self, run: Run, timeout_id: str, content: Json) -> None:
+        """Leave the content for the timeout's node, in its own run of the same tenant. What fired hears nothing."""
+        woken = timeout_id.rpartition(".")[0]
+        if woken:
+            answer = Inbound(0, "answer", timeout_id, orjson.dumps(content))
+            await self._store.put_inbox(run.tenant_id, woken, answer, self._clock.now().timestamp())
+            self._engine.nudge()
 
     async def report_error(self, plan: Plan, run: Run, delivery: Delivery, content: dict[str, Json]) -> None:
         """Tell the error triggers of a flow; each hears of a failure once."""

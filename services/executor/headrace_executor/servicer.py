@@ -15,14 +15,17 @@ from headrace.execution.v1 import execution_service_pb2_grpc as service_pb
 from headrace.scope.v1 import scope_pb2
 from headrace_core import Json
 from headrace_core.errors import BadRequest
+from headrace_core.webhook_signatures import SignedRequest
 from headrace_runtime.rpc import Server
 
 from headrace_executor import counting, service, timing
 from headrace_executor.activation import Activation
 from headrace_executor.auth_modules import Absent, AuthSteps, Place
 from headrace_executor.context import StaticCall
+from headrace_executor.jobs import Jobs
 from headrace_executor.migration import Migration, Verdict
 from headrace_executor.model import Delivery, Parked, Run, RunState, StepRecord, Unprocessed
+from headrace_executor.plugins import Plugins, WebRequest
 from headrace_executor.static_calls import StaticCalls
 from headrace_executor.store import RunFilter
 from headrace_executor.trying import Trials
@@ -52,7 +55,11 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         trials: Trials,
         calls: StaticCalls,
         auth_steps: AuthSteps,
+        plugins: Plugins,
+        jobs: Jobs,
     ) -> None:
+        self._jobs = jobs
+        self._plugins = plugins
         self._trials = trials
         self._calls = calls
         self._auth_steps = auth_steps
@@ -267,6 +274,26 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         )
         return rpc.CallComponentResponse(value=orjson.dumps(await self._calls.call(asked, within)))
 
+    async def CallPlugin(self, request: rpc.CallPluginRequest, context: Context) -> rpc.CallPluginResponse:
+        within = request.within.ToTimedelta() if request.HasField("within") else STATIC_CALL
+        if not timedelta() < within <= LONGEST_STATIC_CALL:
+            raise BadRequest(f"A call of a plugin lasts {LONGEST_STATIC_CALL.seconds} seconds at most.")
+        asked = WebRequest(
+            method=request.method,
+            path=request.path,
+            headers=dict(request.headers),
+            query=_object(request.query, "query's parameters"),
+            body=request.body,
+            user=_object(request.user, "user's values") if request.user else None,
+            hostname=request.hostname,
+        )
+        answer = await self._plugins.call(request.service, request.scope.tenant_id, asked, within)
+        return rpc.CallPluginResponse(status=answer.status, headers=answer.headers, body=answer.body)
+
+    async def RefreshPlugin(self, request: rpc.RefreshPluginRequest, context: Context) -> rpc.RefreshPluginResponse:
+        await self._jobs.refresh(request.service)
+        return rpc.RefreshPluginResponse()
+
 
 def _object(text: bytes, what: str) -> dict[str, Json]:
     found = orjson.loads(text) if text else {}
@@ -301,7 +328,12 @@ def _event(event: pb.Event) -> service.Event:
         event.content,
         event.wants_answer,
         event.answer_within.ToTimedelta().total_seconds(),
+        signed=_signed(event.signed) if event.HasField("signed") else None,
     )
+
+
+def _signed(signed: pb.SignedRequest) -> SignedRequest:
+    return SignedRequest(signed.body, [(each.name, each.value) for each in signed.headers])
 
 
 def _acceptance(outcome: service.Acceptance) -> pb.Acceptance:

@@ -71,7 +71,8 @@ class ExecutorSettings:
     mutant: str = setting(
         "",
         env="HEADRACE_CHAOS_MUTANT",
-        help="Breaks the product on purpose, for the chaos tests only: answer_before_commit, no_fence or no_suspects.",
+        help="Breaks the product on purpose, for the chaos tests only: answer_before_commit, no_fence, no_suspects,"
+        " open_files, open_network, any_host or open_door.",
     )
 
 
@@ -98,12 +99,17 @@ class RunnerSettings:
     isolation: Literal["warn", "refuse"] = setting(
         "warn",
         env="HEADRACE_RUNNER_ISOLATION",
-        help="Where the kernel cannot confine components in JavaScript: warn and run them, or refuse to.",
+        help="Where the kernel cannot confine published components: warn and run them, or refuse to.",
     )
     folders: tuple[str, ...] = setting(
         (),
         env="HEADRACE_RUNNER_FOLDERS",
-        help="Folders of the host that components in JavaScript may read and write; none by default.",
+        help="Folders of the host that published components may read and write; none by default.",
+    )
+    hosts: tuple[str, ...] = setting(
+        (),
+        env="HEADRACE_RUNNER_HOSTS",
+        help="What published components may call whose bundle declares no hosts; any public address by default.",
     )
     most: int = setting(
         16,

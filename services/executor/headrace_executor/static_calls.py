@@ -32,7 +32,7 @@ from headrace_sdk.context import Message as SdkMessage
 from headrace_sdk.errors import ComponentError, RateLimitedError, TransientError
 
 from headrace_executor.context import Doors, MemoryOfNode, StaticCall, StepContext
-from headrace_executor.doors import DoorToStores
+from headrace_executor.doors import DoorToStores, DoorToTasks
 from headrace_executor.keeping import KeptState, RunMemory
 from headrace_executor.model import Delivery, Message, Parked, Run, RunState
 from headrace_executor.plan import ComponentEntry, Components, Plan, compile_plan
@@ -282,12 +282,28 @@ class StaticContext(StepContext):
         if port == self._asked.out_port and not self.answers:
             self.answers.append(value)
 
+    async def send_signal(self, content: Json) -> None:
+        raise CancelError(NO_NODE)
+
+    async def listen(self, event: str, params: Json) -> None:
+        raise CancelError(NO_NODE)
+
+    async def unlisten(self, event: str) -> None:
+        raise CancelError(NO_NODE)
+
     @property
     def store(self) -> DoorToStores:
         return _DeafStores(self._doors.stores, self.tenant_id, "", "", self._next_id)
 
     async def call_flow(self, flow_id: str, node_id: str, content: Json) -> None:
         raise CancelError("A static call cannot wait for another flow.")
+
+    @property
+    def tasks(self) -> DoorToTasks:
+        raise CancelError("A static call asks nobody: there is no node that would hear how it ends.")
+
+    async def wake(self, timeout_id: str, content: Json) -> None:
+        raise CancelError("A static call wakes no run.")
 
     async def stop_flow(self) -> None:
         raise CancelError("A static call belongs to no flow that could be stopped.")

@@ -14,6 +14,8 @@ from headrace_core.schedules import Interval
 from headrace_core.schedules_calendar import anchored
 from headrace_runtime.failpoints import failpoint
 
+from headrace_executor.jobs import PORT as JOB_PORT
+from headrace_executor.jobs import Jobs
 from headrace_executor.model import StateChange
 from headrace_executor.plan import Plan, schedule_of
 from headrace_executor.plans import Plans
@@ -57,6 +59,7 @@ class Timing:
         plans: Plans,
         schedules: Schedules,
         flows: Flows,
+        jobs: Jobs,
         clock: Clock,
         settings: ExecutorSettings,
     ) -> None:
@@ -65,6 +68,7 @@ class Timing:
         self._plans = plans
         self._schedules = schedules
         self._flows = flows
+        self._jobs = jobs
         self._clock = clock
         self._settings = settings
 
@@ -89,6 +93,8 @@ class Timing:
 
     async def _due(self, fire: Fire) -> tuple[Plan, Event] | FireOutcome:
         try:
+            if fire.port == JOB_PORT:
+                return FireOutcome(await self._jobs.fire(fire.flow_id, fire.node_id, fire.nominal_at), False)
             plan = await self._plans.active(fire.flow_id)
             if plan is None or fire.node_id not in plan.nodes:
                 return FireOutcome(False, True)

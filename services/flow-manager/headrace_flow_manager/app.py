@@ -25,6 +25,7 @@ from headrace_flow_manager.accounts.tickets import TicketBook
 from headrace_flow_manager.accounts.tokens import TokenKeeper
 from headrace_flow_manager.aliases.service import AliasService
 from headrace_flow_manager.aliases.servicer import AliasServicer
+from headrace_flow_manager.catalog.jobs import PluginJobs
 from headrace_flow_manager.catalog.model import CatalogEntry
 from headrace_flow_manager.catalog.packages import NoPackages, PackageSource
 from headrace_flow_manager.catalog.publishing import PublishingService
@@ -36,6 +37,7 @@ from headrace_flow_manager.clients import (
     ExecutionClient,
     FlowNewsPublisher,
     LogClient,
+    PluginClient,
 )
 from headrace_flow_manager.components import CatalogComponents
 from headrace_flow_manager.configuration import FlowManagerSettings
@@ -122,7 +124,7 @@ class FlowManagerApp:
         records_changed = asyncio.Event()
         turns = Turns(stores.turns, clock)
         self.lifecycle = Lifecycle(stores.flows, stores.directory, turns, execution, news, clock)
-        vendors, submitted = VendorBook(stores.people), asyncio.Event()
+        vendors, submitted, published = VendorBook(stores.people), asyncio.Event(), asyncio.Event()
         self.catalog = CatalogService(builtin, stores.bundles, vendors)
         self.publishing = PublishingService(
             self.catalog,
@@ -134,6 +136,7 @@ class FlowManagerApp:
             neighbours.packages,
             clock,
             submitted,
+            published,
         )
         rights_changed = asyncio.Event()
         self.access = AccessRules(stores.documents, clock, rights_changed.set)
@@ -157,7 +160,7 @@ class FlowManagerApp:
         self.files = FileService(stores.files, clock, settings.max_file_bytes, settings.upload_lifetime)
         self.charts = ChartService(stores.charts, clock)
         ended = asyncio.Event()
-        self.tasks = TaskService(stores.tasks, guests, stores.flows.get, clock, ended.set)
+        self.tasks = TaskService(stores.tasks, guests, stores.flows.get, neighbours.mail, clock, ended.set)
         self.telling = Telling(stores.task_agenda, stores.tasks, execution, clock)
         self.settings = SettingService(stores.documents, clock, default_modifiers)
         self.aliases = AliasService(stores.entries, stores.flows.get, clock)
@@ -169,10 +172,12 @@ class FlowManagerApp:
         data_keys = DataKeys(stores.entries, neighbours.vault, clock)
         book = AccountBook(stores.entries, data_keys, clock)
         tickets = TicketBook(stores.entries, data_keys, clock)
-        modules = AuthModules(self.catalog, AuthModuleClient(neighbours.execution_channel), self.sealed)
+        self.modules = modules = AuthModules(self.catalog, AuthModuleClient(neighbours.execution_channel), self.sealed)
+        plugin_host = PluginClient(neighbours.execution_channel)
+        self.plugin_jobs = PluginJobs(self.catalog, modules, plugin_host)
         self.tokens = TokenKeeper(book, modules, turns, account_news, clock)
         stop = stopper(self.lifecycle.stop, stores.flows.get)
-        self.accounts = AccountService(book, modules, self.tokens, stores.flows, stop, account_news, clock)
+        self.accounts = AccountService(book, modules, self.tokens, stores.flows, guests, stop, account_news, clock)
         self.connecting = Connecting(book, tickets, modules, self.accounts, guests.address, clock)
         self.rotation = Rotation(
             stores.entries,
@@ -212,6 +217,7 @@ class FlowManagerApp:
                 Loop("pruning of work at integrations", self.integrations.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("publications", self.publishing.round, settings.reconcile_every, submitted),
                 Loop("pruning of publications", self.publishing.prune, PRUNE_EVERY, asyncio.Event()),
+                Loop("jobs of plugins", self.plugin_jobs.round, settings.reconcile_every, published),
                 Loop("withdrawal of components", self.withdrawal.round, LOOK_AGAIN, rights_changed),
                 Loop("store relay", self.relay.round, settings.relay_every, records_changed),
                 Loop("ends of tasks", self.telling.round, settings.relay_every, ended),
@@ -232,7 +238,7 @@ class FlowManagerApp:
         IntegrationServicer(self.integrations, self.publisher).register(server)
         PeopleServicer(self.people, self.authenticator, self.recovery, self.removal, self.groups).register(server)
         GroupServicer(self.groups).register(server)
-        CatalogServicer(self.catalog, self.publishing, self.rights).register(server)
+        CatalogServicer(self.catalog, self.publishing, self.rights, self.modules).register(server)
         StoreServicer(self.data_stores).register(server)
         FileServicer(self.files).register(server)
         AliasServicer(self.aliases).register(server)

@@ -37,6 +37,9 @@ ACCOUNT_CHANGED = "account.changed"
 MODULE_TIMEOUT = 90.0
 """A step of an auth module asks a service, which may be slow; the runner has to be there before."""
 
+PLUGIN_TIMEOUT = 180.0
+"""Packages of a plugin may have to be fetched first, and several plugins of a service be started."""
+
 STORE_PORT = "store"
 WEBHOOK_PORT = "webhook"
 RUNS = 100
@@ -149,6 +152,17 @@ class AuthModuleClient:
                 raise Unavailable(f"{module.service} cannot be asked now: {answer.message}")
             case _:
                 raise Broken(answer.message)
+
+
+class PluginClient:
+    """Keeps `catalog.jobs.PluginHost`: the executor hosts published code."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._stub = execution_rpc.ExecutionServiceStub(channel)
+
+    async def refresh(self, service: str) -> None:
+        request = execution_pb.RefreshPluginRequest(service=service)
+        await self._stub.RefreshPlugin(request, timeout=PLUGIN_TIMEOUT)
 
 
 class AccountNewsPublisher:

@@ -15,7 +15,18 @@ from headrace_core.errors import NotFound
 from headrace_flow_manager import tags
 from headrace_flow_manager.scope import Tenants
 
-Kind = Literal["account", "account_use", "alias", "config", "data_key", "origins", "quota", "service_config", "ticket"]
+Kind = Literal[
+    "account",
+    "account_share",
+    "account_use",
+    "alias",
+    "config",
+    "data_key",
+    "origins",
+    "quota",
+    "service_config",
+    "ticket",
+]
 
 
 @dataclass(frozen=True, slots=True)

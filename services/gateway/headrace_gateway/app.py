@@ -226,7 +226,12 @@ class Gateway:
         authorization = heads.text_header(scope, b"authorization")
         if policy is Policy.PUBLIC or (policy in (Policy.SECRET, Policy.OPEN) and not authorization):
             return None  # whether a secret will do is for who keeps its hash to say
-        caller = await self.authenticator.caller(authorization)
+        try:
+            caller = await self.authenticator.caller(authorization)
+        except errors.Unauthenticated:
+            if policy is Policy.PLUGIN:  # whom a service of elsewhere speaks for is for the plugin to say
+                return None
+            raise
         await self.admit_origin(scope, caller.vendors)
         if policy is Policy.ADMIN and not caller.is_admin:
             raise errors.Forbidden("This is for administrators.")
@@ -240,7 +245,7 @@ class Gateway:
 
 
 def effective(policy: Policy, settings: GatewaySettings) -> Policy:
-    """The policy with the settings applied: PUBLIC, OPEN, SECRET, USER or ADMIN."""
+    """The policy with the settings applied: PUBLIC, OPEN, PLUGIN, SECRET, USER or ADMIN."""
     if policy is Policy.SIGN_UP:
         return Policy.PUBLIC if settings.sign_up == "open" else Policy.ADMIN
     if policy is Policy.METRICS:

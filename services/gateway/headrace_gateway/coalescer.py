@@ -126,7 +126,7 @@ class Coalescer:
         batch: list[_Waiting] = []
         size = 0
         while self._waiting and len(batch) < MAX_BATCH:
-            size += len(self._waiting[0].event.content)
+            size += self._waiting[0].event.size_bytes
             if batch and size > MAX_BATCH_BYTES:
                 break
             waiting = self._waiting.popleft()

@@ -82,6 +82,7 @@ def _security(policy: Policy) -> Json:
     ways: dict[Policy, list[Json]] = {
         Policy.PUBLIC: [],
         Policy.OPEN: [{}, {"token": []}],
+        Policy.PLUGIN: [{}, {"token": []}],
         Policy.SECRET: [{"token": []}, {"secret": []}],
     }
     return ways.get(policy, [{"token": []}])

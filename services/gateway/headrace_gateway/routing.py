@@ -2,14 +2,15 @@
 
 The table is what requests are matched against, what the policy is read from, and what the API reference is
 generated from. A path matches segment by segment and exactly: no trailing slash, no doubled slash, no other case,
-and an encoded slash stays inside its segment.
+and an encoded slash stays inside its segment. The last parameter may take all segments that are left: its value is
+the rest of the path, percent-encoded.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Literal, TypeAlias
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from headrace_core import Json, errors
 from starlette.responses import Response
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 Handler: TypeAlias = Callable[["Call"], Awaitable[Response]]
 Schema: TypeAlias = dict[str, Json]
+_ODD_PARTS = frozenset({"", ".", ".."})
+"""No part of what a parameter stands for that takes all parts that are left."""
+
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -29,6 +33,7 @@ class Policy(Enum):
 
     PUBLIC = "Anybody."
     OPEN = "Anybody; whoever is signed in gets more."
+    PLUGIN = "Whom the plugin lets in: whoever is signed in, or anybody."
     USER = "Whoever is signed in."
     SECRET = "Whoever is signed in, or holds a secret of what is asked for."
     ADMIN = "Administrators."
@@ -84,6 +89,7 @@ class Route:
     answers: Sequence[Answer] = ()
     errors: Sequence[int] = ()
     limit: Limit = Limit.BODY
+    takes_rest: bool = False  # the last parameter stands for all segments that are left
 
     def __post_init__(self) -> None:
         if not isinstance(self.policy, Policy):
@@ -106,11 +112,12 @@ class Match:
 
 
 class _Node:
-    __slots__ = ("by_method", "fixed", "open")
+    __slots__ = ("by_method", "fixed", "open", "rest")
 
     def __init__(self) -> None:
         self.fixed: dict[str, _Node] = {}
         self.open: _Node | None = None
+        self.rest: _Node | None = None  # takes all parts from here on
         self.by_method: dict[str, Route] = {}
 
 
@@ -149,12 +156,16 @@ class RouteTable:
 
     def _add(self, route: Route) -> None:
         node = self._root
-        for part in _segments(route.path.encode()):
+        *parts, last = _segments(route.path.encode()) or [""]
+        for part in [*parts, last] if last and not route.takes_rest else parts:
             if part.startswith("{"):
                 node.open = node.open or _Node()
                 node = node.open
             else:
                 node = node.fixed.setdefault(part, _Node())
+        if route.takes_rest:
+            node.rest = node.rest or _Node()
+            node = node.rest
         if route.method in node.by_method:
             raise ValueError(f"{route.method} {route.path} is there twice.")
         node.by_method[route.method] = route
@@ -162,7 +173,7 @@ class RouteTable:
     def _nodes(
         self, node: _Node, segments: Sequence[str], values: tuple[str, ...]
     ) -> Iterator[tuple[_Node, tuple[str, ...]]]:
-        """Every place the segments lead to, fixed names before open ones."""
+        """Every place the segments lead to, fixed names before open ones, and those before all that is left."""
         if not segments:
             if node.by_method:
                 yield node, values
@@ -172,6 +183,8 @@ class RouteTable:
             yield from self._nodes(node.fixed[first], rest, values)
         if node.open is not None and first:
             yield from self._nodes(node.open, rest, (*values, first))
+        if node.rest is not None and not _ODD_PARTS.intersection(segments):
+            yield node.rest, (*values, "/".join(quote(part, safe="") for part in segments))
 
 
 def _segments(raw_path: bytes) -> list[str]:

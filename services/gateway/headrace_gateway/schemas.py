@@ -237,6 +237,7 @@ COMPONENTS: dict[str, Schema] = {
             "expires": MOMENT,
             "created": MOMENT,
             "mtime": MOMENT,
+            "sharedWith": array_of(FREE_OBJECT),
         },
     ),
     "Accepted": an_object({"runId": TEXT, "flowId": TEXT, "duplicate": YES_NO}, required=("runId",)),

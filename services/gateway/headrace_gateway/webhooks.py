@@ -7,11 +7,11 @@ The flow's answer is passed on when it comes in time; else 202 with the run's id
 
 import logging
 import re
-from collections.abc import Iterable
 from urllib.parse import unquote
 
 import orjson
 from headrace_core import Json, errors
+from headrace_core.webhook_signatures import HEADERS, SignedRequest
 from headrace_runtime import logs
 from headrace_runtime.metrics import Metrics
 from starlette.requests import ClientDisconnect
@@ -23,47 +23,19 @@ from headrace_gateway.clients.executions import RESERVED, TRIAL, Answer, Event
 from headrace_gateway.coalescer import Coalescer, Outcome
 from headrace_gateway.cors import Cors
 from headrace_gateway.errors import Headers, MethodNotAllowed, answer_of, one_problem
+from headrace_gateway.passing import SANDBOX, clean_headers
 from headrace_gateway.settings import GatewaySettings
 
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 EVENT_ID_HEADERS = (b"idempotency-key", b"webhook-id", b"x-headrace-event-id")
 MAX_EVENT_ID = 255
 MAX_CORRELATION_ID = 255
-MAX_ANSWER_HEADERS = 50
 
+
+_SIGNED = frozenset(name.encode() for name in HEADERS)
 _PATH = re.compile(rb"/flows/([^/]{1,600})/components/([^/]{1,600})\Z")
 _ID = re.compile(r"[\w \-]{1,200}\Z")
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}\Z")
-_HEADER_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NO_BODY = frozenset({204, 205, 304})
-# What belongs to the connection, to us, or to the origin as a whole is not a flow's to say.
-_KEPT_BACK = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "content-length",
-        "date",
-        "server",
-        "set-cookie",
-        "strict-transport-security",
-        "service-worker-allowed",
-        "clear-site-data",
-        "alt-svc",
-        "x-request-id",
-        "x-headrace-run-id",
-        "x-content-type-options",
-        "content-security-policy",
-    }
-)
-# Answers come from flows, on the API's own origin: a browser may show them but never run them.
-_SANDBOX = (b"content-security-policy", b"sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:")
 
 logger = logging.getLogger(__name__)
 
@@ -127,6 +99,7 @@ class Webhooks:
             event_id=_event_id(scope),
             correlation_id=_correlation_id(query),
             answer_within_seconds=self._answer_seconds if waits else 0.0,
+            signed=_signed(scope, body),
         )
         outcome = await self._coalescer.submit(event)
         if outcome.answer is None or (outcome.answer.implicit and outcome.answer.status == 202):
@@ -150,6 +123,12 @@ def _correlation_id(query: dict[str, Json]) -> str:
     if not isinstance(given, str) or len(given) > MAX_CORRELATION_ID:
         raise one_problem("correlationId", f"Give it once, with at most {MAX_CORRELATION_ID} characters.")
     return given
+
+
+def _signed(scope: Scope, body: bytes) -> SignedRequest | None:
+    """What a signature is made of, for a request that bears one: whether it must is known where the flow is."""
+    found = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"] if name in _SIGNED]
+    return SignedRequest(body, found) if found else None
 
 
 def _event_id(scope: Scope) -> str:
@@ -201,22 +180,7 @@ def _passed_on(answer: Answer, run_id: str) -> tuple[int, Headers, bytes]:
     headers = clean_headers(answer.headers)
     if not any(name == b"content-type" for name, _ in headers):
         headers.append((b"content-type", b"application/json" if _is_json(answer.body) else b"text/plain"))
-    return status, [*headers, _SANDBOX, run_header], answer.body
-
-
-def clean_headers(given: dict[str, Json]) -> Headers:
-    """The headers of a flow's answer that may go out: well-formed, without line breaks, none of the connection's."""
-    return list(_clean(given))[:MAX_ANSWER_HEADERS]
-
-
-def _clean(given: dict[str, Json]) -> Iterable[tuple[bytes, bytes]]:
-    for name, value in given.items():
-        if not _HEADER_NAME.match(name) or name.lower() in _KEPT_BACK or name.lower().startswith("access-control-"):
-            continue
-        if isinstance(value, (str, int, float)):
-            text = str(value)
-            if not _HEADER_CONTROL.search(text) and len(text) <= 8192:
-                yield name.lower().encode(), text.encode("latin-1", "replace")
+    return status, [*headers, SANDBOX, run_header], answer.body
 
 
 def _is_json(body: bytes) -> bool:

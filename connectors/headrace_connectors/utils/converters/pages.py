@@ -41,11 +41,11 @@ def table(content: bytes) -> Table:
     Rows without any text are left out.
     """
     rows = cells(content)
-    names = _distinct(rows[0]) if rows else []
+    names = distinct(rows[0]) if rows else []
     return Table(names, ([value(cell) for cell in row[: len(names)]] for row in rows[1:] if any(row)))
 
 
-def _distinct(names: list[str]) -> list[str]:
+def distinct(names: list[str]) -> list[str]:
     taken: dict[str, int] = {}
     distinct: list[str] = []
     for name in (each or "__EMPTY" for each in names):

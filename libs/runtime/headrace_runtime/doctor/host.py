@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import json
+import platform
 import re
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from headrace_runtime import variables
 from headrace_runtime.doctor.findings import Finding, ok, warning
 from headrace_runtime.doctor.rules import embedded as rules
-from headrace_runtime.doctor.rules import ports
+from headrace_runtime.doctor.rules import isolation, ports
 from headrace_runtime.doctor.running import Check, Subject
 
 NAME = "This machine"
 ANSWER_SECONDS = 3.0
 MOST_BYTES = 65_536
+
+LANDLOCK, ITS_RELEASE = 444, 1
+ANSWERS_OF_FILTERS = "/proc/sys/kernel/seccomp/actions_avail"
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
@@ -37,6 +43,10 @@ def this_machine(environ: Mapping[str, str], host: str, port: int) -> Subject:
         ]
         return findings or [ok("environment", "every variable HEADRACE_… is a setting")]
 
+    async def _isolation() -> Finding:
+        answers = await asyncio.to_thread(_answers_of_filters)
+        return isolation.isolation(_landlock(), answers, platform.machine(), platform.libc_ver()[0])
+
     async def _port() -> Finding:
         return await _who_has(host, port)
 
@@ -45,6 +55,7 @@ def this_machine(environ: Mapping[str, str], host: str, port: int) -> Subject:
         checks = [
             Check("Python", _python, "Take another Python."),
             Check("environment", _variables, "Correct the environment."),
+            Check("isolation", _isolation, "Look at what this kernel gives."),
         ]
         if port:
             checks.append(Check("port", _port, "Look at what listens there, or set HEADRACE_PORT to another port."))
@@ -57,6 +68,19 @@ def _correction(unread: variables.Unread) -> str:
     return (
         f"Did you mean {unread.nearest}?" if unread.nearest else "Take it away, or look for its name in the settings."
     )
+
+
+def _landlock() -> int:
+    """Its release; 0 for none."""
+    if sys.platform != "linux":
+        return 0
+    return max(0, int(ctypes.CDLL(None).syscall(LANDLOCK, None, 0, ITS_RELEASE)))
+
+
+def _answers_of_filters() -> list[str]:
+    with contextlib.suppress(OSError):
+        return Path(ANSWERS_OF_FILTERS).read_text(encoding="ascii").split()
+    return []
 
 
 async def _who_has(host: str, port: int) -> Finding:

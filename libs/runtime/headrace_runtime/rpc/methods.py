@@ -57,7 +57,7 @@ METHODS: Mapping[str, Method] = {
         once="OpenPublication RemoveComponents",
     ),
     **_rows("headrace.catalog.v1.CatalogService", "gateway executor", again="GetComponent"),
-    **_rows("headrace.catalog.v1.CatalogService", "executor", again="GetBundle"),
+    **_rows("headrace.catalog.v1.CatalogService", "executor", again="GetBundle FindPlugins"),
     **_rows(
         "headrace.store.v1.StoreService",
         "gateway executor",
@@ -102,14 +102,16 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.task.v1.TaskService",
         "gateway",
-        again="GetTask ListTasks",
-        once="CreateTask UpdateTask DecideTask DeleteTask AddTaskHook RemoveTaskHook",
+        again="ListTasks",
+        once="UpdateTask DeleteTask AddTaskHook RemoveTaskHook",
     ),
+    **_rows("headrace.task.v1.TaskService", "gateway executor", again="GetTask", once="CreateTask DecideTask"),
+    **_rows("headrace.task.v1.TaskService", "executor", once="MailTask"),
     **_rows(
         "headrace.account.v1.AccountService",
         "gateway",
-        again="GetAccount ListAccounts GetComponentAccount RenameAccount TestAccount ListAccountUses ListFlowAccounts"
-        " AssignAccount UnassignAccount DescribeAuth GetTicket",
+        again="GetAccount ListAccounts GetComponentAccount RenameAccount ShareAccount TestAccount ListAccountUses"
+        " ListFlowAccounts AssignAccount UnassignAccount DescribeAuth GetTicket",
         once="CreateAccount DeleteAccount OpenTicket BeginConnection EnterConnection FillConnection FinishConnection",
     ),
     **_rows("headrace.account.v1.AccountService", "executor", again="GetCredentials ReportRejected ListStandings"),
@@ -121,14 +123,14 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.execution.v1.ExecutionService",
         "flow-manager",
-        again="ActivateFlow DeactivateFlow ForgetFlow ForgetTenant",
+        again="ActivateFlow DeactivateFlow ForgetFlow ForgetTenant RefreshPlugin",
     ),
     **_rows("headrace.execution.v1.ExecutionService", "gateway flow-manager", again="ListRuns CancelRun"),
     **_rows(
         "headrace.execution.v1.ExecutionService",
         "gateway",
         again="GetRun MigrateRuns ListUnprocessed GetUnprocessed CountMessages Watch",
-        once="DeleteUnprocessed RetryUnprocessed TryFlow CallComponent",
+        once="DeleteUnprocessed RetryUnprocessed TryFlow CallComponent CallPlugin",
     ),
     **_rows(
         "headrace.schedule.v1.ScheduleService",
@@ -140,7 +142,7 @@ METHODS: Mapping[str, Method] = {
         "headrace.runner.v1.RunnerService",
         "executor",
         again="DescribeComponent DescribeFolder ScheduleNode TransformValue CancelCall Beat",
-        once="CallAuth CallRoute Invoke InvokeBatch RunJob",
+        once="AcceptListener CallAuth CallRoute Invoke InvokeBatch RunJob",
     ),
     **_rows("headrace.runner.v1.HostService", "runner", again="ReportReady", once="Ask"),
     **_rows("headrace.log.v1.LogService", "executor flow-manager", again="WriteRecords"),

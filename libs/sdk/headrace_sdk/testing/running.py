@@ -47,6 +47,7 @@ class Outcome:
     timeouts: list[Timeout]
     calls: list[FlowCall]
     answers: list[Json]
+    wakes: list[tuple[str, Json]]
     stopped: bool
     state: JsonObject
     run_state: JsonObject
@@ -148,6 +149,7 @@ async def _outcome(context: MemoryContext) -> Outcome:
         timeouts=context.timeouts,
         calls=context.calls,
         answers=context.answers,
+        wakes=context.wakes,
         stopped=context.stopped,
         state=await context.state.all(),
         run_state=await context.run_state.all(),

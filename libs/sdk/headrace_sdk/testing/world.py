@@ -18,6 +18,7 @@ from headrace_sdk.caching import MemoryCache
 from headrace_sdk.context import Http, HttpResponse, JsonObject, LogLevel, Message
 from headrace_sdk.errors import CancelError, LockUnavailable, TransientError
 from headrace_sdk.testing.memory import MemoryFiles, MemoryStores, StateRoom, StepState
+from headrace_sdk.testing.tasks import MemoryTasks, NodeTasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class World:
     stores: MemoryStores = field(init=False)
     caches: dict[str, MemoryCache] = field(default_factory=dict)
     files: MemoryFiles = field(default_factory=MemoryFiles)
+    tasks: MemoryTasks = field(default_factory=MemoryTasks)
     timeouts: dict[str, Timeout] = field(default_factory=dict)
     requests: list[HttpRequest] = field(default_factory=list)
     locked: set[str] = field(default_factory=set)
@@ -170,6 +172,7 @@ class MemoryContext:
         self.timeouts: list[Timeout] = []
         self.calls: list[FlowCall] = []
         self.answers: list[Json] = []
+        self.wakes: list[tuple[str, Json]] = []
         self.stopped = False
 
     @property
@@ -231,6 +234,10 @@ class MemoryContext:
     @property
     def files(self) -> MemoryFiles:
         return self.world.files
+
+    @property
+    def tasks(self) -> NodeTasks:
+        return NodeTasks(self.world.tasks, self.step_id)
 
     @property
     def cache(self) -> MemoryCache:
@@ -307,6 +314,9 @@ class MemoryContext:
         self.timeouts.append(timeout)
         self.world.timeouts[timeout.timeout_id] = timeout
         return timeout.timeout_id
+
+    async def wake(self, timeout_id: str, content: Json) -> None:
+        self.wakes.append((timeout_id, copy.deepcopy(content)))
 
     async def clear_timeout(self, timeout_id: str) -> None:
         self.world.timeouts.pop(timeout_id, None)

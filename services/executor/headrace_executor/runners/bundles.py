@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -22,6 +23,7 @@ LIMITS = Limits(archive_bytes=64 * MIB, entry_bytes=64 * MIB, total_bytes=256 * 
 """A service is published in parts, so the whole may be more than what fits into one upload."""
 
 FETCH_SECONDS = 120.0
+MANIFESTS = frozenset({"component.json", "module.json", "service.json"})
 
 
 class Bundles:
@@ -112,6 +114,18 @@ def packages_of(files: Mapping[str, bytes]) -> str:
             except (ValueError, KeyError):
                 raise BadRequest(f"{path} does not name a content of packages.") from None
     return ""
+
+
+def hosts_of(bundle: Path) -> tuple[str, ...]:
+    """The hosts that manifests of an unpacked bundle declare; none where no manifest does."""
+    found: set[str] = set()
+    for folder, folders, files in os.walk(bundle):
+        folders[:] = [each for each in folders if each != "node_modules"]
+        for name in MANIFESTS.intersection(files):
+            with contextlib.suppress(ValueError):  # whoever took the bundle in judged its manifests
+                declared = read_object(Path(folder, name).read_bytes()).get("hosts")
+                found.update(map(str, declared if isinstance(declared, list) else ()))
+    return tuple(sorted(found))
 
 
 def _read(bundle_id: str, archive: bytes) -> Mapping[str, bytes]:

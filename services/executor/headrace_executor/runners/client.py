@@ -18,9 +18,10 @@ from headrace_runtime.failures import Failure, error_of
 from headrace_runtime.rpc import Channel
 
 from headrace_executor.context import StepContext
+from headrace_executor.hearing import Listener
+from headrace_executor.plugins import Logs, RouteAnswer, WebRequest
 from headrace_executor.runners.batching import Batching
 from headrace_executor.runners.encoding import failure_from_proto
-from headrace_executor.runners.plugins import Logs, RouteAnswer, WebRequest
 
 VerbName = Literal["receive", "tick", "start", "stop", "reconcile", "signal", "test"]
 
@@ -111,9 +112,11 @@ class RunnerClient:
             raise error_of(failure_from_proto(answer.failure))
         return cast("Json", orjson.loads(answer.value))
 
-    async def describe_folder(self, folder: str, call_id: str, timeout: float) -> FolderDescription:
+    async def describe_folder(
+        self, folder: str, call_id: str, config: Mapping[str, Json], timeout: float
+    ) -> FolderDescription:
         """What a service or a module brings besides components; without an id of a call, plugins are left out."""
-        request = pb.DescribeFolderRequest(folder=folder, call_id=call_id)
+        request = pb.DescribeFolderRequest(folder=folder, call_id=call_id, config=_packed(config))
         answer = await self._stub.DescribeFolder(request, timeout=timeout)
         return FolderDescription(
             auth=_object(answer.auth),
@@ -133,7 +136,7 @@ class RunnerClient:
         return cast("Json", orjson.loads(answer.value)) if answer.value else ABSENT
 
     async def call_route(
-        self, call_id: str, folder: str, asked: WebRequest, timeout: float
+        self, call_id: str, folder: str, asked: WebRequest, config: Mapping[str, Json], timeout: float
     ) -> tuple[RouteAnswer, Logs]:
         """What a route of a plugin answers, and what it said. Raises what the plugin raises."""
         request = pb.CallRouteRequest(
@@ -146,6 +149,7 @@ class RunnerClient:
             body=asked.body,
             user=orjson.dumps(asked.user) if asked.user is not None else b"",
             hostname=asked.hostname,
+            config=_packed(config),
         )
         answer = await self._stub.CallRoute(request, timeout=timeout)
         if answer.HasField("failure"):
@@ -153,13 +157,32 @@ class RunnerClient:
         found = answer.answer
         return RouteAnswer(found.status, dict(found.headers), found.body), _logs(answer.logs)
 
-    async def run_job(self, call_id: str, folder: str, job_id: str, timeout: float) -> Logs:
+    async def run_job(self, call_id: str, folder: str, job_id: str, config: Mapping[str, Json], timeout: float) -> Logs:
         """Run a job of a plugin; what it said. Raises what the job raises."""
-        request = pb.RunJobRequest(call_id=call_id, folder=folder, id=job_id)
+        request = pb.RunJobRequest(call_id=call_id, folder=folder, id=job_id, config=_packed(config))
         answer = await self._stub.RunJob(request, timeout=timeout)
         if answer.HasField("failure"):
             raise error_of(failure_from_proto(answer.failure))
         return _logs(answer.logs)
+
+    async def accept_listener(
+        self, call_id: str, folder: str, listener: Listener, config: Mapping[str, Json], timeout: float
+    ) -> tuple[Json, Logs]:
+        """What a plugin keeps of what a listener gave along, and what it said. Raises what the plugin raises."""
+        shown = {
+            "eventName": listener.event,
+            "params": listener.params,
+            "flowId": listener.flow_id,
+            "componentId": listener.node_id,
+            "userId": listener.tenant_id,
+        }
+        request = pb.AcceptListenerRequest(
+            call_id=call_id, folder=folder, config=_packed(config), listener=orjson.dumps(shown)
+        )
+        answer = await self._stub.AcceptListener(request, timeout=timeout)
+        if answer.HasField("failure"):
+            raise error_of(failure_from_proto(answer.failure))
+        return cast("Json", orjson.loads(answer.params)), _logs(answer.logs)
 
     async def invoke(
         self,
@@ -191,6 +214,10 @@ class RunnerClient:
 
 def _logs(lines: Iterable[data_pb.LogLine]) -> Logs:
     return [(line.level, orjson.loads(line.message)) for line in lines]
+
+
+def _packed(config: Mapping[str, Json]) -> bytes:
+    return orjson.dumps(dict(config), option=orjson.OPT_SORT_KEYS)  # runners tell by the text whether it is another
 
 
 def _object(text: bytes) -> Mapping[str, Json] | None:
@@ -261,5 +288,7 @@ async def _apply(effects: data_pb.Effects, context: StepContext) -> None:
         await context.call_flow(effects.call.flow_id, effects.call.node_id, orjson.loads(effects.call.content))
     for answer in effects.answers:
         await context.answer_call(orjson.loads(answer))
+    for each in effects.wakes:
+        await context.wake(each.timeout_id, orjson.loads(each.content))
     if effects.stops_flow:
         await context.stop_flow()

@@ -47,6 +47,7 @@ def egress_orders(rules: EgressPolicy) -> dict[str, Json]:
     return {
         "allow_private": rules.allow_private,
         "networks": [*rules.allowed_networks],
+        "hosts": [*rules.allowed_hosts],
         "refused": {**refused},
         "local_names": [*policy.LOCAL_SUFFIXES],
         "metadata_names": [*sorted(policy.METADATA_NAMES)],

@@ -23,7 +23,9 @@ from headrace_sdk.errors import CancelError, ComponentError, LockUnavailable
 
 from headrace_executor.context import StepContext
 from headrace_executor.doors import HeldLock
+from headrace_executor.hearing import Trigger
 from headrace_executor.runners.encoding import failure_to_proto
+from headrace_executor.runners.plugins import PluginContext
 
 MAX_LOCKS = 100
 
@@ -90,8 +92,22 @@ class HostServicer(rpc.HostServiceServicer):
                 for output in request.outputs.outputs:
                     await context.send_json(orjson.loads(output.content), output.port)
                 return pb.AskResponse()
+            case "task":
+                return _json(await _ask_task(context, request.task))
             case "call":
                 return _json(await _ask_component(context, request.call))
+            case "listen":
+                return _json(await _ask_listen(context, request.listen))
+            case "api":
+                asked = request.api
+                query = cast("dict[str, Json]", orjson.loads(asked.query or b"{}"))
+                body = orjson.loads(asked.body) if asked.body else None
+                return _json(await context.call_api(asked.method, asked.end_point, query, body))
+            case "signal":
+                await context.send_signal(orjson.loads(request.signal.content))
+                return pb.AskResponse()
+            case "trigger":
+                return _json(await _ask_trigger(context, request.trigger))
             case _:
                 raise BadRequest("The question is of no kind that this release knows.")
 
@@ -150,7 +166,7 @@ async def _ask_state(state: State, question: data_pb.StateQuestion) -> Json:
 
 def _fields(value: Json) -> dict[str, Json]:
     if not isinstance(value, dict):
-        raise CancelError("A state is an object.")
+        raise CancelError("It is no object.")
     return value
 
 
@@ -187,6 +203,23 @@ async def _ask_store(context: StepContext, question: data_pb.StoreQuestion) -> J
         case _:
             raise BadRequest(f"A data store knows no {question.verb!r}.")
     return None
+
+
+async def _ask_task(context: StepContext, question: data_pb.TaskQuestion) -> Json:
+    given = cast("dict[str, Any]", orjson.loads(question.arguments))
+    tasks = context.tasks
+    match question.verb:
+        case "create":
+            return await tasks.create(_fields(given["document"]))
+        case "get":
+            return await tasks.get(str(given["task_id"]), str(given["secret"]))
+        case "decide":
+            return await tasks.decide(str(given["task_id"]), str(given["secret"]), approves=given["approves"] is True)
+        case "mail":
+            await tasks.mail(str(given["task_id"]), str(given["link"]))
+            return None
+        case _:
+            raise BadRequest(f"Tasks know no {question.verb!r}.")
 
 
 async def _ask_file(context: StepContext, question: data_pb.FileQuestion) -> pb.AskResponse:
@@ -226,6 +259,34 @@ async def _ask_component(context: StepContext, question: data_pb.CallQuestion) -
         properties=cast("dict[str, Json]", orjson.loads(question.properties)),
         transform=question.transform,
     )
+
+
+async def _ask_listen(context: StepContext | PluginContext, question: data_pb.ListenQuestion) -> Json:
+    match question.verb:
+        case "add":
+            await context.listen(question.event, orjson.loads(question.params or b"null"))
+        case "remove":
+            await context.unlisten(question.event)
+        case "list" if isinstance(context, PluginContext):
+            return await context.listeners(question.event)
+        case _:
+            raise CancelError(f"Only a plugin can {question.verb!r} listeners.")
+    return None
+
+
+async def _ask_trigger(context: StepContext | PluginContext, question: data_pb.TriggerQuestion) -> Json:
+    if not isinstance(context, PluginContext):
+        raise CancelError("Only a plugin fires nodes.")
+    asked = Trigger(
+        question.flow_id,
+        question.node_id,
+        orjson.loads(question.content),
+        "",
+        question.correlation_id,
+        question.waits,
+        question.event,
+    )
+    return await context.trigger(asked)
 
 
 async def _ask_timeout(context: StepContext, question: data_pb.TimeoutQuestion) -> Json:

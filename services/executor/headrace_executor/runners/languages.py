@@ -35,9 +35,11 @@ class Command(Protocol):
 
     takes_batches: ClassVar[bool]
     """Whether several calls may go to it in one message."""
+    executes: ClassVar[int]
+    """How often it becomes another program once it is confined."""
 
-    def line(self, bundle: Path, folder: Path) -> list[str]:
-        """The command line, for a bundle, and a folder of the runner's own with its place to work in."""
+    def line(self, bundle: Path, folder: Path, fence: int) -> list[str]:
+        """The command line, for a bundle, a folder of the runner's own with its place to work in, and its fence."""
         ...
 
     def orders(self, policy: EgressPolicy) -> dict[str, Json]:
@@ -50,11 +52,12 @@ class Command(Protocol):
 
 
 class Python:
-    """Sets its own limits."""
+    """Confines itself."""
 
     takes_batches: ClassVar[bool] = True
+    executes: ClassVar[int] = 0
 
-    def line(self, bundle: Path, folder: Path) -> list[str]:
+    def line(self, bundle: Path, folder: Path, fence: int) -> list[str]:
         return [sys.executable, "-I", "-m", "headrace_runner"]
 
     def orders(self, policy: EgressPolicy) -> dict[str, Json]:
@@ -68,12 +71,13 @@ class Node:
     """Is started by a launcher that confines it first. Memory is bounded over what it has when it is ready."""
 
     takes_batches: ClassVar[bool] = False
+    executes: ClassVar[int] = 1
 
     def __init__(self, binary: Path, settings: RunnerSettings) -> None:
         self._binary = binary
         self._settings = settings
 
-    def line(self, bundle: Path, folder: Path) -> list[str]:
+    def line(self, bundle: Path, folder: Path, fence: int) -> list[str]:
         settings = self._settings
         heap = max(16, settings.memory_bytes // MIB)
         command = [str(self._binary), "--no-addons", f"--max-old-space-size={heap}", str(NODE_FOLDER / "main.js")]
@@ -86,6 +90,7 @@ class Node:
             "write": [str(folder / WORK), *settings.folders],
             "sockets": [str(folder)],
             "refuses": settings.isolation == "refuse",
+            "fence": fence,
             "command": command,
         }
         return [sys.executable, "-I", "-m", "headrace_runner.launching", json.dumps(orders)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NoReturn
 
 import orjson
+from headrace_core.errors import BadRequest, Forbidden, NotFound, TooLarge, ValidationFailed
 from headrace_core.expressions import Json
 from headrace_core.ids import new_id
 from headrace_sdk.context import JsonObject
@@ -16,36 +17,16 @@ from headrace_sdk.errors import CancelError
 
 from headrace_executor.context import Doors, StaticCall, called
 from headrace_executor.doors import DoorToFiles, DoorToStores, HeldLock
+from headrace_executor.hearing import Trigger
 from headrace_executor.keeping import MAX_VALUE_BYTES
 from headrace_executor.model import StateChange
-
-
-@dataclass(frozen=True, slots=True)
-class WebRequest:
-    """An HTTP request for a route of a plugin."""
-
-    method: str
-    path: str  # below the plugin's own, with a slash in front
-    headers: dict[str, str] = field(default_factory=dict)
-    query: JsonObject = field(default_factory=dict)
-    body: bytes = b""
-    user: JsonObject | None = None  # id and email of who is signed in
-    hostname: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RouteAnswer:
-    """What a route answered."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
 
 
 class PluginContext:
     """Answers the questions of one call of a plugin of `vendor.service`, for one tenant."""
 
-    def __init__(self, doors: Doors, tenant_id: str, service: str) -> None:
+    def __init__(self, doors: Doors, tenant_id: str, service: str, config: Mapping[str, Json] | None = None) -> None:
+        self.config: Mapping[str, Json] = config or {}
         self._doors = doors
         self._tenant_id = tenant_id
         self._service = service
@@ -58,7 +39,7 @@ class PluginContext:
 
     @property
     def service_state(self) -> ServiceState:
-        return ServiceState(self._doors, f"{self._tenant_id}/service/{self._service}")
+        return ServiceState(self._doors, f"{self._tenant_id}/service/{self._service}", self.lock)
 
     @property
     def state(self) -> NoReturn:
@@ -90,6 +71,41 @@ class PluginContext:
             transform=transform,
         )
         return await called(self._doors, asked)
+
+    async def call_api(self, method: str, end_point: str, query: Mapping[str, Json], body: Json) -> Json:
+        raise CancelError("A plugin calls the API in nobody's name: use its own stores, collections and components.")
+
+    async def send_signal(self, content: Json) -> None:
+        raise CancelError("A plugin is in no flow that could hear a signal.")
+
+    async def listen(self, event: str, params: Json) -> None:
+        raise CancelError("A plugin has no node that could listen.")
+
+    async def unlisten(self, event: str) -> None:
+        raise CancelError("A plugin has no node that could listen.")
+
+    async def listeners(self, event: str) -> Json:
+        """Who listens to an event, as plugins see it."""
+        found = await self._doors.hearing().of(self._service, event)
+        return [
+            {
+                "eventName": each.event,
+                "params": each.params,
+                "flowId": each.flow_id,
+                "componentId": each.node_id,
+                "userId": each.tenant_id,
+            }
+            for each in found
+        ]
+
+    async def trigger(self, asked: Trigger) -> Json:
+        """Fire a node of the service; what its flow answered."""
+        trigger = replace(asked, event_id=f"plugin:{self._next_id()}")
+        try:
+            found = await self._doors.hearing().trigger(self._service, trigger)
+        except (BadRequest, Forbidden, NotFound, TooLarge, ValidationFailed) as error:
+            raise CancelError(str(error)) from error
+        return {"statusCode": found.status, "headers": dict(found.headers), "body": found.body}
 
     @property
     def store(self) -> DoorToStores:
@@ -126,11 +142,15 @@ class PluginContext:
 
 
 class ServiceState:
-    """Implements `headrace_sdk.State` outside of runs: every write is durable at once, and none answers."""
+    """Implements `headrace_sdk.State` outside of runs: every write is durable at once.
 
-    def __init__(self, doors: Doors, scope: str) -> None:
+    What depends on the former value is written under a lock of its key.
+    """
+
+    def __init__(self, doors: Doors, scope: str, lock: Callable[[str], AbstractAsyncContextManager[HeldLock]]) -> None:
         self._state = doors.state
         self._scope = scope
+        self._lock = lock
 
     async def get(self, key: str, default: Json = None) -> Json:
         return (await self._state.read_state(self._scope)).get(key, default)
@@ -151,21 +171,34 @@ class ServiceState:
         await self._write(StateChange(self._scope, "clear"))
 
     async def inc(self, key: str, by: int | float = 1) -> int | float:
-        raise _needs_run("inc")
+        async with self._lock(f"state/{key}"):
+            found = await self.get(key, 0)
+            if isinstance(found, bool) or not isinstance(found, int | float):
+                raise CancelError(f"{key!r} is no number.")
+            await self.set(key, found + by)
+            return found + by
 
     async def add_to_set(self, key: str, value: Json) -> list[Json]:
-        raise _needs_run("add_to_set")
+        async with self._lock(f"state/{key}"):
+            found = await self._list(key)
+            if value not in found:
+                found.append(value)
+                await self.set(key, found)
+            return found
 
     async def remove_from_set(self, key: str, value: Json) -> list[Json]:
-        raise _needs_run("remove_from_set")
+        async with self._lock(f"state/{key}"):
+            found = await self._list(key)
+            kept = [each for each in found if each != value]
+            if len(kept) != len(found):
+                await self.set(key, kept)
+            return kept
+
+    async def _list(self, key: str) -> list[Json]:
+        found = await self.get(key, [])
+        if not isinstance(found, list):
+            raise CancelError(f"{key!r} is no list.")
+        return list(found)
 
     async def _write(self, *changes: StateChange) -> None:
         await self._state.write_state(changes)
-
-
-def _needs_run(verb: str) -> CancelError:
-    return CancelError(f"{verb} belongs to a run; a plugin reads and sets what it changes, under a lock.")
-
-
-Logs = Sequence[tuple[str, Json]]
-"""What a plugin said, by level."""

@@ -21,19 +21,22 @@ from headrace_runtime.sqlite import lock_directory
 from headrace_sdk.errors import TransientError
 
 from headrace_executor.context import StepContext
+from headrace_executor.hearing import Listener
+from headrace_executor.plugins import Logs, RouteAnswer, WebRequest
 from headrace_executor.ports import BundleSource
 from headrace_executor.retry import CutShort
-from headrace_executor.runners.bundles import Bundles
+from headrace_executor.runners.bundles import Bundles, hosts_of
 from headrace_executor.runners.client import Absent, Description, FolderDescription, VerbName
 from headrace_executor.runners.folders import temporary_folder
 from headrace_executor.runners.languages import Language, Languages
-from headrace_executor.runners.plugins import Logs, PluginContext, RouteAnswer, WebRequest
+from headrace_executor.runners.plugins import PluginContext
 from headrace_executor.runners.process import NotCalled, Runner
 from headrace_executor.settings import RunnerSettings
 
 LOOK_SECONDS = 1.0
 AUTH_SECONDS = 60.0  # a far side is asked
 PLUGIN_SECONDS = 60.0
+LONGEST_ROUTE_SECONDS = 150.0  # more than whoever calls a route gives it
 WORN_OUT = 0.8  # of the processor time that a process gets
 
 MAX_SUSPECTS = 10_000
@@ -61,6 +64,7 @@ class Runners:
         metrics: Metrics,
         *,
         trusts_suspects: bool = False,
+        trusts_hosts: bool = False,
     ) -> None:
         self.settings = settings
         self._source = source
@@ -74,6 +78,7 @@ class Runners:
         self._starting: dict[Key, asyncio.Task[Runner]] = {}
         self._going: set[asyncio.Task[None]] = set()
         self._trusts_suspects = trusts_suspects
+        self._trusts_hosts = trusts_hosts
         self._suspects: OrderedDict[str, None] = OrderedDict()
         self._numbers = itertools.count(1)
         self._moved = asyncio.Condition()
@@ -155,21 +160,34 @@ class Runners:
         """What a service or a module brings besides components; its plugin only where a context answers it."""
         async with self._lease(key) as runner:
             if context is None:
-                return await runner.ask(lambda client: client.describe_folder(folder, "", self._patience))
+                return await runner.ask(lambda client: client.describe_folder(folder, "", {}, self._patience))
             async with runner.call_of_plugin(context) as call_id:
-                return await runner.ask(lambda client: client.describe_folder(folder, call_id, PLUGIN_SECONDS))
+                return await runner.ask(
+                    lambda client: client.describe_folder(folder, call_id, context.config, PLUGIN_SECONDS)
+                )
 
     async def call_route(
         self, key: Key, folder: str, asked: WebRequest, context: PluginContext
     ) -> tuple[RouteAnswer, Logs]:
         """What a route of a plugin answers, and what it said. Raises what the plugin raises."""
         async with self._lease(key) as runner, runner.call_of_plugin(context) as call_id:
-            return await runner.ask(lambda client: client.call_route(call_id, folder, asked, PLUGIN_SECONDS))
+            return await runner.ask(
+                lambda client: client.call_route(call_id, folder, asked, context.config, LONGEST_ROUTE_SECONDS)
+            )
 
     async def run_job(self, key: Key, folder: str, job_id: str, context: PluginContext, timeout: float) -> Logs:
         """Run a job of a plugin; what it said. Raises what the job raises."""
         async with self._lease(key) as runner, runner.call_of_plugin(context) as call_id:
-            return await runner.ask(lambda client: client.run_job(call_id, folder, job_id, timeout))
+            return await runner.ask(lambda client: client.run_job(call_id, folder, job_id, context.config, timeout))
+
+    async def accept_listener(
+        self, key: Key, folder: str, listener: Listener, context: PluginContext
+    ) -> tuple[Json, Logs]:
+        """What a plugin keeps of what a listener gave along, and what it said. Raises what the plugin raises."""
+        async with self._lease(key) as runner, runner.call_of_plugin(context) as call_id:
+            return await runner.ask(
+                lambda client: client.accept_listener(call_id, folder, listener, context.config, PLUGIN_SECONDS)
+            )
 
     async def call_auth(
         self, key: Key, folder: str, name: str, given: Mapping[str, Json], session: str = ""
@@ -231,7 +249,9 @@ class Runners:
             raise TransientError(f"The bundle {bundle_id[:12]} cannot be had: {error}") from error
         name = f"bundle {bundle_id[:12]} of {tenant}"
         settings = replace(self.settings, calls=1) if is_for_suspects else self.settings
-        runner = Runner(name, bundle, self._folder / str(number), command, settings, self._policy, self._clock)
+        hosts = await asyncio.to_thread(hosts_of, bundle) or self.settings.hosts
+        policy = replace(self._policy, allowed_hosts=() if self._trusts_hosts else hosts)
+        runner = Runner(name, bundle, self._folder / str(number), command, settings, policy, self._clock)
         await runner.start()
         self._started.inc()
         self._living.add(runner)

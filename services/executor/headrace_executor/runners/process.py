@@ -1,7 +1,8 @@
 """One runner: a process that hosts one bundle for one tenant, watched from its start to its end.
 
-It has a process group of its own, a clean environment, a folder of its own to work in, and two sockets in that folder:
-one it answers at, one where the executor answers it. Whoever ends it says why, and every call that was under way hears.
+It has a process group of its own, a clean environment, a fence around what it connects to, a folder of its own to work
+in, and two sockets in that folder: one it answers at, one where the executor answers it. Whoever ends it says why, and
+every call that was under way hears.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from headrace_sdk.errors import TransientError
 from headrace_executor.context import StepContext
 from headrace_executor.retry import CutShort
 from headrace_executor.runners.client import Returned, RunnerClient, VerbName
+from headrace_executor.runners.fence import Fence
 from headrace_executor.runners.folders import remove_tree
 from headrace_executor.runners.host import HostServicer, release_locks
 from headrace_executor.runners.languages import WORK, Command
@@ -44,6 +46,9 @@ END_SECONDS = 2.0
 LONGEST_LINE = 2_000
 MAX_SHEETS = 200  # fewer than a runner keeps
 READ_BYTES = 64 * 1024
+
+ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "TZ": "UTC", "RES_OPTIONS": "use-vc"}
+"""The last lets the C library look names up by TCP, which the fence sees."""
 
 HOST_LIMITS = rpc.ServerLimits(
     max_message_bytes=MAX_MESSAGE_BYTES,
@@ -88,6 +93,7 @@ class Runner:
         self._clock = clock
         self._room = asyncio.Semaphore(settings.calls)
         self._host = HostServicer()
+        self._fence = Fence(name, policy, str(folder / "host"), command.executes)
         self._sheets: set[str] = set()
         self._stack = AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -111,6 +117,8 @@ class Runner:
         host, listen = f"unix:{self._folder / 'host'}", f"unix:{self._folder / 'runner'}"
         try:
             work.mkdir(parents=True)
+            self._stack.push_async_callback(self._fence.close)
+            await self._fence.open()
             await self._stack.enter_async_context(rpc.serve(host, self._host.register, limits=HOST_LIMITS))
             self._spawn(work, self._orders(host, listen))
             await self._until_ready()
@@ -309,21 +317,28 @@ class Runner:
             "output_bytes": settings.output_bytes,
             "allow_private": self._policy.allow_private,
             "networks": list(self._policy.allowed_networks),
+            "hosts": list(self._policy.allowed_hosts),
+            "folders": list(settings.folders),
+            "refuses": settings.isolation == "refuse",
+            "fence": self._fence.theirs.fileno(),
         }
         return json.dumps({**orders, **self._command.orders(self._policy)}).encode() + b"\n"
 
     def _spawn(self, work: Path, orders: bytes) -> None:
         """Start the process from this very thread: the kernel ends it with the thread that started it."""
+        fence = self._fence.theirs.fileno()
         process = subprocess.Popen(
-            self._command.line(self._bundle, self._folder),
+            self._command.line(self._bundle, self._folder, fence),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=work,
-            env={"PATH": os.defpath, "HOME": str(work), "TMPDIR": str(work), "LANG": "C.UTF-8", "TZ": "UTC"},
+            env={**ENVIRONMENT, "HOME": str(work), "TMPDIR": str(work)},
+            pass_fds=[fence],
             start_new_session=True,
         )
         self._process = process
+        self._fence.stand(process.pid)
         if process.stdin is not None:
             process.stdin.write(orders)
             process.stdin.flush()
@@ -367,8 +382,10 @@ class Runner:
                 continue
             *lines, rest = (rest + chunk).split(b"\n")
             rest = rest[:LONGEST_LINE]
+            # No component is there yet: it says what it cannot do on this machine.
+            level = logging.INFO if self._host.ready.is_set() else logging.WARNING
             for line in lines:
-                logger.info("%s: %s", self.name, line[:LONGEST_LINE].decode("utf-8", "replace"))
+                logger.log(level, "%s: %s", self.name, line[:LONGEST_LINE].decode("utf-8", "replace"))
 
     def _own(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

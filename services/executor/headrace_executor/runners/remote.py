@@ -43,6 +43,9 @@ class RemoteComponent(Component):
     async def stop(self, context: Context) -> None:
         await self._call("stop", context)
 
+    async def signal(self, context: Context) -> None:
+        await self._call("signal", context)
+
     async def reconcile(self, context: Context) -> bool | None:
         return await self._call("reconcile", context) if "reconcile" in self._verbs else None
 
@@ -80,6 +83,7 @@ def traits_of(description: Description, bundle_id: str) -> Traits:
         hears_errors=description.hears_errors,
         hooks=frozenset(str(verb) for verb in description.verbs if verb in ("start", "stop")),
         bundle_id=bundle_id,
+        hears_signals="signal" in description.verbs,
     )
 
 

@@ -1,7 +1,7 @@
 """Where accounts are, and which components use them: over the store of entries, for one tenant at a time."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from headrace_core import Json
@@ -13,7 +13,6 @@ from headrace_flow_manager.accounts import model
 from headrace_flow_manager.accounts.keys import DataKeys
 from headrace_flow_manager.accounts.model import Account
 from headrace_flow_manager.entries import Entry, EntryStore
-from headrace_flow_manager.query import ListQuery, Page, Selection
 from headrace_flow_manager.scope import EVERY_TENANT, Tenants
 
 TRIES: Final = 20
@@ -49,18 +48,11 @@ class AccountBook:
         except NotFound:
             raise NotFound("account", account_id[:100]) from None
 
-    async def all(self, tenant: str, service: str = "") -> Sequence[Account]:
-        """The tenant's accounts, of one service where that is given, by service and name."""
-        found = [model.account_of(each) for each in await self._store.all("account", tenant)]
+    async def all(self, tenants: Tenants, service: str = "") -> Sequence[Account]:
+        """Accounts, of one service where that is given, by service and name."""
+        found = [model.account_of(each) for each in await self._store.all("account", tenants)]
         kept = (each for each in found if service in ("", each.service))
         return sorted(kept, key=lambda each: (each.service, each.label, each.account_id))
-
-    async def page(self, tenants: Tenants, query: ListQuery) -> Page[Account]:
-        """A page, by service and name where the query names no order. Fields are those of `model.public`."""
-        selection = Selection(query, names=("label", "name", "service"))
-        accounts = [model.account_of(each) for each in await self._store.all("account", tenants)]
-        accounts.sort(key=lambda each: (each.service, each.label, each.account_id))
-        return selection.page((each, model.public(each)) for each in accounts)
 
     async def standing(self, account_id: str) -> Account | None:
         """The account, whoever owns it; None when it is gone. For the house's own loops."""
@@ -81,11 +73,40 @@ class AccountBook:
                 return account  # the first answer was lost on the way
         raise RevisionConflict(f"Account {account_id!r} is being changed by many. Try again.")
 
-    async def delete(self, tenant: str, account_id: str) -> None:
+    async def shared(self, service: str) -> Sequence[Account]:
+        """Accounts of the service, of all tenants, that are shared with anybody: who may use one is to be asked."""
+        found = []
+        for entry in await self._store.all("account_share", EVERY_TENANT):
+            account = await self.standing(entry.entry_id) if entry.value["service"] == service else None
+            if account is not None and account.shared_with:
+                found.append(account)
+        return sorted(found, key=lambda each: (each.label, each.account_id))
+
+    async def share(self, tenant: str, account_id: str, shared_with: tuple[Mapping[str, Json], ...]) -> Account:
+        """Say who else may use the account. Raises NotFound, RevisionConflict."""
+        now = self._clock.now()
+        service = (await self.get(tenant, account_id)).service
+        value: dict[str, Json] = {"service": service}
+        if shared_with:  # an account that is shared is always among those that may be
+            await self._store.put(Entry("account_share", account_id, account_id, tenant, value, tenant, now))
+        after = await self.change(
+            tenant,
+            account_id,
+            lambda kept: (
+                kept if kept.shared_with == shared_with else replace(kept, shared_with=shared_with, updated_at=now)
+            ),
+        )
+        if not after.shared_with:
+            await self._store.delete("account_share", tenant, account_id)
+        return after
+
+    async def delete(self, account: Account) -> None:
         """Take away the account and its assignments. Raises NotFound."""
-        for use in await self.uses(tenant, account_id):
+        for tenant, use in await self.all_uses(account):
             await self.unassign(tenant, use.flow_id, use.node_id)
-        if not await self._store.delete("account", tenant, account_id):
+        account_id = account.account_id
+        await self._store.delete("account_share", account.tenant_id, account_id)
+        if not await self._store.delete("account", account.tenant_id, account_id):
             raise NotFound("account", account_id[:100])
 
     # Secrets.
@@ -124,6 +145,12 @@ class AccountBook:
         """All assignments of a tenant, or those of one account, by flow and node."""
         found = [_use(each) for each in await self._store.all("account_use", tenant)]
         return [each for each in found if account_id in ("", each.account_id)]
+
+    async def all_uses(self, account: Account) -> Sequence[tuple[str, Use]]:
+        """Who uses the account, with their tenants: others than its owner only where it is shared."""
+        tenants = EVERY_TENANT if account.shared_with else account.tenant_id
+        found = [(each.owner, _use(each)) for each in await self._store.all("account_use", tenants)]
+        return [(tenant, use) for tenant, use in found if use.account_id == account.account_id]
 
     async def _entry(self, tenant: str, account_id: str) -> Entry:
         try:

@@ -51,6 +51,7 @@ class Account:
     created_at: datetime
     updated_at: datetime
     sealed: str
+    shared_with: tuple[Mapping[str, Json], ...] = ()  # whose flows may use it, too, in the form of flows' sharedWith
 
     @property
     def label(self) -> str:
@@ -87,10 +88,12 @@ def public(account: Account) -> dict[str, Json]:
         "profileInfo": dict(account.profile_info),
         "scope": list(account.scope),
         "state": account.state,
+        "accessTokenValid": account.state == "valid",
         "reason": account.reason or None,
         "expires": times.to_text(account.expires_at) if account.expires_at else None,
         "created": times.to_text(account.created_at),
         "mtime": times.to_text(account.updated_at),
+        "sharedWith": [dict(each) for each in account.shared_with],
     }
 
 
@@ -113,6 +116,7 @@ def entry_of(account: Account) -> Entry:
         "wasRejected": account.was_rejected,
         "created": times.to_micros(account.created_at),
         "sealed": account.sealed,
+        "sharedWith": [dict(each) for each in account.shared_with],
     }
     key = account.account_id
     return Entry("account", key, key, account.tenant_id, value, account.tenant_id, account.updated_at)
@@ -122,6 +126,7 @@ def account_of(entry: Entry) -> Account:
     """The account that `entry_of` wrote."""
     value = entry.value
     profile, scope, expires = value["profileInfo"], value["scope"], value["expires"]
+    shared = value.get("sharedWith")  # accounts that were made before have none
     refresh_before = value["refreshBefore"]
     return Account(
         account_id=entry.entry_id,
@@ -143,6 +148,7 @@ def account_of(entry: Entry) -> Account:
         created_at=times.from_micros(_whole(value["created"])),
         updated_at=entry.changed_at,
         sealed=str(value["sealed"]),
+        shared_with=tuple(each for each in shared if isinstance(each, dict)) if isinstance(shared, list) else (),
     )
 
 

@@ -10,10 +10,11 @@ from typing import Final
 from headrace_core import Json
 from headrace_core.errors import NotFound, Problem, ValidationFailed
 from headrace_core.flow import normalize_type
+from headrace_core.webhook_signatures import SERVICE
 
 from headrace_flow_manager.accounts import model
 from headrace_flow_manager.accounts.model import AuthType
-from headrace_flow_manager.accounts.store import Absent, Broken, ModuleRunner, Rejected
+from headrace_flow_manager.accounts.store import ABSENT, Absent, Broken, ModuleRunner, Rejected
 from headrace_flow_manager.catalog.model import AuthModule
 from headrace_flow_manager.catalog.service import CatalogService
 from headrace_flow_manager.settings.sealed import SealedSettings
@@ -65,6 +66,17 @@ class Opening:
         return tuple(str(each) for each in found) if isinstance(found, list) else ()
 
 
+_WEBHOOKS = Opening(
+    AuthModule(SERVICE, "", "", ""),
+    "apiKey",
+    {
+        "type": "apiKey",
+        "auth": {"secret": {"type": "password", "name": "Secret", "tooltip": "What the sender signs with."}},
+    },
+)
+"""Secrets of webhooks are accounts, too: they lie in the vault, and nothing asks a service about them."""
+
+
 class AuthModules:
     """Finds auth modules and asks them, with the stored configuration of their services."""
 
@@ -88,8 +100,15 @@ class AuthModules:
             raise NotFound("component or service with accounts", subject[:256])
         return need.service, tuple(need.scope)
 
+    async def icons(self, tenant: str) -> Mapping[str, Json]:
+        """The icon of each service and module that the tenant sees, by the name that accounts have it under."""
+        apps = (await self._catalog.seen_by(tenant)).apps
+        return {each.app_id.replace(".", ":"): each.description.get("icon") for each in apps}
+
     async def opening(self, tenant: str, service: str) -> Opening:
         """How accounts of the service are opened. Raises NotFound, Unavailable, Conflict."""
+        if service == SERVICE:
+            return _WEBHOOKS
         module = (await self._catalog.seen_by(tenant)).auth_modules.get(service)
         if module is None:
             raise NotFound("service with accounts", service[:256])
@@ -123,6 +142,8 @@ class AuthModules:
         once: str = "",
     ) -> Json | Absent:
         """What a step of the module comes to. Raises Rejected, Broken, Unavailable."""
+        if opening is _WEBHOOKS:
+            return ABSENT
         config = await self.config(opening.service)
         whole: dict[str, Json] = {**config, **_client(opening.auth_type, config), **given, "config": config}
         return await self._runner.call(tenant, opening.module, name, whole, session, once)

@@ -12,15 +12,15 @@ from headrace_core.errors import Conflict, HeadraceError, NotFound, Problem, Val
 from headrace_core.flow import normalize_type
 from headrace_core.ids import new_id
 
-from headrace_flow_manager.accounts import model
+from headrace_flow_manager.accounts import model, sharing
 from headrace_flow_manager.accounts.book import AccountBook, Use
 from headrace_flow_manager.accounts.model import Account, Tokens
 from headrace_flow_manager.accounts.modules import AuthModules, Opening, client_of, refused
 from headrace_flow_manager.accounts.store import ABSENT, AccountNews, Broken, Rejected
 from headrace_flow_manager.accounts.tokens import TokenKeeper, tokens_of
 from headrace_flow_manager.flows.model import Flow, Stage
-from headrace_flow_manager.flows.store import FlowStore
-from headrace_flow_manager.query import Condition, ListQuery, Page, SortKey
+from headrace_flow_manager.flows.store import FlowStore, Guests
+from headrace_flow_manager.query import Condition, ListQuery, Page, Selection, SortKey
 from headrace_flow_manager.scope import Tenants
 
 AT_ONCE: Final = 100
@@ -84,6 +84,7 @@ class AccountService:
         modules: AuthModules,
         tokens: TokenKeeper,
         flows: FlowStore,
+        guests: Guests,
         stop: Stop,
         news: AccountNews,
         clock: Clock,
@@ -92,6 +93,7 @@ class AccountService:
         self._modules = modules
         self._tokens = tokens
         self._flows = flows
+        self._guests = guests
         self._stop = stop
         self._news = news
         self._clock = clock
@@ -164,14 +166,30 @@ class AccountService:
         """The account. Raises NotFound."""
         return await self._book.get(tenants, account_id)
 
-    async def page(self, tenants: Tenants, query: ListQuery) -> Page[Account]:
-        """A page of accounts."""
-        return await self._book.page(tenants, query)
+    async def page(self, tenants: Tenants, query: ListQuery) -> Page[tuple[Account, Json]]:
+        """A page with the icons of the services, by service and name where the query names no order.
+
+        Fields are those of `model.public`, and `icon`.
+        """
+        selection = Selection(query, names=("label", "name", "service"))
+        accounts = await self._book.all(tenants)
+        icons = {owner: await self._modules.icons(owner) for owner in {each.tenant_id for each in accounts}}
+        shown = ((each, icons[each.tenant_id].get(each.service)) for each in accounts)
+        return selection.page((found, {**model.public(found[0]), "icon": found[1]}) for found in shown)
 
     async def those(self, tenant: str, account_ids: Sequence[str]) -> Sequence[Account]:
-        """Those of these accounts that the tenant has."""
-        wanted = frozenset(account_ids)
-        return [each for each in await self._book.all(tenant) if each.account_id in wanted]
+        """Those of these accounts that the tenant may use."""
+        found = []
+        for account_id in dict.fromkeys(account_ids):
+            try:
+                found.append(await self._for_use(tenant, account_id))
+            except NotFound:
+                continue
+        return found
+
+    async def share(self, tenant: str, account_id: str, shared_with: Json) -> Account:
+        """Say whose flows may use the account, too. Raises NotFound, ValidationFailed."""
+        return await self._book.share(tenant, account_id, sharing.checked(shared_with))
 
     async def rename(self, tenant: str, account_id: str, display_name: str) -> Account:
         """Change what people read. Raises NotFound, ValidationFailed."""
@@ -186,12 +204,12 @@ class AccountService:
     async def delete(self, tenant: str, account_id: str) -> None:
         """Stop the flows that use the account, and forget it. Raises NotFound."""
         account = await self._book.get(tenant, account_id)
-        for flow_id in dict.fromkeys(use.flow_id for use in await self._book.uses(tenant, account_id)):
+        for owner, flow_id in dict.fromkeys((owner, use.flow_id) for owner, use in await self._book.all_uses(account)):
             try:
-                await self._stop(tenant, flow_id)
+                await self._stop(owner, flow_id)
             except NotFound:
                 continue
-        await self._book.delete(tenant, account_id)
+        await self._book.delete(account)
         await self._news.accepted(account)  # nobody waits for it any more
 
     async def test(self, tenant: str, account_id: str) -> Account:
@@ -251,7 +269,7 @@ class AccountService:
 
     async def assign(self, tenant: str, flow_id: str, node_id: str, account_id: str) -> ComponentAccount:
         """Let a component use an account. Raises NotFound, Conflict for an account of another service."""
-        account = await self._book.get(tenant, account_id)
+        account = await self._for_use(tenant, account_id)
         flow = await self.flow_of(tenant, flow_id, node_id)
         kind = _type_of(flow.descriptor[node_id])
         service = await self._service_of(tenant, kind)
@@ -296,7 +314,8 @@ class AccountService:
                 assigned = ""  # it is not saved yet
         scope = tuple(dict.fromkeys((*opening.scope, *needed)))
         described = {**opening.described, "auth": dict(opening.fields)}
-        return Choice(service, described, scope, await self._book.all(tenant, service), assigned)
+        accounts = [*await self._book.all(tenant, service), *await self._shared_with(tenant, service)]
+        return Choice(service, described, scope, accounts, assigned)
 
     # For the executor.
 
@@ -310,9 +329,10 @@ class AccountService:
         if not account_id:
             return Credentials("", "", None, config, hidden, f"No account of {service} is assigned to it.")
         try:
-            account = await self._book.get(tenant, account_id)
+            account = await self._for_use(tenant, account_id)
         except NotFound:
-            return Credentials("", "", None, config, hidden, f"The account of {service} it used is gone.")
+            said = f"The account of {service} it used is gone, or no longer shared with the flow's owner."
+            return Credentials("", "", None, config, hidden, said)
         if account.service != service:
             return Credentials("", "", None, config, hidden, f"Its account is one of {account.service}.")
         account = await self._tokens.fresh(account)
@@ -334,9 +354,24 @@ class AccountService:
     async def rejected(self, tenant: str, account_id: str, token_id: str, reason: str) -> bool:
         """A service did not accept what was handed over. Whether there is something else to try with."""
         try:
-            return await self._tokens.rejected(tenant, account_id, token_id, reason)
+            account = await self._for_use(tenant, account_id)
+            return await self._tokens.rejected(account.tenant_id, account_id, token_id, reason)
         except NotFound:
             return False
+
+    async def _for_use(self, tenant: str, account_id: str) -> Account:
+        """An account that flows of the tenant may act with: its own, or one that is shared with it. Raises NotFound."""
+        account = await self._book.standing(account_id)
+        if account is not None and account.tenant_id == tenant:
+            return account
+        if account is None or not sharing.names(account.shared_with, await self._guests.guest(tenant)):
+            raise NotFound("account", account_id[:100])
+        return account
+
+    async def _shared_with(self, tenant: str, service: str) -> Sequence[Account]:
+        shared = [each for each in await self._book.shared(service) if each.tenant_id != tenant]
+        guest = await self._guests.guest(tenant) if shared else None
+        return [each for each in shared if sharing.names(each.shared_with, guest)]
 
     async def usable(self, account_ids: Sequence[str]) -> Sequence[str]:
         """Those that nobody need wait for: accepted, or no more there."""

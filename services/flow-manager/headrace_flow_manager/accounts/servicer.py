@@ -1,5 +1,7 @@
 """headrace.account.v1: decode, call, encode."""
 
+from dataclasses import replace
+
 from headrace.account.v1 import account_service_pb2 as pb
 from headrace.account.v1 import account_service_pb2_grpc as grpc_pb
 from headrace_core.errors import BadRequest
@@ -46,11 +48,18 @@ class AccountServicer(grpc_pb.AccountServiceServicer):
 
     async def ListAccounts(self, request: pb.ListAccountsRequest, context: object) -> pb.ListAccountsResponse:
         page = await self._accounts.page(scope_of(request.scope).readable, query_of(request.query))
-        return pb.ListAccountsResponse(accounts=map(_shown, page.items), total=page.total)
+        accounts = [_shown(account) for account, _ in page.items]
+        icons = [icon if isinstance(icon, str) else "" for _, icon in page.items]
+        return pb.ListAccountsResponse(accounts=accounts, total=page.total, icons=icons)
 
     async def RenameAccount(self, request: pb.RenameAccountRequest, context: object) -> pb.RenameAccountResponse:
         renamed = await self._accounts.rename(tenant_of(request.scope), request.account_id, request.display_name)
         return pb.RenameAccountResponse(account=_shown(renamed))
+
+    async def ShareAccount(self, request: pb.ShareAccountRequest, context: object) -> pb.ShareAccountResponse:
+        shared_with = json_text.decode(request.shared_with or b"[]", "sharedWith")
+        shared = await self._accounts.share(tenant_of(request.scope), request.account_id, shared_with)
+        return pb.ShareAccountResponse(account=_shown(shared))
 
     async def DeleteAccount(self, request: pb.DeleteAccountRequest, context: object) -> pb.DeleteAccountResponse:
         await self._accounts.delete(tenant_of(request.scope), request.account_id)
@@ -70,7 +79,8 @@ class AccountServicer(grpc_pb.AccountServiceServicer):
         tenant = tenant_of(request.scope)
         components = await self._accounts.of_flow(tenant, request.flow_id)
         accounts = await self._accounts.those(tenant, [each.account_id for each in components])
-        return pb.ListFlowAccountsResponse(components=map(_component, components), accounts=map(_shown, accounts))
+        shown = [_lent(each, tenant_of(request.scope)) for each in accounts]
+        return pb.ListFlowAccountsResponse(components=map(_component, components), accounts=shown)
 
     async def GetComponentAccount(
         self, request: pb.GetComponentAccountRequest, context: object
@@ -96,7 +106,7 @@ class AccountServicer(grpc_pb.AccountServiceServicer):
             service=choice.service,
             auth=json_bytes(choice.described),
             scope=choice.scope,
-            accounts=map(_shown, choice.accounts),
+            accounts=[_lent(each, tenant_of(request.scope)) for each in choice.accounts],
             assigned_account_id=choice.assigned,
         )
 
@@ -193,7 +203,13 @@ def _shown(account: Account) -> pb.Account:
         expires_at=timestamp(account.expires_at),
         created_at=timestamp(account.created_at),
         updated_at=timestamp(account.updated_at),
+        shared_with=json_bytes([dict(each) for each in account.shared_with]),
     )
+
+
+def _lent(account: Account, tenant: str) -> pb.Account:
+    """As somebody sees it who may use it: what is said of its holder, and who else may, is its owner's to know."""
+    return _shown(account if account.tenant_id == tenant else replace(account, profile_info={}, shared_with=()))
 
 
 def _component(found: ComponentAccount) -> pb.ComponentAccount:

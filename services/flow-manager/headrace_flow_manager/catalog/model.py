@@ -13,6 +13,12 @@ from headrace_core.sources import named_types
 AUTH_MODULES: Mapping[str, Language] = {"auth.js": "javascript", "auth.py": "python"}
 """Files that say how accounts are opened, and what they are written in."""
 
+PLUGIN_MODULES: Mapping[str, Language] = {"plugin.js": "javascript", "routes.py": "python"}
+"""Files that answer HTTP requests and have jobs, and what they are written in."""
+
+PLUGIN_SLASHES = (1, 2)
+"""In the path of a folder that may have one: vendor/service, vendor/service/module."""
+
 _HEADRACE = "headrace."
 _APPMIXER = "appmixer."
 _SHARED = "headrace.utils."
@@ -114,6 +120,29 @@ def auths_in(files: Files) -> dict[str, Json]:
     }
 
 
+def plugins_in(files: Files) -> dict[str, Json]:
+    """What a bundle's plugins are written in, by their folders: of a service, or of a module."""
+    return {
+        folder: PLUGIN_MODULES[name]
+        for folder, _, name in (path.rpartition("/") for path in sorted(files))
+        if name in PLUGIN_MODULES and folder.count("/") in PLUGIN_SLASHES
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class PluginModule:
+    """Where a plugin lies."""
+
+    bundle_id: str
+    folder: str
+    language: str
+
+    @property
+    def service(self) -> str:
+        """The service that it is of, by name."""
+        return ".".join(self.folder.split("/")[:2])
+
+
 @dataclass(frozen=True, slots=True)
 class AuthModule:
     """Where the auth module of a service lies."""
@@ -134,6 +163,7 @@ class Offer:
     quotas: Mapping[str, str]
     packages: str = ""  # the content of npm packages that goes with it
     auths: Mapping[str, AuthModule] = field(default_factory=dict)  # by service
+    plugins: tuple[PluginModule, ...] = ()
 
 
 def offer_of(content_id: str, kept: Mapping[str, Json]) -> Offer:
@@ -149,6 +179,11 @@ def offer_of(content_id: str, kept: Mapping[str, Json]) -> Offer:
         service: AuthModule(service, content_id, service.replace(":", "/"), str(language))
         for service, language in (kept_auths.items() if isinstance(kept_auths, dict) else ())
     }
+    kept_plugins = kept.get("plugins")
+    plugins = (
+        PluginModule(content_id, folder, str(language))
+        for folder, language in (kept_plugins.items() if isinstance(kept_plugins, dict) else ())
+    )
     quotas = kept.get("quotas")
     return Offer(
         tuple(entries),
@@ -157,6 +192,7 @@ def offer_of(content_id: str, kept: Mapping[str, Json]) -> Offer:
         {name: str(source) for name, source in (quotas if isinstance(quotas, dict) else {}).items()},
         str(kept.get("packages", "")),
         auths,
+        tuple(plugins),
     )
 
 

@@ -34,7 +34,7 @@ from headrace_core.ids import new_id
 from headrace_flow_manager import json_text
 from headrace_flow_manager.attempts import persistently
 from headrace_flow_manager.catalog import packages, publication
-from headrace_flow_manager.catalog.model import auths_in, description_to_json
+from headrace_flow_manager.catalog.model import auths_in, description_to_json, plugins_in
 from headrace_flow_manager.catalog.packages import NotInstalled, PackageSource, Wanted
 from headrace_flow_manager.catalog.publication import PIECE_BYTES, Publication, PublicationState
 from headrace_flow_manager.catalog.service import CatalogService, Vendors
@@ -118,6 +118,7 @@ class PublishingService:
         packages: PackageSource,
         clock: Clock,
         submitted: asyncio.Event,
+        published: asyncio.Event,
     ) -> None:
         self._catalog = catalog
         self._store = store
@@ -128,6 +129,7 @@ class PublishingService:
         self._packages = packages
         self._clock = clock
         self._submitted = submitted
+        self._published = published
 
     async def open(self, tenant: str) -> str:
         """Begin an upload; its ticket. Raises Forbidden for who has no vendor, RateLimited when many are under way."""
@@ -318,10 +320,12 @@ class PublishingService:
                 **description_to_json(bundles.describe(files)),
                 "packages": packages.noted(files)[1],
                 "auths": auths_in(files),
+                "plugins": plugins_in(files),
             }
             content = Content(content_id, service, described)
             await self._store.add(content, await asyncio.to_thread(write_archive, files), self._clock.now())
         await self._store.publish(before, service, content_id)
+        self._published.set()
 
     async def _files(self, published: Published, service: str) -> Files:
         """The files that a service has; none when nothing of it is published."""

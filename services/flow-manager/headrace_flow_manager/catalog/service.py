@@ -13,7 +13,15 @@ from headrace_core import Json
 from headrace_core.errors import AlreadyExists, NotFound
 from headrace_core.manifest import Manifest
 
-from headrace_flow_manager.catalog.model import App, AuthModule, Bundle, CatalogEntry, Offer, offer_of
+from headrace_flow_manager.catalog.model import (
+    App,
+    AuthModule,
+    Bundle,
+    CatalogEntry,
+    Offer,
+    PluginModule,
+    offer_of,
+)
 from headrace_flow_manager.catalog.store import BundleStore, Published
 
 REMEMBERED = 500
@@ -44,7 +52,9 @@ class Catalog:
         bundles: Mapping[str, Mapping[str, Json]],
         quota_sources: Mapping[str, str] | None = None,
         auth_modules: Mapping[str, AuthModule] | None = None,
+        plugins: Sequence[PluginModule] = (),
     ) -> None:
+        self.plugins = tuple(sorted(plugins, key=lambda each: each.folder))
         self.auth_modules = dict(auth_modules or {})
         self._entries = tuple(sorted(entries, key=lambda entry: entry.type))
         self._by_name = _by_name(self._entries)
@@ -111,7 +121,7 @@ class Catalog:
         """This catalog and what was published. A component that answers to a name that is taken is left out."""
         entries, names = list(self._entries), set(self._by_name)
         apps, bundles, quotas = dict(self._apps), dict(self._bundles), dict(self.quota_sources)
-        auths = dict(self.auth_modules)
+        auths, plugins = dict(self.auth_modules), list(self.plugins)
         for offer in offers:
             for entry in offer.entries:
                 if names.isdisjoint(entry.names):
@@ -121,7 +131,8 @@ class Catalog:
             bundles = {**offer.bundles, **bundles}
             quotas = {**offer.quotas, **quotas}
             auths = {**offer.auths, **auths}
-        return Catalog(entries, apps, bundles, quotas, auths)
+            plugins += offer.plugins
+        return Catalog(entries, apps, bundles, quotas, auths, plugins)
 
     def shown_to(self, vendors: frozenset[str]) -> "Catalog":
         """What somebody of those vendors may see. Apps and bundles of which nothing is to be seen are not there."""
@@ -144,6 +155,7 @@ class Catalog:
                     for service, module in self.auth_modules.items()
                     if is_seen(service.replace(":", "."))
                 },
+                plugins=[each for each in self.plugins if is_seen(each.service)],
             )
         return self._sights[vendors]
 
@@ -192,6 +204,17 @@ class CatalogService:
             if entry is None or not seen.is_named_by_its_vendor(entry):
                 raise NotFound("component", component_type[:256])
         return entry
+
+    async def plugins(self, service: str, user_id: str | None) -> Sequence[PluginModule]:
+        """The plugins of a service that this user may see, or whoever is not signed in with ""; with None all.
+
+        Raises NotFound where there are none.
+        """
+        everything = await self.now()
+        seen = everything if user_id is None else everything.shown_to(await self._vendors.of(user_id))
+        if found := [each for each in seen.plugins if each.service == service]:
+            return found
+        raise NotFound("plugin", service[:256])
 
     async def app_ids(self, user_id: str) -> Collection[str]:
         """The apps that this user may see."""

@@ -1,10 +1,11 @@
 """headrace.catalog.v1: decode, call, encode."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 from headrace.catalog.v1 import catalog_service_pb2 as pb
 from headrace.catalog.v1 import catalog_service_pb2_grpc as grpc_pb
+from headrace_core import Json
 from headrace_runtime.rpc import Server
 
 from headrace_flow_manager.catalog.model import CatalogEntry
@@ -22,10 +23,21 @@ class Rights(Protocol):
         ...
 
 
+class Configs(Protocol):
+    """Knows what administrators stored for services."""
+
+    async def config(self, service: str) -> Mapping[str, Json]:
+        """The configuration of a service, or of the one that it is a module of; empty where nothing is stored."""
+        ...
+
+
 class CatalogServicer(grpc_pb.CatalogServiceServicer):
     """Answers headrace.catalog.v1.CatalogService."""
 
-    def __init__(self, catalog: CatalogService, publishing: PublishingService, rights: Rights) -> None:
+    def __init__(
+        self, catalog: CatalogService, publishing: PublishingService, rights: Rights, configs: Configs
+    ) -> None:
+        self._configs = configs
         self._catalog = catalog
         self._publishing = publishing
         self._rights = rights
@@ -100,6 +112,15 @@ class CatalogServicer(grpc_pb.CatalogServiceServicer):
     async def GetBundle(self, request: pb.GetBundleRequest, context: object) -> AsyncIterator[pb.GetBundleResponse]:
         async for data in self._publishing.bundle(request.bundle_id):
             yield pb.GetBundleResponse(data=data)
+
+    async def FindPlugins(self, request: pb.FindPluginsRequest, context: object) -> pb.FindPluginsResponse:
+        user_id = None if request.for_platform else request.scope.tenant_id
+        found = await self._catalog.plugins(request.service, user_id)
+        return pb.FindPluginsResponse(
+            bundle_id=found[0].bundle_id,
+            plugins=(pb.Plugin(folder=each.folder, language=LANGUAGES[each.language]) for each in found),
+            config=json_bytes(await self._configs.config(request.service.replace(".", ":"))),
+        )
 
 
 def _component(entry: CatalogEntry) -> pb.Component:

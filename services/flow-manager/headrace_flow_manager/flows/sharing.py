@@ -1,6 +1,6 @@
 """Who but its owner may do what with a flow: the rules of `sharedWith`. What no entry allows is refused."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -9,7 +9,7 @@ from headrace_core import Json
 Permission = Literal["read", "start", "stop"]
 PERMISSIONS: tuple[Permission, ...] = ("read", "start", "stop")
 
-_MARKS: Final = ("email", "domain", "scope", "group")
+MARKS: Final = ("email", "domain", "scope", "group")
 _AS_WRITTEN: Final = ("scope", "group")
 _OUTSIDE: Final = ("flowId", "userId", "name", "stage", "btime", "mtime", "started", "stopped")
 """What is told of a flow to those who may start or stop it and not read it."""
@@ -49,8 +49,17 @@ def _allows(entry: Mapping[str, Json], guest: Guest, permission: Permission) -> 
     permissions = entry.get("permissions")
     if not isinstance(permissions, list) or permission not in permissions:
         return False
-    marks = [(name, entry[name]) for name in _MARKS if name in entry]
+    return _names(entry, guest)
+
+
+def _names(entry: Mapping[str, Json], guest: Guest) -> bool:
+    marks = [(name, entry[name]) for name in MARKS if name in entry]
     return bool(marks) and all(value and _fits(name, value, guest) for name, value in marks)
+
+
+def is_named(entries: Iterable[Mapping[str, Json]], guest: Guest) -> bool:
+    """Whether one of the entries names the guest, whatever it permits."""
+    return any(_names(entry, guest) for entry in entries)
 
 
 def marks_of(record: Mapping[str, Json]) -> frozenset[str]:
@@ -60,7 +69,7 @@ def marks_of(record: Mapping[str, Json]) -> frozenset[str]:
         _mark(name, value)
         for entry in (entries if isinstance(entries, list) else ())
         if isinstance(entry, dict)
-        for name in _MARKS
+        for name in MARKS
         if isinstance(value := entry.get(name), str) and value
     )
 

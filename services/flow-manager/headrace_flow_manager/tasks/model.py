@@ -240,6 +240,20 @@ def with_hooks(task: Task, hooks: tuple[Hook, ...]) -> Task:
     return replace(task, hooks=hooks, revision=task.revision + 1)
 
 
+def with_secrets_of(task: Task, other: Task) -> Task:
+    """The task with the secrets of the other in place of its own, which open nothing any more."""
+    approver = replace(task.approver, secret_hash=other.approver.secret_hash)
+    requester = replace(task.requester, secret_hash=other.requester.secret_hash)
+    return replace(task, approver=approver, requester=requester, revision=task.revision + 1)
+
+
+def letter(task: Task, link: str) -> str:
+    """What the approver is written."""
+    until = "" if task.decision_by is None else f"Decide by {times.to_text(task.decision_by)}.\n\n"
+    who = f"{task.requester.address} asks you to decide:\n\n{task.title}\n\n"
+    return f"{who}{task.description}\n\n{until}Approve or reject it here:\n{link}\n"
+
+
 def check_pending(task: Task) -> None:
     """Raise Conflict when nothing can be done with the task any more."""
     if task.status is Status.DUE:

@@ -1,17 +1,18 @@
 """What can be done with tasks."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from headrace_core import Json
 from headrace_core.clock import Clock
-from headrace_core.errors import Conflict, Forbidden, NotFound, RevisionConflict
-from headrace_core.ids import new_id
+from headrace_core.errors import Conflict, Forbidden, NotFound, RevisionConflict, Unsupported
+from headrace_core.ids import derive_id, new_id
 
 from headrace_flow_manager.query import ListQuery, Page
 from headrace_flow_manager.tasks import model
 from headrace_flow_manager.tasks.model import Hook, Role, Secrets, Task, Viewer
-from headrace_flow_manager.tasks.store import Addresses, TaskStore
+from headrace_flow_manager.tasks.store import Addresses, Mail, TaskStore
 
 _ATTEMPTS = 5
 
@@ -22,6 +23,15 @@ Change = Callable[[Task], Task]
 """The task as it is to be. Raises where that cannot be."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A component that hears of the end of a task, and the URL of its webhook."""
+
+    url: str
+    flow_id: str
+    node_id: str
+
+
 class TaskService:
     """Keeps tasks: for who made them, for whom they are decided, and who decides.
 
@@ -30,20 +40,51 @@ class TaskService:
     """
 
     def __init__(
-        self, store: TaskStore, addresses: Addresses, owns_flow: OwnsFlow, clock: Clock, ended: Callable[[], None]
+        self,
+        store: TaskStore,
+        addresses: Addresses,
+        owns_flow: OwnsFlow,
+        mail: Mail | None,
+        clock: Clock,
+        ended: Callable[[], None],
     ) -> None:
         self._store = store
         self._addresses = addresses
         self._owns_flow = owns_flow
+        self._mail = mail
         self._clock = clock
         self._ended = ended
 
-    async def create(self, tenant: str, document: Mapping[str, Json]) -> tuple[Task, Secrets]:
-        """Keep a new task; it, and the secrets of its people. Raises ValidationFailed, or Conflict when there are too
-        many."""
-        task, secrets = model.made(new_id(), tenant, document, self._clock.now())
+    async def create(
+        self, tenant: str, document: Mapping[str, Json], request_id: str = "", listener: Listener | None = None
+    ) -> tuple[Task, Secrets]:
+        """Keep a new task; it, and the secrets of its people. The listener hears of its end.
+
+        A repeated request gets the task of the first: secrets are not kept, so it brings new ones, and those of the
+        first open nothing any more. Raises ValidationFailed, Conflict when there are too many, and NotFound for a flow
+        that is not the tenant's.
+        """
+        now = self._clock.now()
+        task_id = derive_id("task", tenant, request_id) if request_id else new_id()
+        task, secrets = model.made(task_id, tenant, document, now)
+        if listener is not None:
+            await self._owns_flow(tenant, listener.flow_id)
+            hook = Hook(f"{task_id}_{new_id()}", listener.url, listener.flow_id, listener.node_id, now)
+            task = replace(task, hooks=(hook,))
+        if request_id:
+            with suppress(NotFound):
+                return await self._change_own(tenant, task_id, lambda kept: model.with_secrets_of(kept, task)), secrets
         await self._store.add(task, model.MAX_TASKS)
         return task, secrets
+
+    async def mail(self, tenant: str, task_id: str, link: str) -> None:
+        """Mail the approver of one's own task where to decide. Raises NotFound, Conflict when nobody decides any more,
+        and Unsupported where no mail is sent."""
+        if self._mail is None:
+            raise Unsupported("This installation sends no mail: HEADRACE_SMTP_URL is not set.")
+        task = model.at(await self._find(Viewer(user_id=tenant), task_id), self._clock.now())
+        model.check_pending(task)
+        await self._mail.send(task.approver.address, " ".join(task.title.split()), model.letter(task, link))
 
     async def get(self, viewer: Viewer, task_id: str) -> tuple[Task, frozenset[Role]]:
         """The task as it is now, and what the viewer is to it. Raises NotFound."""

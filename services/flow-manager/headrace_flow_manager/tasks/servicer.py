@@ -10,7 +10,7 @@ from headrace_runtime.rpc import Server
 from headrace_flow_manager import json_text
 from headrace_flow_manager.servicer import query_of, tenant_of, timestamp
 from headrace_flow_manager.tasks.model import Hook, HookState, Role, Secrets, Status, Task, Viewer
-from headrace_flow_manager.tasks.service import TaskService
+from headrace_flow_manager.tasks.service import Listener, TaskService
 
 MAX_SECRET = 256
 
@@ -46,7 +46,8 @@ class TaskServicer(grpc_pb.TaskServiceServicer):
     async def CreateTask(self, request: pb.CreateTaskRequest, context: object) -> pb.CreateTaskResponse:
         document = json_text.decode_object(request.document, "task")
         viewer = Viewer(tenant_of(request.scope))
-        task, secrets = await self._tasks.create(viewer.user_id, document)
+        listener = Listener(request.hook_url, request.flow_id, request.node_id) if request.hook_url else None
+        task, secrets = await self._tasks.create(viewer.user_id, document, request.request_id, listener)
         _, roles = await self._tasks.get(viewer, task.task_id)
         return pb.CreateTaskResponse(task=_task(task, roles), secrets=_secrets(secrets))
 
@@ -86,6 +87,10 @@ class TaskServicer(grpc_pb.TaskServiceServicer):
             tenant_of(request.scope), request.task_id, request.url, request.flow_id, request.node_id
         )
         return pb.AddTaskHookResponse(hook=_hook(hook, request.task_id))
+
+    async def MailTask(self, request: pb.MailTaskRequest, context: object) -> pb.MailTaskResponse:
+        await self._tasks.mail(tenant_of(request.scope), request.task_id, request.link)
+        return pb.MailTaskResponse()
 
     async def RemoveTaskHook(self, request: pb.RemoveTaskHookRequest, context: object) -> pb.RemoveTaskHookResponse:
         await self._tasks.remove_hook(tenant_of(request.scope), request.hook_id)

@@ -78,15 +78,23 @@ class AccountClient:
         return _account((await self._stub.GetAccount(request, timeout=self._timeout)).account)
 
     async def page(self, scope: Scope, query: ListQuery) -> tuple[list[dict[str, Json]], int]:
-        """A page of accounts, and how many match."""
+        """A page of accounts with the icons of their services, and how many match."""
         request = pb.ListAccountsRequest(scope=scope_to_proto(scope), query=query_to_proto(query))
         answer = await self._stub.ListAccounts(request, timeout=self._timeout)
-        return [_account(each) for each in answer.accounts], answer.total
+        shown = zip(answer.accounts, answer.icons, strict=True)
+        return [{**_account(each), "icon": icon or None} for each, icon in shown], answer.total
 
     async def rename(self, scope: Scope, account_id: str, display_name: str) -> dict[str, Json]:
         """Change what people read. Raises NotFound and ValidationFailed."""
         request = pb.RenameAccountRequest(scope=scope_to_proto(scope), account_id=account_id, display_name=display_name)
         return _account((await self._stub.RenameAccount(request, timeout=self._timeout)).account)
+
+    async def share(self, scope: Scope, account_id: str, shared_with: Json) -> dict[str, Json]:
+        """Say whose flows may use it, too. Raises NotFound and ValidationFailed."""
+        request = pb.ShareAccountRequest(
+            scope=scope_to_proto(scope), account_id=account_id, shared_with=orjson.dumps(shared_with)
+        )
+        return _account((await self._stub.ShareAccount(request, timeout=self._timeout)).account)
 
     async def delete(self, scope: Scope, account_id: str) -> None:
         """Stop what uses it, and forget it. Raises NotFound."""
@@ -227,6 +235,7 @@ def _account(account: pb.Account) -> dict[str, Json]:
         "expires": moment(account, "expires_at"),
         "created": moment(account, "created_at"),
         "mtime": moment(account, "updated_at"),
+        "sharedWith": orjson.loads(account.shared_with or b"[]"),
     }
 
 

@@ -10,6 +10,7 @@ from headrace.execution.v1 import execution_pb2, execution_service_pb2
 from headrace.execution.v1.execution_service_pb2_grpc import ExecutionServiceStub
 from headrace_core import Json, errors
 from headrace_core.ids import new_id
+from headrace_core.webhook_signatures import SignedRequest
 from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.wire import json_object, json_value, moment, scope_to_proto
@@ -38,6 +39,13 @@ class Event:
     event_id: str = ""
     correlation_id: str = ""
     answer_within_seconds: float = 0.0
+    signed: SignedRequest | None = None
+    """What came of a request that bears a signature."""
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much it is to carry."""
+        return len(self.content) + (len(self.signed.body) if self.signed is not None else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,29 @@ class DayCount:
     day: date
     count: int
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PluginRequest:
+    """An HTTP request for a plugin of a service: `path` is below the service's own."""
+
+    service: str
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    query: Mapping[str, Json]
+    body: bytes
+    user: Mapping[str, Json] | None
+    hostname: str
+
+
+@dataclass(frozen=True, slots=True)
+class PluginAnswer:
+    """What a plugin answers."""
+
+    status: int
+    headers: dict[str, Json]
+    body: bytes
 
 
 class ExecutionClient:
@@ -265,6 +296,27 @@ class ExecutionClient:
         finally:
             stream.cancel()
 
+    async def call_plugin(self, scope: Scope | None, asked: PluginRequest, within: float) -> PluginAnswer:
+        """What a plugin answers. `scope` is whose call it is; None where nobody is signed in.
+
+        Raises NotFound, RateLimited, Unavailable, DeadlineExceeded and Internal.
+        """
+        within = min(within, LONGEST_CALL_SECONDS)
+        request = execution_service_pb2.CallPluginRequest(
+            scope=scope_to_proto(scope) if scope is not None else None,
+            service=asked.service,
+            method=asked.method,
+            path=asked.path,
+            headers=asked.headers,
+            query=orjson.dumps(asked.query),
+            body=asked.body,
+            user=orjson.dumps(asked.user) if asked.user is not None else b"",
+            hostname=asked.hostname,
+            within=_duration(within),
+        )
+        answer = await self._stub.CallPlugin(request, timeout=within + self._timeout)
+        return PluginAnswer(answer.status, dict(answer.headers), answer.body)
+
     async def call_component(self, scope: Scope, asked: StaticCall, within_seconds: float) -> Json:
         """The first message that a component sends to an out-port when it is called by itself.
 
@@ -303,7 +355,13 @@ def _event_to_proto(index: int, event: Event) -> execution_pb2.Event:
         content=event.content,
         wants_answer=waits > 0,
         answer_within=_duration(waits) if waits > 0 else None,
+        signed=_signed_to_proto(event.signed) if event.signed is not None else None,
     )
+
+
+def _signed_to_proto(signed: SignedRequest) -> execution_pb2.SignedRequest:
+    headers = [execution_pb2.SignedHeader(name=name, value=value) for name, value in signed.headers]
+    return execution_pb2.SignedRequest(body=signed.body, headers=headers)
 
 
 def _acceptance(acceptance: execution_pb2.Acceptance) -> Acceptance:

@@ -25,8 +25,7 @@ from headrace_gateway.schemas import (
 async def list_accounts(call: Call) -> Response:
     found, _ = await call.clients.accounts.page(call.reading_scope, queries.list_query(call.parameters))
     shown = queries.projection(call.parameters)
-    icons = await _icons(call, found)
-    return answer([shown.apply({**each, "icon": icons.get(str(each["service"]))}) for each in found])
+    return answer([shown.apply(each) for each in found])
 
 
 async def count_accounts(call: Call) -> Response:
@@ -48,9 +47,14 @@ async def create_account(call: Call) -> Response:
     return answer(made)
 
 
-async def rename_account(call: Call) -> Response:
-    given = await call.object()
-    return answer(await call.clients.accounts.rename(call.scope, call.value("id"), str(given["displayName"] or "")))
+async def change_account(call: Call) -> Response:
+    given, account_id = await call.object(), call.value("id")
+    account: dict[str, Json] = {}
+    if "sharedWith" in given:
+        account = await call.clients.accounts.share(call.scope, account_id, given["sharedWith"])
+    if "displayName" in given:
+        account = await call.clients.accounts.rename(call.scope, account_id, str(given["displayName"] or ""))
+    return answer(account or await call.clients.accounts.get(call.scope, account_id))
 
 
 async def delete_account(call: Call) -> Response:
@@ -109,6 +113,7 @@ async def describe_auth(call: Call) -> Response:
             "name": each["name"],
             "displayName": each["displayName"],
             "profileInfo": each["profileInfo"],
+            "isShared": each["userId"] != call.scope.tenant_id,
         }
         for each in choice.accounts
     }
@@ -144,16 +149,6 @@ def _binding(component: Component, known: Mapping[str, dict[str, Json]]) -> dict
     account = known.get(component.account_id)
     said: dict[str, Json] = {"accessTokenValid": account["accessTokenValid"] if account else False}
     return {**_assigned(component), **said, "account": account}
-
-
-async def _icons(call: Call, accounts: list[dict[str, Json]]) -> dict[str, Json]:
-    """The icons of the accounts' services."""
-    if not accounts:
-        return {}
-    apps = await call.clients.catalog.apps(call.scope)
-    services = {str(each["service"]) for each in accounts}
-    found = {service: apps.get(service.replace(":", ".")) for service in services}
-    return {service: app.get("icon") for service, app in found.items() if isinstance(app, dict)}
 
 
 def _texts(value: Json) -> list[str]:
@@ -240,11 +235,21 @@ ROUTES = (
     Route(
         method="PUT",
         path="/accounts/{id}",
-        handler=rename_account,
+        handler=change_account,
         policy=Policy.USER,
         tag=_TAG,
-        summary="Change what people call an account",
-        request=an_object({"displayName": {"type": ["string", "null"], "maxLength": 200}}, required=("displayName",)),
+        summary="Change what people call an account, and whose flows may use it",
+        description=(
+            "`sharedWith` lists others by `email`, `domain`, `scope` or `group`; an entry that names several wants all "
+            "of them. They find the account where a component needs one of its service (GET /auth/…), assign it, and "
+            "see neither what it is opened with nor who else may use it. What is not given stays."
+        ),
+        request=an_object(
+            {
+                "displayName": {"type": ["string", "null"], "maxLength": 200},
+                "sharedWith": array_of(FREE_OBJECT),
+            }
+        ),
         answers=(Answer(200, "The account.", ref("Account")),),
         errors=(400, 404),
     ),

@@ -114,7 +114,33 @@ async def validate_flow(call: Call) -> Response:
     found = await call.clients.flows.problems(call.reading_scope, call.value("id"))
     serious: list[Json] = [problem for problem, only_warns in found if not only_warns]
     warnings: list[Json] = [problem for problem, only_warns in found if only_warns]
-    return answer({"errors": serious, "warnings": warnings})
+    return answer({"errors": serious, "warnings": [*warnings, *await _without_accounts(call)]})
+
+
+async def _without_accounts(call: Call) -> list[Json]:
+    """Components that need an account and have none that is accepted. It does not keep a flow from starting."""
+    try:
+        components, accounts = await call.clients.accounts.of_flow(call.scope, call.value("id"))
+    except errors.NotFound:
+        return []  # it is somebody else's, and so are its accounts
+    known = {str(each["accountId"]): each for each in accounts}
+    found: list[Json] = []
+    for each in components:
+        account = known.get(each.account_id)
+        if account is not None and account["accessTokenValid"]:
+            continue
+        wrong = "No account is assigned" if account is None else "Its account is not accepted any more"
+        node_id = each.node[1]
+        found.append(
+            {
+                "where": f"flow.{node_id}",
+                "message": f"{wrong}, and {each.node[2]} acts with one of {each.service}.",
+                "fix": "Assign an account." if account is None else "Connect the account anew.",
+                "node": node_id,
+                "field": "config.auth.accountId",
+            }
+        )
+    return found
 
 
 async def inject_message(call: Call) -> Response:

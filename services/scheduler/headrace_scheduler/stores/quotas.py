@@ -10,7 +10,7 @@ from headrace_runtime.sqlite import Database
 from headrace_scheduler.model import Caller, Window
 from headrace_scheduler.pace import Pace
 from headrace_scheduler.stores import instants
-from headrace_scheduler.stores.turns import AGAIN, DUE_FOR, FORGOTTEN_AFTER, MOST_PARTIES, pace_of, text_of
+from headrace_scheduler.stores.turns import DUE_FOR, FORGOTTEN_AFTER, MOST_PARTIES, ask_at, pace_of, text_of
 
 SCHEMA = """
     CREATE TABLE quota_calls (
@@ -31,18 +31,13 @@ TURNS = """
         name TEXT NOT NULL,
         request_id TEXT NOT NULL,
         party TEXT NOT NULL,
+        since INTEGER NOT NULL,
         at INTEGER NOT NULL,
         PRIMARY KEY (name, request_id)
     ) WITHOUT ROWID;
+    CREATE INDEX quota_turns_by_line ON quota_turns (name, party, since, request_id);
     CREATE INDEX quota_turns_by_time ON quota_turns (name, at, party);
     CREATE INDEX quota_turns_by_end ON quota_turns (at);
-    CREATE TABLE quota_tails (
-        name TEXT NOT NULL,
-        party TEXT NOT NULL,
-        at INTEGER NOT NULL,
-        PRIMARY KEY (name, party)
-    ) WITHOUT ROWID;
-    CREATE INDEX quota_tails_by_end ON quota_tails (at);
     CREATE TABLE quota_paces (
         name TEXT PRIMARY KEY,
         pace TEXT NOT NULL,
@@ -92,7 +87,6 @@ class SqliteQuotaStore:
                 " (SELECT name, request_id FROM quota_turns WHERE at <= ? LIMIT ?)",
                 (at - FORGOTTEN_AFTER, PURGE_ROWS),
             ).rowcount
-            connection.execute("DELETE FROM quota_tails WHERE at <= ?", (at,))
             connection.execute("DELETE FROM quota_paces WHERE ends_at <= ?", (at,))
             return calls + turns
 
@@ -144,17 +138,14 @@ def _room_at(connection: sqlite3.Connection, window: Window, caller: Caller, now
 
 
 def _gives_way(connection: sqlite3.Connection, window: Window, caller: Caller, now: int) -> bool:
-    """Whether there are others before this caller: who is due, or another party that has not had its share."""
-    mine = _turn_of(connection, window, caller)
-    if mine is None or mine > now:
-        first = connection.execute(
-            "SELECT 1 FROM quota_turns WHERE name = ? AND at > ? AND at <= ? AND request_id <> ? LIMIT 1",
-            (window.name, now - DUE_FOR, now + instants.span(window.step), caller.request_id),
-        ).fetchone()
-        return first is not None
+    """Whether there are others before this caller: in its line, or another party that has not had its share."""
+    connection.execute("DELETE FROM quota_turns WHERE name = ? AND at <= ?", (window.name, now - DUE_FOR))
+    since, turn = _place(connection, window, caller) or (now, now + 1)
+    if turn > now and _rank(connection, window, caller, since):
+        return True
     others = connection.execute(
-        "SELECT DISTINCT party FROM quota_turns WHERE name = ? AND at > ? AND at <= ? AND party <> ? LIMIT ?",
-        (window.name, now - DUE_FOR, now, caller.party, MOST_PARTIES),
+        "SELECT DISTINCT party FROM quota_turns WHERE name = ? AND at <= ? AND party <> ? LIMIT ?",
+        (window.name, now, caller.party, MOST_PARTIES),
     ).fetchall()
     if not others:
         return False
@@ -166,36 +157,52 @@ def _gives_way(connection: sqlite3.Connection, window: Window, caller: Caller, n
     return int(had) >= share
 
 
-def _turn_of(connection: sqlite3.Connection, window: Window, caller: Caller) -> int | None:
+def _place(connection: sqlite3.Connection, window: Window, caller: Caller) -> tuple[int, int] | None:
+    """Since when the caller waits, and when its turn is; None when it does not wait."""
     row = connection.execute(
-        "SELECT at FROM quota_turns WHERE name = ? AND request_id = ?", (window.name, caller.request_id)
+        "SELECT since, at FROM quota_turns WHERE name = ? AND request_id = ?", (window.name, caller.request_id)
     ).fetchone()
-    return None if row is None else int(row["at"])
+    return None if row is None else (int(row["since"]), int(row["at"]))
+
+
+def _rank(connection: sqlite3.Connection, window: Window, caller: Caller, since: int) -> int:
+    """How many of the caller's party wait before it."""
+    row = connection.execute(
+        "SELECT count(*) FROM quota_turns WHERE name = ? AND party = ? AND (since, request_id) < (?, ?)",
+        (window.name, caller.party, since, caller.request_id),
+    ).fetchone()
+    return int(row[0])
+
+
+def _parties(connection: sqlite3.Connection, window: Window) -> int:
+    """How many parties wait, by hopping from one to the next."""
+    row = connection.execute(
+        "WITH RECURSIVE waits (party) AS ("
+        " SELECT min(party) FROM quota_turns WHERE name = :name"
+        " UNION ALL SELECT (SELECT min(party) FROM quota_turns WHERE name = :name AND party > waits.party)"
+        " FROM waits WHERE waits.party IS NOT NULL LIMIT :most"
+        ") SELECT count(party) FROM waits",
+        {"name": window.name, "most": MOST_PARTIES},
+    ).fetchone()
+    return int(row[0])
 
 
 def _turn(connection: sqlite3.Connection, window: Window, caller: Caller, room_at: int, now: int) -> int:
-    """When the caller's turn is: after those of its party, and as far apart as the number of parties says.
-
-    Who came in time and found no room gets another turn, in a line of its own beside those who wait for their first.
-    """
+    """Put the caller in its party's line; when it is to ask again."""
     if not caller.request_id:
         return room_at
-    mine = _turn_of(connection, window, caller)
-    if mine is not None and mine > now:
-        return max(mine, room_at)
-    tails = connection.execute(
-        "SELECT party FROM quota_tails WHERE name = ? AND at > ? LIMIT ?", (window.name, now, MOST_PARTIES)
-    ).fetchall()
-    parties = len({caller.party, *(row["party"] for row in tails)})
-    line = window.name if mine is None else f"{window.name}{AGAIN}"
-    own = connection.execute(
-        "SELECT at FROM quota_tails WHERE name = ? AND party = ? AND at > ?", (line, caller.party, now)
-    ).fetchone()
-    at = room_at if own is None else max(room_at, int(own["at"]) + instants.span(window.step) * parties)
-    turn = (window.name, caller.request_id, caller.party, at)
-    connection.execute("INSERT OR REPLACE INTO quota_turns VALUES (?, ?, ?, ?)", turn)
-    connection.execute("INSERT OR REPLACE INTO quota_tails VALUES (?, ?, ?)", (line, caller.party, at))
-    return at
+    since, _ = _place(connection, window, caller) or (now, now)
+    connection.execute(
+        "INSERT INTO quota_turns (name, request_id, party, since, at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (name, request_id) DO NOTHING",
+        (window.name, caller.request_id, caller.party, since, room_at),
+    )
+    rank = _rank(connection, window, caller, since)
+    at = room_at + rank * _parties(connection, window) * instants.span(window.step)
+    connection.execute(
+        "UPDATE quota_turns SET at = ? WHERE name = ? AND request_id = ?", (at, window.name, caller.request_id)
+    )
+    return ask_at(at, room_at)
 
 
 def _pace(connection: sqlite3.Connection, name: str) -> Pace | None:

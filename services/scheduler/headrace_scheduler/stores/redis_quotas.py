@@ -10,36 +10,45 @@ from headrace_runtime.redis import RedisDatabase
 from headrace_scheduler.model import Caller, Window
 from headrace_scheduler.pace import Pace
 from headrace_scheduler.stores import instants
-from headrace_scheduler.stores.turns import AGAIN, DUE_FOR, FORGOTTEN_AFTER, MOST_PARTIES, pace_of, text_of
+from headrace_scheduler.stores.turns import BEFORE, DUE_FOR, MOST_PARTIES, SOON, pace_of, text_of
 
 # `calls` has one entry for each call of any window, by when it leaves: it exists for purging alone. For a window, `q:`
-# has its calls, `qp:` those of a party, `t:` turns, and `e:` the last turn of each party. What is not purged expires.
+# has its calls, `qp:` those of a party, `t:` all turns, `l:` the line of a party, and `s:` the parties that wait. What
+# is not purged expires.
 _ACQUIRE = """
 local asked = cjson.decode(ARGV[1])
 local request, party, call, now = asked.request, asked.party, ARGV[2], tonumber(ARGV[3])
-local due_for, forgotten_after, most, again = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
+local due_for, most, soon, before = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local me = cjson.encode({party, request})
 local member = call
 if request ~= '' then member = 'r:' .. request end
 local function text(number) return string.format('%.0f', number) end
 local function after(number) return '(' .. text(number) end
 local function key(kind, name) return KEYS[1] .. kind .. name end
-local function parties_key(name) return key('qp:', name .. '\\n' .. party) end
+local function of_party(kind, name, whose) return key(kind, name .. '\\n' .. whose) end
 local function keep_until(place, at)
   local wanted = math.ceil((at - now) / 1000) + 120000
   if redis.call('PTTL', place) < wanted then redis.call('PEXPIRE', place, text(wanted)) end
 end
 
-local function gives_way(window, length, step)
+local function leave(name, each)
+  local who = cjson.decode(each)
+  local line = of_party('l:', name, who[1])
+  redis.call('ZREM', key('t:', name), each)
+  redis.call('ZREM', line, who[2])
+  if redis.call('EXISTS', line) == 0 then redis.call('SREM', key('s:', name), who[1]) end
+end
+
+local function gives_way(window, length)
   local turns = key('t:', window.name)
-  local mine = redis.call('ZSCORE', turns, me)
-  if not mine or tonumber(mine) > now then
-    local first = redis.call('ZRANGEBYSCORE', turns, after(now - due_for), text(now + step), 'LIMIT', 0, 2)
-    for _, each in ipairs(first) do if each ~= me then return true end end
-    return false
+  for _, each in ipairs(redis.call('ZRANGEBYSCORE', turns, '-inf', text(now - due_for), 'LIMIT', 0, most)) do
+    leave(window.name, each)
   end
+  local line = of_party('l:', window.name, party)
+  local mine, rank = redis.call('ZSCORE', turns, me), redis.call('ZRANK', line, request)
+  if (not mine or tonumber(mine) > now) and (rank or redis.call('ZCARD', line)) > 0 then return true end
   local others, count = {}, 0
-  for _, each in ipairs(redis.call('ZRANGEBYSCORE', turns, after(now - due_for), text(now), 'LIMIT', 0, most)) do
+  for _, each in ipairs(redis.call('ZRANGEBYSCORE', turns, '-inf', text(now), 'LIMIT', 0, most)) do
     local whose = cjson.decode(each)[1]
     if whose ~= party and not others[whose] then
       others[whose] = true
@@ -47,7 +56,7 @@ local function gives_way(window, length, step)
     end
   end
   if count == 0 then return false end
-  local had = redis.call('ZCOUNT', parties_key(window.name), after(now - length), '+inf')
+  local had = redis.call('ZCOUNT', of_party('qp:', window.name, party), after(now - length), '+inf')
   return had >= math.ceil(window.limit / (1 + count))
 end
 
@@ -58,30 +67,21 @@ local function room_at(window, length, step)
   local at = tonumber(window.opens_at)
   if full[2] then at = math.max(at, tonumber(full[2]) + length) end
   if at > now then return at end
-  if request == '' or not gives_way(window, length, step) then return nil end
+  if request == '' or not gives_way(window, length) then return nil end
   return now + math.max(1, step)
 end
 
 local function turn(window, step, room)
   if request == '' then return room end
-  local turns, tails = key('t:', window.name), key('e:', window.name)
-  local mine = redis.call('ZSCORE', turns, me)
-  if mine and tonumber(mine) > now then return math.max(tonumber(mine), room) end
-  redis.call('ZREMRANGEBYSCORE', turns, '-inf', text(now - forgotten_after))
-  redis.call('ZREMRANGEBYSCORE', tails, '-inf', text(now))
-  local count = math.min(redis.call('ZCARD', tails), most)
-  if not redis.call('ZSCORE', tails, party) then count = count + 1 end
-  if mine then
-    tails = tails .. again
-    redis.call('ZREMRANGEBYSCORE', tails, '-inf', text(now))
-  end
-  local own, at = redis.call('ZSCORE', tails, party), room
-  if own then at = math.max(room, tonumber(own) + step * count) end
+  local turns, line, parties = key('t:', window.name), of_party('l:', window.name, party), key('s:', window.name)
+  redis.call('ZADD', line, 'NX', text(now), request)
+  redis.call('SADD', parties, party)
+  local rank = redis.call('ZRANK', line, request)
+  local at = room + rank * math.min(redis.call('SCARD', parties), most) * step
   redis.call('ZADD', turns, text(at), me)
-  redis.call('ZADD', tails, text(at), party)
-  keep_until(turns, at)
-  keep_until(tails, at)
-  return at
+  for _, place in ipairs({turns, line, parties}) do keep_until(place, at) end
+  if at <= room + soon then return at end
+  return room + math.floor((at - room) * before)
 end
 
 local wait, waits_for, uncounted = nil, nil, {}
@@ -96,12 +96,12 @@ for _, window in ipairs(asked.windows) do
 end
 if wait then return text(turn(waits_for, tonumber(waits_for.step), wait)) end
 for _, window in ipairs(uncounted) do
-  local length, own = tonumber(window.length), parties_key(window.name)
+  local length, own = tonumber(window.length), of_party('qp:', window.name, party)
   redis.call('ZADD', key('q:', window.name), text(now), member)
   redis.call('ZADD', own, text(now), member)
   redis.call('ZREMRANGEBYSCORE', own, '-inf', text(now - length))
   keep_until(own, now + length)
-  redis.call('ZREM', key('t:', window.name), me)
+  leave(window.name, me)
   redis.call('ZADD', KEYS[1] .. 'calls', text(now + length), cjson.encode({window.name, member}))
 end
 return ''
@@ -147,7 +147,7 @@ class RedisQuotaStore:
         ]
         asked = {"windows": described, "request": caller.request_id, "party": caller.party}
         call, at = f"c:{ids.new_id()}", instants.stored(now)
-        known = (DUE_FOR, FORGOTTEN_AFTER, MOST_PARTIES, AGAIN)
+        known = (DUE_FOR, MOST_PARTIES, SOON, str(BEFORE))
         turn = await self._database.run(_ACQUIRE, json.dumps(asked), call, at, *known)
         return instants.moment(int(turn)) if turn else None
 

@@ -24,6 +24,8 @@ export class Call {
         this.sockets = new Set();
         /** @type {Effects | undefined} */
         this.effects = undefined;
+        /** The stored configuration of the service, for a plugin. @type {Record<string, any>} */
+        this.config = {};
         /** Rejects with what nobody in the component caught. @type {Promise<never>} */
         this.broken = new Promise((_, reject) => {
             this.fail = reject;
@@ -75,10 +77,12 @@ export class Calls {
     /**
      * Do something under the id of a call: what it opens is known, and it can be cancelled.
      * @template T
-     * @param {string} callId @param {(call: Call, ask: Ask) => Promise<T>} work @returns {Promise<T>}
+     * @param {string} callId @param {(call: Call, ask: Ask) => Promise<T>} work @param {Record<string, any>} [config]
+     * @returns {Promise<T>}
      */
-    async under(callId, work) {
+    async under(callId, work, config = {}) {
         const call = new Call();
+        call.config = config;
         const ask = new Ask(this.caller, callId, call.signal);
         call.effects = new Effects(ask);
         const done = current.run(call, () => work(call, ask));

@@ -8,20 +8,15 @@ import { client } from './http.js';
 import { storesOf } from './stores.js';
 
 const LEVELS = new Set(['debug', 'info', 'warning', 'error']);
-const PSEUDO_PORTS = new Set(['tick', '@start', '@stop']);
+const PSEUDO_PORTS = new Set(['tick', 'signal', '@start', '@stop']);
 const cache = new StaticCache();
 
 const ABSENT = {
-    callAppmixer: 'components cannot call the REST API in the name of the flow\'s user yet',
-    sendSignal: 'signals between components are not carried yet',
-    addListener: 'events of plugins are not carried yet',
-    removeListener: 'events of plugins are not carried yet',
-    triggerListeners: 'events of plugins are not carried yet',
-    onListenerAdded: 'events of plugins are not carried yet',
-    triggerComponent: 'plugins cannot start flows yet',
+    triggerListeners: 'that is for plugins',
+    onListenerAdded: 'that is for plugins',
+    triggerComponent: 'that is for plugins; a component calls the webhook of another one',
     loadVariables: 'variables of the designer are not at hand in a run',
     loadOutputSchemaProperties: 'schemas of other components are not at hand in a run',
-    execOnWorker: 'there are no worker processes; call the function itself',
     archiveFile: 'files cannot be packed here'
 };
 
@@ -113,6 +108,11 @@ export function contextOf({ step, sheet, verb, manifest, effects, ask }) {
             }
             return ask.setTimeout(content ?? {}, nowOf(step) + delay);
         },
+        sendSignal: async (/** @type {any} */ content = {}) => ask.tell(content),
+        callAppmixer: (/** @type {any} */ given) => callApi(ask, given),
+        execOnWorker: async (/** @type {any} */ work, /** @type {any[]} */ given = []) => work(...given),
+        addListener: async (/** @type {string} */ event, /** @type {any} */ params = {}) => ask.listen('add', String(event), params),
+        removeListener: async (/** @type {string} */ event) => ask.listen('remove', String(event)),
         clearTimeout: (/** @type {string} */ timeoutId) => ask.clearTimeout(timeoutId),
         componentStaticCall: (/** @type {string} */ type, /** @type {string} */ outPort, /** @type {any} */ given) =>
             staticCall(ask, type, outPort, given),
@@ -136,7 +136,7 @@ export function contextOf({ step, sheet, verb, manifest, effects, ask }) {
     lazily(context, 'flowDescriptor', () => parsed(sheet.descriptor_json));
     lazily(context, 'customFields', () => parsed(sheet.custom_fields));
     lazily(context, 'db', () => {
-        throw new Missing('context.db', 'collections of a connector are not kept here yet; use context.service or a data store.');
+        throw new Missing('context.db', 'collections are for plugins; use context.service, a data store, or a route of the plugin.');
     });
     Object.defineProperty(context, 'state', {
         enumerable: true,
@@ -279,6 +279,14 @@ export async function lock(ask, name, { ttl = 20_000, retryDelay = 200, maxRetry
         extend: (/** @type {number} */ milliseconds) =>
             ask.lock({ ...what, verb: 'extend', handle, ttlMs: Number(milliseconds) || what.ttlMs })
     };
+}
+
+/** @param {import('./host.js').Ask} ask @param {{endPoint?: string, method?: string, qs?: any, body?: any}} given */
+async function callApi(ask, given) {
+    if (typeof given?.endPoint !== 'string') {
+        throw new CancelError('context.callAppmixer takes { endPoint, method, qs, body }.');
+    }
+    return ask.api({ method: given.method ?? 'GET', endPoint: given.endPoint, query: given.qs ?? {}, body: given.body });
 }
 
 /** @param {import('./host.js').Ask} ask @param {string} type @param {string} outPort @param {any} given */

@@ -2,7 +2,7 @@
  * Where connections may go: the executor's rules, put in front of every socket that this process opens. Whatever library
  * a component uses, a name is looked up here, every address it leads to is judged, and one of those is connected to.
  *
- * @typedef {{allow_private: boolean, networks: string[], refused: Record<string, string[]>, local_names: string[],
+ * @typedef {{allow_private: boolean, networks: string[], hosts: string[], refused: Record<string, string[]>, local_names: string[],
  *   metadata_names: string[], closed_ports: number[]}} Policy
  */
 
@@ -11,6 +11,7 @@ import net from 'node:net';
 
 const PRIVATE_KINDS = new Set(['loopback', 'private', 'shared', 'unique local', 'site local']);
 const FIRST_OPEN_PORT = 1024;
+const MAX_FOUND = 10_000;
 
 export class EgressRefused extends Error {
     /** @param {string} message */
@@ -28,6 +29,8 @@ export class Egress {
         this.kinds = Object.entries(policy.refused).map(([kind, listed]) => ({ kind, list: new Networks(listed) }));
         this.opened = new Networks(policy.networks);
         this.openedSingly = new Networks(policy.networks.filter((each) => /\/(32|128)$/.test(each)));
+        /** @type {Set<string>} addresses that declared hosts led to, the latest last */
+        this.found = new Set();
         this.closedPorts = new Set(policy.closed_ports);
     }
 
@@ -49,6 +52,15 @@ export class Egress {
         if (isLocal && !this.policy.allow_private && this.policy.networks.length === 0) {
             throw new EgressRefused(`Connections to ${host} are not allowed: it is a name of an inner network.`);
         }
+        this.checkDeclared(host);
+    }
+
+    /** @param {string} host */
+    checkDeclared(host) {
+        const { hosts } = this.policy;
+        if (hosts.length && !hosts.some((each) => (each.startsWith('*.') ? host.endsWith(each.slice(1)) : host === each))) {
+            throw new EgressRefused(`Connections to ${host} are not allowed: it is not among the hosts of this connector.`);
+        }
     }
 
     /** @param {string} address @param {string} host as it was named */
@@ -61,6 +73,13 @@ export class Egress {
         const opened = found.kind === 'cloud metadata' ? this.openedSingly : this.opened;
         if (!opened.has(bare)) {
             throw new EgressRefused(`Connections to ${host} are not allowed: it leads to a ${found.kind} address.`);
+        }
+    }
+
+    /** An address in the place of a name: one that a name led to before, or a host itself. @param {string} address */
+    checkNumber(address) {
+        if (!this.found.has(unmapped(address))) {
+            this.checkDeclared(address);
         }
     }
 
@@ -87,12 +106,24 @@ export class Egress {
                 done(refused);
                 return;
             }
+            addresses.forEach((/** @type {{address: string}} */ each) => this.remember(each.address));
             if (asked.all) {
                 done(null, addresses);
             } else {
                 done(null, addresses[0].address, addresses[0].family);
             }
         });
+    }
+
+    /** @param {string} address */
+    remember(address) {
+        if (this.policy.hosts.length) {
+            this.found.delete(address);
+            this.found.add(address);
+            if (this.found.size > MAX_FOUND) {
+                this.found.delete(/** @type {string} */ (this.found.values().next().value));
+            }
+        }
     }
 
     /** Stand before every connection of this process. Sockets of the machine's own are closed from here on. */
@@ -110,6 +141,7 @@ export class Egress {
                 const host = options.host || 'localhost';
                 if (net.isIP(host)) {
                     egress.checkAddress(host, host);
+                    egress.checkNumber(host);
                 }
                 const guardedOptions = {
                     ...options,

@@ -4,6 +4,7 @@ import { CancelError, HostFailure, PermanentError, wordsOf } from './failures.js
 
 const TIMEOUT_MS = 60_000;
 const FILE_TIMEOUT_MS = 180_000;
+const LISTEN_TIMEOUT_MS = 120_000; // the plugin may have to be started first
 const ROOMS = { node: 1, flow: 2, service: 3, run: 4 };
 
 /** @typedef {keyof typeof ROOMS} Room */
@@ -57,6 +58,31 @@ export class Ask {
         const ttl = timestamp(ttlMs);
         const question = { verb, name, handle, ttl, retry_delay: delayMs / 1000, retries };
         return this.ask({ lock: question }, TIMEOUT_MS + delayMs * retries);
+    }
+
+    /** @param {string} verb @param {string} event @param {any} [params] */
+    async listen(verb, event, params) {
+        return this.ask({ listen: { verb, event, params: asJson(params, 'what a listener gives along') } }, LISTEN_TIMEOUT_MS);
+    }
+
+    /**
+     * @param {{flowId: string, nodeId: string, content: any, correlationId: string, waits: boolean, event?: string}} given
+     */
+    async trigger({ flowId, nodeId, content, correlationId, waits, event }) {
+        const packed = asJson(content, 'what a component is fired with');
+        const trigger = { flow_id: flowId, node_id: nodeId, content: packed, correlation_id: correlationId, waits, event };
+        return this.ask({ trigger });
+    }
+
+    /** @param {any} content */
+    async tell(content) {
+        await this.ask({ signal: { content: asJson(content, 'the signal') } });
+    }
+
+    /** @param {{method: string, endPoint: string, query: any, body: any}} given */
+    async api({ method, endPoint, query, body }) {
+        const packed = body === undefined ? undefined : asJson(body, 'the body');
+        return this.ask({ api: { method, end_point: endPoint, query: asJson(query, 'the query'), body: packed } }, LISTEN_TIMEOUT_MS);
     }
 
     /** Whether the executor of this release can be asked so. @param {string} question */

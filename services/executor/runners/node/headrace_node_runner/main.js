@@ -48,13 +48,22 @@ class Runner {
                 return {};
             },
             Beat: async () => ({ calls: this.calls.count }),
-            DescribeFolder: (/** @type {any} */ request) => this.describeFolder(request.call_id, request.folder),
+            DescribeFolder: (/** @type {any} */ request) => this.describeFolder(request),
             CallRoute: failing((request) => this.callRoute(request)),
-            RunJob: failing(({ call_id: callId, folder, id }) =>
-                this.calls.under(callId, async (call) => {
+            RunJob: failing(({ call_id: callId, folder, id, config }) => {
+                const run = async (/** @type {any} */ call) => {
                     await Promise.race([this.plugins.job(folder, id), call.broken]);
                     return { logs: call.effects?.logs };
-                })),
+                };
+                return this.calls.under(callId, run, objectOf(config));
+            }),
+            AcceptListener: failing(({ call_id: callId, folder, config, listener }) => {
+                const accept = async (/** @type {any} */ call) => {
+                    const params = await Promise.race([this.plugins.accept(folder, objectOf(listener)), call.broken]);
+                    return { params: asJson(params, 'what is kept of a listener'), logs: call.effects?.logs };
+                };
+                return this.calls.under(callId, accept, objectOf(config));
+            }),
             CallAuth: failing(async ({ folder, session, name, given }) => {
                 const value = await this.auth.call({ folder, session, name, given: JSON.parse(given.toString('utf8')) });
                 return { value: value === undefined ? undefined : asJson(value, name) };
@@ -72,8 +81,8 @@ class Runner {
         };
     }
 
-    /** @param {string} callId @param {string} folder */
-    async describeFolder(callId, folder) {
+    /** @param {any} request */
+    async describeFolder({ call_id: callId, folder, config }) {
         /** @type {{file: string, failure: any}[]} */
         const failures = [];
         const described = async (/** @type {string} */ file, /** @type {() => any} */ look) => {
@@ -87,7 +96,8 @@ class Runner {
                 return undefined;
             }
         };
-        const plugin = () => this.calls.under(callId, (call) => Promise.race([this.plugins.describe(folder), call.broken]));
+        const look = (/** @type {any} */ call) => Promise.race([this.plugins.describe(folder), call.broken]);
+        const plugin = () => this.calls.under(callId, look, objectOf(config));
         return {
             auth: await described('auth.js', () => this.auth.describe(folder)),
             quota: await described('quota.js', () => describeQuota(this.bundle.module(folder, 'quota.js'))),
@@ -97,16 +107,15 @@ class Runner {
     }
 
     /** @param {any} request */
-    async callRoute({ call_id: callId, folder, method, path, headers, query, body, user, hostname }) {
-        return this.calls.under(callId, async (call) => {
+    async callRoute({ call_id: callId, folder, method, path, headers, query, body, user, hostname, config }) {
+        const asked = async (/** @type {any} */ call) => {
             const given = {
-                method, path, headers, body, hostname,
-                query: query.length ? JSON.parse(query.toString('utf8')) : {},
-                user: user.length ? JSON.parse(user.toString('utf8')) : null
+                method, path, headers, body, hostname, query: objectOf(query), user: user.length ? objectOf(user) : null
             };
             const answer = await Promise.race([this.plugins.route(folder, given), call.broken]);
             return { answer, logs: call.effects?.logs };
-        });
+        };
+        return this.calls.under(callId, asked, objectOf(config));
     }
 
     /** @param {any} request */
@@ -130,6 +139,11 @@ class Runner {
         }
         return found;
     }
+}
+
+/** @param {Buffer} text JSON of an object, or nothing @returns {Record<string, any>} */
+function objectOf(text) {
+    return text.length ? JSON.parse(text.toString('utf8')) : {};
 }
 
 /** What a component's own code throws is part of the answer. @param {(request: any) => Promise<any>} answer */

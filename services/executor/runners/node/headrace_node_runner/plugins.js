@@ -1,10 +1,11 @@
 /**
  * Plugins: `plugin.js` of a service or module registers routes, in the manner of hapi, and jobs. It is run once in each
- * process, when something of it is first asked for; what it asks of the platform then and later goes with the call that it
- * is run for.
+ * process, when something of it is first asked for, and again when its service is configured anew; what it asks of the
+ * platform then and later goes with the call that it is run for.
  */
 
 import { StaticCache } from './cache.js';
+import { databaseOf } from './database.js';
 import { CancelError, Missing } from './failures.js';
 import { filesOf } from './files.js';
 import { client } from './http.js';
@@ -15,20 +16,18 @@ import { storesOf } from './stores.js';
 
 const LEVELS = { warn: 'warning', warning: 'warning', error: 'error', debug: 'debug', trace: 'debug' };
 const PUBLIC_USER = 'public';
+const AT_ONCE = 16;
 const cache = new StaticCache();
 
 const ABSENT = {
-    triggerComponent: 'plugins cannot start flows yet',
-    triggerListeners: 'events of plugins are not carried yet',
-    onListenerAdded: 'events of plugins are not carried yet',
-    callAppmixer: 'plugins cannot call the REST API yet'
+    callAppmixer: 'a plugin calls the API in the name of nobody; use its own stores and collections'
 };
 
 export class Plugins {
     /** @param {import('./loading.js').Bundle} bundle */
     constructor(bundle) {
         this.bundle = bundle;
-        /** @type {Map<string, Promise<Plugin>>} */
+        /** @type {Map<string, {config: string, plugin: Promise<Plugin>}>} */
         this.loaded = new Map();
     }
 
@@ -69,15 +68,26 @@ export class Plugins {
         await found.work();
     }
 
-    /** @param {string} folder @returns {Promise<Plugin>} */
-    plugin(folder) {
-        let found = this.loaded.get(folder);
-        if (found === undefined) {
-            found = this.load(folder);
-            found.catch(() => this.loaded.delete(folder)); // it is tried again, with another call
-            this.loaded.set(folder, found);
+    /** What is kept of what a listener gave along. @param {string} folder @param {any} listener */
+    async accept(folder, listener) {
+        const { heard } = await this.plugin(folder);
+        for (const work of heard) {
+            await work(listener);
         }
-        return found;
+        return listener.params ?? null;
+    }
+
+    /** The plugin as it is with the configuration of this call. @param {string} folder @returns {Promise<Plugin>} */
+    plugin(folder) {
+        const config = JSON.stringify(current.getStore()?.config ?? {});
+        const known = this.loaded.get(folder);
+        if (known?.config === config) {
+            return known.plugin;
+        }
+        const plugin = this.load(folder);
+        plugin.catch(() => this.loaded.delete(folder)); // it is tried again, with another call
+        this.loaded.set(folder, { config, plugin });
+        return plugin;
     }
 
     /** @param {string} folder */
@@ -87,7 +97,7 @@ export class Plugins {
             throw new CancelError(`${folder}/plugin.js exports ${typeof start} instead of a function.`);
         }
         /** @type {Plugin} */
-        const plugin = { routes: [], jobs: [] };
+        const plugin = { routes: [], jobs: [], heard: [] };
         await start(this.context(folder, plugin));
         return plugin;
     }
@@ -99,7 +109,9 @@ export class Plugins {
         const bundle = this.bundle;
         /** @type {any} */
         const context = {
-            config: {},
+            get config() {
+                return current.getStore()?.config ?? {};
+            },
             log,
             httpRequest: client(),
             CancelError,
@@ -109,6 +121,7 @@ export class Plugins {
             store: storesOf(ask),
             ...filesOf(ask),
             staticCache: cache.of(folder),
+            db: databaseOf(ask),
             lock: (/** @type {string} */ name, /** @type {any} */ options) => lock(ask, name, options),
             job: { lock: (/** @type {string} */ name, /** @type {any} */ options) => lock(ask, name, { maxRetryCount: 0, ...options }) },
             utils: {
@@ -118,6 +131,11 @@ export class Plugins {
             scheduleJob: async (/** @type {string} */ id, /** @type {any} */ cron, /** @type {() => Promise<void>} */ work) => {
                 plugin.jobs.push({ id, cron, work });
             },
+            onListenerAdded: (/** @type {(listener: any) => any} */ work) => {
+                plugin.heard.push(work);
+            },
+            triggerComponent: (/** @type {[string, string, any, any, any]} */ ...given) => trigger(ask, ...given),
+            triggerListeners: (/** @type {any} */ given) => triggerListeners(ask, given),
             http: {
                 router: {
                     register: (/** @type {any} */ given) => [given].flat().forEach((each) => plugin.routes.push(routeOf(each))),
@@ -137,16 +155,14 @@ export class Plugins {
                 throw new Missing(`context.${name}`, `${why}.`);
             };
         }
-        Object.defineProperty(context, 'db', {
-            get: () => {
-                throw new Missing('context.db', 'collections of a connector are not kept here yet; use a data store.');
-            }
-        });
         return context;
     }
 }
 
-/** @typedef {{routes: any[], jobs: {id: string, cron: any, work: () => Promise<void>}[]}} Plugin */
+/**
+ * @typedef {{routes: any[], jobs: {id: string, cron: any, work: () => Promise<void>}[],
+ *   heard: ((listener: any) => any)[]}} Plugin
+ */
 
 const ERRORS = { badRequest: 400, unauthorized: 401, forbidden: 403, notFound: 404, conflict: 409, badImplementation: 500 };
 
@@ -159,6 +175,38 @@ function asking(name) {
         }
         return ask[name](...given);
     };
+}
+
+/**
+ * Fire a node of the plugin's service, as its webhook does. @param {any} ask
+ * @param {string} flowId @param {string} componentId @param {any} data @param {any} [query]
+ * @param {{method?: string, hostname?: string, headers?: any, event?: string}} [head]
+ */
+async function trigger(ask, flowId, componentId, data, query = {}, { method = 'POST', hostname = '', headers = {}, event } = {}) {
+    return ask.trigger({
+        event,
+        flowId: String(flowId),
+        nodeId: String(componentId),
+        content: { method, data: data ?? null, query, headers, hostname },
+        correlationId: String(query.correlationId ?? ''),
+        waits: !['true', '1', 'yes', true, ''].includes(query.enqueueOnly ?? false)
+    });
+}
+
+/** Fire all who listen to an event. One that is not there any more keeps nobody else from hearing. @param {any} ask @param {any} given */
+async function triggerListeners(ask, { eventName, payload, filter = () => true }) {
+    const listeners = await ask.listen('list', String(eventName));
+    const wanted = listeners.filter(filter);
+    const fired = async (/** @type {any} */ { flowId, componentId }) => {
+        try {
+            await trigger(ask, flowId, componentId, payload, { enqueueOnly: 'true' }, { event: String(eventName) });
+        } catch (error) {
+            await logged(['warning', `${flowId}/${componentId} does not hear of ${eventName}`, { message: String(error) }]);
+        }
+    };
+    for (let at = 0; at < wanted.length; at += AT_ONCE) {
+        await Promise.all(wanted.slice(at, at + AT_ONCE).map(fired));
+    }
 }
 
 /** @param {any[]} given level, message and data, or an object */

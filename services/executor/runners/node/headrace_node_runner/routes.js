@@ -20,7 +20,7 @@ export function match(routes, method, path) {
 
 /** @param {string} pattern as `/a/{b}/{c*}` @param {string} path @returns {Record<string, string> | undefined} */
 export function paramsOf(pattern, path) {
-    const parts = path.split('/').filter(Boolean);
+    const parts = path.split('/').filter(Boolean).map(decodeURIComponent);
     const words = pattern.split('/').filter(Boolean);
     /** @type {Record<string, string>} */
     const params = {};
@@ -32,10 +32,10 @@ export function paramsOf(pattern, path) {
                 return undefined;
             }
         } else if (found[2]?.startsWith('*')) {
-            params[found[1]] = parts.slice(place).map(decodeURIComponent).join('/');
+            params[found[1]] = parts.slice(place).join('/');
             return params;
         } else if (part !== undefined) {
-            params[found[1]] = decodeURIComponent(part);
+            params[found[1]] = part;
         } else if (found[2] !== '?') {
             return undefined;
         }
@@ -184,7 +184,11 @@ function refusal(error) {
 
 /** @param {number} status @param {Record<string, string>} headers @param {string | Buffer} body */
 function written(status, headers, body) {
-    return { status, headers, body: Buffer.isBuffer(body) ? body : Buffer.from(body) };
+    const bytes = Buffer.isBuffer(body) ? body : Buffer.from(body);
+    if (bytes.length > LONGEST_BODY) {
+        throw new Error(`An answer has at most ${LONGEST_BODY} bytes.`);
+    }
+    return { status, headers, body: bytes };
 }
 
 /** @param {any} stream */
@@ -195,7 +199,7 @@ async function read(stream) {
         const piece = Buffer.from(chunk);
         size += piece.length;
         if (size > LONGEST_BODY) {
-            throw Object.assign(new Error(`An answer has at most ${LONGEST_BODY} bytes.`), { statusCode: 500 });
+            throw new Error(`An answer has at most ${LONGEST_BODY} bytes.`);
         }
         chunks.push(piece);
     }

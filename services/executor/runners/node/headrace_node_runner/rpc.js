@@ -5,7 +5,10 @@
 import http2 from 'node:http2';
 import net from 'node:net';
 
-export const STATUS = { OK: 0, CANCELLED: 1, UNKNOWN: 2, DEADLINE: 4, UNIMPLEMENTED: 12, INTERNAL: 13, UNAVAILABLE: 14 };
+export /** What waits to be sent counts as memory of the connection, and past this no new call is let in, not even a beat. */
+const SESSION_MEGABYTES = 512;
+
+const STATUS = { OK: 0, CANCELLED: 1, UNKNOWN: 2, DEADLINE: 4, UNIMPLEMENTED: 12, INTERNAL: 13, UNAVAILABLE: 14 };
 
 const MAX_MESSAGE_BYTES = 128 * 1024 * 1024;
 const WINDOW_BYTES = 16 * 1024 * 1024;
@@ -34,10 +37,10 @@ export class RemoteError extends Error {
  * @returns {Promise<http2.Http2Server>}
  */
 export async function serve(path, codec, service, methods) {
-    const server = http2.createServer({ settings: SETTINGS });
+    const server = http2.createServer({ settings: SETTINGS, maxSessionMemory: SESSION_MEGABYTES });
     server.on('session', (session) => widen(session));
     server.on('sessionError', () => {});
-    server.on('stream', (stream, headers) => {
+    server.on('stream', (/** @type {http2.ServerHttp2Stream} */ stream, headers) => {
         stream.on('error', () => {});
         if (headers[':path'] === '/grpc.health.v1.Health/Watch') {
             stayHealthy(stream);
@@ -69,7 +72,8 @@ export class Caller {
         this.service = service;
         this.session = http2.connect('http://localhost', {
             createConnection: () => net.connect(path),
-            settings: { initialWindowSize: WINDOW_BYTES }
+            settings: { initialWindowSize: WINDOW_BYTES },
+            maxSessionMemory: SESSION_MEGABYTES
         });
         this.session.on('error', () => {});
         this.session.once('connect', () => widen(this.session));

@@ -6,7 +6,6 @@ It ends when that input ends, which it does when the executor is gone.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import sys
 import threading
@@ -19,7 +18,7 @@ from headrace_runtime import rpc
 from headrace_runtime.egress import Egress, EgressPolicy, EgressResponse
 from headrace_runtime.egress.door import DoorToWeb, Way
 
-from headrace_runner import confinement, output
+from headrace_runner import confinement, isolation, output
 from headrace_runner.calls import Calls
 from headrace_runner.clients import HostClient
 from headrace_runner.loading import Bundle
@@ -34,14 +33,14 @@ LIMITS = rpc.ServerLimits(
     grace=timedelta(seconds=1),
 )
 
-logger = logging.getLogger(__name__)
-
 
 def main() -> None:
     """Serve until the executor is gone."""
     orders = read_orders(sys.stdin.buffer.readline())
     confinement.die_with_parent(orders.parent)
     confinement.be_first_to_go()
+    _keep_files(orders)
+    confinement.do_without_rings()
     threading.Thread(target=_end_with_input, daemon=True, name="end-with-input").start()
     output.bound(orders.output_bytes)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
@@ -49,7 +48,9 @@ def main() -> None:
 
 
 async def _serve(orders: Orders) -> None:
-    policy = EgressPolicy(allow_private=orders.allow_private, allowed_networks=orders.networks)
+    policy = EgressPolicy(
+        allow_private=orders.allow_private, allowed_networks=orders.networks, allowed_hosts=orders.hosts
+    )
     async with AsyncExitStack() as stack:
         egress = await stack.enter_async_context(Egress(policy))
         host = HostClient(await stack.enter_async_context(rpc.dial(orders.host, max_message_bytes=MAX_MESSAGE_BYTES)))
@@ -61,6 +62,15 @@ async def _serve(orders: Orders) -> None:
         await asyncio.Event().wait()  # the executor ends this process
 
 
+def _keep_files(orders: Orders) -> None:
+    isolation.keep_files(
+        read=[*isolation.of_interpreter(), str(orders.bundle)],
+        write=[os.getcwd(), *orders.folders],
+        sockets=[os.path.dirname(orders.listen.removeprefix("unix:"))],
+        refuses=orders.refuses,
+    )
+
+
 def _confine(orders: Orders) -> None:
     """From here on the limits hold. What the runner needs for itself is there; no component is loaded yet."""
     confinement.limit(
@@ -69,8 +79,7 @@ def _confine(orders: Orders) -> None:
         open_files=orders.open_files,
         file_bytes=orders.file_bytes,
     )
-    if not confinement.forbid():
-        logger.warning("This kernel takes no filter of system calls: components may start processes.")
+    isolation.keep_calls(orders.fence, confinement.forbid, refuses=orders.refuses)
 
 
 def _way(egress: Egress) -> Way:

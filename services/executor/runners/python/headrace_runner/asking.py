@@ -22,6 +22,8 @@ class Ask(Protocol):
 
     async def store(self, verb: str, **arguments: Json) -> Json: ...
 
+    async def task(self, verb: str, **arguments: Json) -> Json: ...
+
     async def file(
         self,
         verb: str,
@@ -134,6 +136,25 @@ class HostStores:
 
     async def unlisten(self, store_id: str) -> None:
         await self._ask.store("unlisten", store_id=store_id)
+
+
+class HostTasks:
+    """Implements `headrace_sdk.Tasks`."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    async def create(self, document: Mapping[str, Json]) -> JsonObject:
+        return cast("JsonObject", await self._ask.task("create", document=dict(document)))
+
+    async def get(self, task_id: str, secret: str = "") -> JsonObject:
+        return cast("JsonObject", await self._ask.task("get", task_id=task_id, secret=secret))
+
+    async def decide(self, task_id: str, secret: str, *, approves: bool) -> JsonObject:
+        return cast("JsonObject", await self._ask.task("decide", task_id=task_id, secret=secret, approves=approves))
+
+    async def mail(self, task_id: str, link: str) -> None:
+        await self._ask.task("mail", task_id=task_id, link=link)
 
 
 class HostFiles:

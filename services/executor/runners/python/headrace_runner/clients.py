@@ -61,6 +61,10 @@ class CallAsk:
         question = data_pb.StoreQuestion(verb=verb, arguments=as_json(dict(arguments), "the record"))
         return _answer(await self._ask(pb.AskRequest(store=question)))
 
+    async def task(self, verb: str, **arguments: Json) -> Json:
+        question = data_pb.TaskQuestion(verb=verb, arguments=as_json(dict(arguments), "the task"))
+        return _answer(await self._ask(pb.AskRequest(task=question)))
+
     async def file(
         self,
         verb: str,

@@ -13,7 +13,7 @@ from headrace_core import Json
 from headrace_sdk.context import Cache, Http, JsonObject, LogLevel, Message
 from headrace_sdk.errors import CancelError
 
-from headrace_runner.asking import Ask, HostFiles, HostLock, HostState, HostStores, as_json
+from headrace_runner.asking import Ask, HostFiles, HostLock, HostState, HostStores, HostTasks, as_json
 
 AHEAD_OUTPUTS = 200
 AHEAD_BYTES = 1024 * 1024
@@ -57,6 +57,7 @@ class Done:
     response: tuple[bytes, int, Mapping[str, str]] | None = None
     call: tuple[str, str, bytes] | None = None
     answers: list[bytes] = field(default_factory=list)
+    wakes: list[tuple[str, bytes]] = field(default_factory=list)
     stops_flow: bool = False
 
 
@@ -76,6 +77,7 @@ class RunnerContext:
         self.run_state = HostState(ask, "run")
         self.store = HostStores(ask)
         self.files = HostFiles(ask)
+        self.tasks = HostTasks(ask)
 
     # Who it is and what arrived.
 
@@ -188,6 +190,9 @@ class RunnerContext:
 
     async def call_flow(self, flow_id: str, node_id: str, content: Json) -> None:
         self.done.call = (flow_id, node_id, as_json(content, "what a flow is called with"))
+
+    async def wake(self, timeout_id: str, content: Json) -> None:
+        self.done.wakes.append((timeout_id, as_json(content, "what a timeout goes off with")))
 
     async def answer_call(self, content: Json) -> None:
         self.done.answers.append(as_json(content, "the answer"))

@@ -91,9 +91,9 @@ class Folders:
         except RouteError as error:
             return _problem(error.status, error.message)
 
-    def context(self, ask: Ask) -> HostRouteContext:
+    def context(self, ask: Ask, config: JsonObject) -> HostRouteContext:
         """What a route that is called now may do."""
-        return HostRouteContext(ask, self._http, self._cache)
+        return HostRouteContext(ask, self._http, self._cache, config)
 
     def _quota(self, folder: str) -> JsonObject:
         return py_literals.read_module(self._bundle.source(folder, "quota"))
@@ -113,8 +113,9 @@ class Folders:
 class HostRouteContext:
     """Implements `headrace_sdk.routes.RouteContext`."""
 
-    def __init__(self, ask: Ask, http: Http, cache: Cache) -> None:
+    def __init__(self, ask: Ask, http: Http, cache: Cache, config: JsonObject) -> None:
         self._ask = ask
+        self.config = config
         self.http = http
         self.cache = cache
         self.service_state = HostState(ask, "service")

@@ -22,17 +22,21 @@ _MAKE_SOCKET = 1 << 9
 _REFER, _TRUNCATE, _DEVICES = 1 << 13, 1 << 14, 1 << 15
 _OF_FILES = _EXECUTE | _WRITE | _READ | _TRUNCATE | _DEVICES
 _OLDEST = (1 << 13) - 1  # what the first release of Landlock knows
+_BIND_TCP = 1
 _SCOPES = 0b11  # abstract sockets of others, and signals to others
 
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ssl", "/etc/pki", "/etc/alternatives")
 """Programs, libraries, certificates."""
 
 SINGLE = (
-    "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf", "/etc/localtime",
-    "/etc/ld.so.cache", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/version", "/proc/loadavg",
-    "/proc/uptime", "/proc/sys/vm/overcommit_memory", "/proc/self", "/dev/urandom", "/dev/random", "/dev/zero",
+    "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf", "/etc/services", "/etc/protocols",
+    "/etc/localtime", "/etc/mime.types", "/etc/os-release", "/etc/ld.so.cache", "/proc/cpuinfo", "/proc/meminfo",
+    "/proc/stat", "/proc/version", "/proc/loadavg", "/proc/uptime", "/proc/sys/vm/overcommit_memory", "/proc/self",
+    "/dev/urandom", "/dev/random", "/dev/zero",
 )  # fmt: skip
-"""What programs read of the system besides: how names are looked up, how much memory there is, and themselves."""
+"""What programs read of the system besides: how names are looked up, how much memory there is, and themselves.
+
+Not the list of hosts: the executor looks names up for them."""
 
 
 def release_of_kernel() -> int:
@@ -49,7 +53,9 @@ def restrict(*, read: Iterable[str], write: Iterable[str], sockets: Iterable[str
     if release < 1 or libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         return False
     handled = _OLDEST | sum(bit for bit, since in ((_REFER, 2), (_TRUNCATE, 3), (_DEVICES, 5)) if release >= since)
-    described = struct.pack("=Q", handled) + (struct.pack("=QQ", 0, _SCOPES) if release >= 6 else b"")
+    described = struct.pack("=Q", handled)
+    described += struct.pack("=Q", _BIND_TCP) if release >= 4 else b""  # no rule: nobody serves at a port
+    described += struct.pack("=Q", _SCOPES) if release >= 6 else b""
     rules = libc.syscall(_CREATE, described, len(described), 0)
     if rules < 0:
         return False

@@ -22,9 +22,14 @@ class Orders:
     output_bytes: int  # of prints, in ten seconds
     allow_private: bool
     networks: tuple[str, ...]
+    hosts: tuple[str, ...]  # none: any that the networks allow
+    folders: tuple[str, ...]  # of the host, to read and write
+    refuses: bool  # to run where the kernel cannot confine
+    fence: int  # descriptor of the socket where the executor takes what it answers the filter of calls with
 
 
 def read_orders(line: bytes) -> Orders:
     """The orders of that line. Raises ValueError, TypeError or KeyError for anything that is none."""
     said = json.loads(line)
-    return Orders(**{**said, "bundle": Path(said["bundle"]), "networks": tuple(said["networks"])})
+    lists = {name: tuple(said[name]) for name in ("networks", "hosts", "folders")}
+    return Orders(**{**said, **lists, "bundle": Path(said["bundle"])})

@@ -18,7 +18,7 @@ from headrace_runtime.failures import Failure, failure_of
 from headrace_runtime.rpc import Server
 from headrace_sdk.context import Message
 
-from headrace_runner.asking import Ask
+from headrace_runner.asking import Ask, as_json
 from headrace_runner.auth import ABSENT
 from headrace_runner.calls import Calls, Result, VerbName
 from headrace_runner.context import Done, Told
@@ -155,7 +155,7 @@ class RunnerServicer(rpc.RunnerServiceServicer):
             user=_object(request.user) or None,
             hostname=request.hostname,
         )
-        own = self._calls.folders.context(self._host.asking(request.call_id))
+        own = self._calls.folders.context(self._host.asking(request.call_id), _object(request.config))
         try:
             status, headers, body = await self._calls.route(request.call_id, request.folder, asked, own)
         except Exception as error:  # of the route
@@ -163,6 +163,10 @@ class RunnerServicer(rpc.RunnerServiceServicer):
         return pb.CallRouteResponse(
             answer=pb.RouteAnswer(status=status, headers=headers, body=body), logs=_lines(own.logs)
         )
+
+    async def AcceptListener(self, request: pb.AcceptListenerRequest, context: Any) -> pb.AcceptListenerResponse:
+        params = _object(request.listener).get("params")  # a connector in Python has nothing to say to that
+        return pb.AcceptListenerResponse(params=as_json(params, "what is kept of a listener"))
 
     async def RunJob(self, request: pb.RunJobRequest, context: Any) -> pb.RunJobResponse:
         raise Unsupported(f"A connector in Python has no jobs: {request.folder} cannot run {request.id}.")
@@ -228,6 +232,7 @@ def _effects(done: Done) -> data_pb.Effects:
         outputs=[data_pb.Output(port=port, content=content) for port, content in done.outputs],
         logs=_lines(done.logs),
         answers=done.answers,
+        wakes=[data_pb.Wake(timeout_id=name, content=content) for name, content in done.wakes],
         stops_flow=done.stops_flow,
     )
     if done.response is not None:

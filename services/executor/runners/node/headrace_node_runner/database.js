@@ -1,0 +1,510 @@
+/**
+ * `context.db` of a plugin: collections of documents, as MongoDB's clients speak of them.
+ *
+ * Each collection is a data store of the plugin's own, with a record for each document. What a filter means is looked for
+ * here, in all of its documents, so a collection is bounded; who changes documents holds a lock of the collection.
+ */
+
+import { randomBytes } from 'node:crypto';
+
+import { lock } from './context.js';
+import { fits, packed, projected, seedOf, sorted, unpacked, updated } from './documents.js';
+import { CancelError, Missing } from './failures.js';
+
+const PAGE = 500;
+const MOST_DOCUMENTS = 10_000;
+const AT_ONCE = 8;
+const PREFIX = 'collection ';
+const NAME = /^[\w.-]{1,100}$/;
+
+/** @typedef {import('./documents.js').Document} Document */
+
+/** @param {any} ask */
+export function databaseOf(ask) {
+    /** @type {Map<string, Promise<string>>} */
+    const stores = new Map();
+    const collection = (/** @type {string} */ name) => new Collection(ask, stores, String(name));
+    return {
+        collection,
+        Model: modelOver(collection),
+        coreCollection: (/** @type {string} */ name) => {
+            throw new Missing(`context.db.coreCollection(${name})`, "the platform's own collections are not shown to connectors.");
+        },
+        get queryBuilder() {
+            throw new Missing('context.db.queryBuilder', 'write the filter as an object.');
+        }
+    };
+}
+
+class Collection {
+    /** @param {any} ask @param {Map<string, Promise<string>>} stores @param {string} name */
+    constructor(ask, stores, name) {
+        if (!NAME.test(name)) {
+            throw new CancelError(`${JSON.stringify(name)} is no name of a collection: letters, digits, _, - and dots are.`);
+        }
+        this.ask = ask;
+        this.stores = stores;
+        this.name = name;
+    }
+
+    // Reading.
+
+    /** @param {Document} [filter] @param {{projection?: Document, sort?: Document, skip?: number, limit?: number}} [options] */
+    find(filter = {}, options = {}) {
+        return new Cursor(() => this.all(filter), options);
+    }
+
+    /** @param {Document} [filter] @param {any} [options] @returns {Promise<Document | null>} */
+    async findOne(filter = {}, options = {}) {
+        return this.find(filter, { ...options, limit: 1 }).next();
+    }
+
+    /** @param {Document} [filter] */
+    async countDocuments(filter = {}) {
+        return (await this.all(filter)).length;
+    }
+
+    /** @param {Document} [filter] */
+    async count(filter = {}) {
+        return this.countDocuments(filter);
+    }
+
+    /** @param {string} name @param {Document} [filter] */
+    async distinct(name, filter = {}) {
+        const found = new Map();
+        for (const document of await this.all(filter)) {
+            const value = document[name];
+            [value].flat().forEach((each) => found.set(JSON.stringify(packed(each)), each));
+        }
+        return [...found.values()];
+    }
+
+    aggregate() {
+        throw new Missing('aggregate', 'find the documents and gather them.');
+    }
+
+    // Writing.
+
+    /** @param {Document} document */
+    async insertOne(document) {
+        const { insertedIds } = await this.insertMany([document]);
+        return { acknowledged: true, insertedId: insertedIds[0] };
+    }
+
+    /** @param {Document[]} documents */
+    async insertMany(documents) {
+        return this.changing(async () => {
+            const known = await this.all({});
+            this.checkRoom(known.length + documents.length);
+            const ids = new Set(known.map(({ _id: id }) => String(id)));
+            for (const document of documents) {
+                document._id ??= randomBytes(12).toString('hex');
+                if (ids.has(String(document._id))) {
+                    throw Object.assign(new Error(`E11000 duplicate key: ${this.name} has ${document._id} already.`), { code: 11000 });
+                }
+                ids.add(String(document._id));
+            }
+            await this.write(documents);
+            return {
+                acknowledged: true, insertedCount: documents.length,
+                insertedIds: Object.fromEntries(documents.map(({ _id: id }, index) => [index, id]))
+            };
+        });
+    }
+
+    /** @param {Document} filter @param {Document} update @param {{upsert?: boolean}} [options] */
+    async updateOne(filter, update, options = {}) {
+        return this.changing(() => this.update(filter, update, { ...options, isOne: true }));
+    }
+
+    /** @param {Document} filter @param {Document} update @param {{upsert?: boolean}} [options] */
+    async updateMany(filter, update, options = {}) {
+        return this.changing(() => this.update(filter, update, options));
+    }
+
+    /** @param {Document} filter @param {Document} document @param {{upsert?: boolean}} [options] */
+    async replaceOne(filter, document, options = {}) {
+        return this.updateOne(filter, document, options);
+    }
+
+    /** @param {Document} filter @param {Document} update @param {{upsert?: boolean, returnDocument?: string}} [options] */
+    async findOneAndUpdate(filter, update, options = {}) {
+        return this.changing(async () => {
+            const [before = null] = await this.all(filter);
+            const { upsertedId } = await this.update(filter, update, { ...options, isOne: true });
+            const id = before?._id ?? upsertedId;
+            return options.returnDocument === 'after' && id ? (await this.all({ _id: id }))[0] ?? null : before;
+        });
+    }
+
+    /** @param {Document} filter */
+    async deleteOne(filter) {
+        return this.changing(async () => this.remove((await this.all(filter)).slice(0, 1)));
+    }
+
+    /** @param {Document} [filter] */
+    async deleteMany(filter = {}) {
+        return this.changing(async () => this.remove(await this.all(filter)));
+    }
+
+    /** @param {Document} filter */
+    async findOneAndDelete(filter) {
+        return this.changing(async () => {
+            const [found = null] = await this.all(filter);
+            await this.remove(found ? [found] : []);
+            return found;
+        });
+    }
+
+    /** @param {Document[]} operations */
+    async bulkWrite(operations) {
+        const counts = { insertedCount: 0, matchedCount: 0, modifiedCount: 0, deletedCount: 0, upsertedCount: 0 };
+        for (const operation of operations) {
+            const [[name, given]] = Object.entries(operation);
+            const done = await this.operation(name, given);
+            for (const count of /** @type {(keyof typeof counts)[]} */ (Object.keys(counts))) {
+                counts[count] += Number(done[count] ?? (count === 'insertedCount' && done.insertedId ? 1 : 0));
+            }
+        }
+        return { acknowledged: true, ...counts };
+    }
+
+    /** @param {any} keys @param {{unique?: boolean}} [options] */
+    async createIndex(keys, options = {}) {
+        if (options.unique) {
+            throw new Missing('A unique index', 'collections are unique by _id only.');
+        }
+        return Object.entries(keys).flat().join('_'); // a collection is small enough to be looked through
+    }
+
+    async drop() {
+        return (await this.deleteMany({})).acknowledged;
+    }
+
+    /** @param {string} name @param {any} given @returns {Promise<any>} */
+    operation(name, given) {
+        switch (name) {
+            case 'insertOne':
+                return this.insertOne(given.document);
+            case 'updateOne':
+            case 'updateMany':
+                return this[name](given.filter, given.update, { upsert: given.upsert });
+            case 'replaceOne':
+                return this.replaceOne(given.filter, given.replacement, { upsert: given.upsert });
+            case 'deleteOne':
+            case 'deleteMany':
+                return this[name](given.filter);
+            default:
+                throw new CancelError(`A collection knows no ${name}.`);
+        }
+    }
+
+    /** @param {Document} filter @param {Document} update @param {{upsert?: boolean, isOne?: boolean}} options */
+    async update(filter, update, { upsert = false, isOne = false }) {
+        const everything = await this.all({});
+        const found = everything.filter((each) => fits(each, filter)).slice(0, isOne ? 1 : undefined);
+        if (!found.length && upsert) {
+            this.checkRoom(everything.length + 1);
+            const seed = seedOf(filter);
+            const made = updated({ ...seed, _id: seed._id ?? update._id ?? randomBytes(12).toString('hex') }, update, true);
+            await this.write([made]);
+            return { acknowledged: true, matchedCount: 0, modifiedCount: 0, upsertedCount: 1, upsertedId: made._id };
+        }
+        const made = found.map((each) => updated(each, update));
+        const changed = made.filter((each, at) => JSON.stringify(packed(each)) !== JSON.stringify(packed(found[at])));
+        await this.write(changed);
+        return { acknowledged: true, matchedCount: found.length, modifiedCount: changed.length, upsertedCount: 0, upsertedId: null };
+    }
+
+    // The data store below.
+
+    /** @param {Document} filter @returns {Promise<Document[]>} */
+    async all(filter) {
+        const store = await this.store();
+        const found = [];
+        for (let offset = 0; offset < MOST_DOCUMENTS; offset += PAGE) {
+            const page = await this.ask.store('find', { store_id: store, pattern: null, query: [], offset, limit: PAGE });
+            found.push(...page.map((/** @type {any} */ { value }) => unpacked(value)));
+            if (page.length < PAGE) {
+                break;
+            }
+        }
+        return found.filter((each) => fits(each, filter));
+    }
+
+    /** @param {Document[]} documents */
+    async write(documents) {
+        const store = await this.store();
+        await inGroups(documents, (each) =>
+            this.ask.store('set', { store_id: store, key: String(each._id), value: packed(each) }));
+    }
+
+    /** @param {Document[]} documents */
+    async remove(documents) {
+        const store = await this.store();
+        await inGroups(documents, ({ _id: id }) => this.ask.store('remove', { store_id: store, key: String(id) }));
+        return { acknowledged: true, deletedCount: documents.length };
+    }
+
+    /** @template T @param {() => Promise<T>} work @returns {Promise<T>} */
+    async changing(work) {
+        const held = await lock(this.ask, `db/${this.name}`, { ttl: 60_000, maxRetryCount: 150 });
+        try {
+            return await work();
+        } finally {
+            await held.unlock();
+        }
+    }
+
+    /** @param {number} wanted */
+    checkRoom(wanted) {
+        if (wanted > MOST_DOCUMENTS) {
+            throw new CancelError(`The collection ${this.name} would have ${wanted} documents: ${MOST_DOCUMENTS} fit.`);
+        }
+    }
+
+    /** @returns {Promise<string>} its id, made where it is not there */
+    store() {
+        let found = this.stores.get(this.name);
+        if (found === undefined) {
+            found = this.open();
+            found.catch(() => this.stores.delete(this.name));
+            this.stores.set(this.name, found);
+        }
+        return found;
+    }
+
+    /** @returns {Promise<string>} */
+    async open() {
+        const wanted = `${PREFIX}${this.name}`;
+        const known = async () => (await this.ask.store('list_stores')).find((/** @type {any} */ { name }) => name === wanted);
+        const found = await known();
+        if (found) {
+            return found.storeId;
+        }
+        try {
+            return (await this.ask.store('create_store', { name: wanted })).storeId;
+        } catch (error) {
+            const other = await known(); // somebody else was as quick
+            if (other) {
+                return other.storeId;
+            }
+            throw error;
+        }
+    }
+}
+
+/** What a filter finds, read when it is first asked for. */
+class Cursor {
+    /** @param {() => Promise<Document[]>} read @param {any} options */
+    constructor(read, { projection, sort, skip = 0, limit = 0 }) {
+        this.read = read;
+        this.given = { projection, sort, skip, limit };
+        /** @type {Document[] | undefined} */
+        this.left = undefined;
+    }
+
+    /** @param {Document} order */
+    sort(order) {
+        this.given.sort = order;
+        return this;
+    }
+
+    /** @param {number} count */
+    skip(count) {
+        this.given.skip = count;
+        return this;
+    }
+
+    /** @param {number} count */
+    limit(count) {
+        this.given.limit = count;
+        return this;
+    }
+
+    /** @param {Document} projection */
+    project(projection) {
+        this.given.projection = projection;
+        return this;
+    }
+
+    async toArray() {
+        const left = await this.rest();
+        this.left = [];
+        return left;
+    }
+
+    async next() {
+        return (await this.rest()).shift() ?? null;
+    }
+
+    async hasNext() {
+        return (await this.rest()).length > 0;
+    }
+
+    async count() {
+        return (await this.read()).length;
+    }
+
+    /** @param {(document: Document) => any} work */
+    async forEach(work) {
+        for (const each of await this.toArray()) {
+            work(each);
+        }
+    }
+
+    async close() {
+        this.left = [];
+    }
+
+    async *[Symbol.asyncIterator]() {
+        yield* await this.toArray();
+    }
+
+    async rest() {
+        if (this.left === undefined) {
+            const { projection, sort, skip, limit } = this.given;
+            const found = sorted(await this.read(), sort ?? {}).slice(skip, limit ? skip + limit : undefined);
+            this.left = found.map((each) => projected(each, projection));
+        }
+        return this.left;
+    }
+}
+
+/**
+ * The base class of documents that have a class of their own.
+ * @param {(name: string) => Collection} collectionOf
+ */
+function modelOver(collectionOf) {
+    return class Model {
+        /** @returns {string} */
+        static get collection() {
+            throw new CancelError(`${this.name} does not say in which collection it is kept.`);
+        }
+
+        static get idProperty() {
+            return '_id';
+        }
+
+        /** @returns {string[]} */
+        static get properties() {
+            return [];
+        }
+
+        /** @returns {string[]} never part of what is shown */
+        static get protectedProperties() {
+            return [];
+        }
+
+        static createSettersAndGetters() {
+            for (const name of this.properties) {
+                const title = name[0].toUpperCase() + name.slice(1);
+                for (const [verb, method] of Object.entries(accessors(name))) {
+                    if (!(`${verb}${title}` in this.prototype)) {
+                        Object.defineProperty(this.prototype, `${verb}${title}`, { value: method, writable: true, configurable: true });
+                    }
+                }
+            }
+        }
+
+        /** @param {any} keys @param {any} [options] */
+        static async createIndex(keys, options) {
+            return collectionOf(this.collection).createIndex(keys, options);
+        }
+
+        /** @param {Document} [filter] @param {any} [options] */
+        static async find(filter, options) {
+            return (await collectionOf(this.collection).find(filter, options).toArray()).map((each) => new this().populate(each));
+        }
+
+        /** @param {Document} [filter] @param {any} [options] */
+        static async findOne(filter, options) {
+            const found = await collectionOf(this.collection).findOne(filter, options);
+            return found && new this().populate(found);
+        }
+
+        /** @param {any} id */
+        static async findById(id) {
+            return this.findOne({ [this.idProperty]: id });
+        }
+
+        /** @param {any} id */
+        static async deleteById(id) {
+            return collectionOf(this.collection).deleteOne({ [this.idProperty]: id });
+        }
+
+        /** @param {Document} [filter] */
+        static async deleteMany(filter) {
+            return collectionOf(this.collection).deleteMany(filter);
+        }
+
+        /** @param {Document} [filter] */
+        static async count(filter) {
+            return collectionOf(this.collection).countDocuments(filter);
+        }
+
+        /** @param {Document} [values] */
+        constructor(values = {}) {
+            /** @type {Document} */
+            this.values = {};
+            this.populate(values);
+        }
+
+        /** @param {Document} values */
+        populate(values) {
+            const known = /** @type {typeof Model} */ (this.constructor).properties;
+            for (const [name, value] of Object.entries(values ?? {})) {
+                if (name === '_id' || known.includes(name)) {
+                    this.values[name] = value;
+                }
+            }
+            return this;
+        }
+
+        getId() {
+            return this.values[/** @type {typeof Model} */ (this.constructor).idProperty];
+        }
+
+        async save() {
+            const { collection, idProperty } = /** @type {typeof Model} */ (this.constructor);
+            this.values[idProperty] ??= randomBytes(12).toString('hex');
+            const { _id: id, ...values } = this.values;
+            const { upsertedId } = await collectionOf(collection).updateOne(
+                { [idProperty]: this.values[idProperty] }, { $set: values }, { upsert: true });
+            this.values._id = id ?? upsertedId ?? this.values[idProperty];
+            return this;
+        }
+
+        toJson() {
+            const { protectedProperties } = /** @type {typeof Model} */ (this.constructor);
+            const hidden = new Set(['_id', ...protectedProperties]);
+            return Object.fromEntries(Object.entries(this.values).filter(([name]) => !hidden.has(name)));
+        }
+
+        toJSON() {
+            return this.toJson();
+        }
+    };
+}
+
+/** @param {string} name */
+function accessors(name) {
+    return {
+        /** @this {any} */
+        get() {
+            return this.values[name];
+        },
+        /** @this {any} @param {any} value */
+        set(value) {
+            this.values[name] = value;
+            return this;
+        }
+    };
+}
+
+/** @template T @param {T[]} list @param {(each: T) => Promise<any>} work */
+async function inGroups(list, work) {
+    for (let at = 0; at < list.length; at += AT_ONCE) {
+        await Promise.all(list.slice(at, at + AT_ONCE).map(work));
+    }
+}
