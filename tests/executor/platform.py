@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from headrace_connectors import load_builtin
 from headrace_core.clock import SystemClock
-from headrace_core.errors import NotFound
+from headrace_core.errors import NotFound, Unavailable
 from headrace_core.ports import Bus
 from headrace_core.quotas import Allowance, QuotaRule
 from headrace_executor.app import ExecutorApp, Published
@@ -101,11 +101,13 @@ class NotedTimers:
     async def acquire_quota(
         self, asked: Sequence[Allowance], request_id: str, party: str, learned_names: Sequence[str] = ()
     ) -> datetime | None:
-        assert self.metering is not None
+        if self.metering is None:
+            raise Unavailable("Nobody meters here.")
         return await self.metering.acquire_quota(asked, request_id, party, learned_names)
 
     async def report_refusal(self, name: str, retry_after: timedelta | None, passed: float) -> None:
-        assert self.metering is not None
+        if self.metering is None:
+            raise Unavailable("Nobody meters here.")
         await self.metering.report_refusal(name, retry_after, passed)
 
     async def acquire_lock(self, name: str, holder: str, ttl: timedelta) -> Lease:
