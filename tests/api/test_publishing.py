@@ -108,7 +108,8 @@ async def test_whoever_is_not_signed_in_sees_only_what_comes_with_headrace_and_i
     assert of_vendor == [] and wrong.status_code == 401
     assert not [each["name"] for each in shown if each.get("private")]
     everything = (await people.ann.get("/components?manifest=yes")).json()
-    builtin = {each["name"] for each in everything if not each.get("private")} - {SEND}
+    public = (each["name"] for each in everything if not each.get("private"))
+    builtin = {name for name in public if name.startswith("headrace.")}  # other tests publish, too
     assert {each["name"] for each in shown} == builtin
     assert RARE in builtin and {*withheld} == builtin - {RARE}
 

@@ -183,6 +183,8 @@ class Limits:
             retry_at = await self._neighbours.schedules.acquire_quota(asked, request_id, tenant_id, learned)
         except (HeadraceError, ConnectionError) as error:
             await self.end(call_id)
+            if not quota.manager:
+                return None  # nobody set a limit, and what was learned is a guess
             return Parked("quota", f"The quota {quota.manager} cannot be asked: {error}", self._clock.now() + ASK_AGAIN)
         if retry_at is None:
             return None
