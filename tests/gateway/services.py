@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from headrace.account.v1 import account_service_pb2 as account_pb
+from headrace.account.v1 import account_service_pb2_grpc as account_rpc
 from headrace.alias.v1 import alias_service_pb2 as alias
 from headrace.alias.v1 import alias_service_pb2_grpc as alias_rpc
 from headrace.catalog.v1 import catalog_service_pb2 as catalog
@@ -993,6 +995,13 @@ class Groups(group_rpc.GroupServiceServicer):
 
 
 @dataclass
+class Accounts(account_rpc.AccountServiceServicer):
+    """The flow manager's accounts: no component needs one."""
+
+    async def ListFlowAccounts(self, request: Any, context: Any) -> account_pb.ListFlowAccountsResponse:
+        return account_pb.ListFlowAccountsResponse()
+
+
 class Tasks(task_rpc.TaskServiceServicer):
     """Tasks by id; everybody who is somebody is the approver of their own."""
 
@@ -1092,4 +1101,6 @@ class Services:
         chart_rpc.add_ChartServiceServicer_to_server(Charts(), self.server)
         group_rpc.add_GroupServiceServicer_to_server(self.groups, self.server)
         task_rpc.add_TaskServiceServicer_to_server(self.tasks, self.server)
+        accounts = Accounts()  # type: ignore[abstract]  # what no test asks is not acted
+        account_rpc.add_AccountServiceServicer_to_server(accounts, self.server)
         schedule_rpc.add_ScheduleServiceServicer_to_server(Schedules(), self.server)

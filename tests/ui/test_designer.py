@@ -12,16 +12,16 @@ from .standing import browse, standing
 
 pytestmark = pytest.mark.timeout(PATIENCE_SECONDS + 60)
 
+PLAYED = sorted(path.name.removesuffix(".test.ts") for path in (ROOT / "ui/test/browser").glob("*.test.ts"))
 SHOTS = ROOT / ".artifacts" / "ui"
 LOADER_BYTES, DESIGNER_BYTES, CODE_BYTES = 3 * 1024, 110 * 1024, 130 * 1024
 
 
-async def test_a_browser_draws_starts_watches_and_mends_flows(
-    chromium: Path, build: Path, node: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("played", PLAYED)
+async def test_a_browser_plays(played: str, chromium: Path, build: Path, node: str, tmp_path: Path) -> None:
     async with standing(build, tmp_path) as environ:
         told = {**environ, "HEADRACE_SHOTS": str(SHOTS), "CHROMIUM": str(chromium)}
-        code, said = await browse(node, told, PATIENCE_SECONDS)
+        code, said = await browse(node, told, PATIENCE_SECONDS, played)
 
     assert code == 0, said[-6000:]
 
