@@ -994,7 +994,6 @@ class Groups(group_rpc.GroupServiceServicer):
         return group.LeaveGroupResponse(group=found)
 
 
-@dataclass
 class Accounts(account_rpc.AccountServiceServicer):
     """The flow manager's accounts: no component needs one."""
 
@@ -1002,6 +1001,7 @@ class Accounts(account_rpc.AccountServiceServicer):
         return account_pb.ListFlowAccountsResponse()
 
 
+@dataclass
 class Tasks(task_rpc.TaskServiceServicer):
     """Tasks by id; everybody who is somebody is the approver of their own."""
 

@@ -8,13 +8,14 @@ held is hidden in every text, so that a copy under another name is hidden, too.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import cast
+from typing import TypeVar, cast
 
 import orjson
 from headrace_core.expressions import Json
@@ -23,9 +24,15 @@ from headrace_sdk.context import JsonObject
 
 from headrace_executor.model import StepRecord, Unprocessed
 
+LARGE_BYTES = 64 * 1024
+"""More than that is hidden in a thread: a megabyte of small values takes a tenth of a second."""
+
 SHORTEST_SECRET = 4
 SHORTEST_PART = 8
 """Shorter pieces of a header would blacken ordinary words."""
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 KNOWN_HEADERS = ("authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key")
 """Hidden under these names in any object; the words below only in one that is called `headers`."""
@@ -233,3 +240,11 @@ def _is_hinted(small: str) -> bool:
 
 def _nothing(value: object) -> None:
     """What is no JSON is written as null, as in the journal."""
+
+
+async def aside(size: int, work: Callable[[T], R], given: T) -> R:
+    """Do it where others are not held up: what is large in a thread, what is small between their turns."""
+    if size > LARGE_BYTES:
+        return await asyncio.to_thread(work, given)
+    await asyncio.sleep(0)
+    return work(given)

@@ -43,7 +43,7 @@ from headrace_executor.model import (
 )
 from headrace_executor.plan import Plan, check_ports
 from headrace_executor.plans import Plans
-from headrace_executor.redaction import Redaction
+from headrace_executor.redaction import Redaction, aside
 from headrace_executor.settings import ExecutorSettings
 from headrace_executor.store import Accepted, ExecutorStore, RunFilter
 
@@ -368,7 +368,8 @@ class ExecutionService:
         loaded = await self._store.get(tenant_id, name)
         if loaded is None:
             raise NotFound("run", name)
-        run, redaction = loaded.run, Redaction.of_event(loaded.run.content)
+        run = loaded.run
+        redaction = await aside(len(run.content), Redaction.of_event, run.content)
         waits: list[tuple[Delivery, Parked]] = []
         types: dict[str, str] = {}
         with contextlib.suppress(NotFound, ValidationFailed):
@@ -447,11 +448,13 @@ class ExecutionService:
 
     async def _without_secrets(self, messages: Sequence[Unprocessed]) -> list[Unprocessed]:
         events = await self._store.events_of({message.run_id for message in messages})
-        hidden = {run_id: Redaction.of_event(event) for run_id, event in events.items()}
+        hidden: dict[str, Redaction] = {}
+        for of_run, event in events.items():
+            hidden[of_run] = await aside(len(event), Redaction.of_event, event)
         shown = []
         for message in messages:
-            shown.append(hidden.get(message.run_id, Redaction()).unprocessed(message))
-            await asyncio.sleep(0)  # each may be large, and others wait
+            redaction, size = hidden.get(message.run_id, Redaction()), len(message.messages) + len(message.error)
+            shown.append(await aside(size, redaction.unprocessed, message))
         return shown
 
     async def delete_unprocessed(self, tenant_id: str | None, message_ids: Sequence[str]) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import orjson
 from headrace_core.clock import Clock
@@ -21,7 +22,7 @@ from headrace_executor.model import HOOK_PORTS, StepRecord
 from headrace_executor.plan import Plan
 from headrace_executor.plans import Plans
 from headrace_executor.ports import LogEntry, Logs
-from headrace_executor.redaction import Redaction
+from headrace_executor.redaction import Redaction, aside
 from headrace_executor.store import JournalEntry, RunStore
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,8 @@ class Shipper:
         for chunk in chunks:
             plan = await self._plan(chunk)
             if plan is not None:
-                records.extend(_records(chunk, plan, redactions[chunk.run_id]))
+                work = partial(_records, plan=plan, redaction=redactions[chunk.run_id])
+                records.extend(await aside(len(chunk.records), work, chunk))
         for start in range(0, len(records), RECORDS):
             await self._logs.write(records[start : start + RECORDS])
         self._counters.shipped += len(records)
@@ -76,7 +78,7 @@ class Shipper:
         """What hides the secrets of each run; those of the batch before are known already."""
         run_ids = {chunk.run_id for chunk in chunks}
         events = await self._store.events_of(run_ids - self._known.keys())
-        found = {run_id: Redaction.of_event(event) for run_id, event in events.items()}
+        found = {run_id: await aside(len(event), Redaction.of_event, event) for run_id, event in events.items()}
         self._known = {run_id: found.get(run_id) or self._known.get(run_id) or Redaction() for run_id in run_ids}
         return self._known
 
@@ -88,15 +90,17 @@ class Shipper:
             return None
 
 
-def _records(chunk: JournalEntry, plan: Plan, redaction: Redaction) -> Iterator[LogEntry]:
+def _records(chunk: JournalEntry, plan: Plan, redaction: Redaction) -> list[LogEntry]:
     """The records of a chunk, as far as the flow wants them logged."""
     if plan.log_level == "none":
-        return
-    for step in read_steps([chunk.records], chunk.run_id):
-        if step.port not in HOOK_PORTS:
-            for record in _step_records(chunk, plan, redaction.step(step)):
-                if plan.log_level == "all" or record.fields["severity"] == "error":
-                    yield record
+        return []
+    return [
+        record
+        for step in read_steps([chunk.records], chunk.run_id)
+        if step.port not in HOOK_PORTS
+        for record in _step_records(chunk, plan, redaction.step(step))
+        if plan.log_level == "all" or record.fields["severity"] == "error"
+    ]
 
 
 def _step_records(chunk: JournalEntry, plan: Plan, step: StepRecord) -> Iterator[LogEntry]:

@@ -66,8 +66,7 @@ describe('a step that needs an account', () => {
     const { page, flowId } = await opened(at, 'oauth');
     await card(page, 'Work').click();
     const [window] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button', { name: 'Connect an account' }).click()]);
-    await window.getByRole('button').first().click();
-    await window.waitForEvent('close');
+    await Promise.all([window.waitForEvent('close'), window.getByRole('button').first().click()]);
     await page.getByRole('button', { name: 'No problems' }).waitFor();
     expect(await accountOf(at, flowId)).toMatchObject({ accessTokenValid: true });
     await expect.poll(() => page.getByRole('combobox', { name: 'Account', exact: true }).locator('option:checked').textContent()).toMatch(/@/);
