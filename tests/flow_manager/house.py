@@ -33,7 +33,7 @@ from headrace_flow_manager.app import FlowManagerApp, open_app
 from headrace_flow_manager.catalog.model import CatalogEntry
 from headrace_flow_manager.catalog.packages import PackageSource
 from headrace_flow_manager.configuration import FlowManagerSettings
-from headrace_flow_manager.people.store import Mail
+from headrace_flow_manager.mail import Mail
 from headrace_flow_manager.stores.bundle import Stores
 from headrace_runtime.rpc import LocalServer
 

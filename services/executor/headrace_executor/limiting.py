@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from headrace_core.clock import Clock
 from headrace_core.errors import HeadraceError, NotFound
@@ -50,6 +50,8 @@ UNLIMITED = 1_000.0
 UNKNOWN_PAUSE = timedelta(seconds=1)
 
 USER = "{{userId}}"
+
+Learner: TypeAlias = tuple[str, ...]
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +91,7 @@ class Limits:
         self._clock = clock
         self._longest = longest
         self._held: dict[str, list[tuple[str, str]]] = {}
-        self._calls: OrderedDict[str, _Calls] = OrderedDict()
+        self._calls: OrderedDict[Learner, _Calls] = OrderedDict()
         self._refusals: OrderedDict[str, int] = OrderedDict()
 
     async def wait_for(self, node: PlannedNode, run: Run, delivery: Delivery, account_id: str) -> Parked | None:
@@ -100,8 +102,9 @@ class Limits:
         quota = node.manifest.quota
         if delivery.port in HOOK_PORTS or (node.is_pure and quota is None):
             return None
-        calls = self._calls.get(name := _learned_name(node, run, account_id))
-        learned = [name] if calls is not None and calls.careful_until > self._clock.now().timestamp() else []
+        calls = self._calls.get(learner := _learner(node, run, account_id))
+        is_careful = calls is not None and calls.careful_until > self._clock.now().timestamp()
+        learned = [_learned_name(learner)] if is_careful else []
         if not learned and quota is None:
             return None
         return await self._wait(quota or QuotaUse(), run.tenant_id, delivery.id, self._try_of(delivery), learned)
@@ -109,7 +112,7 @@ class Limits:
     def went_through(self, node: PlannedNode, run: Run, account_id: str) -> None:
         """A call of this node was made, and nobody refused it as one too many."""
         if not node.is_pure:
-            self._calls_of(_learned_name(node, run, account_id)).add(self._clock.now().timestamp())
+            self._calls_of(_learner(node, run, account_id)).add(self._clock.now().timestamp())
 
     async def too_many(
         self, node: PlannedNode, run: Run, delivery: Delivery, account_id: str, error: Exception
@@ -120,8 +123,8 @@ class Limits:
         """
         if not is_one_too_many(error):
             return None
-        name, now = _learned_name(node, run, account_id), self._clock.now()
-        calls = self._calls_of(name)
+        learner, now = _learner(node, run, account_id), self._clock.now()
+        name, calls = _learned_name(learner), self._calls_of(learner)
         calls.careful_until = (now + CAREFUL_FOR).timestamp()
         pause = getattr(error, "retry_after", None)
         pause = pause if isinstance(pause, timedelta) and pause > timedelta() else None
@@ -145,9 +148,9 @@ class Limits:
         refused = self._refusals.get(delivery.id, 0)
         return f"{delivery.id}.{delivery.attempts}" + (f".{refused}" if refused else "")
 
-    def _calls_of(self, name: str) -> _Calls:
-        found = self._calls.pop(name, None) or _Calls()
-        self._calls[name] = found
+    def _calls_of(self, learner: Learner) -> _Calls:
+        found = self._calls.pop(learner, None) or _Calls()
+        self._calls[learner] = found
         _bound(self._calls)
         return found
 
@@ -213,18 +216,23 @@ def is_one_too_many(error: Exception) -> bool:
     return isinstance(error, RateLimitedError) or (isinstance(error, HttpStatusError) and error.status == TOO_MANY)
 
 
-def _learned_name(node: PlannedNode, run: Run, account_id: str) -> str:
-    """Under which name it is learned how often the node's service may be called."""
+def _learner(node: PlannedNode, run: Run, account_id: str) -> Learner:
+    """For what it is learned how often the node's service may be called. Every step asks: nothing is worked out."""
     quota = node.manifest.quota
     if quota is not None and quota.manager:
-        whom = [f"{key}={value}" for key, value in sorted(_scope(quota.scope, run.tenant_id).items())]
-        return f"learned/{quota.manager}/{derive_id(*whom)}" if whom else f"learned/{quota.manager}"
+        scope = _scope(quota.scope, run.tenant_id)
+        return ("quota", quota.manager, *(f"{key}={value}" for key, value in sorted(scope.items())))
     if account_id:
-        return f"learned/{derive_id('account', run.tenant_id, account_id)}"
-    return f"learned/{derive_id('node', run.tenant_id, run.flow_id, node.id)}"
+        return ("account", run.tenant_id, account_id)
+    return ("node", run.tenant_id, run.flow_id, node.id)
 
 
-def _bound(known: OrderedDict[str, Any]) -> None:
+def _learned_name(learner: Learner) -> str:
+    """What the scheduler knows it by."""
+    return f"learned/{derive_id(*learner)}"
+
+
+def _bound(known: OrderedDict[Any, Any]) -> None:
     while len(known) > MOST_NAMES:
         known.popitem(last=False)
 

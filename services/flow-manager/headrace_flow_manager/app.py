@@ -59,12 +59,12 @@ from headrace_flow_manager.guests import GuestBook
 from headrace_flow_manager.insights.service import ChartService
 from headrace_flow_manager.insights.servicer import ChartServicer
 from headrace_flow_manager.loops import Loop, Loops
+from headrace_flow_manager.mail import Mail
 from headrace_flow_manager.people.model import PeopleRules
 from headrace_flow_manager.people.passwords import Passwords
 from headrace_flow_manager.people.recovery import Recovery
 from headrace_flow_manager.people.service import Authenticator, PeopleService
 from headrace_flow_manager.people.servicer import PeopleServicer
-from headrace_flow_manager.people.store import Mail
 from headrace_flow_manager.removal import Removal
 from headrace_flow_manager.rights import LOOK_AGAIN, ComponentRights, Withdrawal
 from headrace_flow_manager.settings.access import AccessRules

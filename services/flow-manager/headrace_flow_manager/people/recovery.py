@@ -11,11 +11,12 @@ from typing import Final
 from headrace_core.clock import Clock
 from headrace_core.errors import HeadraceError, RateLimited, Unauthenticated, Unsupported
 
+from headrace_flow_manager.mail import Mail
 from headrace_flow_manager.people import model
 from headrace_flow_manager.people.model import AttemptKey, PeopleRules, User
 from headrace_flow_manager.people.passwords import Passwords
 from headrace_flow_manager.people.service import hash_of
-from headrace_flow_manager.people.store import Mail, PeopleStore
+from headrace_flow_manager.people.store import PeopleStore
 
 log = logging.getLogger(__name__)
 

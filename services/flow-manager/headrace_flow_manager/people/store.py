@@ -120,14 +120,6 @@ class PeopleStore(Protocol):
         ...
 
 
-class Mail(Protocol):
-    """Where mail goes out."""
-
-    async def send(self, to: str, subject: str, text: str) -> None:
-        """Return when it was taken. Raises Unavailable, or another error when it never will be."""
-        ...
-
-
 class DepartureStore(Protocol):
     """Removals of users. Of one user there is one under way at most."""
 

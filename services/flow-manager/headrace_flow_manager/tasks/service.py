@@ -9,10 +9,11 @@ from headrace_core.clock import Clock
 from headrace_core.errors import Conflict, Forbidden, NotFound, RevisionConflict, Unsupported
 from headrace_core.ids import derive_id, new_id
 
+from headrace_flow_manager.mail import Mail
 from headrace_flow_manager.query import ListQuery, Page
 from headrace_flow_manager.tasks import model
 from headrace_flow_manager.tasks.model import Hook, Role, Secrets, Task, Viewer
-from headrace_flow_manager.tasks.store import Addresses, Mail, TaskStore
+from headrace_flow_manager.tasks.store import Addresses, TaskStore
 
 _ATTEMPTS = 5
 

@@ -66,14 +66,6 @@ class Addresses(Protocol):
         ...
 
 
-class Mail(Protocol):
-    """Where letters go out."""
-
-    async def send(self, to: str, subject: str, text: str) -> None:
-        """Return when it was taken. Raises Unavailable, or another error when it never will be."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Unheard:
     """A hook that was not told, and why."""
