@@ -43,6 +43,7 @@ class Names:
         self._room = asyncio.Semaphore(AT_ONCE)
         self._pace = Pace(PER_SECOND, BURST)
         self._server: asyncio.Server | None = None
+        self._talks: set[asyncio.Task[None]] = set()
 
     @property
     def port(self) -> int:
@@ -55,12 +56,19 @@ class Names:
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
+        talks = [*self._talks]
+        for each in talks:
+            each.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
 
     def of(self, address: Address) -> str:
         """A name that led to the address; "" where none did."""
         return self._known.get(address, "")
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._talks.add(task)
         try:
             with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
                 while True:
@@ -72,6 +80,7 @@ class Names:
                     writer.write(struct.pack("!H", len(answer)) + answer)
                     await writer.drain()
         finally:
+            self._talks.discard(task)
             writer.close()
 
     async def _answer(self, asked: bytes) -> bytes:
