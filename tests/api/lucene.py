@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -155,7 +156,8 @@ class Searcher:
 
     def _between_times(self) -> tuple[str, Test]:
         low, high = sorted([self.random.choice(self.times), self.random.choice(self.times)])
-        return f"gridTimestamp:[{low} TO {high}]", lambda each: low <= each["gridTimestamp"] <= high
+        start, end = _stretch(low)[0], _stretch(high)[1]
+        return f"gridTimestamp:[{low} TO {high}]", lambda each: start <= _stretch(each["gridTimestamp"])[0] < end
 
     def _bent(self, text: str) -> str:
         for _ in range(self.random.choice([1, 1, 2, 4])):
@@ -165,6 +167,13 @@ class Searcher:
                 [text[:place] + piece + text[place:], text[:place] + text[place + 1 :], text + piece]
             )
         return text[:4000]
+
+
+def _stretch(written: str) -> tuple[datetime, datetime]:
+    """From when until just before when this is: a whole millisecond, where no more digits are written."""
+    start = datetime.fromisoformat(written)
+    precision = "milliseconds" if len(written.partition(".")[2]) == len("000Z") else "microseconds"
+    return start, start + timedelta(**{precision: 1})
 
 
 def _key(record: Item, name: str) -> str:
