@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from headrace_gateway import heads
 from headrace_gateway.aliases import Aliases
 from headrace_gateway.archives.desk import Desk
+from headrace_gateway.auditing import Auditor, is_audited
 from headrace_gateway.call import Call, query_parameters
 from headrace_gateway.checking import SchemaChecks
 from headrace_gateway.clients import Channels, open_clients
@@ -41,6 +42,8 @@ from headrace_gateway.webhooks import Webhooks
 
 _NO_STORE = (b"cache-control", b"no-store")
 _NO_CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_OWN_ALONE = frozenset({"/user/tokens", "/user/tokens/{id}", "/user/change-password", "/user/sign-out-everywhere"})
+"""Where a token could be made that outlives an administrator's stay, or the user be shut out."""
 
 STRANGERS_CALLS = 60
 STRANGERS_WINDOW = timedelta(minutes=1)
@@ -91,6 +94,7 @@ class Gateway:
         self.sources = Sources(self.clients.executions.call_component, clock, settings.call_timeout.total_seconds())
         self.archives = Desk()
         self.strangers = Throttle(clock, limit=STRANGERS_CALLS, window=STRANGERS_WINDOW)
+        self.auditor = Auditor(self)
         self.ui = Ui(settings.ui_dir)
         self.live = LiveStreams(settings, clock)
         self.coalescer = Coalescer(
@@ -209,9 +213,13 @@ class Gateway:
             return self.ui.page()
         caller = await self._caller(match.route.policy, scope)
         if caller is not None:
+            if caller.impersonator_id and match.route.path in _OWN_ALONE and match.route.method != "GET":
+                raise errors.Forbidden("This is for the user alone, and not for who signed in as them.")
             await self.guard.check_route(caller, scope["method"], match.route.path)
         parameters = query_parameters(scope["query_string"])
         call = Call(Request(scope, receive), match, self, caller, parameters)
+        if is_audited(call, effective(match.route.policy, self.settings)):
+            return await self.auditor.carry_out(call)
         return await match.route.handler(call)
 
     def _is_for_a_person(self, scope: Scope) -> bool:
