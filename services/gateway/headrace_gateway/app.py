@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from time import perf_counter
 
@@ -11,6 +11,8 @@ from headrace_core.clock import Clock, SystemClock
 from headrace_runtime import logs
 from headrace_runtime.health import Health
 from headrace_runtime.metrics import Metrics
+from headrace_runtime.process import Process
+from headrace_runtime.rpc import Replicas, TheOnly
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -23,6 +25,7 @@ from headrace_gateway.call import Call, query_parameters
 from headrace_gateway.checking import SchemaChecks
 from headrace_gateway.clients import Channels, open_clients
 from headrace_gateway.clients.health import watch_services
+from headrace_gateway.clients.processes import Processes
 from headrace_gateway.coalescer import Coalescer
 from headrace_gateway.cors import Cors, admit, unlisted_origin
 from headrace_gateway.errors import answer_of
@@ -60,14 +63,31 @@ def create_app(
     health: Health | None = None,
     metrics: Metrics | None = None,
     routes: Sequence[Route] = ROUTES,
+    replicas: Mapping[str, Replicas] | None = None,
+    process: Process | None = None,
 ) -> "Gateway":
-    """The gateway over channels to the services behind it. It opens nothing and keeps nothing."""
+    """The gateway over channels to the services behind it. It opens nothing and keeps nothing.
+
+    `replicas` are the processes of each service, one by one; without them each service is one process.
+    """
     clock = clock or SystemClock()
-    return Gateway(channels, settings, clock, health or Health(clock), metrics or Metrics(), routes)
+    metrics = metrics or Metrics()
+    gateway = Gateway(channels, settings, clock, health or Health(clock), metrics, routes)
+    known = replicas or {
+        "flow-manager": TheOnly("here", channels.flow),
+        "scheduler": TheOnly("here", channels.schedule),
+        "executor": TheOnly("here", channels.execution),
+        "logging": TheOnly("here", channels.log),
+    }
+    own = process or Process("gateway", {}, metrics, settings=(GatewaySettings,), clock=clock)
+    gateway.processes = Processes(known, own, clock)
+    return gateway
 
 
 class Gateway:
     """An ASGI app. `begin_drain` ends its live streams; `drain` waits for events under way."""
+
+    processes: Processes
 
     def __init__(
         self,
