@@ -2,7 +2,7 @@
 import { createApi } from '../kit/api.ts';
 import type { Api } from '../kit/api.ts';
 import type { Strings } from '../kit/l10n.ts';
-import { Streams } from '../kit/live.ts';
+import { Streams, companyOf } from '../kit/live.ts';
 import type { FieldDefinition, FieldOptions, RegisteredField } from './fields.ts';
 import type { Designer, DesignerConfig } from './designer/widget.ts';
 
@@ -39,8 +39,8 @@ export class Headrace {
   readonly #config: Config;
   readonly #listeners = new Map<string, Set<Listener>>();
   readonly #widgets = new Set<Designer>();
-  /** What happens, as it happens: one stream for all widgets that want the same. */
-  readonly streams = new Streams();
+  /** What happens, as it happens: one connection for all widgets, and for all tabs of this user. */
+  readonly streams: Streams;
   readonly #fields = new Map<string, RegisteredField>();
   #user: unknown;
 
@@ -52,6 +52,12 @@ export class Headrace {
       onUnauthorized: () => this.#emit('token:expired', undefined),
     });
     this.api = { ...built, ...config.api };
+    const live = (topics: readonly string[]): string => `/live?${topics.map((topic) => `topic=${encodeURIComponent(topic)}`).join('&')}`;
+    this.streams = new Streams((topics, signal) => this.api.stream(live(topics), undefined, signal), async () => {
+      await this.ready;
+      const { id } = (this.#user ?? {}) as { id?: string };
+      return id && !config.api?.stream ? companyOf(`headrace ${this.#config.baseUrl} ${id}`) : undefined;
+    });
     this.ui = { Designer: (of) => this.#designer(of) };
     this.ready = this.#begin();
     this.ready.catch(() => undefined); // whoever waits for it hears of it

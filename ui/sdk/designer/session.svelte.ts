@@ -16,8 +16,8 @@ import { ApiError } from '../../kit/api.ts';
 import type { Api, Failed, FlowRecord, Run, Share, Step, Version } from '../../kit/api.ts';
 import { translator } from '../../kit/l10n.ts';
 import type { Translate } from '../../kit/l10n.ts';
-import { Streams, events } from '../../kit/live.ts';
-import type { LiveEvent } from '../../kit/live.ts';
+import { events } from '../../kit/live.ts';
+import type { LiveEvent, Streams } from '../../kit/live.ts';
 import type { JsonObject } from '../../kit/types.ts';
 import type { RegisteredField } from '../fields.ts';
 import type { Card, Counts, Paper, Wire } from './canvas.ts';
@@ -92,7 +92,7 @@ export class Session {
   #saving: Promise<void> | undefined;
   #seen = new Set<string>();
 
-  constructor(api: Api, flowId: string, fields: ReadonlyMap<string, RegisteredField> = new Map(), streams = new Streams(), t: Translate = translator(undefined)) {
+  constructor(api: Api, flowId: string, fields: ReadonlyMap<string, RegisteredField>, streams: Streams, t: Translate = translator(undefined)) {
     this.t = t;
     this.#streams = streams;
     this.api = api;
@@ -108,8 +108,7 @@ export class Session {
     void this.refreshRuns();
     void this.#loadLogs();
     void this.refreshAccounts().catch(() => undefined);
-    const path = `/flows/${encodeURIComponent(this.flowId)}/live`;
-    this.#leave = this.#streams.listen(path, (signal) => this.api.stream(path, undefined, signal), {
+    this.#leave = this.#streams.listen(`flow:${this.flowId}`, {
       onEvent: (event) => this.#happened(event),
       onState: (isLive) => this.#connected(isLive),
     });
@@ -118,10 +117,16 @@ export class Session {
   /** Without a stream, as behind a proxy that holds answers back, ask every few seconds. */
   #connected(isLive: boolean): void {
     this.isLive = isLive;
-    if (isLive) {
+    if (isLive && this.#polling !== undefined) {
       clearInterval(this.#polling);
       this.#polling = undefined;
-    } else this.#polling ??= setInterval(() => void Promise.all([this.refreshRuns(), this.#loadLogs()]).catch(() => undefined), POLLED_AFTER_MS);
+      this.#catchUp();
+    } else if (!isLive) this.#polling ??= setInterval(() => this.#catchUp(), POLLED_AFTER_MS);
+  }
+
+  /** Ask for what was missed, and count it. */
+  #catchUp(): void {
+    void Promise.all([this.refreshRuns(), this.#loadLogs(true)]).catch(() => undefined);
   }
 
   /** End what goes on, and save what is not saved. */
@@ -501,6 +506,7 @@ export class Session {
   #happened({ event, data }: LiveEvent): void {
     if (!isObject(data)) return;
     if (event === 'log') this.#logged([data]);
+    else if (event === 'dropped') this.#catchUp();
     else if (event === 'happening' && data['type'] === 'step') this.#stepped(data);
     else if (event === 'happening' && data['type'] === 'run') void this.refreshRuns().catch(() => undefined);
   }
@@ -518,9 +524,27 @@ export class Session {
     this.passed = withPassed(this.passed, this.history.flow, id, outputs.map((each) => String(each.port)));
   }
 
-  async #loadLogs(): Promise<void> {
+  async #loadLogs(isCounted = false): Promise<void> {
     const found = await this.api.getLogs({ flowId: this.flowId, limit: '100' }).catch(() => ({ hits: [] }));
-    this.#logged([...found.hits].reverse());
+    const hits = [...found.hits].reverse();
+    if (isCounted) this.#counted(hits.filter((each) => !this.#seen.has(String(each['_id']))));
+    this.#logged(hits);
+  }
+
+  /** Count what happened by what the log says of it, where nobody told of it as it happened. */
+  #counted(records: readonly Record<string, unknown>[]): void {
+    const counts = new Map(this.counts);
+    let passed = this.passed;
+    for (const { componentId, portType, port, severity } of records) {
+      const id = String(componentId ?? '');
+      if (!Object.hasOwn(this.flow, id)) continue;
+      const before = counts.get(id) ?? { done: 0, failed: 0, waiting: 0, state: '' as const };
+      if (severity === 'error') counts.set(id, { ...before, failed: before.failed + 1, done: Math.max(0, before.done - 1), state: 'failed' });
+      else if (portType === 'in') counts.set(id, { ...before, done: before.done + 1, state: 'done' });
+      else if (portType === 'out') passed = withPassed(passed, this.history.flow, id, [String(port)]);
+    }
+    this.counts = counts;
+    this.passed = passed;
   }
 
   #logged(records: readonly Record<string, unknown>[]): void {
