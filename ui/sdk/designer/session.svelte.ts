@@ -35,8 +35,16 @@ export interface LogLine {
   port: string;
 }
 
+/** A step that waits, and for what. */
+interface Wait {
+  node: string;
+  run: string;
+  reason: string;
+}
+
 const SAVE_AFTER_MS = 400;
 const MOST_LOGS = 400;
+const NO_COUNTS: Counts = { done: 0, failed: 0, waiting: 0, state: '' };
 const POLLED_AFTER_MS = 4000;
 const RUNS_SEARCHED = 5;
 
@@ -91,6 +99,8 @@ export class Session {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #saving: Promise<void> | undefined;
   #seen = new Set<string>();
+  /** Steps that are known to wait, by their id. */
+  readonly #waiting = new Map<string, Wait>();
 
   constructor(api: Api, flowId: string, fields: ReadonlyMap<string, RegisteredField>, streams: Streams, t: Translate = translator(undefined)) {
     this.t = t;
@@ -508,16 +518,46 @@ export class Session {
     if (event === 'log') this.#logged([data]);
     else if (event === 'dropped') this.#catchUp();
     else if (event === 'happening' && data['type'] === 'step') this.#stepped(data);
-    else if (event === 'happening' && data['type'] === 'run') void this.refreshRuns().catch(() => undefined);
+    else if (event === 'happening' && data['type'] === 'wait') this.#waits(data);
+    else if (event === 'happening' && data['type'] === 'run') {
+      if (data['state'] !== 'waiting') this.#goneOn((wait) => wait.run === data['runId']);
+      void this.refreshRuns().catch(() => undefined);
+    }
+  }
+
+  /** A step waits now: for a time, its turn, its account, an answer. */
+  #waits(wait: Record<string, unknown>): void {
+    const node = String(wait['componentId']);
+    this.#waiting.set(String(wait['stepId']), { node, run: String(wait['runId']), reason: String(wait['reason'] ?? '') });
+    this.#recount([node], 'waiting');
+    if (wait['kind'] === 'account') void this.refreshAccounts().catch(() => undefined); // perhaps it was revoked
+  }
+
+  #goneOn(has: (wait: Wait, step: string) => boolean): void {
+    const gone = [...this.#waiting].filter(([step, wait]) => has(wait, step));
+    for (const [step] of gone) this.#waiting.delete(step);
+    this.#recount(gone.map(([, { node }]) => node));
+  }
+
+  #recount(nodes: readonly string[], state?: 'waiting'): void {
+    if (!nodes.length) return;
+    const counts = new Map(this.counts);
+    for (const node of nodes) {
+      const before = counts.get(node) ?? NO_COUNTS;
+      const waits = [...this.#waiting.values()].filter((wait) => wait.node === node);
+      counts.set(node, { ...before, waiting: waits.length, why: waits.at(-1)?.reason ?? '', ...(state ? { state } : {}) });
+    }
+    this.counts = counts;
   }
 
   #stepped(step: Record<string, unknown>): void {
+    if (step['outcome'] === 'retry') return; // its wait is told of beside it
     const id = String(step['componentId']);
+    this.#goneOn((_, waiting) => waiting === step['stepId']);
     const counts = new Map(this.counts);
-    const before = counts.get(id) ?? { done: 0, failed: 0, waiting: 0, state: '' as const };
-    const outcome = String(step['outcome']);
-    const state = step['error'] ? 'failed' : outcome === 'waiting' || outcome === 'wait' ? 'waiting' : 'done';
-    counts.set(id, { ...before, [state]: before[state] + 1, ...(state !== 'waiting' && before.waiting ? { waiting: before.waiting - 1 } : {}), state });
+    const before = counts.get(id) ?? NO_COUNTS;
+    const state = step['error'] ? 'failed' : 'done';
+    counts.set(id, { ...before, [state]: before[state] + 1, state });
     this.counts = counts;
     if (state === 'failed' && this.manifest(id)?.auth) void this.refreshAccounts().catch(() => undefined); // perhaps it was revoked
     const outputs = Array.isArray(step['outputs']) ? (step['outputs'] as { port?: string }[]) : [];
@@ -538,7 +578,7 @@ export class Session {
     for (const { componentId, portType, port, severity } of records) {
       const id = String(componentId ?? '');
       if (!Object.hasOwn(this.flow, id)) continue;
-      const before = counts.get(id) ?? { done: 0, failed: 0, waiting: 0, state: '' as const };
+      const before = counts.get(id) ?? NO_COUNTS;
       if (severity === 'error') counts.set(id, { ...before, failed: before.failed + 1, done: Math.max(0, before.done - 1), state: 'failed' });
       else if (portType === 'in') counts.set(id, { ...before, done: before.done + 1, state: 'done' });
       else if (portType === 'out') passed = withPassed(passed, this.history.flow, id, [String(port)]);
@@ -620,7 +660,7 @@ export class Session {
     const counts = new Map<string, Counts>();
     let passed: ReadonlyMap<string, number> = new Map();
     (run.steps ?? []).slice(0, moment).forEach((step, index) => {
-      const before = counts.get(step.componentId) ?? { done: 0, failed: 0, waiting: 0, state: '' as const };
+      const before = counts.get(step.componentId) ?? NO_COUNTS;
       const kind = step.error ? 'failed' : step.finished ? 'done' : 'waiting';
       counts.set(step.componentId, { ...before, [kind]: before[kind] + 1, state: index === moment - 1 ? 'active' : kind });
       passed = withPassed(passed, this.history.flow, step.componentId, step.outputs.map((each) => each.port));
