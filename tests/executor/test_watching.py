@@ -32,15 +32,15 @@ class Waiting(Component):
 
 async def seen_until(seen: list[dict[str, Any]], has_come: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not has_come():
+        while not has_come():  # noqa: ASYNC110 (whoever watches it has nothing to wait for)
             await asyncio.sleep(0.01)
 
 
 async def test_waits_are_told_of_with_their_reason_until_the_step_goes_on(tmp_path: Path) -> None:
     flows = HandedFlows()
     flows.put("f1", {"hook": webhook(immediateResponse=True), "own": {**OWN, "config": {}}})
-    once = Waiting()
-    async with platform(tmp_path, flows, own=[OwnComponent(lambda: once)], retry_first=timedelta(milliseconds=10)) as here:
+    once, soon = Waiting(), timedelta(milliseconds=10)
+    async with platform(tmp_path, flows, own=[OwnComponent(lambda: once)], retry_first=soon) as here:
         seen: list[dict[str, Any]] = []
 
         async def watch() -> None:
