@@ -136,6 +136,13 @@ class FlowService:
         async with self._lifecycle.locks.hold(flow_id):
             return await (attempt() if expected_revision else persistently(attempt))
 
+    async def rehearse(self, flow: Flow, fields: Mapping[str, Json]) -> Flow:
+        """The flow as `update` with `force` would save it; nothing is saved. Raises what `update` would."""
+        after = await self._changed(flow, record.parse_changes(fields), force=True)
+        if after.running_version != flow.running_version:
+            await self._check_rights(after)
+        return after
+
     async def delete(self, tenant: str, flow_id: str, expected_revision: int = 0) -> None:
         """Stop the flow and remove it with its versions. Raises NotFound, RevisionConflict."""
         await self._lifecycle.remove(tenant, flow_id, expected_revision)
