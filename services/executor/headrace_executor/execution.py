@@ -289,6 +289,7 @@ class Execution:
             result = StepResult(
                 "done" if happened else "skipped", attempts, stamp, stamp, None, context.effects.outputs
             )
+            result.envelopes = context.effects.envelopes
             return self._progress.finish(delivery, result)
         if node.in_doubt == "retry":
             return None
@@ -439,8 +440,10 @@ class Execution:
     ) -> None:
         """Send on what a long step has sent so far, so that neither memory nor a repetition grows with its length."""
         self._hide(delivery, context.effects)
-        outputs, context.effects.outputs = context.effects.outputs, []
-        freed = self._progress.checkpoint(delivery, outputs)
+        effects = context.effects
+        outputs, effects.outputs = effects.outputs, []
+        envelopes, effects.envelopes = effects.envelopes, {}
+        freed = self._progress.checkpoint(delivery, outputs, envelopes)
         await self._commit(RunState.RUNNING)
         self._progress.ready.extend(freed)
         if node.is_pure:
@@ -618,6 +621,7 @@ class Execution:
             effects.timeouts,
             (),
             effects.response,
+            effects.envelopes,
         )
 
     def _error_event(self, node: PlannedNode, result: StepResult) -> dict[str, Json]:
