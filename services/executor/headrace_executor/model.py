@@ -19,6 +19,7 @@ HOOK_PORTS = frozenset({START_HOOK, STOP_HOOK})
 ERROR_PORT = "error"
 TIMEOUT_PORT = "timeout"
 TICK_PORT = "tick"
+CAUSE_LENGTH = 500
 ANSWER_PORT = "answer"
 SIGNAL_PORT = "signal"
 
@@ -205,6 +206,16 @@ class Unprocessed:
     error: bytes
     attempts: int
     created: float
+
+    @property
+    def cause(self) -> str:
+        """The first words of its error in small letters, code included: what messages are found by."""
+        return cause_of(self.error)
+
+
+def cause_of(error: bytes) -> str:
+    """What the message of this error is found by."""
+    return error.decode("utf-8", "replace")[:CAUSE_LENGTH].lower()
 
 
 def node_scope(tenant_id: str, flow_id: str, node_id: str) -> str:
