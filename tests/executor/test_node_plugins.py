@@ -285,7 +285,8 @@ COLLECTIONS = """
         });
         add('/indexes', async () => {
             const people = context.db.collection('people');
-            await people.insertMany([{ _id: 'a', mail: 'x', age: 1 }, { _id: 'b', mail: 'x', age: 2 }, { _id: 'c', age: 4 }]);
+            const twice = [{ _id: 'a', mail: 'x', age: 1 }, { _id: 'b', mail: 'x', age: 2 }];
+            await people.insertMany([...twice, { _id: 'c', age: 4 }]);
             const refused = (work) => work.then(() => 'taken', (error) => error.code);
             const early = await refused(people.createIndex({ mail: 1 }, { unique: true }));
             await people.updateOne({ _id: 'b' }, { $set: { mail: 'y' } });
