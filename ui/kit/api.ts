@@ -1,4 +1,5 @@
 /** The REST API by name. Each function may be replaced by the host; nothing is kept between calls. */
+import { insightsApi } from './insights-api.ts';
 import type { Flow, Form, JsonObject, Manifest, Modifier, Offer, Transform } from './types.ts';
 
 export interface FlowRecord {
@@ -251,6 +252,7 @@ export function createApi(connection: Connection) {
       post<{ version: number }>(`${at('flows', id, 'versions', version, 'restore')}?forceUpdate=true`, {}),
     getUnprocessed: (flowId: string) => read<Failed[]>(`/unprocessed-messages?flowId=${encodeURIComponent(flowId)}`),
     retryUnprocessed: (id: string) => post<unknown>(at('unprocessed-messages', id), {}),
+    ...insightsApi({ get: read, post, request, at }),
     stream: (url: string, data: unknown, signal: AbortSignal) =>
       raw({ url, signal, headers: { accept: 'text/event-stream' }, ...(data === undefined ? {} : { method: 'POST', data }) }),
   };
