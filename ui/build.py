@@ -28,7 +28,15 @@ OLDEST = (20, 19)
 WHEEL = "22.20.0"
 PATIENCE_SECONDS = 600
 SOURCES = ("flow", "kit", "sdk", "page", "test")
-CONFIGURATION = ("package.json", "package-lock.json", "vite.config.ts", "tsconfig.json", "index.html")
+CONFIGURATION = (
+    "package.json",
+    "package-lock.json",
+    "vite.config.ts",
+    "vite.compat.ts",
+    "strings.ts",
+    "tsconfig.json",
+    "index.html",
+)
 
 
 class Missing(Exception):

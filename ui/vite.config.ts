@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
 import type { Plugin } from 'vite';
+import { english } from './strings.ts';
 
 /** The page and the loader are no modules: they are copied as they are. */
 function plainFiles(): Plugin {
@@ -10,6 +11,7 @@ function plainFiles(): Plugin {
     generateBundle() {
       this.emitFile({ type: 'asset', fileName: 'index.html', source: readFileSync('index.html', 'utf8') });
       this.emitFile({ type: 'asset', fileName: 'sdk/headrace.js', source: readFileSync('sdk/loader.js', 'utf8') });
+      this.emitFile({ type: 'asset', fileName: 'sdk/strings-en.json', source: JSON.stringify(english('.'), undefined, 1) });
     },
   };
 }

@@ -151,10 +151,17 @@ async def test_a_draft_is_published_and_its_instances_follow(people: People) -> 
     instance_id = (await people.bob.post(f"/flows/{template_id}/clone", json=clone)).json()["cloneId"]
     await people.ann.put(f"/flows/{draft_id}", json={"flow": {**echo_flow(), "more": echo_flow()[HOOK]}})
     second = (await people.ann.post(f"/drafts/{draft_id}/publish", json={})).json()
+    before = (await people.ann.get(f"/integrations/{template_id}/update-preview")).json()
     ordered = await people.ann.post(f"/integrations/{template_id}/update-integration-instances")
     ticket = ordered.json()["ticket"]
     await until(lambda: people.ann.get(f"/integrations/status/{ticket}"), lambda said: said["status"] == "completed")
 
+    after = (await people.ann.get(f"/integrations/{template_id}/update-preview")).json()
+
+    assert [(each["flowId"], each["result"]) for each in before["instances"]] == [(instance_id, "updated")]
+    assert [each["change"] for each in before["instances"][0]["components"]] == ["added"]
+    assert (after["instances"][0]["result"], after["instances"][0]["templateVersion"]) == ("unchanged", 2)
+    assert (await people.bob.get(f"/integrations/{template_id}/update-preview")).status_code == 404
     assert first == {"templateId": template_id, "flowId": draft_id, "version": 1, "result": "created"}
     assert again == {**first, "result": "unchanged"}
     assert second == {**first, "version": 2, "result": "updated"}

@@ -95,6 +95,41 @@ async def test_instances_get_what_is_new_and_keep_what_people_filled_in(house: H
     assert load(one.record)["templateVersion"] == 2 and one.version == 3
 
 
+async def test_a_preview_tells_what_an_update_then_does_and_what_stays_but_no_value(house: House) -> None:
+    offer = await template(house)
+    one, other = await instance(house, offer.flow_id), await instance(house, offer.flow_id)
+    one = await fill_in(house, one, to="ann@example.com", limit=7)
+    await house.begin(other.flow_id)
+    odd: Json = UNKNOWN["go"]
+    grown: dict[str, Json] = {**descriptor(limit=5, more=1), "odd": {**odd, "label": "Odd"}}  # type: ignore[dict-item]
+    await house.update(offer.flow_id, {"flow": grown})
+    before = [await house.get(each.flow_id) for each in (one, other)]
+
+    asked = pb.PreviewUpdateRequest(scope=scope(ANN), template_id=offer.flow_id)
+    told = await house.integrations.PreviewUpdate(asked)
+    after = [await house.get(each.flow_id) for each in (one, other)]
+    page = await house.integrations.PreviewUpdate(
+        pb.PreviewUpdateRequest(
+            scope=scope(ANN), template_id=offer.flow_id, after_flow_id=told.instances[0].flow_id, limit=1
+        )
+    )
+
+    by_id = {each.flow_id: each for each in told.instances}
+    odd_one, mail = by_id[one.flow_id].components
+    assert (told.version, told.total, after) == (2, 2, before)
+    assert [each.flow_id for each in page.instances] == [told.instances[1].flow_id]
+    assert (odd_one.component_id, odd_one.label, odd_one.change) == ("odd", "Odd", pb.COMPONENT_CHANGE_ADDED)
+    assert (mail.component_id, mail.change) == ("mail", pb.COMPONENT_CHANGE_CHANGED)
+    assert (mail.fields, mail.kept) == (["config/properties/more"], ["config/properties/limit"])
+    assert "ann@example.com" not in str(told)
+    assert by_id[one.flow_id].error == "", "a stopped instance takes what cannot run yet"
+    assert UNKNOWN["go"]["type"] in by_id[other.flow_id].error
+    with pytest.raises(Conflict):
+        await house.integrations.PreviewUpdate(pb.PreviewUpdateRequest(scope=scope(ANN), template_id=one.flow_id))
+    with pytest.raises(NotFound):
+        await house.integrations.PreviewUpdate(pb.PreviewUpdateRequest(scope=scope(BOB), template_id=offer.flow_id))
+
+
 async def test_an_update_that_was_made_already_changes_nothing(house: House) -> None:
     offer = await template(house)
     flow = await instance(house, offer.flow_id)

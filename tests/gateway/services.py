@@ -345,6 +345,19 @@ class Integrations(integration_rpc.IntegrationServiceServicer):
         self.ordered.append(request)
         return integrations.UpdateInstancesResponse(work=integrations.IntegrationWork(ticket="ticket"))
 
+    async def PreviewUpdate(
+        self, request: integrations.PreviewUpdateRequest, context: object
+    ) -> integrations.PreviewUpdateResponse:
+        self.ordered.append(request)
+        change = integrations.ComponentUpdate(
+            component_id="mail", type="acme.mail.Send", change=integrations.COMPONENT_CHANGE_CHANGED, kept=["config/to"]
+        )
+        running = flow.FLOW_STAGE_RUNNING
+        broken = integrations.InstanceUpdate(flow_id="g", stage=running, template_version=1, error="it does not fit")
+        same = integrations.InstanceUpdate(flow_id="h", template_version=2, components=[change])
+        grown = integrations.InstanceUpdate(flow_id="i", template_version=1, links_added=1)
+        return integrations.PreviewUpdateResponse(version=2, instances=[broken, same, grown], total=3)
+
     async def DeleteIntegration(
         self, request: integrations.DeleteIntegrationRequest, context: object
     ) -> integrations.DeleteIntegrationResponse:

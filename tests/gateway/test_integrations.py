@@ -27,6 +27,22 @@ async def test_anything_else_to_become_of_runs_is_refused(user: httpx.AsyncClien
     assert services.integrations.ordered == []
 
 
+async def test_a_preview_says_what_would_become_of_each_instance(user: httpx.AsyncClient, services: Services) -> None:
+    found = (await user.get("/integrations/t/update-preview", params={"after": "f", "limit": "3"})).json()
+
+    (asked,) = services.integrations.ordered
+    assert (asked.template_id, asked.after_flow_id, asked.limit) == ("t", "f", 3)
+    assert (found["version"], found["totalCount"]) == (2, 3)
+    told = [(each["flowId"], each["stage"], each["result"], each.get("error")) for each in found["instances"]]
+    assert told == [
+        ("g", "running", "failed", "it does not fit"),
+        ("h", "stopped", "unchanged", None),
+        ("i", "stopped", "updated", None),
+    ]
+    assert found["instances"][1]["components"][0]["kept"] == ["config/to"]
+    assert (await user.get("/integrations/t/update-preview?limit=101")).status_code == 400
+
+
 async def test_a_ticket_tells_how_far_the_work_is(user: httpx.AsyncClient) -> None:
     answer = await user.get("/integrations/status/ticket")
 

@@ -20,6 +20,8 @@ def built(gateway: Gateway, tmp_path: Path) -> Gateway:
     (tmp_path / "index.html").write_text("<!doctype html><title>Headrace</title>")
     (tmp_path / "sdk" / "headrace.mjs").write_text("export const loaded = true;")
     (tmp_path / "sdk" / CHUNK).write_text("export default 1;")
+    (tmp_path / "sdk" / "compat.js").write_text("window.Appmixer = 1;")
+    (tmp_path / "sdk" / "strings-en.json").write_text('{"ui": {}}')
     (tmp_path / "sdk" / "notes.txt").write_text("no part of the build")
     gateway.ui = Ui(str(tmp_path))
     return gateway
@@ -66,6 +68,15 @@ async def test_files_are_compressed_for_who_takes_that(built: Gateway, nobody: h
     assert "content-encoding" not in plain.headers
     assert small.headers["content-encoding"] == "gzip" and small.content == plain.content
     assert not takes_gzip("gzip;q=0, br")
+
+
+async def test_pages_of_appmixers_sdk_find_its_files_where_they_look(built: Gateway, nobody: httpx.AsyncClient) -> None:
+    script = await nobody.get("/appmixer/appmixer.js")
+    strings = await nobody.get("/appmixer/package/strings-en.json")
+
+    assert script.text == (await nobody.get("/sdk/compat.js")).text == "window.Appmixer = 1;"
+    assert (strings.json(), strings.headers["content-type"]) == ({"ui": {}}, "application/json")
+    assert {each.headers["access-control-allow-origin"] for each in (script, strings)} == {"*"}
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "..%2Findex.html", "none.js"])

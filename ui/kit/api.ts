@@ -1,4 +1,5 @@
 /** The REST API by name. Each function may be replaced by the host; nothing is kept between calls. */
+import { insightsApi } from './insights-api.ts';
 import type { Flow, Form, JsonObject, Manifest, Modifier, Offer, Transform } from './types.ts';
 
 export interface FlowRecord {
@@ -136,6 +137,8 @@ export interface Connection {
   baseUrl: string;
   token(isStale: boolean): Promise<string>;
   onUnauthorized?(): void;
+  /** Ends the reads that have no signal of their own. */
+  signal?: AbortSignal;
 }
 
 const PATIENCE_MS = 30_000;
@@ -155,7 +158,7 @@ export function createApi(connection: Connection) {
         ...headers,
       },
       ...(body ? { body } : data === undefined ? {} : { body: JSON.stringify(data) }),
-      signal: signal ?? AbortSignal.timeout(PATIENCE_MS),
+      signal: signal ?? patience(method),
     });
     if (response.status === 401 && !isAgain && token) return raw({ method, url, data, headers, ...(body ? { body } : {}), ...(signal ? { signal } : {}) }, true);
     if (response.status === 401) connection.onUnauthorized?.();
@@ -169,26 +172,34 @@ export function createApi(connection: Connection) {
     );
   }
 
+  function patience(method: string): AbortSignal {
+    const time = AbortSignal.timeout(PATIENCE_MS);
+    return connection.signal && method === 'GET' ? AbortSignal.any([connection.signal, time]) : time;
+  }
+
   async function request<T>(options: RequestOptions): Promise<T> {
     return (await (await raw(options)).json()) as T;
   }
 
-  const get = <T>(url: string): Promise<T> => request<T>({ url });
+  const read = <T>(url: string): Promise<T> => request<T>({ url });
   const post = <T>(url: string, data: unknown): Promise<T> => request<T>({ method: 'POST', url, data });
   const at = (...parts: (string | number)[]): string => parts.map((part) => `/${encodeURIComponent(part)}`).join('');
 
   return {
     raw,
     request,
+    /** The name that replaced functions of Appmixer's SDK call it by. */
+    _request: request,
+    get: (key: 'baseUrl') => (key === 'baseUrl' ? connection.baseUrl : undefined),
     authenticateUser: (username: string, password: string) =>
       post<{ user: JsonObject; token: string }>('/user/auth', { username, password }),
     signupUser: (username: string, password: string, email?: string) =>
       post<{ user: JsonObject; token: string }>('/user', { username, password, ...(email ? { email } : {}) }),
     signOut: () => request<unknown>({ method: 'POST', url: '/user/sign-out', data: {} }),
-    getUser: () => get<JsonObject>('/user'),
+    getUser: () => read<JsonObject>('/user'),
     getFlows: (query: Record<string, string> = {}) =>
-      get<FlowRecord[]>(`/flows?${new URLSearchParams({ sort: 'mtime:-1', limit: '200', projection: '-flow,-thumbnail,-svg', ...query })}`),
-    getFlow: (id: string) => get<FlowRecord>(at('flows', id)),
+      read<FlowRecord[]>(`/flows?${new URLSearchParams({ sort: 'mtime:-1', limit: '200', projection: '-flow,-thumbnail,-svg', ...query })}`),
+    getFlow: (id: string) => read<FlowRecord>(at('flows', id)),
     createFlow: async (name: string, flow: Flow = {}, properties: JsonObject = {}) =>
       (await post<{ flowId: string }>('/flows', { ...properties, name, flow })).flowId,
     updateFlow: async (id: string, update: JsonObject, revision = 0, isForced = false): Promise<number> => {
@@ -204,18 +215,18 @@ export function createApi(connection: Connection) {
     cloneFlow: async (id: string) => (await post<{ cloneId: string }>(at('flows', id, 'clone'), {})).cloneId,
     startFlow: (id: string) => post<{ stage: string }>(at('flows', id, 'coordinator'), { command: 'start' }),
     stopFlow: (id: string) => post<{ stage: string }>(at('flows', id, 'coordinator'), { command: 'stop' }),
-    getComponents: () => get<Manifest[]>('/components?manifest=yes&private=no'),
-    getApps: () => get<Record<string, { label: string; category: string; icon?: string; index?: number }>>('/apps'),
+    getComponents: () => read<Manifest[]>('/components?manifest=yes&private=no'),
+    getApps: () => read<Record<string, { label: string; category: string; icon?: string; index?: number }>>('/apps'),
     getVariables: (id: string, component: string) =>
       post<{ components: Record<string, Offer> }>(at('variables', id, 'fetch'), { components: { IDs: [component] } }),
     getModifiers: () =>
-      get<{ categories: Record<string, { label: string; index: number }>; modifiers: Record<string, Modifier> }>('/modifiers'),
+      read<{ categories: Record<string, { label: string; index: number }>; modifiers: Record<string, Modifier> }>('/modifiers'),
     tryTransform: (transform: Transform, outputs: JsonObject) => post<JsonObject>('/modifiers/transform', { transform, outputs }),
     callComponent: (url: string, data: JsonObject) => post<unknown>(url, data),
     getAuth: (subject: string, flowId = '', componentId = '') =>
-      get<{ auth: Authorization }>(`${at('auth', subject)}?${new URLSearchParams({ ...(flowId ? { flowId } : {}), ...(componentId ? { componentId } : {}) })}`),
-    getAccounts: (query: Record<string, string> = {}) => get<JsonObject[]>(`/accounts?${new URLSearchParams(query)}`),
-    getAccountsOfFlow: (id: string) => get<{ components: Record<string, Binding> }>(at('accounts', 'flow', id)),
+      read<{ auth: Authorization }>(`${at('auth', subject)}?${new URLSearchParams({ ...(flowId ? { flowId } : {}), ...(componentId ? { componentId } : {}) })}`),
+    getAccounts: (query: Record<string, string> = {}) => read<JsonObject[]>(`/accounts?${new URLSearchParams(query)}`),
+    getAccountsOfFlow: (id: string) => read<{ components: Record<string, Binding> }>(at('accounts', 'flow', id)),
     createAccount: (service: string, token: JsonObject) => post<{ accountId: string }>('/accounts', { service, token }),
     assignAccount: (flowId: string, componentId: string, accountId: string) =>
       request<unknown>({ method: 'PUT', url: `${at('auth', 'component', componentId, accountId)}?flowId=${encodeURIComponent(flowId)}` }),
@@ -224,23 +235,24 @@ export function createApi(connection: Connection) {
     testAccount: (id: string) => post<JsonObject>(at('accounts', id, 'test'), {}),
     openTicket: async () => (await post<{ ticket: string }>('/auth/ticket', {})).ticket,
     getAuthUrl: async (subject: string, ticket: string, query: Record<string, string>) =>
-      (await get<{ authUrl: string }>(`${at('auth', subject, 'auth-url', ticket)}?${new URLSearchParams(query)}`)).authUrl,
-    getTicket: (ticket: string) => get<Ticket>(at('auth', 'status', ticket)),
-    getFiles: () => get<FileRecord[]>('/files?sort=uploadDate:-1&limit=100'),
+      (await read<{ authUrl: string }>(`${at('auth', subject, 'auth-url', ticket)}?${new URLSearchParams(query)}`)).authUrl,
+    getTicket: (ticket: string) => read<Ticket>(at('auth', 'status', ticket)),
+    getFiles: () => read<FileRecord[]>('/files?sort=uploadDate:-1&limit=100'),
     uploadFile: (file: File) => {
       const body = new FormData();
       body.append('file', file, file.name);
       return request<FileRecord>({ method: 'POST', url: '/files', body, signal: AbortSignal.timeout(UPLOAD_MS) });
     },
-    getRuns: (flowId: string) => get<{ items: Run[]; totalCount: number }>(`/runs?flowId=${encodeURIComponent(flowId)}&limit=50`),
-    getRun: (id: string) => get<Run>(at('runs', id)),
+    getRuns: (flowId: string) => read<{ items: Run[]; totalCount: number }>(`/runs?flowId=${encodeURIComponent(flowId)}&limit=50`),
+    getRun: (id: string) => read<Run>(at('runs', id)),
     cancelRun: (id: string) => post<Run>(at('runs', id, 'cancel'), {}),
-    getLogs: (query: Record<string, string>) => get<{ hits: JsonObject[] }>(`/logs?${new URLSearchParams(query)}`),
-    getVersions: (id: string) => get<{ items: Version[]; totalCount: number }>(`${at('flows', id, 'versions')}?limit=50`),
+    getLogs: (query: Record<string, string>) => read<{ hits: JsonObject[] }>(`/logs?${new URLSearchParams(query)}`),
+    getVersions: (id: string) => read<{ items: Version[]; totalCount: number }>(`${at('flows', id, 'versions')}?limit=50`),
     restoreVersion: (id: string, version: number) =>
       post<{ version: number }>(`${at('flows', id, 'versions', version, 'restore')}?forceUpdate=true`, {}),
-    getUnprocessed: (flowId: string) => get<Failed[]>(`/unprocessed-messages?flowId=${encodeURIComponent(flowId)}`),
+    getUnprocessed: (flowId: string) => read<Failed[]>(`/unprocessed-messages?flowId=${encodeURIComponent(flowId)}`),
     retryUnprocessed: (id: string) => post<unknown>(at('unprocessed-messages', id), {}),
+    ...insightsApi({ get: read, post, request, at }),
     stream: (url: string, data: unknown, signal: AbortSignal) =>
       raw({ url, signal, headers: { accept: 'text/event-stream' }, ...(data === undefined ? {} : { method: 'POST', data }) }),
   };

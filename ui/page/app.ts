@@ -1,9 +1,10 @@
 /** The page that the platform shows at its own address. */
 import { mount } from 'svelte';
-import css from '../kit/style.css?inline';
+import base from '../kit/style.css?inline';
 import App from './App.svelte';
+import css from './page.css?inline';
 
 const sheet = new CSSStyleSheet();
-sheet.replaceSync(css);
+sheet.replaceSync(base + css);
 document.adoptedStyleSheets = [sheet];
 mount(App, { target: document.body });

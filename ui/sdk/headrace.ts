@@ -1,21 +1,48 @@
-/** Headrace in a page: the API by name, and the designer as an element that touches nothing around it. */
+/** Headrace in a page: the API by name, and widgets as elements that touch nothing around them. */
 import { createApi } from '../kit/api.ts';
 import type { Api } from '../kit/api.ts';
 import type { Strings } from '../kit/l10n.ts';
-import { Streams } from '../kit/live.ts';
+import { Streams, companyOf } from '../kit/live.ts';
+import type { Theme } from '../kit/theme.ts';
+import { Widget, defineElement } from '../kit/widget.ts';
+import type { Home, Mounted, WidgetConfig, WidgetElement } from '../kit/widget.ts';
+import type { DesignerOptions } from './designer/widget.ts';
 import type { FieldDefinition, FieldOptions, RegisteredField } from './fields.ts';
-import type { Designer, DesignerConfig } from './designer/widget.ts';
+import { WIDGETS } from './widgets.ts';
+import type { WidgetName } from './widgets.ts';
 
 export { ApiError } from '../kit/api.ts';
 export type { Api } from '../kit/api.ts';
+export type { WidgetEvent } from '../kit/events.ts';
 export type { FieldContext, FieldDefinition, FieldOptions } from './fields.ts';
 export type { Strings } from '../kit/l10n.ts';
-export type { Designer, DesignerConfig } from './designer/widget.ts';
+export type { Theme } from '../kit/theme.ts';
+export type { Widget, WidgetConfig } from '../kit/widget.ts';
+export type { DesignerOptions } from './designer/widget.ts';
 
-export interface Theme {
-  mode?: 'light' | 'dark' | 'auto';
-  variables?: { colors?: Record<string, string> };
+export interface DesignerConfig extends WidgetConfig<DesignerOptions> {
+  flowId?: string;
+  runId?: string;
 }
+
+/** The inside of the designer can show a run, too. */
+export interface Showing extends Mounted {
+  showRun(runId: string): Promise<void>;
+}
+
+export class Designer extends Widget<DesignerOptions> {
+  async showRun(runId: string): Promise<void> {
+    await (this.inside as Showing | undefined)?.showRun(runId);
+  }
+}
+
+/** Made with `new` or without. */
+export interface Maker<W, C> {
+  new (config?: C): W;
+  (config?: C): W;
+}
+
+export type Widgets = { readonly [Name in Exclude<WidgetName, 'Designer'>]: Maker<Widget<Record<string, unknown>>, WidgetConfig<Record<string, unknown>>> } & { readonly Designer: Maker<Designer, DesignerConfig> };
 
 export interface Config {
   baseUrl: string;
@@ -25,34 +52,43 @@ export interface Config {
   theme?: Theme;
   /** The words of all widgets in another language. */
   l10n?: Strings;
+  /** The older name of `l10n`. */
+  strings?: Strings;
+  lang?: string;
   api?: Partial<Api>;
+  /** Say in the console what is most likely a mistake of the host. */
+  debug?: boolean;
 }
 
 type Listener = (event: { type: string; data: unknown }) => void;
 
-export class Headrace {
+export class Headrace implements Home {
   static readonly version = '0.1.0';
+  /** The instance that elements in markup belong to, such as `<hr-flow-manager>`: the first one, unless a host says another. */
+  static default: Headrace | undefined;
   readonly api: Api;
-  readonly ui: { Designer: (config: DesignerConfig) => Designer };
+  readonly ui: Widgets;
   /** Resolves when the token was accepted; rejects with what the API said. */
   readonly ready: Promise<void>;
   readonly #config: Config;
   readonly #listeners = new Map<string, Set<Listener>>();
-  readonly #widgets = new Set<Designer>();
-  /** What happens, as it happens: one stream for all widgets that want the same. */
-  readonly streams = new Streams();
+  readonly #widgets = new Set<Widget<object>>();
+  /** What happens, as it happens: one connection for all widgets, and for all tabs of this user. */
+  readonly streams: Streams;
   readonly #fields = new Map<string, RegisteredField>();
   #user: unknown;
 
   constructor(config: Config) {
     this.#config = { ...config, baseUrl: config.baseUrl.replace(/\/+$/, '') };
-    const built = createApi({
-      baseUrl: this.#config.baseUrl,
-      token: (isStale) => this.#token(isStale),
-      onUnauthorized: () => this.#emit('token:expired', undefined),
+    this.api = { ...this.#connected(), ...config.api };
+    const live = (topics: readonly string[]): string => `/live?${topics.map((topic) => `topic=${encodeURIComponent(topic)}`).join('&')}`;
+    this.streams = new Streams((topics, signal) => this.api.stream(live(topics), undefined, signal), async () => {
+      await this.ready;
+      const { id } = (this.#user ?? {}) as { id?: string };
+      return id && !config.api?.stream ? companyOf(`headrace ${this.#config.baseUrl} ${id}`) : undefined;
     });
-    this.api = { ...built, ...config.api };
-    this.ui = { Designer: (of) => this.#designer(of) };
+    this.ui = Object.fromEntries((Object.keys(WIDGETS) as WidgetName[]).map((name) => [name, this.#maker(name)])) as unknown as Widgets;
+    Headrace.default ??= this;
     this.ready = this.#begin();
     this.ready.catch(() => undefined); // whoever waits for it hears of it
   }
@@ -60,7 +96,10 @@ export class Headrace {
   set(key: string, value: unknown): this {
     if (key === 'user') this.#user = value;
     else (this.#config as unknown as Record<string, unknown>)[key] = value;
-    if (key === 'theme') for (const widget of this.#widgets) widget.set('theme', value);
+    for (const widget of this.#widgets) {
+      if (key === 'theme' || key === 'lang') widget.paint();
+      widget.notify();
+    }
     return this;
   }
 
@@ -91,12 +130,26 @@ export class Headrace {
     this.#fields.set(type, { definition, options });
   }
 
+  connect(signal: AbortSignal, overrides: Partial<Api>, track: (call: Promise<unknown>) => void): Api {
+    const api = { ...this.#connected(signal), ...this.#config.api, ...overrides };
+    const tracked = Object.entries(api).map(([name, call]) => {
+      if (typeof call !== 'function' || name === 'stream') return [name, call];
+      return [name, (...given: unknown[]): unknown => {
+        const answer = (call as (...given: unknown[]) => unknown).apply(api, given);
+        if (answer instanceof Promise) track(answer);
+        return answer;
+      }];
+    });
+    return Object.fromEntries(tracked) as Api;
+  }
+
   /** Close every widget and its streams. Twice is as once. */
   async destroy(): Promise<void> {
     await Promise.all([...this.#widgets].map((widget) => widget.destroy()));
     this.#widgets.clear();
     this.streams.close();
     this.#listeners.clear();
+    if (Headrace.default === this) Headrace.default = undefined;
   }
 
   async #begin(): Promise<void> {
@@ -111,11 +164,28 @@ export class Headrace {
     return this.#config.accessToken ?? '';
   }
 
-  #designer(config: DesignerConfig): Designer {
-    const loading = import('./designer/widget.ts').then((module) => new module.DesignerWidget(this, { ...(this.#config.theme ? { theme: this.#config.theme } : {}), ...config }));
-    const made = new Later(loading);
-    this.#widgets.add(made);
-    return made;
+  #connected(signal?: AbortSignal): Api {
+    return createApi({
+      baseUrl: this.#config.baseUrl,
+      token: (isStale) => this.#token(isStale),
+      onUnauthorized: () => this.#emit('token:expired', undefined),
+      ...(signal ? { signal } : {}),
+    });
+  }
+
+  #maker(name: WidgetName): Maker<Widget<object>, WidgetConfig> {
+    const make = (config?: WidgetConfig): Widget<object> => this.make(name, config);
+    return function (config?: WidgetConfig) {
+      return make(config);
+    } as unknown as Maker<Widget<object>, WidgetConfig>;
+  }
+
+  /** A widget by name; `element` is one that stands in a page's markup. */
+  make(name: WidgetName, config: WidgetConfig = {}, element?: WidgetElement): Widget<object> {
+    const widget = new (name === 'Designer' ? Designer : Widget)(this, WIDGETS[name], config as WidgetConfig<never>, element);
+    this.#widgets.add(widget);
+    widget.whenDestroyed(() => this.#widgets.delete(widget));
+    return widget;
   }
 
   #emit(type: string, data: unknown): void {
@@ -123,39 +193,9 @@ export class Headrace {
   }
 }
 
-/** The designer before its code has come: what is asked of it is done when it is there, in the order it was asked. */
-class Later implements Designer {
-  readonly #loading: Promise<Designer>;
-  #made: Designer | undefined;
-  readonly ready: Promise<void>;
-
-  constructor(loading: Promise<Designer>) {
-    this.#loading = loading.then((made) => (this.#made = made));
-    this.ready = this.#loading.then((made) => made.ready);
-    this.ready.catch(() => undefined);
-  }
-
-  get element(): HTMLElement | undefined {
-    return this.#made?.element;
-  }
-  open = async (): Promise<void> => (await this.#loading).open();
-  close = async (): Promise<void> => (await this.#loading).close();
-  reload = async (): Promise<void> => (await this.#loading).reload();
-  destroy = async (): Promise<void> => (await this.#loading).destroy();
-  showRun = async (runId: string): Promise<void> => (await this.#loading).showRun(runId);
-  set(key: string, value: unknown): this {
-    void this.#loading.then((made) => made.set(key, value));
-    return this;
-  }
-  get(key: string): unknown {
-    return this.#made?.get(key);
-  }
-  on(event: string, listener: Parameters<Designer['on']>[1]): this {
-    void this.#loading.then((made) => made.on(event, listener));
-    return this;
-  }
-  off(event: string, listener?: Parameters<Designer['on']>[1]): this {
-    void this.#loading.then((made) => made.off(event, listener));
-    return this;
-  }
+for (const name of Object.keys(WIDGETS) as WidgetName[]) {
+  defineElement(WIDGETS[name], (element, config) => {
+    const sdk = (element as WidgetElement & { sdk?: Headrace }).sdk ?? Headrace.default;
+    return sdk?.make(name, config, element);
+  });
 }

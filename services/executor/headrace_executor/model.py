@@ -11,6 +11,7 @@ from typing import Any, Literal
 from headrace_core.expressions import MISSING, Json, Missing
 
 from headrace_executor.counting import DayCount
+from headrace_executor.scopes import Envelope, lookup
 
 START_HOOK = "@start"
 STOP_HOOK = "@stop"
@@ -55,13 +56,19 @@ class Message:
     content: Json
     causes: tuple[Message, ...] = ()
     step: str = ""  # the step that sent it
+    envelope: Envelope | None = None
 
     def lookup(self, node_id: str, port: str) -> Json | Missing:
-        """Content of the nearest ancestor (this one included) that `node_id` sent from `port`."""
+        """Content of the nearest ancestor (this one included) that `node_id` sent from `port`.
+
+        A message with a scope of its own has no other ancestors than those.
+        """
         message: Message = self
         while True:
             if message.node == node_id and message.port == port:
                 return message.content
+            if message.envelope is not None and message.envelope.scope is not None:
+                return lookup(message.envelope.scope, node_id, port)
             causes = message.causes
             if len(causes) != 1:
                 return _lookup_in_many(causes, node_id, port)
@@ -92,7 +99,10 @@ def _lookup_in_many(messages: tuple[Message, ...], node_id: str, port: str) -> J
             seen.add(id(message))
             if message.node == node_id and message.port == port:
                 return message.content
-            following.extend(message.causes)
+            if message.envelope is None or message.envelope.scope is None:
+                following.extend(message.causes)
+            elif not isinstance(found := lookup(message.envelope.scope, node_id, port), Missing):
+                return found
         wave = following
     return MISSING
 

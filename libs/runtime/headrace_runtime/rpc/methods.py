@@ -39,7 +39,7 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.integration.v1.IntegrationService",
         "gateway",
-        again="GetIntegrationWork PublishDraft",
+        again="GetIntegrationWork PublishDraft PreviewUpdate",
         once="UpdateInstances DeleteIntegration",
     ),
     **_rows(

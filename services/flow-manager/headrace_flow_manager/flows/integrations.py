@@ -7,18 +7,20 @@ takes it up after a crash goes on there, and does at most one instance again, wh
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 from headrace_core import Json
 from headrace_core.clock import Clock
-from headrace_core.errors import Conflict, HeadraceError, NotFound
+from headrace_core.errors import BadRequest, Conflict, HeadraceError, NotFound
 from headrace_core.flow import parse_descriptor
 from headrace_core.ids import derive_id, new_id
 from headrace_core.merging import merged
 
-from headrace_flow_manager.flows import cloning, work
+from headrace_flow_manager.flows import cloning, preview, work
 from headrace_flow_manager.flows.model import Flow, Instance
+from headrace_flow_manager.flows.preview import InstanceUpdate, Sides
 from headrace_flow_manager.flows.service import FlowService
 from headrace_flow_manager.flows.store import FlowDirectory, FlowExecution, FlowStore, WorkStore
 from headrace_flow_manager.flows.turns import Turns
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 
 PAGE = 500
 BATCH = 20
+MAX_PREVIEW, DEFAULT_PREVIEW = 100, 20
 KEPT_FOR = timedelta(days=7)
 
 
@@ -56,10 +59,23 @@ class IntegrationService:
 
     async def update_instances(self, tenant: str, template_id: str, *, cancel_runs: bool = False) -> Work:
         """Order every instance to be brought to the template's newest version. Raises NotFound, Conflict."""
-        template = await self._store.get(tenant, template_id)
-        if template.record.get("type") != "integration-template":
-            raise Conflict(f"Flow {template_id!r} is no integration-template: nothing was made of it.")
-        return await self._order(template, Order.UPDATE, cancels_runs=cancel_runs)
+        return await self._order(await self._template(tenant, template_id), Order.UPDATE, cancels_runs=cancel_runs)
+
+    async def preview(
+        self, tenant: str, template_id: str, after_flow_id: str, limit: int
+    ) -> tuple[int, list[InstanceUpdate], int]:
+        """What `update_instances` would do now to a page of instances, by flow id; nothing is changed.
+
+        The version they would be brought to, the page, and how many there are; `limit` 0 means 20. Raises NotFound,
+        Conflict, BadRequest.
+        """
+        if not 0 <= limit <= MAX_PREVIEW:
+            raise BadRequest(f"A page holds 1 to {MAX_PREVIEW} instances.")
+        template = await self._template(tenant, template_id)
+        page = await self._directory.instances(template_id, after_flow_id, limit or DEFAULT_PREVIEW)
+        found = [await self._find(each) for each in page]
+        updates = [await self._previewed(template, each) for each in found if each is not None]
+        return template.version, updates, await self._count(template_id)
 
     async def delete(self, tenant: str, flow_id: str) -> Work:
         """Order the flow to be removed, with all instances that were made of it. Raises NotFound."""
@@ -83,6 +99,27 @@ class IntegrationService:
         """Forget what ended a week ago."""
         await self._works.prune(self._clock.now() - KEPT_FOR)
         return False
+
+    async def _template(self, tenant: str, template_id: str) -> Flow:
+        template = await self._store.get(tenant, template_id)
+        if template.record.get("type") != "integration-template":
+            raise Conflict(f"Flow {template_id!r} is no integration-template: nothing was made of it.")
+        return template
+
+    async def _previewed(self, template: Flow, instance: Flow) -> InstanceUpdate:
+        said = InstanceUpdate(instance.flow_id, instance.stage, _followed(instance))
+        try:
+            base, new, ids = await self._versions(template.tenant_id, template.flow_id, template.version, instance)
+            changes = _merged(base, new, instance)
+            sides = Sides(base, new, instance.descriptor, changes)
+            added, removed = preview.links(sides)
+            said = replace(said, components=preview.components(sides, ids), links_added=added, links_removed=removed)
+            await self._flows.rehearse(instance, {"flow": changes})
+        except HeadraceError as error:
+            if error.is_temporary:
+                raise
+            return replace(said, error=str(error))
+        return said
 
     async def _order(self, flow: Flow, order: Order, *, cancels_runs: bool = False) -> Work:
         now = self._clock.now()
@@ -153,23 +190,37 @@ class IntegrationService:
 
     async def _changes(self, order: Work, instance: Flow) -> dict[str, Json]:
         """What makes the instance one of the template's version, with all that was changed in it kept."""
-        former = instance.record.get("templateVersion", 1)
-        base = await self._store.version(order.tenant_id, order.flow_id, former if isinstance(former, int) else 1)
-        new = await self._store.version(order.tenant_id, order.flow_id, order.version)
-        ids = _ids(instance, {**base.descriptor, **new.descriptor})
-        before, after = (_as_instance(version.descriptor, ids) for version in (base, new))
-        descriptor = merged(
-            parse_descriptor(before), parse_descriptor(dict(instance.descriptor)), parse_descriptor(after)
-        )
+        base, new, ids = await self._versions(order.tenant_id, order.flow_id, order.version, instance)
         changes: dict[str, Json] = {
-            "flow": descriptor,
-            "componentIdMap": {node_id: ids[node_id] for node_id in new.descriptor},
+            "flow": _merged(base, new, instance),
+            "componentIdMap": {node_id: each for node_id, each in ids.items() if each in new},
             "templateVersion": order.version,
         }
         template = await self._store.get(order.tenant_id, order.flow_id)
         if "wizard" in template.record:
             changes["wizard"] = cloning.wizard_with_ids(template.record["wizard"], ids)
         return changes
+
+    async def _versions(
+        self, tenant: str, template_id: str, version: int, instance: Flow
+    ) -> tuple[dict[str, Json], dict[str, Json], dict[str, str]]:
+        """The version that the instance follows, the one it is to follow, and its ids, under which both are."""
+        base = await self._store.version(tenant, template_id, _followed(instance))
+        new = await self._store.version(tenant, template_id, version)
+        ids = _ids(instance, {**base.descriptor, **new.descriptor})
+        return _as_instance(base.descriptor, ids), _as_instance(new.descriptor, ids), ids
+
+
+def _followed(instance: Flow) -> int:
+    """The template's version that the instance follows."""
+    version = instance.record.get("templateVersion", 1)
+    return version if isinstance(version, int) else 1
+
+
+def _merged(base: dict[str, Json], new: dict[str, Json], instance: Flow) -> dict[str, Json]:
+    """The instance's descriptor with all that is new, and all that its owner changed."""
+    mine = dict(instance.descriptor)
+    return merged(parse_descriptor(base), parse_descriptor(mine), parse_descriptor(new))
 
 
 def _ids(instance: Flow, descriptor: Mapping[str, Json]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from headrace_flow_manager import json_text
 from headrace_flow_manager.flows.integrations import IntegrationService
 from headrace_flow_manager.flows.logger import LogLevel
 from headrace_flow_manager.flows.model import Component, Flow, FlowVersion, Stage
+from headrace_flow_manager.flows.preview import Change, InstanceUpdate
 from headrace_flow_manager.flows.publishing import Publisher
 from headrace_flow_manager.flows.service import CloneOptions, FlowResolver, FlowService
 from headrace_flow_manager.flows.sharing import PERMISSIONS
@@ -40,6 +41,13 @@ _WORK_STATES = {
     WorkState.IN_PROGRESS: integration_pb.WORK_STATE_IN_PROGRESS,
     WorkState.COMPLETED: integration_pb.WORK_STATE_COMPLETED,
     WorkState.FAILED: integration_pb.WORK_STATE_FAILED,
+}
+
+
+_CHANGES = {
+    Change.ADDED: integration_pb.COMPONENT_CHANGE_ADDED,
+    Change.REMOVED: integration_pb.COMPONENT_CHANGE_REMOVED,
+    Change.CHANGED: integration_pb.COMPONENT_CHANGE_CHANGED,
 }
 
 
@@ -210,6 +218,16 @@ class IntegrationServicer(integration_grpc.IntegrationServiceServicer):
         made = await self._integrations.update_instances(tenant, template_id, cancel_runs=request.cancel_runs)
         return integration_pb.UpdateInstancesResponse(work=_work(made))
 
+    async def PreviewUpdate(
+        self, request: integration_pb.PreviewUpdateRequest, context: object
+    ) -> integration_pb.PreviewUpdateResponse:
+        version, instances, total = await self._integrations.preview(
+            tenant_of(request.scope), request.template_id, request.after_flow_id, request.limit
+        )
+        return integration_pb.PreviewUpdateResponse(
+            version=version, instances=map(_instance_update, instances), total=total
+        )
+
     async def DeleteIntegration(
         self, request: integration_pb.DeleteIntegrationRequest, context: object
     ) -> integration_pb.DeleteIntegrationResponse:
@@ -245,6 +263,28 @@ def _work(work: Work) -> integration_pb.IntegrationWork:
         steps_done=work.done,
         steps_failed=work.failed,
         error=work.error,
+    )
+
+
+def _instance_update(update: InstanceUpdate) -> integration_pb.InstanceUpdate:
+    return integration_pb.InstanceUpdate(
+        flow_id=update.flow_id,
+        stage=_STAGES[update.stage],
+        template_version=update.template_version,
+        components=[
+            integration_pb.ComponentUpdate(
+                component_id=each.component_id,
+                type=each.type,
+                label=each.label,
+                change=_CHANGES[each.change],
+                fields=each.fields,
+                kept=each.kept,
+            )
+            for each in update.components
+        ],
+        links_added=update.links_added,
+        links_removed=update.links_removed,
+        error=update.error,
     )
 
 

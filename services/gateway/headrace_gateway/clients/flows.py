@@ -13,7 +13,7 @@ from headrace_gateway.clients.wire import json_object, moment, query_to_proto, s
 from headrace_gateway.identity import Scope
 from headrace_gateway.queries import ListQuery
 
-_STAGES = {
+STAGES = {
     flow_pb2.FLOW_STAGE_STOPPED: "stopped",
     flow_pb2.FLOW_STAGE_STARTING: "starting",
     flow_pb2.FLOW_STAGE_RUNNING: "running",
@@ -218,7 +218,7 @@ def flow_to_json(flow: flow_pb2.Flow) -> dict[str, Json]:
     known: dict[str, Json] = {
         "flowId": flow.flow_id,
         "userId": flow.tenant_id,
-        "stage": _STAGES.get(flow.stage, "stopped"),
+        "stage": STAGES.get(flow.stage, "stopped"),
         "btime": moment(flow, "created_at"),
         "mtime": moment(flow, "modified_at"),
         "started": moment(flow, "started_at"),
@@ -233,7 +233,7 @@ def flow_to_json(flow: flow_pb2.Flow) -> dict[str, Json]:
 
 
 def _transition(flow: flow_pb2.Flow) -> Transition:
-    return Transition(flow.flow_id, flow.transition_id, _STAGES.get(flow.stage, "stopped"), flow.stage_error)
+    return Transition(flow.flow_id, flow.transition_id, STAGES.get(flow.stage, "stopped"), flow.stage_error)
 
 
 def _version_to_json(version: flow_pb2.FlowVersion) -> dict[str, Json]:

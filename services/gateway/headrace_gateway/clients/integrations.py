@@ -6,7 +6,7 @@ from headrace.integration.v1.integration_service_pb2_grpc import IntegrationServ
 from headrace_core import Json
 from headrace_runtime.rpc import Channel
 
-from headrace_gateway.clients.flows import flow_to_json
+from headrace_gateway.clients.flows import STAGES, flow_to_json
 from headrace_gateway.clients.wire import scope_to_proto
 from headrace_gateway.identity import Scope
 
@@ -14,6 +14,12 @@ _STATES = {
     pb.WORK_STATE_IN_PROGRESS: "in-progress",
     pb.WORK_STATE_COMPLETED: "completed",
     pb.WORK_STATE_FAILED: "failed",
+}
+
+_CHANGES = {
+    pb.COMPONENT_CHANGE_ADDED: "added",
+    pb.COMPONENT_CHANGE_REMOVED: "removed",
+    pb.COMPONENT_CHANGE_CHANGED: "changed",
 }
 
 
@@ -28,6 +34,18 @@ class IntegrationClient:
             scope=scope_to_proto(scope), template_id=template_id, cancel_runs=cancel_runs
         )
         return (await self._stub.UpdateInstances(request, timeout=self._timeout)).work.ticket
+
+    async def preview(self, scope: Scope, template_id: str, after: str, limit: int) -> dict[str, Json]:
+        """What updating would do to a page of instances. Raises NotFound, Conflict."""
+        request = pb.PreviewUpdateRequest(
+            scope=scope_to_proto(scope), template_id=template_id, after_flow_id=after, limit=limit
+        )
+        found = await self._stub.PreviewUpdate(request, timeout=self._timeout)
+        return {
+            "version": found.version,
+            "totalCount": found.total,
+            "instances": [_update_to_json(each) for each in found.instances],
+        }
 
     async def publish(
         self, scope: Scope, draft_id: str, shared_with: Json, *, force: bool
@@ -55,6 +73,34 @@ class IntegrationClient:
         """How far the work of a ticket is. Raises NotFound."""
         request = pb.GetIntegrationWorkRequest(scope=scope_to_proto(scope), ticket=ticket)
         return _work_to_json((await self._stub.GetIntegrationWork(request, timeout=self._timeout)).work)
+
+
+def _update_to_json(update: pb.InstanceUpdate) -> dict[str, Json]:
+    differs = bool(update.links_added or update.links_removed or any(_differs(each) for each in update.components))
+    said: dict[str, Json] = {
+        "flowId": update.flow_id,
+        "stage": STAGES.get(update.stage, "stopped"),
+        "templateVersion": update.template_version,
+        "result": "failed" if update.error else "updated" if differs else "unchanged",
+        "components": [
+            {
+                "componentId": each.component_id,
+                "type": each.type,
+                "label": each.label,
+                "change": _CHANGES.get(each.change, "changed"),
+                "fields": [*each.fields],
+                "kept": [*each.kept],
+            }
+            for each in update.components
+        ],
+        "linksAdded": update.links_added,
+        "linksRemoved": update.links_removed,
+    }
+    return said | ({"error": update.error} if update.error else {})
+
+
+def _differs(component: pb.ComponentUpdate) -> bool:
+    return bool(component.fields) or component.change != pb.COMPONENT_CHANGE_CHANGED
 
 
 def _work_to_json(work: pb.IntegrationWork) -> dict[str, Json]:

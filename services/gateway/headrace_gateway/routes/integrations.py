@@ -6,7 +6,7 @@ from starlette.responses import Response
 from headrace_gateway.call import Call, answer
 from headrace_gateway.revisions import etag_of
 from headrace_gateway.routing import Answer, Parameter, Policy, Route, Schema
-from headrace_gateway.schemas import TEXT, WHOLE, YES_NO, an_object
+from headrace_gateway.schemas import TEXT, WHOLE, YES_NO, an_object, array_of
 
 
 async def update_instances(call: Call) -> Response:
@@ -16,6 +16,12 @@ async def update_instances(call: Call) -> Response:
     return answer(
         _ticket(await call.clients.integrations.update_instances(call.scope, template_id, cancel_runs=cancel_runs))
     )
+
+
+async def preview_update(call: Call) -> Response:
+    limit = call.number("limit", 20, minimum=1, maximum=100)
+    template_id, after = call.value("templateId"), call.text("after")
+    return answer(await call.clients.integrations.preview(call.scope, template_id, after, limit))
 
 
 async def integration_status(call: Call) -> Response:
@@ -46,6 +52,31 @@ def _ticket(ticket: str) -> dict[str, Json]:
 
 
 _TICKET: Schema = an_object({"ticket": TEXT}, required=("ticket",))
+
+_COMPONENT: Schema = an_object(
+    {
+        "componentId": TEXT,
+        "type": TEXT,
+        "label": TEXT,
+        "change": {"type": "string", "enum": ["added", "removed", "changed"]},
+        "fields": array_of(TEXT),
+        "kept": array_of(TEXT),
+    },
+    required=("componentId", "type", "change", "fields", "kept"),
+)
+_INSTANCE: Schema = an_object(
+    {
+        "flowId": TEXT,
+        "stage": TEXT,
+        "templateVersion": WHOLE,
+        "result": {"type": "string", "enum": ["updated", "unchanged", "failed"]},
+        "components": array_of(_COMPONENT),
+        "linksAdded": WHOLE,
+        "linksRemoved": WHOLE,
+        "error": TEXT,
+    },
+    required=("flowId", "stage", "templateVersion", "result", "components", "linksAdded", "linksRemoved"),
+)
 
 ROUTES = (
     Route(
@@ -94,6 +125,36 @@ ROUTES = (
         ),
         request=an_object({"inProgressData": {"type": "string", "enum": ["keep", "delete"]}}),
         answers=(Answer(200, "Ordered.", _TICKET),),
+        errors=(400, 404, 409),
+    ),
+    Route(
+        method="GET",
+        path="/integrations/{templateId}/update-preview",
+        handler=preview_update,
+        policy=Policy.USER,
+        tag="Integrations",
+        summary="What an update of all instances would do to each",
+        description=(
+            "Nothing changes. Components are named as the template names them, with the places that would change and "
+            "those where what people filled in stays; what they filled in is not told. `error` says why an instance "
+            "would not be updated: one that runs takes only a version that is fit to run."
+        ),
+        parameters=(
+            Parameter("after", "The last flowId of the page before.", TEXT),
+            Parameter(
+                "limit", "Instances of a page.", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
+            ),
+        ),
+        answers=(
+            Answer(
+                200,
+                "A page, by flowId.",
+                an_object(
+                    {"version": WHOLE, "totalCount": WHOLE, "instances": array_of(_INSTANCE)},
+                    required=("version", "totalCount", "instances"),
+                ),
+            ),
+        ),
         errors=(400, 404, 409),
     ),
     Route(

@@ -1,0 +1,21 @@
+/** The words of this widget in English: `l10n.ui.automationHub`. */
+export const STRINGS = {
+  title: 'Automation hub',
+  search: 'Search automations',
+  create: 'New automation',
+  newName: 'New automation',
+  category: 'Category',
+  all: 'All',
+  tabs: { integrations: 'Integrations', automations: 'Automations', label: 'What is shown' },
+  use: 'Use',
+  useOf: 'Use {{name}}',
+  state: { running: 'Running', stopped: 'Paused' },
+  startOf: 'Start {{name}}',
+  stopOf: 'Pause {{name}}',
+  done: { start: '{{name}} runs', stop: '{{name}} is paused' },
+  changed: 'Changed {{when}}',
+  yours: 'Yours',
+  gallery: 'Ready to use',
+  empty: { integrations: 'No integrations yet', integrationsText: 'When one is offered to you it shows here.', automations: 'No automations yet', automationsText: 'Draw one from the start: what happens first, and what follows.' },
+  none: { title: 'Nothing is called that', text: 'Try other words.' },
+} as const;

@@ -1,0 +1,28 @@
+/** The words of this widget in English: `l10n.ui.insightsChartEditor`. */
+export const STRINGS = {
+  title: 'Chart',
+  newTitle: 'New chart',
+  name: 'Name',
+  untitled: 'Messages',
+  kind: 'Kind',
+  kinds: { bar: 'Bars', line: 'Line', area: 'Area', scatter: 'Points', pie: 'Ring' },
+  show: 'Show as',
+  shows: { chart: 'Drawing', number: 'Number', table: 'Table' },
+  range: 'Time',
+  ranges: { 'now-1h': 'Last hour', 'now-24h': 'Last 24 hours', 'now-7d': 'Last 7 days', 'now-30d': 'Last 30 days', 'now-90d': 'Last 90 days' },
+  stacked: 'Stack series',
+  preview: 'Preview',
+  series: 'Series',
+  trace: {
+    add: 'Add a series', remove: 'Remove {{name}}', name: 'Name of the series', what: 'Records', by: 'Count by', every: 'Every', measure: 'Value', field: 'Of the field', split: 'Split by', flow: 'Flows', all: 'All flows', query: 'Only where', queryHelp: 'As in the log: severity:error, componentType:*http*',
+    own: 'This series counts in a way that is not offered here. It stays as it is.', hide: 'Show {{name}}', choose: 'Choose flows',
+  },
+  whats: { any: 'Everything', in: 'Messages in', out: 'Messages out', error: 'Errors' },
+  bys: { '': 'Nothing, one number', time: 'Time', flowName: 'Flow', componentType: 'Component', componentId: 'Step', severity: 'Severity', portType: 'In or out' },
+  everys: { minute: 'Minute', hour: 'Hour', day: 'Day', week: 'Week' },
+  measures: { count: 'Number of records', cardinality: 'Different values', avg: 'Average', sum: 'Sum', min: 'Smallest', max: 'Largest' },
+  splits: { '': 'Do not split', severity: 'Severity', flowName: 'Flow', componentType: 'Component', portType: 'In or out' },
+  save: 'Save chart',
+  saved: 'Chart saved',
+  discard: { title: 'Leave without saving?', text: 'What you changed in this chart is lost.', yes: 'Leave' },
+} as const;

@@ -1,0 +1,23 @@
+/** The words of this widget in English: `l10n.ui.integrations`. */
+export const STRINGS = {
+  title: 'Integrations',
+  search: 'Search integrations',
+  installed: 'Yours',
+  available: 'Available',
+  install: 'Install',
+  installedTimes: 'Installed',
+  open: 'Open',
+  state: { running: 'Running', stopped: 'Paused', starting: 'Starting', stopping: 'Pausing' },
+  act: { start: 'Start', stop: 'Pause', edit: 'Change', remove: 'Remove', logs: 'Logs', label: 'What to do with {{name}}', rollout: 'Update instances', withdraw: 'Withdraw' },
+  startOf: 'Start {{name}}',
+  stopOf: 'Pause {{name}}',
+  installOf: 'Install {{name}}',
+  done: { start: '{{name}} runs', stop: '{{name}} is paused', remove: '{{name}} is removed', withdraw: '{{name}} is withdrawn' },
+  remove: { title: 'Remove this integration?', text: '‘{{name}}’ stops, and its runs and logs go with it. Your accounts stay.' },
+  withdraw: { title: 'Withdraw this integration?', text: '‘{{name}}’ goes, and with it every copy that people installed, running or not. This cannot be undone.' },
+  mine: 'Published by you',
+  sinceChanged: 'Changed {{when}}',
+  empty: { title: 'No integrations yet', text: 'When one is offered to you it shows here.' },
+  none: { title: 'No integration is called that', text: 'Try other words.' },
+  noneInstalled: 'You have installed none yet. Pick one of those below.',
+} as const;

@@ -1,0 +1,11 @@
+/** One plain script for pages of Appmixer's SDK, which have no modules: it sets `window.Appmixer` at once. */
+import { defineConfig } from 'vite';
+
+export default defineConfig({
+  build: {
+    outDir: 'dist',
+    emptyOutDir: false,
+    target: 'es2022',
+    lib: { entry: 'sdk/compat.ts', formats: ['iife'], name: 'HeadraceCompat', fileName: () => 'sdk/compat.js' },
+  },
+});
