@@ -86,7 +86,10 @@ JOBS = """
             context.log('warn', 'cleaned');
             await lock.unlock();
         });
-        context.scheduleJob('fails', '* * * * *', async () => { throw new context.CancelError('No job.'); });
+        context.scheduleJob('fails', '* * * * *', async () => {
+            context.log('info', 'about to fail');
+            throw new context.CancelError('No job.');
+        });
     };
     """
 
@@ -97,16 +100,14 @@ class Plugin:
     def __init__(self, here: Platform, key: Key) -> None:
         self.here = here
         self.key = key
+        self.said: list[Any] = []
 
     @property
     def context(self) -> PluginContext:
-        return PluginContext(self.here.app.doors, "t", "acme.mail")
+        return PluginContext(self.here.app.doors, "t", "acme.mail", say=self.said.extend)
 
     async def ask(self, method: str, path: str, **more: Any) -> RouteAnswer:
-        answer, _ = await self.here.app.runners.call_route(
-            self.key, FOLDER, WebRequest(method, path, **more), self.context
-        )
-        return answer
+        return await self.here.app.runners.call_route(self.key, FOLDER, WebRequest(method, path, **more), self.context)
 
     async def state(self) -> Any:
         return await self.here.store.read_state("t/service/acme.mail")
@@ -183,7 +184,7 @@ async def test_what_a_route_refuses_has_its_status(tmp_path: Path) -> None:
 async def test_jobs_run_under_a_lock_and_say_what_they_did(tmp_path: Path) -> None:
     async with plugin(tmp_path) as mail:
         runners, within = mail.here.app.runners, 30.0
-        logs = await runners.run_job(mail.key, FOLDER, "clean-up", mail.context, within)
+        await runners.run_job(mail.key, FOLDER, "clean-up", mail.context, within)
         with pytest.raises(CancelError, match="No job"):
             await runners.run_job(mail.key, FOLDER, "fails", mail.context, within)
         with pytest.raises(CancelError, match="no job other"):
@@ -194,8 +195,9 @@ async def test_jobs_run_under_a_lock_and_say_what_they_did(tmp_path: Path) -> No
 
         assert held.acquired
         assert (await mail.state())["cleaned"] is True
-    assert ("warning", "cleaned") in logs
-    assert ("info", {"message": "[mail] ready", "data": {"version": 1}}) in logs
+    assert ("warning", "cleaned") in mail.said
+    assert ("info", {"message": "[mail] ready", "data": {"version": 1}}) in mail.said
+    assert ("info", "about to fail") in mail.said
 
 
 async def test_a_plugin_that_cannot_start_is_named_and_tried_again(tmp_path: Path) -> None:
@@ -285,7 +287,8 @@ COLLECTIONS = """
         });
         add('/indexes', async () => {
             const people = context.db.collection('people');
-            await people.insertMany([{ _id: 'a', mail: 'x', age: 1 }, { _id: 'b', mail: 'x', age: 2 }, { _id: 'c', age: 4 }]);
+            const two = [{ _id: 'a', mail: 'x', age: 1 }, { _id: 'b', mail: 'x', age: 2 }];
+            await people.insertMany([...two, { _id: 'c', age: 4 }]);
             const refused = (work) => work.then(() => 'taken', (error) => error.code);
             const early = await refused(people.createIndex({ mail: 1 }, { unique: true }));
             await people.updateOne({ _id: 'b' }, { $set: { mail: 'y' } });
@@ -358,7 +361,10 @@ async def test_what_an_answer_may_not_be_is_the_plugin_s_failure(
                 context.http.router.register({ method: 'GET', path, options: { auth: false, handler } });
             add('/large', () => Buffer.alloc(17 * 1024 * 1024));
             add('/odd', (req, h) => h.response('x').code(99));
-            add('/fails', () => { throw new Error(`no ${context.config.key}`); });
+            add('/fails', () => {
+                context.log('warn', 'it will fail');
+                throw new Error(`no ${context.config.key}`);
+            });
             add('/says', () => { context.log('info', `my key is ${context.config.key}`); return 'said'; });
             add('/far', () => { throw Object.assign(new Error('away'), { code: 'ECONNREFUSED' }); });
         };
@@ -379,6 +385,9 @@ async def test_what_an_answer_may_not_be_is_the_plugin_s_failure(
         assert (await ask("/says")).body == b"said"
 
     said = [record.getMessage() for record in caplog.records if record.name == "headrace_executor.plugins"]
+    assert said.index("plugin of acme.mail: it will fail") < said.index(
+        "plugin of acme.mail: GET /fails failed: no ***"
+    )
     assert "plugin of acme.mail: my key is ***" in said and "plugin of acme.mail: GET /fails failed: no ***" in said
     assert "plugin of acme.mail: GET /large failed: An answer has at most 16777216 bytes." in said
     assert not [each for each in said if "top-secret" in each]

@@ -20,13 +20,23 @@ from headrace_executor.doors import DoorToFiles, DoorToStores, HeldLock
 from headrace_executor.hearing import Trigger
 from headrace_executor.keeping import MAX_VALUE_BYTES
 from headrace_executor.model import StateChange
+from headrace_executor.plugins import Logs
 
 
 class PluginContext:
     """Answers the questions of one call of a plugin of `vendor.service`, for one tenant."""
 
-    def __init__(self, doors: Doors, tenant_id: str, service: str, config: Mapping[str, Json] | None = None) -> None:
+    def __init__(
+        self,
+        doors: Doors,
+        tenant_id: str,
+        service: str,
+        config: Mapping[str, Json] | None = None,
+        say: Callable[[Logs], None] = lambda logs: None,
+    ) -> None:
         self.config: Mapping[str, Json] = config or {}
+        self.api_url = doors.public_url
+        self.say = say
         self._doors = doors
         self._tenant_id = tenant_id
         self._service = service
