@@ -23,7 +23,7 @@ from headrace_executor.settings import RunnerSettings
 from headrace_sdk.errors import CancelError, LockUnavailable
 
 from .neighbours import MemoryFileStore, MemoryLocks, MemoryStoreService
-from .platform import HandedFlows, Platform, Rooms, platform
+from .platform import TENANT, HandedFlows, Platform, Rooms, platform
 from .published import Shelf
 from .test_runners import QUICK
 
@@ -73,6 +73,22 @@ ROUTES = """
             const { storeId } = await context.store.createStore('people');
             await context.store.set(storeId, 'ada', 36);
             return context.store.get(storeId, 'ada').then(({ value }) => ({ value }));
+        });
+        add('GET', '/core', async () => {
+            const flows = context.db.coreCollection('flows');
+            const [on, off] = ['running', 'stopped'].map((stage) => ({ flowId: 'f1', stage }));
+            const wanted = [on, off, { flowId: 'f2' }, { flowId: 'f3' }];
+            const refused = (work) => Promise.resolve().then(work).catch(({ name }) => name);
+            const legacy = context.db.coreCollection('legacy');
+            const { createBase, addSelector } = context.db.queryBuilder;
+            const base = createBase({ limit: '5', sort: 'c:-1', projection: '-b', filter: 'a:!x' });
+            addSelector(base.selector, 'a', 1);
+            return {
+                flows: await Promise.all(wanted.map((each) => flows.findOne(each))),
+                state: await context.db.coreCollection('serviceState').find({ key: /^st/ }).limit(5).toArray(),
+                legacy: [await legacy.countDocuments({}), await refused(() => legacy.drop())],
+                base
+            };
         });
         add('GET', '/absent', () => context.db.coreCollection('accounts'));
     };
@@ -175,7 +191,19 @@ async def test_what_a_route_refuses_has_its_status(tmp_path: Path) -> None:
             await mail.ask("GET", "/broken")
         with pytest.raises(CancelError, match=r"context\.db\.coreCollection"):
             await mail.ask("GET", "/absent")
+        own = {"own": {"type": "acme.mail.core.Send"}}
+        mail.here.flows.put("f1", own)
+        mail.here.flows.put("f2", {"other": {"type": "acme.other.core.Send"}})
+        core = json.loads((await mail.ask("GET", "/core")).body)
 
+    running = {"flowId": "f1", "name": "f1", "stage": "running", "userId": TENANT}
+    assert core["flows"] == [running, None, None, None]
+    assert core["state"] == [{"_id": "starts", "key": "starts", "value": 1}]
+    assert core["legacy"] == [0, "Missing"]
+    assert core["base"] == {
+        "selector": {"a": {"$ne": "x"}, "$and": [{"a": 1}]}, "projection": {"b": 0}, "sort": {"c": -1}, "limit": 5,
+        "offset": 0,
+    }  # fmt: skip
     assert [each.status for each in answers] == [401, 400, 404, 404, 404]
     assert json.loads(answers[1].body)["message"] == 'The payload is refused: "name" is required'
     assert json.loads(answers[2].body)["message"] == "1 ready"
