@@ -21,7 +21,7 @@ from headrace_cli.failures import Failure, Status
 PATIENCE_SECONDS = 300
 
 Told = Mapping[str, Any]
-"""What a fixture says: `port`, `content`, `properties`, `state`; in `expect` what is to be sent, in `error` what is said."""
+"""A fixture: `port`, `content`, `properties`, `state`; `expect` is what is to be sent, `error` what is to be said."""
 
 
 @dataclass(frozen=True, slots=True)
