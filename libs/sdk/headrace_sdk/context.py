@@ -430,6 +430,27 @@ class Context(Protocol):
         """
         ...
 
+    async def call_api(
+        self, method: str, end_point: str, query: Mapping[str, Json] | None = None, body: Json = None
+    ) -> Json:
+        """Call the platform's API as the flow's user: the service's own plugin, data stores and flows.
+
+        Raises `HttpStatusError` as over HTTP, and `CancelError` for what components do not reach.
+        """
+        ...
+
+    async def listen(self, event: str, params: Json = None) -> None:
+        """Hear of an event of the service's plugin, on port "webhook". Listening again changes what is given along."""
+        ...
+
+    async def unlisten(self, event: str) -> None:
+        """Hear of it no more. Doing it again changes nothing."""
+        ...
+
+    async def send_signal(self, content: Json) -> None:
+        """Tell all components of the flow that hear signals (`Component.signal`)."""
+        ...
+
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None: ...
 
     async def stop_flow(self) -> None:

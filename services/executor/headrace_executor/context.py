@@ -461,11 +461,13 @@ class StepContext:
         )
         return await called(self._doors, asked)
 
-    async def call_api(self, method: str, end_point: str, query: Mapping[str, Json], body: Json) -> Json:
+    async def call_api(
+        self, method: str, end_point: str, query: Mapping[str, Json] | None = None, body: Json = None
+    ) -> Json:
         """What the platform's API answers to the flow's user."""
         service = ".".join(self.component_type.split(".")[:2])
         return await self._doors.api(
-            ApiCall(self.tenant_id, service, method.upper(), end_point, query, body, self._next_id())
+            ApiCall(self.tenant_id, service, method.upper(), end_point, query or {}, body, self._next_id())
         )
 
     async def send_signal(self, content: Json) -> None:
@@ -474,7 +476,7 @@ class StepContext:
         shown = content if found is None else Secrets(found.secrets).json(content)
         await self._doors.signal(self._plan, f"signal:{self._next_id()}", shown)
 
-    async def listen(self, event: str, params: Json) -> None:
+    async def listen(self, event: str, params: Json = None) -> None:
         """Hear of an event of the service's plugin from now on."""
         found = self._credentials
         secrets = () if found is None else found.secrets

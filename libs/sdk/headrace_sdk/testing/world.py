@@ -17,6 +17,7 @@ from headrace_core.clock import Clock, TestClock
 from headrace_sdk.caching import MemoryCache
 from headrace_sdk.context import Http, HttpResponse, JsonObject, LogLevel, Message
 from headrace_sdk.errors import CancelError, LockUnavailable, TransientError
+from headrace_sdk.plugins import Listener
 from headrace_sdk.testing.memory import MemoryFiles, MemoryStores, StateRoom, StepState
 from headrace_sdk.testing.tasks import MemoryTasks, NodeTasks
 
@@ -81,7 +82,23 @@ class ComponentCall:
     transform: str
 
 
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """A call of the platform's API by a component."""
+
+    method: str
+    end_point: str
+    query: JsonObject
+    body: Json
+
+
+ApiHandler: TypeAlias = Callable[[ApiCall], Awaitable[Json]]
 ComponentHandler: TypeAlias = Callable[[ComponentCall], Awaitable[Json]]
+
+
+async def no_api(call: ApiCall) -> Json:
+    """The API of a test that gave none."""
+    raise CancelError(f"Nothing answers at {call.end_point}: give the test's World an `api` handler.")
 
 
 async def no_components(call: ComponentCall) -> Json:
@@ -101,6 +118,7 @@ class World:
     clock: Clock = field(default_factory=TestClock)
     http: HttpHandler = no_network
     components: ComponentHandler = no_components
+    api: ApiHandler = no_api
     auth: JsonObject = field(default_factory=dict)
     """What accounts are opened with."""
     config: JsonObject = field(default_factory=dict)
@@ -112,6 +130,8 @@ class World:
     tasks: MemoryTasks = field(default_factory=MemoryTasks)
     timeouts: dict[str, Timeout] = field(default_factory=dict)
     requests: list[HttpRequest] = field(default_factory=list)
+    listeners: dict[tuple[str, str, str], Listener] = field(default_factory=dict)
+    """By flow, node and event."""
     locked: set[str] = field(default_factory=set)
     steps: int = 0
 
@@ -178,6 +198,7 @@ class MemoryContext:
         self.run_state = StepState(world.room("run", identity.run_id, identity.node_id), step_id)
         self.outputs: list[tuple[str, Json]] = []
         self.envelopes: dict[int, Envelope] = {}
+        self.signals: list[Json] = []
         self.responses: list[Response] = []
         self.logs: list[tuple[LogLevel, str | JsonObject]] = []
         self.timeouts: list[Timeout] = []
@@ -272,6 +293,21 @@ class MemoryContext:
         if scope is not None or headers:
             self.envelopes[len(self.outputs)] = Envelope(scope, headers)
         self.outputs.append((port, json_text.loads(json_text.dumps(value, allow_nan=False))))
+
+    async def call_api(
+        self, method: str, end_point: str, query: Mapping[str, Json] | None = None, body: Json = None
+    ) -> Json:
+        return await self.world.api(ApiCall(method.upper(), end_point, dict(query or {}), copy.deepcopy(body)))
+
+    async def listen(self, event: str, params: Json = None) -> None:
+        made = Listener(event, copy.deepcopy(params), self.flow_id, self.node_id, self.tenant_id)
+        self.world.listeners[self.flow_id, self.node_id, event] = made
+
+    async def unlisten(self, event: str) -> None:
+        self.world.listeners.pop((self.flow_id, self.node_id, event), None)
+
+    async def send_signal(self, content: Json) -> None:
+        self.signals.append(copy.deepcopy(content))
 
     async def scope(self) -> JsonObject:
         return copy.deepcopy(self._scope)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from inspect import isawaitable
-from typing import Literal
+from typing import Literal, TypeVar
 
 from headrace_core import Json, schedules
 from headrace_core.errors import BadRequest, Unsupported
@@ -22,13 +22,16 @@ from headrace_runner import output
 from headrace_runner.asking import Ask
 from headrace_runner.auth import AuthModules
 from headrace_runner.context import Done, RunnerContext, Told
-from headrace_runner.folders import Asked, Folders, HostRouteContext
+from headrace_runner.folders import Folders
 from headrace_runner.loading import Bundle
+from headrace_runner.plugins import HostPluginContext
 
 VerbName = Literal["receive", "tick", "start", "stop", "reconcile", "signal", "test"]
 VERBS: tuple[VerbName, ...] = ("receive", "tick", "start", "stop", "reconcile", "signal", "test")
 
 LONGEST_TRACE = 2_000
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +105,15 @@ class Calls:
         finally:
             del self._tasks[call_id]
 
-    async def route(
-        self, call_id: str, folder: str, asked: Asked, context: HostRouteContext
-    ) -> tuple[int, dict[str, str], bytes]:
-        """Call a route of a folder. Raises what it raises."""
+    async def plugged(self, call_id: str, context: HostPluginContext, work: Awaitable[Found]) -> Found:
+        """Do something of a plugin under the id of a call. Raises what it raises."""
         task = asyncio.current_task()
         if task is None or call_id in self._tasks:
             raise BadRequest("A call has one id, and no other call has it.")
         self._tasks[call_id] = task
         token = output.of_the_call.set(lambda line: context.log(line, "debug"))
         try:
-            return await self.folders.call_route(folder, asked, context)
+            return await work
         finally:
             output.of_the_call.reset(token)
             del self._tasks[call_id]

@@ -184,6 +184,20 @@ class RunnerContext:
             self._bytes_ahead = 0
             await self._ask.outputs(ahead)
 
+    async def listen(self, event: str, params: Json = None) -> None:
+        await self._ask.listen("add", event, params)
+
+    async def unlisten(self, event: str) -> None:
+        await self._ask.listen("remove", event, None)
+
+    async def send_signal(self, content: Json) -> None:
+        await self._ask.signal(content)
+
+    async def call_api(
+        self, method: str, end_point: str, query: Mapping[str, Json] | None = None, body: Json = None
+    ) -> Json:
+        return await self._ask.api(method, end_point, query or {}, body)
+
     async def scope(self) -> JsonObject:
         return cast("JsonObject", await self._ask.scope())
 
