@@ -17,9 +17,12 @@ MOST: Final = 1_000.0
 """Calls a second."""
 
 CUT: Final = 0.9
+TRIM: Final = 0.95
+"""What a refusal leaves of the rate: while a limit is searched for, and once it is about found."""
+
 SEARCH: Final = (timedelta(seconds=1), 1.15)
-CREEP: Final = (timedelta(seconds=10), 1.03)
-"""After so long without a refusal the rate grows so much."""
+CREEP: Final = (timedelta(seconds=20), 1.01)
+"""After so long without a refusal the rate grows so much. Each refusal costs a pause, so few are asked for."""
 
 ECHO: Final = timedelta(seconds=1)
 """Refusals that come so soon after one belong to it: their calls were made before."""
@@ -60,7 +63,7 @@ def refused(pace: Pace | None, now: datetime, retry_after: timedelta | None, pas
     if now < pace.changed_at + ECHO or now < pace.opens_at:
         rate = max(pace.rate, _bounded(passed * CUT)) if pace.searches else pace.rate
         return replace(pace, rate=rate, opens_at=max(pace.opens_at, opens_at))
-    return Pace(_bounded(pace.rate_at(now) * CUT), now, opens_at, searches=False)
+    return Pace(_bounded(pace.rate_at(now) * (CUT if pace.searches else TRIM)), now, opens_at, searches=False)
 
 
 def window_of(name: str, pace: Pace, now: datetime) -> Window | None:
