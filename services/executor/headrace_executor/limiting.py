@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -51,6 +51,9 @@ MOST_HELD = 64
 RULES_FOR = 1.0
 """Seconds for which rules are taken as they were."""
 
+MOST_COUNTED = 1_000
+"""Calls of the last second that are counted; a limit above is as good as none."""
+
 MOST_NAMES = 10_000
 """Learned limits that an executor remembers, and messages that were refused."""
 
@@ -73,26 +76,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Calls:
-    """What went through lately, by the second, and until when the limit is asked for."""
+    """What went through lately, until when the limit is asked for, and until when nobody calls (monotonic)."""
 
-    second: int = 0
-    now: int = 0
-    before: int = 0
+    through: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_COUNTED))
     careful_until: float = 0.0
     paused_until: float = 0.0
 
-    def add(self, at: float) -> None:
-        self._turn_to(int(at))
-        self.now += 1
-
-    def in_last_second(self, at: float) -> float:
-        self._turn_to(int(at))
-        return self.now + self.before * (1 - (at - self.second))
-
-    def _turn_to(self, second: int) -> None:
-        if second != self.second:
-            self.before = self.now if second == self.second + 1 else 0
-            self.second, self.now = second, 0
+    def in_last_second(self, at: float) -> int:
+        while self.through and self.through[0] <= at - 1:
+            self.through.popleft()
+        return len(self.through)
 
 
 class Limits:
@@ -122,19 +115,19 @@ class Limits:
         if delivery.port in HOOK_PORTS or (node.is_pure and quota is None):
             return None
         calls = self._calls.get(learner := _learner(node, run, account_id))
-        is_careful = calls is not None and calls.careful_until > self._clock.now().timestamp()
-        learned = [_learned_name(learner)] if is_careful else []
-        if not learned and quota is None:
+        is_careful = calls is not None and calls.careful_until > self._clock.monotonic()
+        if not is_careful and quota is None:
             return None
         request_id = self._try_of(delivery)
         if calls is not None and self._granted.get(request_id, calls.paused_until) < calls.paused_until:
             del self._granted[request_id]  # its service has asked for a pause since
-        return await self._wait(quota or QuotaUse(), run.tenant_id, delivery.id, request_id, learned)
+        asked = learner if is_careful else None
+        return await self._wait(quota or QuotaUse(), run.tenant_id, delivery.id, request_id, asked)
 
     def went_through(self, node: PlannedNode, run: Run, account_id: str) -> None:
         """A call of this node was made, and nobody refused it as one too many."""
         if not node.is_pure:
-            self._calls_of(_learner(node, run, account_id)).add(self._clock.now().timestamp())
+            self._calls_of(_learner(node, run, account_id)).through.append(self._clock.monotonic())
 
     async def too_many(
         self, node: PlannedNode, run: Run, delivery: Delivery, account_id: str, error: Exception
@@ -145,9 +138,9 @@ class Limits:
         """
         if not is_one_too_many(error):
             return None
-        learner, now = _learner(node, run, account_id), self._clock.now()
-        name, calls = _learned_name(learner), self._calls_of(learner)
-        calls.careful_until = (now + CAREFUL_FOR).timestamp()
+        learner, now = _learner(node, run, account_id), self._clock.monotonic()
+        calls = self._calls_of(learner)
+        calls.careful_until = now + CAREFUL_FOR.total_seconds()
         pause = getattr(error, "retry_after", None)
         pause = pause if isinstance(pause, timedelta) and pause > timedelta() else None
         self._refusals[delivery.id] = self._refusals.pop(delivery.id, 0) + 1
@@ -156,14 +149,14 @@ class Limits:
         try:
             # Under a rule it is likely to be right, and a call was late: then there is a pause, and no other limit.
             is_ruled = quota is not None and bool(await self._rules(quota.manager))
-            passed = UNLIMITED if is_ruled else calls.in_last_second(now.timestamp())
-            await schedules.report_refusal(name, pause, passed)
-            calls.paused_until = self._clock.monotonic() + (pause or UNKNOWN_PAUSE).total_seconds()
+            name = _learned_name(learner, is_ruled=is_ruled)
+            await schedules.report_refusal(name, pause, UNLIMITED if is_ruled else calls.in_last_second(now))
+            calls.paused_until = now + (pause or UNKNOWN_PAUSE).total_seconds()
             turn = await schedules.acquire_quota([], self._try_of(delivery), run.tenant_id, [name])
         except (HeadraceError, ConnectionError) as away:
             logger.info("Nobody learns of a refusal of %s: %s", node.type, away)
             return None
-        due = turn if isinstance(turn, datetime) else now + turn
+        due = turn if isinstance(turn, datetime) else self._clock.now() + turn
         return Parked("quota", f"Too many calls ({describe(error)}). The next one is at {due.isoformat()}.", due)
 
     def _try_of(self, delivery: Delivery) -> str:
@@ -191,9 +184,9 @@ class Limits:
                 logger.info("The place %s of a quota is given back when its time is over: %s", name, error)
 
     async def _wait(
-        self, quota: QuotaUse, tenant_id: str, call_id: str, request_id: str, learned: Sequence[str] = ()
+        self, quota: QuotaUse, tenant_id: str, call_id: str, request_id: str, learner: Learner | None = None
     ) -> Parked | None:
-        if not quota.manager and not learned:
+        if not quota.manager and learner is None:
             return None
         scope = _scope(quota.scope, tenant_id)
         try:
@@ -204,6 +197,7 @@ class Limits:
                     reason = f"The quota {quota.manager} allows {each.limit} calls at once."
                     return Parked("quota", reason, self._clock.now() + ASK_FOR_A_PLACE)
             asked = allowances(quota.manager, rules, quota.resources, scope)
+            learned = [] if learner is None else [_learned_name(learner, is_ruled=bool(rules))]
             if not asked and not learned:
                 return None
             retry_at = await self._turn(asked, request_id, tenant_id, learned)
@@ -287,9 +281,9 @@ def _learner(node: PlannedNode, run: Run, account_id: str) -> Learner:
     return ("node", run.tenant_id, run.flow_id, node.id)
 
 
-def _learned_name(learner: Learner) -> str:
-    """What the scheduler knows it by."""
-    return f"learned/{derive_id(*learner)}"
+def _learned_name(learner: Learner, *, is_ruled: bool) -> str:
+    """What the scheduler knows it by. What was learned before there was a rule is not asked about under it."""
+    return f"{'paused' if is_ruled else 'learned'}/{derive_id(*learner)}"
 
 
 def _bound(known: OrderedDict[Any, Any]) -> None:
