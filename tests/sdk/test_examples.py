@@ -26,7 +26,7 @@ from headrace_sdk.testing import (
     run_route,
     run_tick,
 )
-from headrace_sdk.testing.world import MemoryHttp
+from headrace_sdk.testing.world import MemoryHttp, MemoryTcp
 
 EXAMPLES = Path(__file__).parents[2] / "libs" / "sdk" / "examples"
 URL = "https://weather.example.com/v1"
@@ -122,7 +122,7 @@ async def test_cities_are_asked_for_once_and_offered_as_options(weather: Any) ->
 
 async def test_keys_are_checked(weather: Any) -> None:
     def context(answer: HttpResponse, key: str) -> AuthContext:
-        return AuthContext({"apiKey": key}, MemoryHttp(World(http=far_side(me=answer))))
+        return AuthContext({"apiKey": key}, MemoryHttp(World(http=far_side(me=answer))), MemoryTcp())
 
     await weather.auth.validate(context(json_of('{"name": "Ada"}'), "k"))
     with pytest.raises(ConnectionExpired, match="does not know this key"):

@@ -6,6 +6,7 @@ Values that come from the platform are the component's own copies: changing them
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -290,6 +291,18 @@ class Http(Protocol):
         return await self.request("DELETE", url, **options)
 
 
+class Tcp(Protocol):
+    """The way out for protocols other than HTTP."""
+
+    async def connect(self, host: str, port: int, *, timeout: timedelta | None = None) -> socket.socket:
+        """A connected socket that does not block; the caller closes it. `asyncio.open_connection(sock=…)` takes it.
+
+        Private addresses and ports that no file server has are refused with `CancelError`; what does not answer
+        raises `TransientError`.
+        """
+        ...
+
+
 class Lock(Protocol):
     """A lock that is held until its block ends or its time runs out."""
 
@@ -374,6 +387,8 @@ class Context(Protocol):
     def tasks(self) -> Tasks: ...
     @property
     def http(self) -> Http: ...
+    @property
+    def tcp(self) -> Tcp: ...
     @property
     def cache(self) -> Cache: ...
 

@@ -15,7 +15,7 @@ from headrace_core.errors import BadRequest, Forbidden, NotFound, TooLarge, Vali
 from headrace_core.expressions import Json
 from headrace_core.ids import derive_id
 from headrace_core.offers import offers_of
-from headrace_runtime.egress.door import DoorToWeb
+from headrace_runtime.egress.door import DoorToSockets, DoorToWeb
 from headrace_sdk.caching import MemoryCache
 from headrace_sdk.context import JsonObject, LogLevel
 from headrace_sdk.context import Message as SdkMessage
@@ -368,6 +368,10 @@ class StepContext:
     @property
     def cache(self) -> MemoryCache:
         return self._doors.caches.of(self.tenant_id, *self.component_type.split(".")[:2])
+
+    @property
+    def tcp(self) -> DoorToSockets:
+        return DoorToSockets(self._doors.web.connect)
 
     @property
     def http(self) -> DoorToWeb:

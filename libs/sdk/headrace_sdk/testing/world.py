@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json as json_text
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -104,6 +106,20 @@ async def no_api(call: ApiCall) -> Json:
 async def no_components(call: ComponentCall) -> Json:
     """The components of a test that gave none."""
     raise CancelError(f"There is no component {call.component_type}: give the test's World a `components` handler.")
+
+
+class MemoryTcp:
+    """A `headrace_sdk.Tcp` of a test: it connects where the test's own servers are, and nowhere else."""
+
+    async def connect(self, host: str, port: int, *, timeout: timedelta | None = None) -> socket.socket:
+        if host not in ("127.0.0.1", "localhost"):
+            raise TransientError(f"Nothing answers at {host}: a test connects to servers of its own machine.")
+        try:
+            made = await asyncio.to_thread(socket.create_connection, ("127.0.0.1", port), 5)
+        except OSError as error:
+            raise TransientError(f"Nothing answers at port {port}: {error}") from error
+        made.setblocking(False)
+        return made
 
 
 async def no_network(request: HttpRequest) -> HttpResponse:
@@ -275,6 +291,10 @@ class MemoryContext:
     def cache(self) -> MemoryCache:
         made = MemoryCache(clock=lambda: self.world.clock.now().timestamp())
         return self.world.caches.setdefault(_service(self.component_type), made)
+
+    @property
+    def tcp(self) -> MemoryTcp:
+        return MemoryTcp()
 
     @property
     def http(self) -> MemoryHttp:

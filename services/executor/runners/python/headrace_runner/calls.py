@@ -15,7 +15,7 @@ from headrace_runtime.failures import Failure, failure_of
 from headrace_sdk import Component
 from headrace_sdk.caching import MemoryCache
 from headrace_sdk.component import Work, carry_out
-from headrace_sdk.context import Http
+from headrace_sdk.context import Http, Tcp
 from headrace_sdk.errors import ComponentError
 
 from headrace_runner import output
@@ -58,11 +58,12 @@ class Result:
 class Calls:
     """The calls of one runner."""
 
-    def __init__(self, bundle: Bundle, http: Http) -> None:
+    def __init__(self, bundle: Bundle, http: Http, tcp: Tcp) -> None:
         self._bundle = bundle
         self._http = http
+        self._tcp = tcp
         self._cache = MemoryCache()  # the process hosts one service, for one tenant
-        self.auth = AuthModules(bundle, http)
+        self.auth = AuthModules(bundle, http, tcp)
         self.folders = Folders(bundle, self.auth, http, self._cache)
         self._tasks: dict[str, asyncio.Task[object]] = {}
 
@@ -101,7 +102,7 @@ class Calls:
             raise BadRequest("A call has one id, and no other call has it.")
         self._tasks[call_id] = task
         try:
-            return await self._invoke(root, verb, RunnerContext(told, ask, self._http, self._cache))
+            return await self._invoke(root, verb, RunnerContext(told, ask, self._http, self._tcp, self._cache))
         finally:
             del self._tasks[call_id]
 

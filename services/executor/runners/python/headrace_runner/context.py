@@ -10,7 +10,7 @@ from typing import cast
 
 import orjson
 from headrace_core import Json
-from headrace_sdk.context import Cache, Http, JsonObject, LogLevel, Message
+from headrace_sdk.context import Cache, Http, JsonObject, LogLevel, Message, Tcp
 from headrace_sdk.errors import CancelError
 
 from headrace_runner.asking import Ask, HostFiles, HostLock, HostState, HostStores, HostTasks, Sent, as_json
@@ -64,11 +64,12 @@ class Done:
 class RunnerContext:
     """Implements `headrace_sdk.Context`."""
 
-    def __init__(self, told: Told, ask: Ask, http: Http, cache: Cache) -> None:
+    def __init__(self, told: Told, ask: Ask, http: Http, tcp: Tcp, cache: Cache) -> None:
         self._told = told
         self._ask = ask
         self._bytes_ahead = 0
         self.http = http
+        self.tcp = tcp
         self.cache = cache
         self.done = Done()
         self.state = HostState(ask, "node")
