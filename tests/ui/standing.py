@@ -45,6 +45,7 @@ async def standing(build: Path, data_dir: Path) -> AsyncIterator[Mapping[str, st
         "HEADRACE_ADMIN_EMAIL": LOGIN,
         "HEADRACE_ADMIN_PASSWORD": PASSWORD,
         "HEADRACE_UI_DIR": str(build),
+        "HEADRACE_SIGN_UP": "open",  # people of a host sign up with the names that it gives them
         "HEADRACE_EGRESS_ALLOW_PRIVATE": "true",  # the service with accounts is of this machine
     }
     async with provider() as holder, open_platform(environ) as serving:
