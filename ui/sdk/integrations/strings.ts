@@ -5,6 +5,7 @@ export const STRINGS = {
   installed: 'Yours',
   available: 'Available',
   install: 'Install',
+  installAgain: 'Install again',
   installedTimes: 'Installed',
   open: 'Open',
   state: { running: 'Running', stopped: 'Paused', starting: 'Starting', stopping: 'Pausing' },
