@@ -209,6 +209,9 @@ class Provider:
             "/me": lambda: self.me(headers, url),
             "/work": lambda: self.work(headers, query),
         }
+        if parts.path == "/withdraw" and method == "POST":  # what a person does at the service's own pages
+            self.revoke()
+            return 200, {}, {}
         if parts.path == "/token" and method == "POST":
             return await self.token(dict(parse_qsl(body)))
         return routes[parts.path]() if parts.path in routes else (404, {}, {"error": "not found"})

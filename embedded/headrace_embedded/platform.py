@@ -28,11 +28,13 @@ from headrace_logging.settings import LoggingSettings
 from headrace_logging.stores.sqlite import open_store as open_log_store
 from headrace_runtime import failpoints
 from headrace_runtime.bus import LocalBus
+from headrace_runtime.doctor.embedded import data_directory
 from headrace_runtime.egress import Egress, EgressPolicy
 from headrace_runtime.health import Health
 from headrace_runtime.mail import MailSettings, open_mail
 from headrace_runtime.metrics import Metrics
-from headrace_runtime.rpc import LocalServer
+from headrace_runtime.process import Process
+from headrace_runtime.rpc import LocalServer, processes
 from headrace_runtime.settings import load
 from headrace_runtime.sqlite import lock_directory
 from headrace_runtime.vault import VaultSettings, key_reader, open_vault
@@ -169,7 +171,27 @@ async def open_platform(
         stack.push_async_callback(flow_app.drain)
 
         password = await _ensure_administrator(flow_app, own)
-        app = create_app(channels=channels, settings=gateway, clock=clock, health=health, metrics=metrics)
+        servers = {
+            "flow-manager": (flow_server, (FlowManagerSettings, VaultSettings, MailSettings), None),
+            "scheduler": (schedule_server, (SchedulerSettings,), None),
+            "executor": (execution_server, (ExecutorSettings, RunnerSettings), executor.engine),
+            "logging": (log_server, (LoggingSettings,), None),
+        }
+        for name, (server, classes, holding) in servers.items():
+            process = Process(name, environ, metrics, settings=classes, holding=holding, clock=clock)
+            processes.register(process, server)
+        own_process = Process(
+            "gateway",
+            environ,
+            metrics,
+            settings=(EmbeddedSettings, GatewaySettings),
+            subjects=[data_directory(folder, {})],
+            data=folder,
+            clock=clock,
+        )
+        app = create_app(
+            channels=channels, settings=gateway, clock=clock, health=health, metrics=metrics, process=own_process
+        )
         listening = await stack.enter_async_context(
             serve_http(app, gateway.host, gateway.port, clock=clock, listener=listener)
         )

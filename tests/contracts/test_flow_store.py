@@ -69,6 +69,19 @@ async def test_a_new_version_and_its_flow_are_one_write(stores: Stores) -> None:
     assert [(each.version, each.descriptor) for each in page.items] == [(2, {}), (1, before.descriptor)]
 
 
+async def test_a_descriptor_under_the_same_version_takes_the_place_of_the_one_kept(stores: Stores) -> None:
+    before = flow()
+    await stores.flows.add(ANN, before)
+    await stores.flows.label(ANN, "f", 1, "first")
+    moved: dict[str, Json] = {"n": {"type": "a.b.c.D", "x": 7}}
+
+    saved = await stores.flows.save(ANN, before, replace(before, descriptor=moved))
+    await stores.flows.save(ANN, saved, replace(saved, descriptor={}, version=2))
+
+    page = await stores.flows.versions(ANN, "f", 0, 10)
+    assert [(each.version, each.descriptor, each.label) for each in page.items] == [(2, {}, ""), (1, moved, "first")]
+
+
 async def test_what_is_written_is_there_after_a_restart(open_stores: OpenStores, tmp_path: Path) -> None:
     async with open_stores(tmp_path) as stores:
         await stores.flows.add(ANN, flow(customFields={"n": 2**70}))

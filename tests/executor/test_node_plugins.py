@@ -283,6 +283,24 @@ COLLECTIONS = """
             const [after, gone] = [await Pet.count(), await Pet.findById('rex')];
             return { shown, isDate, id: rex.getId(), before, after, gone };
         });
+        add('/indexes', async () => {
+            const people = context.db.collection('people');
+            const twice = [{ _id: 'a', mail: 'x', age: 1 }, { _id: 'b', mail: 'x', age: 2 }];
+            await people.insertMany([...twice, { _id: 'c', age: 4 }]);
+            const refused = (work) => work.then(() => 'taken', (error) => error.code);
+            const early = await refused(people.createIndex({ mail: 1 }, { unique: true }));
+            await people.updateOne({ _id: 'b' }, { $set: { mail: 'y' } });
+            const name = await people.createIndex({ mail: 1 }, { unique: true, sparse: true });
+            const later = [
+                await refused(people.insertOne({ mail: 'y' })), await refused(people.insertOne({ age: 8 })),
+                await refused(people.updateOne({ _id: 'a' }, { $set: { mail: 'y' } })),
+                await refused(people.updateOne({ _id: 'a' }, { $set: { mail: 'x', age: 16 } })),
+                await refused(people.updateOne({ mail: 'y' }, { $set: { mail: 'x' } }, { upsert: true }))
+            ];
+            const ages = await people.aggregate([{ $group: { _id: null, age: { $sum: '$age' } } }]).toArray();
+            await people.dropIndex(name);
+            return { early, name, later, ages, free: await refused(people.insertOne({ mail: 'y' })) };
+        });
         add('/bad', ({ payload: { filter, update } }) => numbers.updateMany(filter, update));
     };
     """
@@ -320,6 +338,10 @@ async def test_a_plugin_keeps_documents_in_collections(tmp_path: Path) -> None:
         assert await ask("/pets") == {
             "shown": {"id": "rex", "kind": "wolf", "born": "2020-01-02T00:00:00.000Z"},
             "isDate": True, "id": "rex", "before": 1, "after": 0, "gone": None,
+        }  # fmt: skip
+        assert await ask("/indexes") == {
+            "early": 11000, "name": "mail_1", "later": [11000, "taken", 11000, "taken", 11000],
+            "ages": [{"_id": None, "age": 30}], "free": "taken",
         }  # fmt: skip
         for filter_, update in (({"n": {"$where": "1"}}, {"$set": {"a": 1}}), ({}, {"$rename": {"a": "b"}})):
             with pytest.raises(CancelError, match=r"know no \$(where|rename)"):

@@ -151,10 +151,10 @@ async def test_only_a_changed_descriptor_is_a_new_version(house: House) -> None:
 
     same = await house.update(flow.flow_id, {"flow": {"go": {"y": 2, "x": 1, "source": {}, "type": START}}})
     renamed = await house.update(flow.flow_id, {"name": "two"})
-    moved = await house.update(flow.flow_id, {"flow": {"go": {"type": START, "x": 5, "y": 2, "source": {}}}})
+    changed = await house.update(flow.flow_id, {"flow": {"go": {"type": START, "label": "Begin", "source": {}}}})
 
-    assert [each.version for each in (flow, same, renamed, moved)] == [1, 1, 1, 2]
-    assert [each.revision for each in (flow, same, renamed, moved)] == [1, 1, 2, 3]
+    assert [each.version for each in (flow, same, renamed, changed)] == [1, 1, 1, 2]
+    assert [each.revision for each in (flow, same, renamed, changed)] == [1, 1, 2, 3]
     page = await house.flows.ListFlowVersions(pb.ListFlowVersionsRequest(scope=scope(ANN), flow_id=flow.flow_id))
     assert [each.version for each in page.versions] == [2, 1]
     assert load(page.versions[1].descriptor_json) == STARTABLE
@@ -205,8 +205,8 @@ async def test_restoring_saves_an_older_version_as_the_newest(house: House) -> N
 async def test_a_running_flow_is_restored_by_force_and_new_runs_take_it(house: House) -> None:
     flow = await house.create()
     await house.begin(flow.flow_id)
-    moved: Json = {"go": {"type": START, "x": 9, "y": 2, "source": {}}}
-    await house.update(flow.flow_id, {"flow": moved}, force=True)
+    changed: Json = {"go": {"type": START, "label": "Begin", "source": {}}}
+    await house.update(flow.flow_id, {"flow": changed}, force=True)
     request = pb.RestoreFlowVersionRequest(scope=scope(ANN), flow_id=flow.flow_id, version=1)
 
     with pytest.raises(Conflict, match="running"):
@@ -396,7 +396,7 @@ async def test_a_clone_without_wishes_carries_no_bookkeeping_of_its_origin(house
 async def test_a_running_flow_takes_a_new_descriptor_only_by_force(house: House) -> None:
     flow = await house.create()
     await house.begin(flow.flow_id)
-    changed: dict[str, Json] = {"flow": {"go": {"type": START, "x": 9, "y": 2, "source": {}}}}
+    changed: dict[str, Json] = {"flow": {"go": {"type": START, "label": "Begin", "source": {}}}}
 
     with pytest.raises(Conflict, match="running"):
         await house.update(flow.flow_id, changed)
@@ -406,6 +406,20 @@ async def test_a_running_flow_takes_a_new_descriptor_only_by_force(house: House)
     assert (renamed.version, forced.version, forced.running_version) == (1, 2, 2)
     (first, _, _, started), (second, _, version, again) = house.execution.calls
     assert (first, second, version, again) == ("activate", "activate", 2, started)
+
+
+async def test_moving_cards_keeps_the_version_and_touches_nothing_that_runs(house: House) -> None:
+    flow = await house.create()
+    running = await house.begin(flow.flow_id)
+    moved: dict[str, Json] = {"go": {"type": START, "x": 900, "y": -2.5, "source": {}}}
+
+    saved = await house.update(flow.flow_id, {"flow": moved}, expected_revision=running.revision)
+
+    assert (saved.version, saved.running_version, saved.revision) == (1, 1, running.revision + 1)
+    assert load((await house.get(flow.flow_id)).record)["flow"] == moved
+    assert [call[0] for call in house.execution.calls] == ["activate"]
+    with pytest.raises(RevisionConflict):
+        await house.update(flow.flow_id, {"flow": STARTABLE}, expected_revision=running.revision)
 
 
 async def test_a_forced_update_must_be_fit_to_run(house: House) -> None:

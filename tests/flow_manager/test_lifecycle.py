@@ -206,7 +206,7 @@ async def test_an_update_that_the_executor_has_not_heard_of_is_finished_later(ho
     flow = await house.create()
     await house.begin(flow.flow_id)
     house.execution.failures.append(Unavailable("away"))
-    descriptor: Json = {"go": {"type": START, "x": 7, "source": {}}}
+    descriptor: Json = {"go": {"type": START, "label": "7", "source": {}}}
 
     updated = await house.update(flow.flow_id, {"flow": descriptor}, force=True)
     await reconcile(house)
@@ -219,7 +219,7 @@ async def test_an_update_that_the_executor_refuses_goes_back_to_the_version_befo
     flow = await house.create()
     await house.begin(flow.flow_id)
     house.execution.failures.append(Conflict("no such hook"))
-    descriptor: Json = {"go": {"type": START, "x": 7, "source": {}}}
+    descriptor: Json = {"go": {"type": START, "label": "7", "source": {}}}
 
     with pytest.raises(Conflict, match="no such hook"):
         await house.update(flow.flow_id, {"flow": descriptor}, force=True)

@@ -192,7 +192,7 @@ async def test_an_update_while_the_other_moves_the_flow_is_saved_and_finished_la
     flow = await pair.one.create()
     await pair.in_time(pair.one.begin(flow.flow_id))
     await pair.stores.turns.take(flow.flow_id, Turn("other"), None)
-    descriptor = {"go": {"type": START, "x": 7, "source": {}}}
+    descriptor = {"go": {"type": START, "label": "7", "source": {}}}
 
     updated = await pair.two.update(flow.flow_id, {"flow": descriptor}, force=True)
     await pair.stores.turns.end(flow.flow_id, "other")

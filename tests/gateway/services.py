@@ -10,6 +10,8 @@ from headrace.account.v1 import account_service_pb2 as account_pb
 from headrace.account.v1 import account_service_pb2_grpc as account_rpc
 from headrace.alias.v1 import alias_service_pb2 as alias
 from headrace.alias.v1 import alias_service_pb2_grpc as alias_rpc
+from headrace.audit.v1 import audit_service_pb2 as audit
+from headrace.audit.v1 import audit_service_pb2_grpc as audit_rpc
 from headrace.catalog.v1 import catalog_service_pb2 as catalog
 from headrace.catalog.v1 import catalog_service_pb2_grpc as catalog_rpc
 from headrace.chart.v1 import chart_service_pb2 as chart
@@ -961,6 +963,30 @@ class Schedules(schedule_rpc.ScheduleServiceServicer):
 
 
 @dataclass
+class Audit(audit_rpc.AuditServiceServicer):
+    """Acts by id, the newest first."""
+
+    kept: dict[str, audit.Act] = field(default_factory=dict)
+
+    async def BeginAct(self, request: audit.BeginActRequest, context: object) -> audit.BeginActResponse:
+        self.kept[request.act.act_id] = request.act
+        return audit.BeginActResponse()
+
+    async def EndAct(self, request: audit.EndActRequest, context: object) -> audit.EndActResponse:
+        act = self.kept[request.act_id]
+        act.status, act.after = request.status, request.after
+        return audit.EndActResponse()
+
+    async def ListActs(self, request: audit.ListActsRequest, context: object) -> audit.ListActsResponse:
+        return audit.ListActsResponse(acts=reversed(self.kept.values()), total=len(self.kept))
+
+    async def GetAct(self, request: audit.GetActRequest, context: object) -> audit.GetActResponse:
+        if request.act_id not in self.kept:
+            raise errors.NotFound("act", request.act_id)
+        return audit.GetActResponse(act=self.kept[request.act_id])
+
+
+@dataclass
 class Groups(group_rpc.GroupServiceServicer):
     """Groups by id."""
 
@@ -1097,6 +1123,7 @@ class Services:
     catalog: Catalog = field(default_factory=Catalog)
     aliases: Aliases = field(default_factory=Aliases)  # type: ignore[abstract]  # what no test asks is not acted
     groups: Groups = field(default_factory=Groups)
+    audit: Audit = field(default_factory=Audit)
     tasks: Tasks = field(default_factory=Tasks)
     server: LocalServer = field(default_factory=LocalServer)
 
@@ -1113,6 +1140,7 @@ class Services:
         alias_rpc.add_AliasServiceServicer_to_server(self.aliases, self.server)
         chart_rpc.add_ChartServiceServicer_to_server(Charts(), self.server)
         group_rpc.add_GroupServiceServicer_to_server(self.groups, self.server)
+        audit_rpc.add_AuditServiceServicer_to_server(self.audit, self.server)
         task_rpc.add_TaskServiceServicer_to_server(self.tasks, self.server)
         accounts = Accounts()  # type: ignore[abstract]  # what no test asks is not acted
         account_rpc.add_AccountServiceServicer_to_server(accounts, self.server)

@@ -19,7 +19,7 @@ async def save(client: httpx.AsyncClient, flow_id: str, descriptor: Json, **more
 async def test_versions_are_listed_newest_first_in_pages(user: httpx.AsyncClient) -> None:
     flow_id = await make(user)
     for x in range(3):
-        await save(user, flow_id, {"n1": {**DESCRIPTOR["n1"], "x": x}})
+        await save(user, flow_id, {"n1": {**DESCRIPTOR["n1"], "label": str(x)}})
 
     page = (await user.get(f"/flows/{flow_id}/versions", params={"offset": 1, "limit": 2})).json()
     one = await user.get(f"/flows/{flow_id}/versions/1")

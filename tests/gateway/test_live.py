@@ -1,6 +1,7 @@
 """Live streams: what happens arrives, what was dropped is counted, and leaving ends everything."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import httpx
@@ -49,6 +50,41 @@ async def test_happenings_and_records_arrive_in_one_stream(
     assert '{"count":3}' in text
     async with asyncio.timeout(5):
         await services.executor.unwatched.wait()
+
+
+async def test_several_flows_are_followed_in_one_stream(
+    listening: Listening, user: httpx.AsyncClient, other: httpx.AsyncClient, flow_id: str, gateway: Gateway
+) -> None:
+    second = str((await user.post("/flows", json={"name": "y"})).json()["flowId"])
+    theirs = str((await other.post("/flows", json={"name": "z"})).json()["flowId"])
+    topics = [("topic", f"flow:{each}") for each in (flow_id, second, flow_id, theirs, "none")]
+    headers = {"Authorization": "Bearer user-token"}
+    async with (
+        httpx.AsyncClient(base_url=listening.url, headers=headers) as client,
+        client.stream("GET", "/live", params=topics) as stream,
+    ):
+        lines, told = stream.aiter_lines(), []
+        async with asyncio.timeout(10):
+            async for line in lines:
+                if line.startswith("data: "):
+                    told.append(json.loads(line.removeprefix("data: ")))
+                if {f"flow:{flow_id}", f"flow:{second}"} <= {each.get("topic") for each in told if "runId" in each}:
+                    break
+        assert gateway.live.count == 1
+
+    refused = [(each["topic"], each["code"]) for each in told if "code" in each]
+    assert refused == [(f"flow:{theirs}", "not_found"), ("flow:none", "not_found")]
+    assert not [each for each in told if each.get("topic") == f"flow:{theirs}" and "code" not in each]
+
+
+TOO_MANY = "&".join(f"topic=flow:{number}" for number in range(51))
+
+
+@pytest.mark.parametrize("query", ["", "topic=", "topic=flow:", "topic=run:1", TOO_MANY])
+async def test_what_is_no_list_of_topics_is_refused(user: httpx.AsyncClient, query: str) -> None:
+    answer = await user.get(f"/live?{query}")
+
+    assert (answer.status_code, answer.json()["problems"][0]["field"]) == (400, "topic")
 
 
 async def test_a_heartbeat_keeps_the_connection_warm(listening: Listening, flow_id: str, clock: TestClock) -> None:
@@ -106,4 +142,5 @@ async def test_nobody_follows_somebody_elses_flow(other: httpx.AsyncClient, flow
 
 async def test_asking_for_the_head_opens_no_stream(user: httpx.AsyncClient, flow_id: str, services: Services) -> None:
     assert (await user.head(f"/flows/{flow_id}/live")).status_code == 200
+    assert (await user.head(f"/live?topic=flow:{flow_id}")).status_code == 200
     assert not services.executor.watching.is_set()

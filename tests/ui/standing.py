@@ -60,6 +60,7 @@ async def standing(build: Path, data_dir: Path) -> AsyncIterator[Mapping[str, st
             "HEADRACE_LOGIN": LOGIN,
             "HEADRACE_PASSWORD": PASSWORD,
             "HEADRACE_SERVICE_KEY": KEY,
+            "HEADRACE_SERVICE_URL": holder.url,
         }
 
 

@@ -2,7 +2,7 @@
 import { createApi } from '../kit/api.ts';
 import type { Api } from '../kit/api.ts';
 import type { Strings } from '../kit/l10n.ts';
-import { Streams } from '../kit/live.ts';
+import { Streams, companyOf } from '../kit/live.ts';
 import type { Theme } from '../kit/theme.ts';
 import { Widget, defineElement } from '../kit/widget.ts';
 import type { Home, Mounted, WidgetConfig, WidgetElement } from '../kit/widget.ts';
@@ -73,14 +73,20 @@ export class Headrace implements Home {
   readonly #config: Config;
   readonly #listeners = new Map<string, Set<Listener>>();
   readonly #widgets = new Set<Widget<object>>();
-  /** What happens, as it happens: one stream for all widgets that want the same. */
-  readonly streams = new Streams();
+  /** What happens, as it happens: one connection for all widgets, and for all tabs of this user. */
+  readonly streams: Streams;
   readonly #fields = new Map<string, RegisteredField>();
   #user: unknown;
 
   constructor(config: Config) {
     this.#config = { ...config, baseUrl: config.baseUrl.replace(/\/+$/, '') };
     this.api = { ...this.#connected(), ...config.api };
+    const live = (topics: readonly string[]): string => `/live?${topics.map((topic) => `topic=${encodeURIComponent(topic)}`).join('&')}`;
+    this.streams = new Streams((topics, signal) => this.api.stream(live(topics), undefined, signal), async () => {
+      await this.ready;
+      const { id } = (this.#user ?? {}) as { id?: string };
+      return id && !config.api?.stream ? companyOf(`headrace ${this.#config.baseUrl} ${id}`) : undefined;
+    });
     this.ui = Object.fromEntries((Object.keys(WIDGETS) as WidgetName[]).map((name) => [name, this.#maker(name)])) as unknown as Widgets;
     Headrace.default ??= this;
     this.ready = this.#begin();

@@ -29,6 +29,7 @@ _FALSE = frozenset({"0", "false", "no", "off"})
 _SPAN_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SPAN = re.compile(rf"(?:{_SPAN_PART.pattern})+")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PASSWORD = re.compile(r"(\w+://[^/@\s:]*:)[^/@\s]*@")
 _METADATA_KEY = "headrace.setting"
 
 
@@ -107,6 +108,37 @@ def describe(cls: type[Any]) -> list[SettingDescription]:
         )
         for field, known, kind in _fields(cls)
     ]
+
+
+HIDDEN = "***"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A setting as it is read from an environment: its value as text, hidden where it is a secret, and from where."""
+
+    about: SettingDescription
+    value: str
+    origin: Literal["default", "environment", "file"]
+
+
+def given(cls: type[Any], environ: Mapping[str, str]) -> list[Given]:
+    """Every setting of the class as this environment gives it. What cannot be read shows as it stands there."""
+    found: list[Given] = []
+    for about, (_, known, _) in zip(describe(cls), _fields(cls), strict=True):
+        text = environ.get(known.env, "").strip()
+        is_from_file = known.is_secret and not text and bool(environ.get(f"{known.env}_FILE", "").strip())
+        origin: Literal["default", "environment", "file"] = "file" if is_from_file else "environment"
+        if not text and not is_from_file:
+            text, origin = about.default or "", "default"
+        shown = HIDDEN if known.is_secret and (text or is_from_file) else text
+        found.append(Given(about, without_password(shown), origin))
+    return found
+
+
+def without_password(text: str) -> str:
+    """The text without the password of the URL that it is, or of each of the URLs."""
+    return _PASSWORD.sub(rf"\g<1>{HIDDEN}@", text)
 
 
 class _Wrong(Exception):

@@ -31,6 +31,8 @@ class Message:
     node_id: str = ""
     port: str = ""
     correlation_id: str = ""
+    headers: Mapping[str, Json] = field(default_factory=dict)
+    """What its sender gave along besides the content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,8 +377,23 @@ class Context(Protocol):
     @property
     def cache(self) -> Cache: ...
 
-    async def send_json(self, value: Json, port: str = "out") -> None:
-        """Send a message. Raises `CancelError` for a port the manifest does not have."""
+    async def send_json(
+        self,
+        value: Json,
+        port: str = "out",
+        *,
+        scope: Mapping[str, Json] | None = None,
+        headers: Mapping[str, Json] | None = None,
+    ) -> None:
+        """Send a message. Raises `CancelError` for a port the manifest does not have.
+
+        `scope` is what variables behind it find in place of what led to it, {node: {out-port: content}}; so a call of
+        a webhook goes on where a message of another run stopped. `headers` are in the next node's `Message`.
+        """
+        ...
+
+    async def scope(self) -> JsonObject:
+        """What led to what arrived: {node: {out-port: content}}, and under "_walkthrough" the way."""
         ...
 
     async def send_array(self, values: Sequence[Json], port: str = "out") -> None:

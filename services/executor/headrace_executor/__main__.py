@@ -10,7 +10,11 @@ from pathlib import Path
 from headrace_connectors import load_builtin
 from headrace_core.clock import SystemClock
 from headrace_runtime import failpoints, lifecycle, rpc, settings
-from headrace_runtime.bus.rabbitmq import open_bus
+from headrace_runtime.bus.glance import glance
+from headrace_runtime.bus.rabbitmq import RabbitSettings, open_bus
+from headrace_runtime.bus.topology import Topology
+from headrace_runtime.doctor import Subject
+from headrace_runtime.doctor.mongo import mongo
 from headrace_runtime.egress import Egress, EgressPolicy
 from headrace_runtime.metrics import Metrics
 from headrace_runtime.metrics_listener import open_metrics
@@ -18,9 +22,11 @@ from headrace_runtime.mongo import MongoSettings
 from headrace_runtime.sqlite import lock_directory
 
 from headrace_executor.app import ExecutorApp, connect
+from headrace_executor.fleet import GROUP, READY
 from headrace_executor.settings import ExecutorSettings, RunnerSettings
 from headrace_executor.store import ExecutorStore
 from headrace_executor.stores.mongo import MongoExecutorStore
+from headrace_executor.stores.mongo_documents import VERSIONS
 from headrace_executor.stores.sqlite import SqliteExecutorStore
 
 
@@ -53,8 +59,8 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     server = settings.load(ServerSettings, os.environ)
     chosen = settings.load(ExecutorSettings, os.environ)
     policy = EgressPolicy(allow_private=chosen.egress_allow_private, allowed_networks=chosen.egress_networks)
-    mongo = settings.load(MongoSettings, os.environ)
-    store = await _open_store(stack, stopping, server, mongo, metrics, fenced=chosen.mutant != "no_fence")
+    documents = settings.load(MongoSettings, os.environ)
+    store = await _open_store(stack, stopping, server, documents, metrics, fenced=chosen.mutant != "no_fence")
     app = ExecutorApp(
         store,
         components=load_builtin(),
@@ -70,23 +76,40 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
         runners=settings.load(RunnerSettings, os.environ),
         metrics=metrics,
     )
-    await stack.enter_async_context(app.running(alone=mongo.url is None))
-    await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain))
+    await stack.enter_async_context(app.running(alone=documents.url is None))
+    process = peer.process(
+        settings=(ServerSettings, ExecutorSettings, RunnerSettings, MongoSettings, RabbitSettings),
+        subjects=_behind(documents),
+        data=None if documents.url else server.data_directory,
+        holding=app.engine,
+    )
+    await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain, process=process))
     await stopping.wait()
+
+
+def _behind(documents: MongoSettings) -> list[Subject]:
+    """The servers that this process keeps things in."""
+    rabbit = settings.load(RabbitSettings, os.environ)
+    found = [mongo(documents.url, {documents.database("executor"): len(VERSIONS)})] if documents.url else []
+    if rabbit.url:
+        found.append(glance(rabbit.url, Topology(rabbit.namespace, rabbit.capacity), [(READY, GROUP)]))
+    return found
 
 
 async def _open_store(
     stack: AsyncExitStack,
     stopping: lifecycle.Stopping,
     server: ServerSettings,
-    mongo: MongoSettings,
+    documents: MongoSettings,
     metrics: Metrics,
     *,
     fenced: bool,
 ) -> ExecutorStore:
     store: ExecutorStore
-    if mongo.url is not None:
-        in_mongo = await MongoExecutorStore.open(mongo.url, mongo.database("executor"), SystemClock(), fenced=fenced)
+    if documents.url is not None:
+        in_mongo = await MongoExecutorStore.open(
+            documents.url, documents.database("executor"), SystemClock(), fenced=fenced
+        )
         in_mongo.mongo.count_in(metrics)
         store = in_mongo
     else:

@@ -14,6 +14,7 @@ from headrace_core.clock import Clock
 from headrace_core.errors import BadRequest, Forbidden, NotFound, TooLarge, ValidationFailed
 from headrace_core.expressions import Json
 from headrace_core.ids import derive_id
+from headrace_core.offers import offers_of
 from headrace_runtime.egress.door import DoorToWeb
 from headrace_sdk.caching import MemoryCache
 from headrace_sdk.context import JsonObject, LogLevel
@@ -29,6 +30,7 @@ from headrace_executor.model import ERROR_PORT, HOOK_PORTS, Delivery, Run, State
 from headrace_executor.plan import Plan, PlannedNode
 from headrace_executor.ports import Credentials
 from headrace_executor.redaction import Secrets
+from headrace_executor.scopes import Envelope, scope_of
 
 if TYPE_CHECKING:
     from headrace_executor.store import StateStore
@@ -69,6 +71,7 @@ class ApiCall:
 
 
 MAX_LOGS = 100
+MAX_OFFERS = 20_000
 MOST_CACHES, MOST_CACHED = 200, 100
 MAX_TIMEOUT = timedelta(days=31)
 
@@ -121,6 +124,7 @@ class Effects:
     """What a step did besides sending messages; the run applies it with the step's commit."""
 
     outputs: list[tuple[str, Json]] = field(default_factory=list)
+    envelopes: dict[int, Envelope] = field(default_factory=dict)  # of outputs, by their places
     logs: list[Json] = field(default_factory=list)
     timeouts: list[tuple[str, Json, float]] = field(default_factory=list)
     cancelled_timeouts: list[str] = field(default_factory=list)
@@ -134,6 +138,8 @@ class Effects:
     def hide(self, secrets: Secrets) -> None:
         """Take out what the step was given to act with, wherever it put it."""
         self.outputs = [(port, secrets.json(content)) for port, content in self.outputs]
+        for place, each in self.envelopes.items():
+            self.envelopes[place] = Envelope.from_json(cast("JsonObject", secrets.json(each.to_json())))
         self.logs = [secrets.json(each) for each in self.logs]
         self.timeouts = [(name, secrets.json(content), due) for name, content, due in self.timeouts]
         # In place: the step's state goes on writing into the same list.
@@ -367,13 +373,45 @@ class StepContext:
     def http(self) -> DoorToWeb:
         return DoorToWeb(self._doors.web.request)
 
-    async def send_json(self, value: Json, port: str = "out") -> None:
+    async def scope(self) -> JsonObject:
+        return scope_of(self._delivery.message, self.node_id, self._delivery.port)
+
+    def offers(self, node_id: str) -> list[Json]:
+        """The variables of a node of the flow; without an id of everything that comes before this one."""
+        nodes, graph = self._plan.nodes, self._plan.graph
+        if node_id and node_id not in nodes:
+            raise CancelError(f"The flow has no component {node_id[:200]}.")
+        wanted = {node_id} if node_id else graph.ancestors(self.node_id)
+        asked = [each for each in nodes.values() if each.id in wanted]
+        found = [offer for each in asked for offer in offers_of(each.node, each.manifest, {})]
+        return [
+            {
+                "nodeId": each.node_id,
+                "port": each.port,
+                "path": each.path,
+                "label": each.label,
+                "schema": each.schema,
+                "variable": each.variable,
+            }
+            for each in found[:MAX_OFFERS]
+        ]
+
+    async def send_json(
+        self,
+        value: Json,
+        port: str = "out",
+        *,
+        scope: Mapping[str, Json] | None = None,
+        headers: Mapping[str, Json] | None = None,
+    ) -> None:
         node = self._node
         if port not in node.out_ports and not self.sends_anywhere:
             known = ", ".join(sorted(node.out_ports)) or "none"
             raise CancelError(f"{node.type} has no out-port {port}: its out-ports are {known}.")
         if port == ERROR_PORT and port not in node.out_ports:
             raise CancelError("The out-port error belongs to the platform.")
+        if scope is not None or headers:
+            self.effects.envelopes[len(self.effects.outputs)] = Envelope(scope, headers)
         self.effects.outputs.append((port, value))
         if len(self.effects.outputs) >= CHECKPOINT_OUTPUTS:
             await self._checkpoint()
@@ -513,4 +551,5 @@ def sdk_message(delivery: Delivery, correlation_id: str) -> SdkMessage:
     """A delivery as a component sees it: the content as it was edited, else as it was sent, before the transform."""
     message = delivery.message
     content = cast("Json", delivery.content) if delivery.is_edited else message.content
-    return SdkMessage(content, message.node, message.port, correlation_id)
+    headers = message.envelope.headers if message.envelope is not None else None
+    return SdkMessage(content, message.node, message.port, correlation_id, dict(headers or {}))

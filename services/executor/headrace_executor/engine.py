@@ -80,6 +80,7 @@ class Engine:
         self._around = surroundings(self)
         self._wake = asyncio.Event()
         self._stopping = False
+        self._held = False
         self._tasks: asyncio.TaskGroup | None = None
         self._keeper: threading.Thread | None = None
         self._keeper_stop = threading.Event()
@@ -133,11 +134,28 @@ class Engine:
             except (HeadraceError, TimeoutError) as error:
                 logger.warning("The lease could not be renewed: %s", error)
 
+    # Holding back.
+
+    @property
+    def is_held(self) -> bool:
+        """Whether no run is taken in, new or old."""
+        return self._held
+
+    def hold(self) -> None:
+        """Take in no more runs: events are put on record for other executors, what is under way goes on to its end."""
+        self._held = True
+        self.fleet.ready()
+
+    def resume(self) -> None:
+        """Take runs in again."""
+        self._held = False
+        self._wake.set()
+
     # Taking runs in.
 
     @property
     def has_room(self) -> bool:
-        return not self._stopping and self.backlog < self._room
+        return not self._stopping and not self._held and self.backlog < self._room
 
     @property
     def backlog(self) -> int:
@@ -292,7 +310,7 @@ class Engine:
 
     async def _claim(self) -> int:
         room = min(CLAIM_BATCH, self._room - self.backlog)
-        if self._stopping or room <= 0:
+        if self._stopping or self._held or room <= 0:
             return 0
         claimed = await self._store.claim(self.owner, self._clock.now().timestamp(), room)
         failpoint("run.claimed")

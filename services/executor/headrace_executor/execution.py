@@ -228,13 +228,15 @@ class Execution:
             now = self._around.clock.now()
             return await self._fail(node, delivery, None, self._contents(node, delivery), now, error)
         if isinstance(found, Parked):
-            self._park_for_account(delivery, found)
+            self._park_for_account(node, delivery, found)
             return []
         if found is not None:
             self._credentials[delivery.id] = found
         return None
 
-    def _park_for_account(self, delivery: Delivery, parked: Parked, result: StepResult | None = None) -> None:
+    def _park_for_account(
+        self, node: PlannedNode, delivery: Delivery, parked: Parked, result: StepResult | None = None
+    ) -> None:
         """Put the delivery aside. An intent that nobody has cleared up stays one.
 
         Who only looked for news looks again at the next tick: those that could not would gather.
@@ -246,7 +248,7 @@ class Execution:
             self._progress.finish(delivery, skipped)
             return
         intent = delivery.intent
-        self._progress.park(delivery, parked, result)
+        self._park(node, delivery, parked, result)
         if intent and result is None:
             self._progress.intend(delivery)
 
@@ -255,8 +257,12 @@ class Execution:
         parked = await self._around.wait_for_quota(node, self._run, delivery, self._account_of(delivery))
         if parked is None:
             return None
-        self._progress.park(delivery, parked)
+        self._park(node, delivery, parked)
         return []
+
+    def _park(self, node: PlannedNode, delivery: Delivery, parked: Parked, result: StepResult | None = None) -> None:
+        self._progress.park(delivery, parked, result)
+        self._tell_wait(node, delivery.id, delivery.port, parked)
 
     async def _announce(self, node: PlannedNode, delivery: Delivery) -> None:
         """Write down that an unsafe step begins; for a run that has died before, that any step does."""
@@ -283,6 +289,7 @@ class Execution:
             result = StepResult(
                 "done" if happened else "skipped", attempts, stamp, stamp, None, context.effects.outputs
             )
+            result.envelopes = context.effects.envelopes
             return self._progress.finish(delivery, result)
         if node.in_doubt == "retry":
             return None
@@ -433,8 +440,10 @@ class Execution:
     ) -> None:
         """Send on what a long step has sent so far, so that neither memory nor a repetition grows with its length."""
         self._hide(delivery, context.effects)
-        outputs, context.effects.outputs = context.effects.outputs, []
-        freed = self._progress.checkpoint(delivery, outputs)
+        effects = context.effects
+        outputs, effects.outputs = effects.outputs, []
+        envelopes, effects.envelopes = effects.envelopes, {}
+        freed = self._progress.checkpoint(delivery, outputs, envelopes)
         await self._commit(RunState.RUNNING)
         self._progress.ready.extend(freed)
         if node.is_pure:
@@ -463,18 +472,17 @@ class Execution:
         if effects.stops_flow:
             self._stops_flow = True
         if effects.call is not None:
-            return await self._await_answer(delivery, effects.call, result)
+            return await self._await_answer(node, delivery, effects.call, result)
         freed = self._progress.finish(delivery, result)
-        if self._around.is_watched(self._plan.flow_id):
-            self._tell(node, delivery, result)
+        self._tell(node, delivery, result)
         return freed
 
     async def _await_answer(
-        self, delivery: Delivery, call: tuple[str, str, Json], result: StepResult
+        self, node: PlannedNode, delivery: Delivery, call: tuple[str, str, Json], result: StepResult
     ) -> list[Delivery]:
         await self._around.call_flow(self._run, delivery, call)
         reason = f"Waits for the answer of flow {call[0]}."
-        self._progress.park(delivery, Parked("call", reason, None), result)
+        self._park(node, delivery, Parked("call", reason, None), result)
         return []
 
     async def _fail(
@@ -503,7 +511,7 @@ class Execution:
             delivery.attempts = attempts
             due = self._around.clock.now() + decision.delay
             reason = Secrets(self._secrets_of(delivery)).text(decision.reason)
-            self._progress.park(delivery, Parked("retry", reason, due), result)
+            self._park(node, delivery, Parked("retry", reason, due), result)
             self._tell(node, delivery, result)
             return []
         if delivery.port in HOOK_PORTS:
@@ -531,7 +539,7 @@ class Execution:
         parked = await self._around.account_refused(node, self._run, credentials, error)
         if parked is None:
             return False
-        self._park_for_account(delivery, parked, result)
+        self._park_for_account(node, delivery, parked, result)
         self._tell(node, delivery, result)
         return True
 
@@ -546,7 +554,7 @@ class Execution:
         if parked is None:
             return False
         said = Secrets(self._secrets_of(delivery)).text(parked.reason)
-        self._progress.park(delivery, Parked(parked.kind, said, parked.due), result)
+        self._park(node, delivery, Parked(parked.kind, said, parked.due), result)
         self._tell(node, delivery, result)
         return True
 
@@ -613,6 +621,7 @@ class Execution:
             effects.timeouts,
             (),
             effects.response,
+            effects.envelopes,
         )
 
     def _error_event(self, node: PlannedNode, result: StepResult) -> dict[str, Json]:
@@ -629,8 +638,17 @@ class Execution:
         }
 
     def _tell(self, node: PlannedNode, delivery: Delivery, result: StepResult) -> None:
+        if not self._around.is_watched(self._plan.flow_id):
+            return
+        self._around.happen(self._plan, self._run, happenings.step_happened(node, delivery, result))
+        for timeout_id, _, _ in result.timeouts:
+            waiting = self._progress.pending.get(timeout_id)
+            if waiting is not None and waiting.parked is not None:
+                self._tell_wait(node, timeout_id, waiting.port, waiting.parked)
+
+    def _tell_wait(self, node: PlannedNode, step_id: str, port: str, parked: Parked) -> None:
         if self._around.is_watched(self._plan.flow_id):
-            self._around.happen(self._plan, self._run, happenings.step_happened(node, delivery, result))
+            self._around.happen(self._plan, self._run, happenings.wait_began(node, step_id, port, parked))
 
     # Commits.
 

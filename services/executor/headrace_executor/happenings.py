@@ -10,7 +10,7 @@ import orjson
 from headrace_core.expressions import Json
 
 from headrace_executor.journal import Progress, StepResult
-from headrace_executor.model import Delivery, Run
+from headrace_executor.model import Delivery, Parked, Run
 from headrace_executor.plan import PlannedNode
 
 MAX_SCOPE_BYTES = 256 * 1024
@@ -29,6 +29,21 @@ def step_happened(node: PlannedNode, delivery: Delivery, result: StepResult) -> 
         "outputs": [{"port": port, "content": content} for port, content in result.outputs[:20]],
         "error": None if result.error is None else result.error.get("message"),
         "durationMs": round((result.finished - result.started) * 1000, 3),
+    }
+
+
+def wait_began(node: PlannedNode, step_id: str, port: str, parked: Parked) -> dict[str, Json]:
+    """A step waits now, for what `kind` says; it is told of as `step` under the same id when it goes on."""
+    return {
+        "type": "wait",
+        "componentId": node.id,
+        "componentType": node.type,
+        "stepId": step_id,
+        "port": port,
+        "kind": parked.kind,
+        "reason": parked.reason,
+        "accountId": parked.account_id or None,
+        "dueAt": None if parked.due is None else parked.due.isoformat(),
     }
 
 

@@ -8,7 +8,7 @@ vanish. See `docs/concepts/journal.md`.
 
 Records, by `k`: `s` a finished step, `c` outputs of a step that goes on, `p` a delivery that waits, `i` the intent of
 an unsafe step, `m` what a step asked of its node's memory, `j` a join that fired, `a` an answer or retry that arrived,
-`x` the end of a run by order.
+`x` the end of a run by order. In `w` is what goes with outputs besides their contents.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from headrace_executor.counting import DayCount, Tally
 from headrace_executor.firing import Join, JoinRules, is_met
 from headrace_executor.memory import Memories, Operation
 from headrace_executor.model import HOOK_PORTS, TIMEOUT_PORT, Delivery, Edit, Message, Parked, StepRecord, WaitKind
+from headrace_executor.scopes import Envelope
 
 Record = dict[str, Any]
 
@@ -53,6 +54,7 @@ class StepResult:
     timeouts: list[tuple[str, Json, float]] = field(default_factory=list)  # (id, content, due)
     memory: Sequence[Operation] = ()  # what it wrote into its node's memory of the run
     response: Mapping[str, Json] | None = None
+    envelopes: Mapping[int, Envelope] = field(default_factory=dict)  # of outputs, by their places
     parked: Parked | None = None  # the step goes on later: it called another flow
 
 
@@ -103,14 +105,18 @@ class Progress:
         _put(record, "t", result.timeouts)
         _put(record, "m", list(result.memory))
         _put(record, "r", result.response)
+        _put(record, "w", _written(result.envelopes))
         self._records.append(record)
         if result.attempts and delivery.port not in HOOK_PORTS:  # a timeout that was called off has none
             self._tally.add(result.finished, result.input)
         return self._apply_step(record)
 
-    def checkpoint(self, delivery: Delivery, outputs: Sequence[tuple[str, Json]]) -> list[Delivery]:
+    def checkpoint(
+        self, delivery: Delivery, outputs: Sequence[tuple[str, Json]], envelopes: Mapping[int, Envelope] | None = None
+    ) -> list[Delivery]:
         """Record outputs of a step that goes on, so that they are not sent again. Returns what they set free."""
         record: Record = {"k": "c", "i": delivery.id, "n": delivery.node, "c": delivery.checkpoint, "o": list(outputs)}
+        _put(record, "w", _written(envelopes or {}))
         self._records.append(record)
         return self._apply_checkpoint(record)
 
@@ -266,7 +272,7 @@ class Progress:
         if "m" in record:
             self.memories.change(delivery.node, record["m"])
         self.memories.forget(delivery.id)
-        freed = self._send(delivery, record.get("o", ()), record.get("c", 0))
+        freed = self._send(delivery, record.get("o", ()), record.get("c", 0), record.get("w"))
         for timeout_id, content, due in record.get("t", ()):
             self._set_timeout(delivery, timeout_id, content, due)
         self._remove(delivery)
@@ -277,7 +283,7 @@ class Progress:
         delivery = self.pending.get(record["i"])
         if delivery is None:
             return []
-        freed = self._send(delivery, record["o"], record["c"])
+        freed = self._send(delivery, record["o"], record["c"], record.get("w"))
         delivery.checkpoint = record["c"] + len(record["o"])
         freed.extend(self._fire_joins())
         return freed
@@ -341,7 +347,13 @@ class Progress:
         """The deliveries a joined delivery stands for; itself otherwise."""
         return self._joined.get(delivery.id, (delivery,))
 
-    def _send(self, delivery: Delivery, outputs: Iterable[Sequence[Any]], first: int) -> list[Delivery]:
+    def _send(
+        self,
+        delivery: Delivery,
+        outputs: Iterable[Sequence[Any]],
+        first: int,
+        envelopes: Mapping[str, Any] | None = None,
+    ) -> list[Delivery]:
         freed: list[Delivery] = []
         causes = tuple(part.message for part in self.parts_of(delivery))
         for index, (port, content) in enumerate(outputs, start=first):
@@ -349,7 +361,9 @@ class Progress:
             if not links:
                 continue
             name = message_id(self.run_id, delivery.node, delivery.id, port, index)
-            message = Message(name, delivery.node, port, content, causes, delivery.id)
+            kept = envelopes.get(str(index - first)) if envelopes else None
+            envelope = Envelope.from_json(kept) if kept else None
+            message = Message(name, delivery.node, port, content, causes, delivery.id, envelope)
             for link in links:
                 name_there = delivery_id(name, link.target, link.in_port)
                 freed.extend(self._add(Delivery(name_there, message, link.target, link.in_port, delivery.node)))
@@ -467,6 +481,10 @@ def _step(record: Record, run_id: str, earlier: list[Sequence[Any]]) -> StepReco
 
 def _joined_message(name: str, parts: Sequence[Delivery]) -> Message:
     return Message(name, "", parts[0].port, None, tuple(part.message for part in parts))
+
+
+def _written(envelopes: Mapping[int, Envelope]) -> dict[str, Any] | None:
+    return {str(place): each.to_json() for place, each in envelopes.items()} or None
 
 
 def _put(record: Record, key: str, value: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from headrace_core.expressions import MISSING, Json, Missing
 
 from headrace_executor.counting import DayCount
+from headrace_executor.scopes import Envelope, lookup
 
 START_HOOK = "@start"
 STOP_HOOK = "@stop"
@@ -18,6 +19,7 @@ HOOK_PORTS = frozenset({START_HOOK, STOP_HOOK})
 ERROR_PORT = "error"
 TIMEOUT_PORT = "timeout"
 TICK_PORT = "tick"
+CAUSE_LENGTH = 500
 ANSWER_PORT = "answer"
 SIGNAL_PORT = "signal"
 
@@ -54,13 +56,19 @@ class Message:
     content: Json
     causes: tuple[Message, ...] = ()
     step: str = ""  # the step that sent it
+    envelope: Envelope | None = None
 
     def lookup(self, node_id: str, port: str) -> Json | Missing:
-        """Content of the nearest ancestor (this one included) that `node_id` sent from `port`."""
+        """Content of the nearest ancestor (this one included) that `node_id` sent from `port`.
+
+        A message with a scope of its own has no other ancestors than those.
+        """
         message: Message = self
         while True:
             if message.node == node_id and message.port == port:
                 return message.content
+            if message.envelope is not None and message.envelope.scope is not None:
+                return lookup(message.envelope.scope, node_id, port)
             causes = message.causes
             if len(causes) != 1:
                 return _lookup_in_many(causes, node_id, port)
@@ -91,7 +99,10 @@ def _lookup_in_many(messages: tuple[Message, ...], node_id: str, port: str) -> J
             seen.add(id(message))
             if message.node == node_id and message.port == port:
                 return message.content
-            following.extend(message.causes)
+            if message.envelope is None or message.envelope.scope is None:
+                following.extend(message.causes)
+            elif not isinstance(found := lookup(message.envelope.scope, node_id, port), Missing):
+                return found
         wave = following
     return MISSING
 
@@ -195,6 +206,16 @@ class Unprocessed:
     error: bytes
     attempts: int
     created: float
+
+    @property
+    def cause(self) -> str:
+        """The first words of its error in small letters, code included: what messages are found by."""
+        return cause_of(self.error)
+
+
+def cause_of(error: bytes) -> str:
+    """What the message of this error is found by."""
+    return error.decode("utf-8", "replace")[:CAUSE_LENGTH].lower()
 
 
 def node_scope(tenant_id: str, flow_id: str, node_id: str) -> str:

@@ -45,7 +45,8 @@ from headrace_executor.plan import Plan, check_ports
 from headrace_executor.plans import Plans
 from headrace_executor.redaction import Redaction, aside
 from headrace_executor.settings import ExecutorSettings
-from headrace_executor.store import Accepted, ExecutorStore, RunFilter
+from headrace_executor.store import EVERY_ONE, Accepted, ExecutorStore, Narrowing, RunFilter
+from headrace_executor.survey import Survey
 
 MAX_EVENT_ID = 512
 MAX_CONTENT_BYTES = 15 * 1024 * 1024
@@ -422,14 +423,20 @@ class ExecutionService:
     # Unprocessed messages.
 
     async def list_unprocessed(
-        self, tenant_id: str | None, flow_id: str, correlation_id: str, offset: int, limit: int
+        self,
+        tenant_id: str | None,
+        flow_id: str,
+        correlation_id: str,
+        offset: int,
+        limit: int,
+        narrowing: Narrowing = EVERY_ONE,
     ) -> tuple[list[Unprocessed], int]:
         """A page, newest first, and how many match. A page has an end in bytes, too: what comes after it is cut."""
         shown: dict[str, Unprocessed] = {}
         room, place = PAGE_BYTES, 0
         while True:
             some, total = await self._store.list_unprocessed(
-                tenant_id, flow_id, correlation_id, offset + place, min(AT_A_TIME, limit - place)
+                tenant_id, flow_id, correlation_id, offset + place, min(AT_A_TIME, limit - place), narrowing
             )
             place += len(some)
             for message in await self._without_secrets(some):
@@ -465,6 +472,28 @@ class ExecutionService:
         retried = await self._store.retry_unprocessed(tenant_id, message_ids, self._clock.now().timestamp())
         self._engine.nudge()
         return retried
+
+    async def settle_unprocessed(
+        self,
+        tenant_id: str | None,
+        flow_id: str,
+        narrowing: Narrowing,
+        limit: int,
+        *,
+        message_ids: Sequence[str] = (),
+        drop: bool = False,
+    ) -> tuple[int, int]:
+        """Retry or drop these messages, or up to `limit` that match, oldest first; how many, and how many are left."""
+        if message_ids:
+            names, total = list(message_ids), len(message_ids)
+        else:
+            names, total = await self._store.unprocessed_ids(tenant_id, flow_id, narrowing, limit)
+        verb = self.delete_unprocessed if drop else self.retry_unprocessed
+        return await verb(tenant_id, names), total - len(names)
+
+    async def survey(self, since: float) -> Survey:
+        """How runs are, of all tenants."""
+        return await self._store.survey(since)
 
     async def retry_edited(self, tenant_id: str, message_id: str, messages: Mapping[str, Json]) -> int:
         """Give a message back with other contents; 0 when it is not there. Raises BadRequest for contents of others."""

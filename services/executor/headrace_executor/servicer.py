@@ -27,12 +27,14 @@ from headrace_executor.migration import Migration, Verdict
 from headrace_executor.model import Delivery, Parked, Run, RunState, StepRecord, Unprocessed
 from headrace_executor.plugins import Plugins, WebRequest
 from headrace_executor.static_calls import StaticCalls
-from headrace_executor.store import RunFilter
+from headrace_executor.store import Narrowing, RunFilter
+from headrace_executor.survey import Tally
 from headrace_executor.trying import Trials
 from headrace_executor.watching import Watching
 
 MAX_BATCH = 1_000
 MAX_MIGRATED = 200
+MAX_SETTLED = 500
 LONGEST_TRIAL = timedelta(minutes=5)
 STATIC_CALL = timedelta(seconds=30)
 LONGEST_STATIC_CALL = timedelta(minutes=2)
@@ -203,6 +205,7 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
             request.correlation_id,
             request.offset,
             request.limit or DEFAULT_LIMIT,
+            _narrowing(request.filter),
         )
         return rpc.ListUnprocessedResponse(messages=[_unprocessed(message) for message in messages], total=total)
 
@@ -228,6 +231,42 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         else:
             raise BadRequest("Edited contents are those of one message. Name it alone.")
         return rpc.RetryUnprocessedResponse(retried=retried)
+
+    async def SettleUnprocessed(
+        self, request: rpc.SettleUnprocessedRequest, context: Context
+    ) -> rpc.SettleUnprocessedResponse:
+        limit = request.limit or DEFAULT_LIMIT
+        if not 0 < limit <= MAX_SETTLED or len(request.message_ids) > MAX_SETTLED:
+            raise BadRequest(f"At most {MAX_SETTLED} messages are settled at once.")
+        settled, left = await self._execution.settle_unprocessed(
+            _readable(request.scope),
+            request.filter.flow_id,
+            _narrowing(request.filter),
+            limit,
+            message_ids=request.message_ids,
+            drop=request.drop,
+        )
+        return rpc.SettleUnprocessedResponse(settled=settled, left=left)
+
+    async def SurveyRuns(self, request: rpc.SurveyRunsRequest, context: Context) -> rpc.SurveyRunsResponse:
+        if not request.scope.all_tenants:
+            raise BadRequest("How runs are is told across tenants, to administrators.")
+        found = await self._execution.survey(request.since.ToDatetime(UTC).timestamp())
+        answer = rpc.SurveyRunsResponse(
+            open=[rpc.StateCount(state=pb.RunState.ValueType(each), count=count) for each, count in found.open.items()],
+            unprocessed=found.unprocessed,
+            in_doubt=found.in_doubt,
+            minutes=[_minute(minute, tally) for minute, tally in found.minutes.items()],
+            tenants=[
+                rpc.TenantCount(tenant_id=tenant, runs=each.runs, failed=each.failed, steps=each.steps)
+                for tenant, each in found.tenants.items()
+            ],
+            looked_at=found.looked_at,
+        )
+        for stamp, seconds in ((answer.median, found.median), (answer.p95, found.p95)):
+            if seconds is not None:
+                stamp.FromTimedelta(timedelta(seconds=seconds))
+        return answer
 
     async def CountMessages(self, request: rpc.CountMessagesRequest, context: Context) -> rpc.CountMessagesResponse:
         first = _day(getattr(request, "from")) if request.HasField("from") else counting.FIRST_DAY
@@ -315,6 +354,21 @@ def _tenant(scope: scope_pb2.TenantScope) -> str:
 def _readable(scope: scope_pb2.TenantScope) -> str | None:
     """The tenant to read; None for an administrator who reads across tenants."""
     return None if scope.all_tenants else _tenant(scope)
+
+
+def _narrowing(given: rpc.UnprocessedFilter) -> Narrowing:
+    return Narrowing(
+        given.node_id,
+        given.cause,
+        given.created_before.ToDatetime(UTC).timestamp() if given.HasField("created_before") else None,
+        given.created_after.ToDatetime(UTC).timestamp() if given.HasField("created_after") else None,
+    )
+
+
+def _minute(minute: int, tally: Tally) -> rpc.MinuteCount:
+    answer = rpc.MinuteCount(runs=tally.runs, failed=tally.failed, steps=tally.steps)
+    answer.minute.FromSeconds(minute)
+    return answer
 
 
 def _event(event: pb.Event) -> service.Event:

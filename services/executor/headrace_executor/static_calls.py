@@ -275,7 +275,14 @@ class StaticContext(StepContext):
     def _kept(self, scope: str) -> KeptState:
         return _ReadState(self._doors.state, scope, self._run, self._next_id, [])
 
-    async def send_json(self, value: Json, port: str = "out") -> None:
+    async def send_json(
+        self,
+        value: Json,
+        port: str = "out",
+        *,
+        scope: Mapping[str, Json] | None = None,
+        headers: Mapping[str, Json] | None = None,
+    ) -> None:
         if port not in self._node.out_ports and not self.sends_anywhere:
             known = ", ".join(sorted(self._node.out_ports)) or "none"
             raise CancelError(f"{self._node.type} has no out-port {port}: its out-ports are {known}.")

@@ -10,6 +10,7 @@ from headrace_core.expressions import Json
 
 from headrace_executor.counting import CountQuery, DayCount
 from headrace_executor.model import Commit, Inbound, Loaded, NewRun, Run, RunState, StateChange, StateVerb, Unprocessed
+from headrace_executor.survey import Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,19 @@ class RunFilter:
     flow_id: str = ""
     state: RunState | None = None
     correlation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """Which unprocessed messages are meant: of a node, with a text in their `cause`, put aside between two moments."""
+
+    node_id: str = ""
+    cause: str = ""
+    before: float | None = None
+    after: float | None = None
+
+
+EVERY_ONE = Narrowing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +88,10 @@ class RunStore(Protocol):
 
         False where it does not wait any more, or has another epoch or seq than `run`: then nothing is written.
         """
+        ...
+
+    async def survey(self, since: float) -> Survey:
+        """How runs are, of all tenants: those that began since then one by one, the newest of them at most."""
         ...
 
     async def next_due(self) -> float | None:
@@ -159,9 +177,21 @@ class UnprocessedStore(Protocol):
     """Messages that could not be processed."""
 
     async def list_unprocessed(
-        self, tenant_id: str | None, flow_id: str, correlation_id: str, offset: int, limit: int
+        self,
+        tenant_id: str | None,
+        flow_id: str,
+        correlation_id: str,
+        offset: int,
+        limit: int,
+        narrowing: Narrowing = EVERY_ONE,
     ) -> tuple[list[Unprocessed], int]:
         """A page, newest first, and how many match."""
+        ...
+
+    async def unprocessed_ids(
+        self, tenant_id: str | None, flow_id: str, narrowing: Narrowing, limit: int
+    ) -> tuple[list[str], int]:
+        """The ids of up to `limit` messages that match, oldest first, and how many there are."""
         ...
 
     async def get_unprocessed(self, tenant_id: str | None, message_id: str) -> Unprocessed | None:

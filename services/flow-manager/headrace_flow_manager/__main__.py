@@ -8,7 +8,8 @@ from pathlib import Path
 from headrace_connectors import load_apps, load_builtin, load_bundles
 from headrace_core.clock import SystemClock
 from headrace_runtime import failpoints, lifecycle, rpc, settings
-from headrace_runtime.bus.rabbitmq import open_bus
+from headrace_runtime.bus.rabbitmq import RabbitSettings, open_bus
+from headrace_runtime.doctor.mongo import mongo as doctor
 from headrace_runtime.mail import MailSettings, open_mail
 from headrace_runtime.metrics import Metrics
 from headrace_runtime.metrics_listener import open_metrics
@@ -54,7 +55,15 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     )
     if server.admin_password and await app.people.ensure_administrator(server.admin_email, server.admin_password):
         log.info("Made the first administrator, %s", server.admin_email)
-    await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain))
+    documents = settings.load(MongoSettings, os.environ)
+    process = peer.process(
+        settings=(ServerSettings, FlowManagerSettings, MongoSettings, RabbitSettings, MailSettings, VaultSettings),
+        subjects=[doctor(documents.url, {documents.database("flow-manager"): len(mongo.VERSIONS)})]
+        if documents.url
+        else [],
+        data=None if documents.url else server.data_directory,
+    )
+    await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain, process=process))
     await app.start()
     await stopping.wait()
 

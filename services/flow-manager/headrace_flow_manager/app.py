@@ -25,6 +25,8 @@ from headrace_flow_manager.accounts.tickets import TicketBook
 from headrace_flow_manager.accounts.tokens import TokenKeeper
 from headrace_flow_manager.aliases.service import AliasService
 from headrace_flow_manager.aliases.servicer import AliasServicer
+from headrace_flow_manager.audit.service import AuditService
+from headrace_flow_manager.audit.servicer import AuditServicer
 from headrace_flow_manager.catalog.jobs import PluginJobs
 from headrace_flow_manager.catalog.model import CatalogEntry
 from headrace_flow_manager.catalog.packages import NoPackages, PackageSource
@@ -154,6 +156,7 @@ class FlowManagerApp:
         self.publisher = Publisher(self.flows, stores.flows)
         self.people = PeopleService(stores.people, passwords, _people_rules(settings), clock, rights_changed.set)
         self.recovery = Recovery(stores.people, passwords, neighbours.mail, _people_rules(settings), clock)
+        self.audit = AuditService(stores.audit, clock)
         self.groups = GroupService(stores.groups, stores.people.get, clock)
         self.authenticator = Authenticator(stores.tokens, clock)
         self.data_stores = DataStoreService(stores.data_stores, clock, records_changed, settings.request_memory)
@@ -238,6 +241,7 @@ class FlowManagerApp:
         IntegrationServicer(self.integrations, self.publisher).register(server)
         PeopleServicer(self.people, self.authenticator, self.recovery, self.removal, self.groups).register(server)
         GroupServicer(self.groups).register(server)
+        AuditServicer(self.audit).register(server)
         CatalogServicer(self.catalog, self.publishing, self.rights, self.modules).register(server)
         StoreServicer(self.data_stores).register(server)
         FileServicer(self.files).register(server)

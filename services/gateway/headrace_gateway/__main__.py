@@ -17,7 +17,7 @@ from headrace_gateway.settings import Addresses, GatewaySettings
 async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     """Serve until told to stop."""
     metrics = await stack.enter_async_context(open_metrics(os.environ))
-    peer = rpc.Peer("gateway", os.environ)
+    peer = rpc.Peer("gateway", os.environ, metrics)
     addresses = settings.load(Addresses, os.environ)
     chosen = settings.load(GatewaySettings, os.environ)
     channels = Channels(
@@ -26,8 +26,24 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
         execution=await stack.enter_async_context(peer.dial("executor", addresses.executor)),
         log=await stack.enter_async_context(peer.dial("logging", addresses.logging)),
     )
+    process = peer.process(settings=(GatewaySettings, Addresses))
+    places = {
+        "flow-manager": addresses.flow_manager,
+        "scheduler": addresses.scheduler,
+        "executor": addresses.executor,
+        "logging": addresses.logging,
+    }
+    replicas = {name: await stack.enter_async_context(peer.replicas(name, place)) for name, place in places.items()}
     clock = SystemClock()
-    app = create_app(channels=channels, settings=chosen, clock=clock, health=Health(clock), metrics=metrics)
+    app = create_app(
+        channels=channels,
+        settings=chosen,
+        clock=clock,
+        health=Health(clock),
+        metrics=metrics,
+        replicas=replicas,
+        process=process,
+    )
     await stack.enter_async_context(serve_http(app, chosen.host, chosen.port))
     await stopping.wait()
 

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from time import perf_counter
 
@@ -11,6 +11,8 @@ from headrace_core.clock import Clock, SystemClock
 from headrace_runtime import logs
 from headrace_runtime.health import Health
 from headrace_runtime.metrics import Metrics
+from headrace_runtime.process import Process
+from headrace_runtime.rpc import Replicas, TheOnly
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -18,10 +20,12 @@ from starlette.types import Message, Receive, Scope, Send
 from headrace_gateway import heads
 from headrace_gateway.aliases import Aliases
 from headrace_gateway.archives.desk import Desk
+from headrace_gateway.auditing import Auditor, is_audited
 from headrace_gateway.call import Call, query_parameters
 from headrace_gateway.checking import SchemaChecks
 from headrace_gateway.clients import Channels, open_clients
 from headrace_gateway.clients.health import watch_services
+from headrace_gateway.clients.processes import Processes
 from headrace_gateway.coalescer import Coalescer
 from headrace_gateway.cors import Cors, admit, unlisted_origin
 from headrace_gateway.errors import answer_of
@@ -41,6 +45,8 @@ from headrace_gateway.webhooks import Webhooks
 
 _NO_STORE = (b"cache-control", b"no-store")
 _NO_CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_OWN_ALONE = frozenset({"/user/tokens", "/user/tokens/{id}", "/user/change-password", "/user/sign-out-everywhere"})
+"""Where a token could be made that outlives an administrator's stay, or the user be shut out."""
 
 STRANGERS_CALLS = 60
 STRANGERS_WINDOW = timedelta(minutes=1)
@@ -57,14 +63,31 @@ def create_app(
     health: Health | None = None,
     metrics: Metrics | None = None,
     routes: Sequence[Route] = ROUTES,
+    replicas: Mapping[str, Replicas] | None = None,
+    process: Process | None = None,
 ) -> "Gateway":
-    """The gateway over channels to the services behind it. It opens nothing and keeps nothing."""
+    """The gateway over channels to the services behind it. It opens nothing and keeps nothing.
+
+    `replicas` are the processes of each service, one by one; without them each service is one process.
+    """
     clock = clock or SystemClock()
-    return Gateway(channels, settings, clock, health or Health(clock), metrics or Metrics(), routes)
+    metrics = metrics or Metrics()
+    gateway = Gateway(channels, settings, clock, health or Health(clock), metrics, routes)
+    known = replicas or {
+        "flow-manager": TheOnly("here", channels.flow),
+        "scheduler": TheOnly("here", channels.schedule),
+        "executor": TheOnly("here", channels.execution),
+        "logging": TheOnly("here", channels.log),
+    }
+    own = process or Process("gateway", {}, metrics, settings=(GatewaySettings,), clock=clock)
+    gateway.processes = Processes(known, own, clock)
+    return gateway
 
 
 class Gateway:
     """An ASGI app. `begin_drain` ends its live streams; `drain` waits for events under way."""
+
+    processes: Processes
 
     def __init__(
         self,
@@ -91,6 +114,7 @@ class Gateway:
         self.sources = Sources(self.clients.executions.call_component, clock, settings.call_timeout.total_seconds())
         self.archives = Desk()
         self.strangers = Throttle(clock, limit=STRANGERS_CALLS, window=STRANGERS_WINDOW)
+        self.auditor = Auditor(self)
         self.ui = Ui(settings.ui_dir)
         self.live = LiveStreams(settings, clock)
         self.coalescer = Coalescer(
@@ -209,9 +233,13 @@ class Gateway:
             return self.ui.page()
         caller = await self._caller(match.route.policy, scope)
         if caller is not None:
+            if caller.impersonator_id and match.route.path in _OWN_ALONE and match.route.method != "GET":
+                raise errors.Forbidden("This is for the user alone, and not for who signed in as them.")
             await self.guard.check_route(caller, scope["method"], match.route.path)
         parameters = query_parameters(scope["query_string"])
         call = Call(Request(scope, receive), match, self, caller, parameters)
+        if is_audited(call, effective(match.route.policy, self.settings)):
+            return await self.auditor.carry_out(call)
         return await match.route.handler(call)
 
     def _is_for_a_person(self, scope: Scope) -> bool:

@@ -17,6 +17,7 @@ from headrace_gateway.clients import Clients
 from headrace_gateway.errors import UnsupportedMedia, one_problem
 from headrace_gateway.identity import Caller, Scope
 from headrace_gateway.routing import Match, Route
+from headrace_gateway.schemas import ON_BEHALF_OF
 from headrace_gateway.settings import GatewaySettings
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Call:
     gateway: "Gateway"
     known_caller: Caller | None
     parameters: Mapping[str, list[str]] = field(default_factory=dict)
+    _body: bytes | None = None
 
     @property
     def route(self) -> Route:
@@ -60,8 +62,19 @@ class Call:
 
     @property
     def scope(self) -> Scope:
-        """Whose data this call may touch: the caller's own."""
-        return self.caller.scope
+        """Whose data this call may touch: the caller's own; an administrator's may be that of who is named."""
+        owner = self.on_behalf_of
+        return Scope(owner, self.caller.user_id) if owner else self.caller.scope
+
+    @property
+    def on_behalf_of(self) -> str:
+        """The user for whom an administrator acts; empty where the caller acts for themselves. Raises Forbidden."""
+        owner = self.text(ON_BEHALF_OF.name) if ON_BEHALF_OF in self.route.parameters else ""
+        if not owner or owner == self.caller.user_id:
+            return ""
+        if not self.caller.is_admin:
+            raise errors.Forbidden("Only administrators act on behalf of others.")
+        return owner
 
     @property
     def reading_scope(self) -> Scope:
@@ -95,10 +108,12 @@ class Call:
         return heads.text_header(self.request.scope, name.encode())
 
     async def body(self) -> bytes:
-        """The whole body, within the route's limit. To be read once."""
-        limit = cast("int", getattr(self.settings, self.route.limit.value))
-        seconds = self.settings.body_timeout.total_seconds()
-        return await read_body(self.request.scope, self.request.receive, limit, seconds)
+        """The whole body, within the route's limit."""
+        if self._body is None:
+            limit = cast("int", getattr(self.settings, self.route.limit.value))
+            seconds = self.settings.body_timeout.total_seconds()
+            self._body = await read_body(self.request.scope, self.request.receive, limit, seconds)
+        return self._body
 
     async def json(self) -> Json:
         """The body's JSON value, checked against the route's schema.

@@ -33,6 +33,7 @@ class Caller:
     token: str
     vendors: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    impersonator_id: str = ""  # the administrator who speaks for this user; "" for the user themselves
 
     @property
     def is_admin(self) -> bool:

@@ -7,7 +7,7 @@ leaves, or when the gateway drains; callers come back by themselves.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from datetime import timedelta
 
@@ -26,6 +26,8 @@ HELLO = b"retry: 2000\n: connected\n\n"
 HEARTBEAT = b": beat\n\n"
 
 Source = AsyncGenerator[tuple[list[dict[str, Json]], int], None]
+Named = Sequence[tuple[str, Source]]
+"""Sources, each with the name of its events."""
 
 
 class LiveStreams:
@@ -50,8 +52,8 @@ class LiveStreams:
         for feed in self._feeds:
             feed.end()
 
-    def open(self, user_id: str, sources: Mapping[str, Source]) -> "LiveResponse":
-        """An answer that streams the sources' items, each as an event of the source's name.
+    def open(self, user_id: str, sources: Named, first: Sequence[tuple[str, Json]] = ()) -> "LiveResponse":
+        """An answer that streams the sources' items, each as an event of the source's name; `first` goes before them.
 
         The items of a source without a name (\"\") bring their own, as `event`, and what it is about as `data`.
         Raises RateLimited when there is no room for another stream, Unavailable while draining.
@@ -62,7 +64,7 @@ class LiveStreams:
             raise errors.RateLimited(
                 "Too many live streams are open. Close one, then try again.", retry_after=timedelta(seconds=5)
             )
-        return LiveResponse(self, user_id, sources, self._clock)
+        return LiveResponse(self, user_id, sources, first, self._clock)
 
     @contextmanager
     def feed(self, user_id: str) -> Iterator["_Feed"]:
@@ -84,20 +86,25 @@ class LiveResponse(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, streams: LiveStreams, user_id: str, sources: Mapping[str, Source], clock: Clock) -> None:
+    def __init__(
+        self, streams: LiveStreams, user_id: str, sources: Named, first: Sequence[tuple[str, Json]], clock: Clock
+    ) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._streams = streams
         self._user_id = user_id
         self._sources = sources
+        self._first = first
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": HELLO, "more_body": True})
         with self._streams.feed(self._user_id) as feed:
+            for name, value in self._first:
+                feed.put(event(name, value))
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(feed.fill(name, source)) for name, source in self._sources.items()]
+                tasks = [group.create_task(feed.fill(name, source)) for name, source in self._sources]
                 tasks.append(group.create_task(feed.beat(self._clock)))
                 tasks.append(group.create_task(_end_on_disconnect(receive, feed)))
                 async for text in feed.texts():
@@ -167,6 +174,13 @@ class _Feed:
             else:
                 self._stirred.clear()
                 await self._stirred.wait()
+
+
+async def about(topic: str, source: Source) -> Source:
+    """The source, its items saying which topic they belong to."""
+    async with aclosing(source):
+        async for items, dropped in source:
+            yield [{**item, "topic": topic} for item in items], dropped
 
 
 def event(name: str, value: Json) -> bytes:

@@ -89,6 +89,7 @@ class Route:
     answers: Sequence[Answer] = ()
     errors: Sequence[int] = ()
     limit: Limit = Limit.BODY
+    is_audited: bool = False  # stands in the audit trail, as what is for administrators does anyway
     takes_rest: bool = False  # the last parameter stands for all segments that are left
 
     def __post_init__(self) -> None:

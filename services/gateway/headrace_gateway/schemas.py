@@ -85,6 +85,26 @@ COMPONENTS: dict[str, Schema] = {
         {"role": TEXT, "resource": TEXT, "action": array_of(TEXT), "attributes": array_of(TEXT)},
         required=("role", "resource", "action"),
     ),
+    "Act": an_object(
+        {
+            "actId": TEXT,
+            "at": MOMENT,
+            "actorId": TEXT,
+            "actor": TEXT,
+            "address": TEXT,
+            "requestId": TEXT,
+            "action": TEXT,
+            "summary": TEXT,
+            "target": TEXT,
+            "tenantId": {"type": ["string", "null"]},
+            "before": ANYTHING,
+            "given": ANYTHING,
+            "after": ANYTHING,
+            "status": {"type": ["integer", "null"]},
+            "endedAt": MOMENT,
+        },
+        required=("actId", "at", "actorId", "action"),
+    ),
     "PersonalToken": an_object(
         {"id": TEXT, "name": TEXT, "scope": array_of(TEXT), "created": MOMENT, "expiresAt": MOMENT}
     ),
@@ -257,4 +277,7 @@ LIST_PARAMETERS: tuple[Parameter, ...] = (
 )
 PROJECTION = Parameter("projection", "Fields to show (a,b) or to leave out (-a,-b).")
 ALL_TENANTS = Parameter("allTenants", "true reads across tenants; for administrators.", YES_NO)
+ON_BEHALF_OF = Parameter(
+    "onBehalfOf", "The id of the user whose this is, for administrators who act for them. It stands in the audit trail."
+)
 PAGE_PARAMETERS: tuple[Parameter, ...] = LIST_PARAMETERS[3:]

@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack
 from headrace_core.clock import SystemClock
 from headrace_core.errors import Problem, ValidationFailed
 from headrace_runtime import lifecycle, rpc, settings
+from headrace_runtime.doctor import Subject
+from headrace_runtime.doctor.elasticsearch import elasticsearch as doctor
 from headrace_runtime.metrics import Metrics
 from headrace_runtime.metrics_listener import open_metrics
 from headrace_runtime.sqlite import lock_directory
@@ -15,7 +17,7 @@ from headrace_logging.settings import ElasticsearchSettings, LoggingSettings, Se
 from headrace_logging.store import LogStore
 from headrace_logging.stores import elasticsearch, sqlite
 from headrace_logging.stores.elasticsearch import ElasticsearchLogStore
-from headrace_logging.stores.elasticsearch_documents import Layout
+from headrace_logging.stores.elasticsearch_documents import Layout, Names, template
 
 
 async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
@@ -27,9 +29,33 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     app = await stack.enter_async_context(
         open_app(store, clock=SystemClock(), settings=settings.load(LoggingSettings, os.environ), metrics=metrics)
     )
-    await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain))
+    search = settings.load(ElasticsearchSettings, os.environ)
+    process = peer.process(
+        settings=(ServerSettings, LoggingSettings, ElasticsearchSettings),
+        subjects=_behind(search),
+        data=None if search.url else server.data_directory,
+    )
+    await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain, process=process))
     await app.start()
     await stopping.wait()
+
+
+def _behind(search: ElasticsearchSettings) -> list[Subject]:
+    """The servers that this process keeps things in."""
+    if not search.url:
+        return []
+    names = Names(search.prefix)
+    layout = template(names, Layout(search.shards, search.replicas))
+    return [
+        doctor(
+            search.url,
+            api_key=search.api_key,
+            ca=search.ca,
+            alias=names.alias,
+            template=layout,
+            replicas=search.replicas,
+        )
+    ]
 
 
 async def _open_store(

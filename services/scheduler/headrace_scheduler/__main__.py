@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 
 from headrace_core.clock import SystemClock
 from headrace_runtime import failpoints, lifecycle, rpc, settings
+from headrace_runtime.doctor.redis import redis as doctor
 from headrace_runtime.metrics import Metrics
 from headrace_runtime.metrics_listener import open_metrics
 from headrace_runtime.sqlite import lock_directory
@@ -33,7 +34,12 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
             metrics=metrics,
         )
     )
-    await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain))
+    process = peer.process(
+        settings=(ServerSettings, SchedulerSettings),
+        subjects=[doctor(server.redis_url, f"{server.redis_namespace}.scheduler")] if server.redis_url else [],
+        data=None if server.redis_url else server.data_directory,
+    )
+    await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain, process=process))
     await app.start()
     await stopping.wait()
 

@@ -14,20 +14,19 @@ from pathlib import Path
 from headrace_connectors import load_builtin
 from headrace_core import bundles
 from headrace_core.archives import LIMITS, write_archive
-from headrace_core.clock import SystemClock
-from headrace_core.errors import HeadraceError
+from headrace_core.errors import HeadraceError, NotFound
 from headrace_executor.context import Doors
+from headrace_executor.ports import PluginPlace, PublishedComponent, ServicePlugins
 from headrace_executor.runners.plugins import PluginContext
 from headrace_executor.runners.pool import Key, Runners
 from headrace_executor.settings import RunnerSettings
 from headrace_flow_manager.configuration import FlowManagerSettings
 from headrace_flow_manager.npm import Npm
-from headrace_runtime.egress import EgressPolicy
-from headrace_runtime.metrics import Metrics
 from headrace_sdk.errors import ComponentError
 
+from tests.connectors.public.paths import is_plain, walk
 from tests.executor.neighbours import MemoryFileStore, MemoryLocks, MemoryStoreService
-from tests.executor.platform import HandedFlows, Rooms, platform
+from tests.executor.platform import HandedFlows, Platform, Rooms, platform
 from tests.flow_manager.house import House, open_house
 from tests.flow_manager.test_publishing import developer, hand_in, outcome
 
@@ -48,6 +47,8 @@ class Row:
     refused: str = ""  # why its manifest is not accepted
     failed: str = ""  # why its behaviour does not load
     verbs: tuple[str, ...] = ()
+    is_walked: bool = False  # it needs no account and no package, and was called
+    missed: str = ""  # what was wrong with that
 
     @property
     def is_builtin(self) -> bool:
@@ -78,14 +79,20 @@ class Table:
     def loaded(self) -> float:
         return _share(row.is_loaded for row in self.rows if row.is_accepted and not row.is_builtin)
 
+    @property
+    def walked(self) -> float:
+        return _share(not row.missed for row in self.rows if row.is_walked)
+
     def markdown(self) -> str:
         """For people."""
+        walked = sum(row.is_walked for row in self.rows)
         builtin = sum(row.is_builtin for row in self.rows)
         lines = [
             f"{len(self.rows)} components, {builtin} of which come with Headrace.",
             f"Manifests accepted: {self.accepted:.1%}. Behaviours loaded, of those published: {self.loaded:.1%}.",
             f"Auth, quota and plugin modules loaded: {_share(not each for each in self.modules.values()):.1%}"
             f" of {len(self.modules)}.",
+            f"Basic paths walked, of those that need no account and no package: {self.walked:.1%} of {walked}.",
             "",
             "| component | what is wrong |",
             "|---|---|",
@@ -97,6 +104,7 @@ class Table:
             for row in sorted(self.rows, key=lambda each: each.type)
             if not row.is_loaded and not row.is_builtin
         ]
+        lines += [f"| {row.type} | {row.missed} |" for row in self.rows if row.missed]
         reasons = Counter(re.sub(r"'[^']*'|\S+/\S+", "…", row.failed) for row in self.rows if row.failed)
         lines += ["", "| reason | components |", "|---|---|"]
         lines += [f"| {reason} | {count} |" for reason, count in reasons.most_common()]
@@ -108,18 +116,25 @@ async def look_at(
 ) -> Table:
     """Publish and load every service below the folder; `only` some, by name."""
     table = Table()
-    room = asyncio.Semaphore(AT_ONCE)
+    flows, catalog = HandedFlows(), _Catalog()
     npm = Npm(archives=archives or FlowManagerSettings().github_archives, cache=work / "npm")
     async with (
         open_house(work, packages=npm, catalog=load_builtin(), clock=None) as house,
-        platform(work, HandedFlows(), rooms=Rooms(MemoryLocks(), MemoryStoreService(), MemoryFileStore())) as here,
+        platform(
+            work,
+            flows,
+            shelf=_Source(house),
+            runners=LOADING,
+            rooms=Rooms(MemoryLocks(), MemoryStoreService(), MemoryFileStore()),
+            catalog=catalog,
+            retry_count=1,
+        ) as here,
+        asyncio.TaskGroup() as tasks,
     ):
-        doors = here.app.doors
-        runners = Runners(_Source(house), LOADING, EgressPolicy(), SystemClock(), Metrics())
-        async with runners.running(), asyncio.TaskGroup() as tasks:
-            for service, place in services(folder):
-                if not only or service in only:
-                    tasks.create_task(_one(house, runners, doors, room, table, service, place, say))
+        look = _Look(house, here, flows, catalog, table, say)
+        for service, place in services(folder):
+            if not only or service in only:
+                tasks.create_task(look.at(service, place))
     return table
 
 
@@ -142,29 +157,78 @@ def files_of(root: Path, service: str) -> dict[str, bytes]:
     return found
 
 
-async def _one(
-    house: House,
-    runners: Runners,
-    doors: Doors,
-    room: asyncio.Semaphore,
-    table: Table,
-    service: str,
-    root: Path,
-    say: Callable[[str], None],
-) -> None:
-    async with room:
-        files = files_of(root, service)
-        rows = {folder: Row(bundles.name_of(folder)) for folder in _components(files)}
-        await _publish(house, service, files, rows, table)
-        left = [folder for folder, row in rows.items() if not row.refused]
-        content = (await house.app.publishing._store.published()).contents.get(service, "")
-        for folder in left:
-            await _load(runners, content, folder, rows[folder])
-        if content:
-            await _load_modules(runners, doors, content, files, table)
-        table.rows += rows.values()
-        loaded = sum(row.is_loaded for row in rows.values())
-        say(f"{service}: {len(rows)} components, {len(left)} published, {loaded} loaded")
+class _Look:
+    """Looks at one service after the other, a few at a time."""
+
+    def __init__(
+        self,
+        house: House,
+        here: Platform,
+        flows: HandedFlows,
+        catalog: _Catalog,
+        table: Table,
+        say: Callable[[str], None],
+    ) -> None:
+        self._house = house
+        self._here = here
+        self._flows = flows
+        self._catalog = catalog
+        self._table = table
+        self._say = say
+        self._room = asyncio.Semaphore(AT_ONCE)
+
+    async def at(self, service: str, root: Path) -> None:
+        async with self._room:
+            given = files_of(root, service)
+            files = dict(given)
+            rows = {folder: Row(bundles.name_of(folder)) for folder in _components(files)}
+            await _publish(self._house, service, files, rows, self._table)
+            content = (await self._house.app.publishing._store.published()).contents.get(service, "")
+            left = [folder for folder, row in rows.items() if not row.refused]
+            self._catalog.publish(service, content, files, left)
+            runners = self._here.app.runners
+            for folder in left:
+                await _load(runners, content, folder, rows[folder])
+            if content:
+                await _load_modules(runners, self._here.app.doors, content, files, self._table)
+            for folder in left:
+                if rows[folder].is_loaded and is_plain(given, folder):
+                    await self._walk(rows[folder])
+            self._table.rows += rows.values()
+            loaded = sum(row.is_loaded for row in rows.values())
+            self._say(f"{service}: {len(rows)} components, {len(left)} published, {loaded} loaded")
+
+    async def _walk(self, row: Row) -> None:
+        published = self._catalog.components[row.type]
+        wrong = await walk(self._here, self._flows, published, frozenset(row.verbs))
+        row.is_walked = wrong is not None
+        row.missed = (wrong or "")[:LONGEST_WORDS]
+
+
+class _Catalog:
+    """Keeps `ports.Catalog` for what was published here."""
+
+    def __init__(self) -> None:
+        self.components: dict[str, PublishedComponent] = {}
+        self._plugins: dict[str, ServicePlugins] = {}
+
+    def publish(self, service: str, content: str, files: Mapping[str, bytes], folders: Iterable[str]) -> None:
+        for folder in folders:
+            manifest = json.loads(files[f"{folder}/{bundles.COMPONENT}"].decode("utf-8-sig"))
+            name = bundles.name_of(folder)
+            self.components[name] = PublishedComponent(name, manifest, content, folder, "javascript")
+        places = [PluginPlace(path.rpartition("/")[0], "javascript") for path in files if path.endswith("/plugin.js")]
+        self._plugins[service] = ServicePlugins(service, content, places, {})
+
+    async def component(self, tenant_id: str, component_type: str, bundle_id: str = "") -> PublishedComponent:
+        if component_type not in self.components:
+            raise NotFound("component", component_type)
+        return self.components[component_type]
+
+    async def plugins(self, service: str, user_id: str | None) -> ServicePlugins:
+        if service not in self._plugins:
+            raise NotFound("plugin", service)
+        return self._plugins[service]
 
 
 async def _publish(house: House, service: str, files: dict[str, bytes], rows: Mapping[str, Row], table: Table) -> None:

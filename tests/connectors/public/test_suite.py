@@ -32,6 +32,11 @@ def component(name: str, code: str, **manifest: object) -> dict[str, object]:
 
 async def test_the_table_says_of_each_component_what_became_of_it(tmp_path: Path) -> None:
     code = "module.exports = { async receive(context) {}, start() {}, toOptions: (list) => list };"
+    least = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}, "required": ["n"]}
+    sums = "module.exports = { receive: ({ messages, sendJson }) => sendJson(messages.in.content.n + 1) };"
+    refuses = "module.exports = { receive(context) { throw new context.CancelError('Not so.'); } };"
+    misses = "module.exports = { receive(context) { return context.sendAll({}); } };"
+    ports = {"inPorts": [{"name": "in", "schema": least}], "outPorts": [{"name": "out"}]}
     write(
         tmp_path / "src",
         {
@@ -41,6 +46,11 @@ async def test_the_table_says_of_each_component_what_became_of_it(tmp_path: Path
             **component("zoo.mail.core.Empty", "module.exports = 5;"),
             **component("zoo.mail.core.Odd", code, inPorts=7),
             **component("appmixer.utils.http.Response", code),
+            **component("zoo.plain.core.Sums", sums, **ports),
+            **component("zoo.plain.core.Refuses", refuses, **ports),
+            **component("zoo.plain.core.Misses", misses, **ports),
+            **component("zoo.plain.core.Idle", refuses),
+            **component("zoo.plain.core.Polls", "module.exports = { tick() {} };", tick=True),
             "zoo/mail/package.json": {"dependencies": {"word": "file:../word"}},
         },
     )
@@ -56,7 +66,15 @@ async def test_the_table_says_of_each_component_what_became_of_it(tmp_path: Path
     assert "inPorts" in rows["Odd"].refused
     assert rows["Response"].is_builtin
     assert "no version of a registered package" in table.packages["zoo/mail/package.json .dependencies.word"]
-    assert (round(table.accepted, 2), table.loaded) == (0.83, 0.25)
+    assert (round(table.accepted, 2), round(table.loaded, 2)) == (0.91, 0.67)
+    walked = {name: row.missed for name, row in rows.items() if row.is_walked}
+    assert walked == {
+        "Sums": "",
+        "Refuses": "",
+        "Misses": "in: TypeError: context.sendAll is not a function",
+        "Polls": "",
+    }
+    assert table.walked == 0.75
     assert "| zoo.mail.core.Odd | refused: " in table.markdown()
 
 
@@ -71,3 +89,4 @@ async def test_connectors_that_are_given_are_accepted_and_load(tmp_path: Path) -
     (tmp_path / "table.md").write_text(shown)
     assert table.accepted >= WANTED, shown
     assert table.loaded >= WANTED, shown
+    assert table.walked == 1.0, shown

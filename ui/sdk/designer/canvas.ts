@@ -42,6 +42,8 @@ export interface Counts {
   done: number;
   failed: number;
   waiting: number;
+  /** What the last of those waits for. */
+  why?: string;
   state: '' | 'done' | 'failed' | 'waiting' | 'active';
 }
 
@@ -777,7 +779,11 @@ function fill(node: HTMLElement, card: Card, isSelected: boolean, counts: Counts
     const row = element('span', 'counts');
     if (counts.done) row.append(text('span', 'done', `${counts.done}`));
     if (counts.failed) row.append(text('span', 'failed', t('{0} failed', counts.failed)));
-    if (counts.waiting) row.append(text('span', 'waiting', t('{0} waiting', counts.waiting)));
+    if (counts.waiting) {
+      const waiting = text('span', 'waiting', t('{0} waiting', counts.waiting));
+      waiting.title = counts.why ?? '';
+      row.append(waiting);
+    }
     parts.push(row);
   }
   const described = JSON.stringify([card.title, card.ins, card.outs]);

@@ -16,8 +16,8 @@ import { ApiError } from '../../kit/api.ts';
 import type { Api, Failed, FlowRecord, Run, Share, Step, Version } from '../../kit/api.ts';
 import { translator } from '../../kit/l10n.ts';
 import type { Translate } from '../../kit/l10n.ts';
-import { Streams, events } from '../../kit/live.ts';
-import type { LiveEvent } from '../../kit/live.ts';
+import { events } from '../../kit/live.ts';
+import type { LiveEvent, Streams } from '../../kit/live.ts';
 import type { JsonObject } from '../../kit/types.ts';
 import type { RegisteredField } from '../fields.ts';
 import type { Card, Counts, Paper, Wire } from './canvas.ts';
@@ -35,8 +35,16 @@ export interface LogLine {
   port: string;
 }
 
+/** A step that waits, and for what. */
+interface Wait {
+  node: string;
+  run: string;
+  reason: string;
+}
+
 const SAVE_AFTER_MS = 400;
 const MOST_LOGS = 400;
+const NO_COUNTS: Counts = { done: 0, failed: 0, waiting: 0, state: '' };
 const POLLED_AFTER_MS = 4000;
 const RUNS_SEARCHED = 5;
 
@@ -91,8 +99,10 @@ export class Session {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #saving: Promise<void> | undefined;
   #seen = new Set<string>();
+  /** Steps that are known to wait, by their id. */
+  readonly #waiting = new Map<string, Wait>();
 
-  constructor(api: Api, flowId: string, fields: ReadonlyMap<string, RegisteredField> = new Map(), streams = new Streams(), t: Translate = translator(undefined)) {
+  constructor(api: Api, flowId: string, fields: ReadonlyMap<string, RegisteredField>, streams: Streams, t: Translate = translator(undefined)) {
     this.t = t;
     this.#streams = streams;
     this.api = api;
@@ -108,8 +118,7 @@ export class Session {
     void this.refreshRuns();
     void this.#loadLogs();
     void this.refreshAccounts().catch(() => undefined);
-    const path = `/flows/${encodeURIComponent(this.flowId)}/live`;
-    this.#leave = this.#streams.listen(path, (signal) => this.api.stream(path, undefined, signal), {
+    this.#leave = this.#streams.listen(`flow:${this.flowId}`, {
       onEvent: (event) => this.#happened(event),
       onState: (isLive) => this.#connected(isLive),
     });
@@ -118,10 +127,16 @@ export class Session {
   /** Without a stream, as behind a proxy that holds answers back, ask every few seconds. */
   #connected(isLive: boolean): void {
     this.isLive = isLive;
-    if (isLive) {
+    if (isLive && this.#polling !== undefined) {
       clearInterval(this.#polling);
       this.#polling = undefined;
-    } else this.#polling ??= setInterval(() => void Promise.all([this.refreshRuns(), this.#loadLogs()]).catch(() => undefined), POLLED_AFTER_MS);
+      this.#catchUp();
+    } else if (!isLive) this.#polling ??= setInterval(() => this.#catchUp(), POLLED_AFTER_MS);
+  }
+
+  /** Ask for what was missed, and count it. */
+  #catchUp(): void {
+    void Promise.all([this.refreshRuns(), this.#loadLogs(true)]).catch(() => undefined);
   }
 
   /** End what goes on, and save what is not saved. */
@@ -506,26 +521,75 @@ export class Session {
   #happened({ event, data }: LiveEvent): void {
     if (!isObject(data)) return;
     if (event === 'log') this.#logged([data]);
+    else if (event === 'dropped') this.#catchUp();
     else if (event === 'happening' && data['type'] === 'step') this.#stepped(data);
-    else if (event === 'happening' && data['type'] === 'run') void this.refreshRuns().catch(() => undefined);
+    else if (event === 'happening' && data['type'] === 'wait') this.#waits(data);
+    else if (event === 'happening' && data['type'] === 'run') {
+      if (data['state'] !== 'waiting') this.#goneOn((wait) => wait.run === data['runId']);
+      void this.refreshRuns().catch(() => undefined);
+    }
+  }
+
+  /** A step waits now: for a time, its turn, its account, an answer. */
+  #waits(wait: Record<string, unknown>): void {
+    const node = String(wait['componentId']);
+    this.#waiting.set(String(wait['stepId']), { node, run: String(wait['runId']), reason: String(wait['reason'] ?? '') });
+    this.#recount([node], 'waiting');
+    if (wait['kind'] === 'account') void this.refreshAccounts().catch(() => undefined); // perhaps it was revoked
+  }
+
+  #goneOn(has: (wait: Wait, step: string) => boolean): void {
+    const gone = [...this.#waiting].filter(([step, wait]) => has(wait, step));
+    for (const [step] of gone) this.#waiting.delete(step);
+    this.#recount(gone.map(([, { node }]) => node));
+  }
+
+  #recount(nodes: readonly string[], state?: 'waiting'): void {
+    if (!nodes.length) return;
+    const counts = new Map(this.counts);
+    for (const node of nodes) {
+      const before = counts.get(node) ?? NO_COUNTS;
+      const waits = [...this.#waiting.values()].filter((wait) => wait.node === node);
+      counts.set(node, { ...before, waiting: waits.length, why: waits.at(-1)?.reason ?? '', ...(state ? { state } : {}) });
+    }
+    this.counts = counts;
   }
 
   #stepped(step: Record<string, unknown>): void {
+    if (step['outcome'] === 'retry') return; // its wait is told of beside it
     const id = String(step['componentId']);
+    this.#goneOn((_, waiting) => waiting === step['stepId']);
     const counts = new Map(this.counts);
-    const before = counts.get(id) ?? { done: 0, failed: 0, waiting: 0, state: '' as const };
-    const outcome = String(step['outcome']);
-    const state = step['error'] ? 'failed' : outcome === 'waiting' || outcome === 'wait' ? 'waiting' : 'done';
-    counts.set(id, { ...before, [state]: before[state] + 1, ...(state !== 'waiting' && before.waiting ? { waiting: before.waiting - 1 } : {}), state });
+    const before = counts.get(id) ?? NO_COUNTS;
+    const state = step['error'] ? 'failed' : 'done';
+    counts.set(id, { ...before, [state]: before[state] + 1, state });
     this.counts = counts;
     if (state === 'failed' && this.manifest(id)?.auth) void this.refreshAccounts().catch(() => undefined); // perhaps it was revoked
     const outputs = Array.isArray(step['outputs']) ? (step['outputs'] as { port?: string }[]) : [];
     this.passed = withPassed(this.passed, this.history.flow, id, outputs.map((each) => String(each.port)));
   }
 
-  async #loadLogs(): Promise<void> {
+  async #loadLogs(isCounted = false): Promise<void> {
     const found = await this.api.getLogs({ flowId: this.flowId, limit: '100' }).catch(() => ({ hits: [] }));
-    this.#logged([...found.hits].reverse());
+    const hits = [...found.hits].reverse();
+    if (isCounted) this.#counted(hits.filter((each) => !this.#seen.has(String(each['_id']))));
+    this.#logged(hits);
+  }
+
+  /** Count what happened by what the log says of it, where nobody told of it as it happened. */
+  #counted(records: readonly Record<string, unknown>[]): void {
+    const counts = new Map(this.counts);
+    let passed = this.passed;
+    for (const { componentId, portType, port, severity } of records) {
+      const id = String(componentId ?? '');
+      if (!Object.hasOwn(this.flow, id)) continue;
+      const before = counts.get(id) ?? NO_COUNTS;
+      if (severity === 'error') counts.set(id, { ...before, failed: before.failed + 1, done: Math.max(0, before.done - 1), state: 'failed' });
+      else if (portType === 'in') counts.set(id, { ...before, done: before.done + 1, state: 'done' });
+      else if (portType === 'out') passed = withPassed(passed, this.history.flow, id, [String(port)]);
+    }
+    this.counts = counts;
+    this.passed = passed;
   }
 
   #logged(records: readonly Record<string, unknown>[]): void {
@@ -601,7 +665,7 @@ export class Session {
     const counts = new Map<string, Counts>();
     let passed: ReadonlyMap<string, number> = new Map();
     (run.steps ?? []).slice(0, moment).forEach((step, index) => {
-      const before = counts.get(step.componentId) ?? { done: 0, failed: 0, waiting: 0, state: '' as const };
+      const before = counts.get(step.componentId) ?? NO_COUNTS;
       const kind = step.error ? 'failed' : step.finished ? 'done' : 'waiting';
       counts.set(step.componentId, { ...before, [kind]: before[kind] + 1, state: index === moment - 1 ? 'active' : kind });
       passed = withPassed(passed, this.history.flow, step.componentId, step.outputs.map((each) => each.port));

@@ -10,6 +10,7 @@ beforeAll(async () => {
 });
 afterAll(async () => browser.close());
 
+const SERVICE = process.env['HEADRACE_SERVICE_URL'] ?? '';
 const KEY = process.env['HEADRACE_SERVICE_KEY'] ?? '';
 
 async function opened(at: Visit, kind: string): Promise<{ page: Page; flowId: string }> {
@@ -85,6 +86,38 @@ describe('a step that needs an account', () => {
     await page.getByRole('button', { name: 'Connect an account' }).waitFor();
     await page.context().close();
   });
+});
+
+it('an account that its service no longer takes is named on the card; connected again, what waited goes on', async () => {
+  const at = await visit(browser);
+  const { page } = at;
+  const { flowId } = await at.api<{ flowId: string }>('POST', '/flows', {
+    name: 'With an account that is withdrawn',
+    flow: {
+      hook: { type: 'headrace.utils.http.WebhookTrigger', label: 'Webhook', x: 64, y: 64, source: {} },
+      work: { type: 'vault.oauth.core.Work', label: 'Work', x: 256, y: 64, source: { in: { hook: ['request'] } }, config: { transform: { in: { hook: { request: { type: 'json2new', lambda: { n: '7' }, modifiers: {} } } } } } },
+    },
+  });
+  await page.goto(page.url() + `flows/${flowId}`);
+  await card(page, 'Work').click();
+  const [window] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button', { name: 'Connect an account' }).click()]);
+  await Promise.all([window.waitForEvent('close'), window.getByRole('button').first().click()]);
+  await page.getByRole('button', { name: 'No problems' }).waitFor();
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+  await page.getByRole('button', { name: 'Stop', exact: true }).waitFor();
+  await fetch(`${SERVICE}/withdraw`, { method: 'POST' });
+  await at.api('POST', `/flows/${flowId}/components/hook`, { n: 1 });
+  await card(page, 'Work').locator('.trouble', { hasText: 'The account does not work' }).waitFor();
+  await card(page, 'Work').locator('.counts .waiting[title*="account"]', { hasText: '1 waiting' }).waitFor();
+  await at.shot('24-account-withdrawn');
+  expect(await at.axe()).toEqual([]);
+  const [again] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button', { name: 'Connect again' }).click()]);
+  await Promise.all([again.waitForEvent('close'), again.getByRole('button').first().click()]);
+  await page.getByRole('button', { name: 'No problems' }).waitFor();
+  await card(page, 'Work').locator('.counts .done', { hasText: '1' }).waitFor({ timeout: 20_000 });
+  await at.shot('25-account-again');
+  expect(at.complaints).toEqual([]);
+  await page.context().close();
 });
 
 it('a form names what is missing as it is typed', async () => {

@@ -159,7 +159,7 @@ it('designers of one instance share a stream, and without one they ask every few
   const flowId = await made(at, 'greeting');
   const streams: string[] = [];
   page.on('request', (request) => {
-    if (request.url().endsWith('/live')) streams.push(request.url());
+    if (new URL(request.url()).pathname === '/live') streams.push(request.url());
   });
   await page.evaluate(`(async () => {
     const { Headrace } = await import(location.origin + '/sdk/headrace.mjs');
@@ -186,9 +186,48 @@ it('designers of one instance share a stream, and without one they ask every few
   await at.api('POST', `/flows/${flowId}/coordinator`, { command: 'start' });
   await at.api('POST', `/flows/${flowId}/components/hook`, { name: 'ada' });
   await last.locator('[data-run]').waitFor();
+  await last.locator('[data-component-id="answer"] .counts .done', { hasText: '1' }).waitFor();
   await designers.first().locator('[data-component-id="answer"] .counts .done').waitFor();
   expect(await page.evaluate('shared.destroy().then(() => shared.streams.size)')).toBe(0);
   await page.context().close();
+});
+
+it('tabs share one stream, and when the tab that holds it is closed another goes on', async () => {
+  const at = await visit(browser);
+  const [one, two] = [at.page, await at.page.context().newPage()];
+  await two.goto(one.url());
+  const asked = new Map([[one, 0], [two, 0]]);
+  const flows: string[] = [];
+  for (const page of [one, two]) {
+    page.on('request', (request) => {
+      if (new URL(request.url()).pathname === '/live') asked.set(page, (asked.get(page) ?? 0) + 1);
+    });
+    const flowId = await made(at, 'greeting');
+    flows.push(flowId);
+    await at.api('POST', `/flows/${flowId}/coordinator`, { command: 'start' });
+    await page.evaluate(`(async () => {
+      const { Headrace } = await import(location.origin + '/sdk/headrace.mjs');
+      window.headrace = new Headrace({ baseUrl: location.origin, accessToken: ${JSON.stringify(at.token)} });
+      document.body.replaceChildren();
+      const host = document.body.appendChild(document.createElement('div'));
+      host.style.height = '700px';
+      await headrace.ui.Designer({ el: host, flowId: ${JSON.stringify(flowId)} }).open();
+    })()`);
+    await page.getByText('Live', { exact: true }).waitFor();
+  }
+  const counted = async (page: typeof one, times: string): Promise<void> =>
+    page.locator('[data-component-id="answer"] .counts .done', { hasText: times }).waitFor();
+  await at.api('POST', `/flows/${flows[1]}/components/hook`, { name: 'ada' });
+  await counted(two, '1');
+  expect([asked.get(one), asked.get(two)]).toEqual([2, 0]);
+  await at.api('POST', `/flows/${flows[0]}/components/hook`, { name: 'ada' });
+  await counted(one, '1');
+  await one.close();
+  await expect.poll(() => asked.get(two)).toBe(1);
+  await two.getByText('Live', { exact: true }).waitFor();
+  await at.api('POST', `/flows/${flows[1]}/components/hook`, { name: 'ben' });
+  await counted(two, '2');
+  await two.context().close();
 });
 
 /** Dates are the browser's to say; keys are called so everywhere. */

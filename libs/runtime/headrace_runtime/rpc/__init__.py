@@ -10,6 +10,7 @@ from headrace_runtime.rpc.asking import check_serving
 from headrace_runtime.rpc.client import DEFAULT_TIMEOUT, dial
 from headrace_runtime.rpc.local import LocalChannel, LocalServer
 from headrace_runtime.rpc.peer import Peer, PeerSettings
+from headrace_runtime.rpc.replicas import Replicas, Resolved, TheOnly
 from headrace_runtime.rpc.server import ENDLESS, RunningServer, ServerLimits, serve
 from headrace_runtime.rpc.tls import Identity
 
@@ -22,9 +23,12 @@ __all__ = [
     "LocalServer",
     "Peer",
     "PeerSettings",
+    "Replicas",
+    "Resolved",
     "RunningServer",
     "Server",
     "ServerLimits",
+    "TheOnly",
     "check_serving",
     "dial",
     "serve",

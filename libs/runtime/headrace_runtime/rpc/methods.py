@@ -46,7 +46,7 @@ METHODS: Mapping[str, Method] = {
         "headrace.people.v1.PeopleService",
         "gateway",
         again="SignOut SignOutEverywhere Authenticate GetUser ListUsers ListPersonalTokens DeleteUser GetDeparture",
-        once="SignUp SignIn UpdateUser ChangePassword ResetPassword CreatePersonalToken RevokePersonalToken"
+        once="SignUp SignIn SignInAs UpdateUser ChangePassword ResetPassword CreatePersonalToken RevokePersonalToken"
         " ForgetPassword RedeemCode",
     ),
     **_rows("headrace.people.v1.PeopleService", "", once="EnsureAdministrator"),
@@ -99,6 +99,8 @@ METHODS: Mapping[str, Method] = {
         again="GetGroup ListGroups JoinGroup LeaveGroup",
         once="CreateGroup UpdateGroup DeleteGroup",
     ),
+    **_rows("headrace.process.v1.ProcessService", "gateway", again="DescribeProcess HoldProcess"),
+    **_rows("headrace.audit.v1.AuditService", "gateway", again="BeginAct EndAct ListActs GetAct"),
     **_rows(
         "headrace.task.v1.TaskService",
         "gateway",
@@ -129,8 +131,8 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.execution.v1.ExecutionService",
         "gateway",
-        again="GetRun MigrateRuns ListUnprocessed GetUnprocessed CountMessages Watch",
-        once="DeleteUnprocessed RetryUnprocessed TryFlow CallComponent CallPlugin",
+        again="GetRun MigrateRuns ListUnprocessed GetUnprocessed CountMessages Watch SurveyRuns",
+        once="DeleteUnprocessed RetryUnprocessed SettleUnprocessed TryFlow CallComponent CallPlugin",
     ),
     **_rows(
         "headrace.schedule.v1.ScheduleService",

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headrace_core.errors import Problem, ValidationFailed
 
 from headrace_runtime import settings
+from headrace_runtime.doctor import Subject
 from headrace_runtime.metrics import Metrics
+from headrace_runtime.metrics_listener import MetricsSettings
+from headrace_runtime.process import Holding, Process
+from headrace_runtime.rpc import processes
 from headrace_runtime.rpc.client import DialledChannel, dial
+from headrace_runtime.rpc.replicas import Resolved
 from headrace_runtime.rpc.server import RunningServer, ServerLimits, serve
 from headrace_runtime.rpc.tls import Identity
 
@@ -60,6 +65,30 @@ class Peer:
         self._metrics = metrics
         self._settings = settings.load(PeerSettings, environ)
         self._identity = self._settings.identity()
+        self._environ = environ
+
+    def process(
+        self,
+        *,
+        settings: Sequence[type[Any]] = (),
+        subjects: Sequence[Subject] = (),
+        data: Path | None = None,
+        holding: Holding | None = None,
+    ) -> Process:
+        """This process, as it describes itself; see `Process`."""
+        return Process(
+            self.name,
+            self._environ,
+            self._metrics or Metrics(),
+            settings=(*settings, PeerSettings, MetricsSettings),
+            subjects=subjects,
+            data=data,
+            holding=holding,
+        )
+
+    def replicas(self, service: str, address: str) -> Resolved:
+        """The processes of the service of that name behind the address, one by one."""
+        return Resolved(lambda place: self.dial(service, place), address)
 
     def dial(self, service: str, address: str) -> DialledChannel:
         """A channel to the service of that name at the address, for generated stubs; see `dial`."""
@@ -71,11 +100,18 @@ class Peer:
         register: Callable[[grpc.aio.Server], None],
         *,
         drain: Callable[[], Awaitable[None]],
+        process: Process | None = None,
     ) -> AbstractAsyncContextManager[RunningServer]:
-        """Answer calls while the block runs; see `serve`."""
+        """Answer calls while the block runs; see `serve`. The process says of itself what `process` was told."""
+        described = process or self.process()
+
+        def both(server: grpc.aio.Server) -> None:
+            register(server)
+            processes.register(described, server)
+
         return serve(
             address,
-            register,
+            both,
             limits=ServerLimits(notice=self._settings.drain_delay),
             drain=drain,
             identity=self._identity,

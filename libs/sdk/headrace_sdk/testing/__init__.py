@@ -14,6 +14,7 @@ from headrace_sdk.testing.running import Outcome, run_component, run_start, run_
 from headrace_sdk.testing.world import (
     ComponentCall,
     ComponentHandler,
+    Envelope,
     FlowCall,
     HttpHandler,
     HttpRequest,
@@ -27,6 +28,7 @@ from headrace_sdk.testing.world import (
 __all__ = [
     "ComponentCall",
     "ComponentHandler",
+    "Envelope",
     "FlowCall",
     "HttpHandler",
     "HttpRequest",

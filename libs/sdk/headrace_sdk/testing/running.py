@@ -11,6 +11,7 @@ from headrace_core import Json
 from headrace_sdk.component import Component, carry_out
 from headrace_sdk.context import JsonObject, LogLevel, Message
 from headrace_sdk.testing.world import (
+    Envelope,
     FlowCall,
     HttpHandler,
     Identity,
@@ -42,6 +43,7 @@ class Outcome:
     """What one call of a component did. The states are those after the call."""
 
     outputs: list[tuple[str, Json]]
+    envelopes: dict[int, Envelope]  # of outputs that have one, by their places
     responses: list[Response]
     logs: list[tuple[LogLevel, str | JsonObject]]
     timeouts: list[Timeout]
@@ -72,6 +74,7 @@ async def run_component(
     world: World | None = None,
     step_id: str | None = None,
     out_ports: Sequence[str] | None = None,
+    scope: JsonObject | None = None,
     **who: Unpack[Who],
 ) -> Outcome:
     """Call `receive` once. What the component raises is raised here, and nothing of the step is kept then.
@@ -79,7 +82,7 @@ async def run_component(
     `content` arrives on `port`. `messages` are what was sent, where that differs from the filled input.
     `state` is put into the node's state first. Calls with one `world` share states, stores, files and
     clock; a call with the `step_id` of an earlier one is its repetition. `out_ports` are the names the
-    manifest has; sending elsewhere fails as in the engine.
+    manifest has; sending elsewhere fails as in the engine. `scope` is what led to what arrives.
     """
     if messages is None:
         messages = {port: [Message(content, "source", "out", who.get("correlation_id", "correlation"))]}
@@ -95,6 +98,7 @@ async def run_component(
         messages={name: list(each) for name, each in messages.items()},
         properties=dict(properties or {}),
         out_ports=out_ports,
+        scope=scope,
     )
     context.world.room(*context.owner).values.update(state or {})
     await carry_out(_instance(component).receive(context), context)
@@ -144,6 +148,7 @@ async def _outcome(context: MemoryContext) -> Outcome:
     context.commit()
     return Outcome(
         outputs=context.outputs,
+        envelopes=context.envelopes,
         responses=context.responses,
         logs=context.logs,
         timeouts=context.timeouts,

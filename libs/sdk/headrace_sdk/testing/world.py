@@ -54,6 +54,14 @@ class Timeout:
 
 
 @dataclass(frozen=True, slots=True)
+class Envelope:
+    """What went with a message besides its content."""
+
+    scope: Mapping[str, Json] | None = None
+    headers: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FlowCall:
     """A call of another flow."""
 
@@ -150,7 +158,9 @@ class MemoryContext:
         messages: Mapping[str, list[Message]] | None = None,
         properties: Mapping[str, Json] | None = None,
         out_ports: Sequence[str] | None = None,
+        scope: JsonObject | None = None,
     ) -> None:
+        self._scope = scope or {}
         self.world = world
         self._identity = identity
         self._out_ports = out_ports
@@ -167,6 +177,7 @@ class MemoryContext:
         self.service_state = StepState(world.room("service", _service(identity.component_type)), step_id)
         self.run_state = StepState(world.room("run", identity.run_id, identity.node_id), step_id)
         self.outputs: list[tuple[str, Json]] = []
+        self.envelopes: dict[int, Envelope] = {}
         self.responses: list[Response] = []
         self.logs: list[tuple[LogLevel, str | JsonObject]] = []
         self.timeouts: list[Timeout] = []
@@ -248,10 +259,22 @@ class MemoryContext:
     def http(self) -> MemoryHttp:
         return MemoryHttp(self.world)
 
-    async def send_json(self, value: Json, port: str = "out") -> None:
+    async def send_json(
+        self,
+        value: Json,
+        port: str = "out",
+        *,
+        scope: Mapping[str, Json] | None = None,
+        headers: Mapping[str, Json] | None = None,
+    ) -> None:
         if self._out_ports is not None and port not in self._out_ports:
             raise CancelError(f"There is no out-port {port!r}: the manifest has {', '.join(self._out_ports)}.")
+        if scope is not None or headers:
+            self.envelopes[len(self.outputs)] = Envelope(scope, headers)
         self.outputs.append((port, json_text.loads(json_text.dumps(value, allow_nan=False))))
+
+    async def scope(self) -> JsonObject:
+        return copy.deepcopy(self._scope)
 
     async def send_array(self, values: Sequence[Json], port: str = "out") -> None:
         for value in values:

@@ -21,7 +21,7 @@ from headrace_executor.context import StepContext
 from headrace_executor.hearing import Listener
 from headrace_executor.plugins import Logs, RouteAnswer, WebRequest
 from headrace_executor.runners.batching import Batching
-from headrace_executor.runners.encoding import failure_from_proto
+from headrace_executor.runners.encoding import failure_from_proto, send
 
 VerbName = Literal["receive", "tick", "start", "stop", "reconcile", "signal", "test"]
 
@@ -253,6 +253,7 @@ def _step(context: StepContext, *, with_sheet: bool) -> data_pb.Step:
                 node_id=each.node_id,
                 out_port=each.port,
                 correlation_id=each.correlation_id,
+                headers=orjson.dumps(dict(each.headers)) if each.headers else b"",
                 input=orjson.dumps(filled),
             )
             for port, arrived in context.messages.items()
@@ -280,7 +281,7 @@ async def _apply(effects: data_pb.Effects, context: StepContext) -> None:
         level = line.level if line.level in ("debug", "info", "warning", "error") else "info"
         context.log(orjson.loads(line.message), cast("Literal['debug', 'info', 'warning', 'error']", level))
     for output in effects.outputs:
-        await context.send_json(orjson.loads(output.content), output.port)
+        await send(context, output)
     if effects.HasField("response"):
         response = effects.response
         await context.response(orjson.loads(response.body), response.status, dict(response.headers))

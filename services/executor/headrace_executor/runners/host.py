@@ -24,7 +24,7 @@ from headrace_sdk.errors import CancelError, ComponentError, LockUnavailable
 from headrace_executor.context import StepContext
 from headrace_executor.doors import HeldLock
 from headrace_executor.hearing import Trigger
-from headrace_executor.runners.encoding import failure_to_proto
+from headrace_executor.runners.encoding import failure_to_proto, send
 from headrace_executor.runners.plugins import PluginContext
 
 MAX_LOCKS = 100
@@ -90,7 +90,7 @@ class HostServicer(rpc.HostServiceServicer):
                 return _json(await _ask_lock(call, request.lock))
             case "outputs":
                 for output in request.outputs.outputs:
-                    await context.send_json(orjson.loads(output.content), output.port)
+                    await send(context, output)
                 return pb.AskResponse()
             case "task":
                 return _json(await _ask_task(context, request.task))
@@ -106,6 +106,10 @@ class HostServicer(rpc.HostServiceServicer):
             case "signal":
                 await context.send_signal(orjson.loads(request.signal.content))
                 return pb.AskResponse()
+            case "offers":
+                return _json(context.offers(request.offers.node_id))
+            case "scope":
+                return _json(await context.scope())
             case "trigger":
                 return _json(await _ask_trigger(context, request.trigger))
             case _:

@@ -115,7 +115,20 @@ class PluginContext:
     def files(self) -> DoorToFiles:
         return DoorToFiles(self._doors.files, self._tenant_id, self._next_id)
 
-    async def send_json(self, value: Json, port: str = "out") -> None:
+    async def scope(self) -> NoReturn:
+        raise CancelError("Nothing led to a plugin: it is part of no run.")
+
+    def offers(self, node_id: str) -> NoReturn:
+        raise CancelError("A plugin is in no flow that would have variables.")
+
+    async def send_json(
+        self,
+        value: Json,
+        port: str = "out",
+        *,
+        scope: Mapping[str, Json] | None = None,
+        headers: Mapping[str, Json] | None = None,
+    ) -> None:
         raise CancelError("A plugin has no out-port.")
 
     async def set_timeout(self, content: Json, delay: timedelta | datetime) -> str:

@@ -16,7 +16,7 @@ from pymongo import ASCENDING, DESCENDING, UpdateOne
 
 from headrace_executor.counting import CountQuery, DayCount
 from headrace_executor.model import Commit, Inbound, Loaded, NewRun, Run, RunState, StateChange, StateVerb, Unprocessed
-from headrace_executor.store import Accepted, JournalEntry, RunFilter
+from headrace_executor.store import EVERY_ONE, Accepted, JournalEntry, Narrowing, RunFilter
 from headrace_executor.stores import mongo_inbox, mongo_pieces, mongo_removal, mongo_unprocessed
 from headrace_executor.stores.mongo_accepting import Accepting
 from headrace_executor.stores.mongo_commits import Commits
@@ -28,6 +28,7 @@ from headrace_executor.stores.mongo_pages import whole_journals
 from headrace_executor.stores.mongo_spool import Spool
 from headrace_executor.stores.mongo_state import MongoState
 from headrace_executor.stores.mongo_verbs import Verbs
+from headrace_executor.survey import IN_DOUBT, MOST_LOOKED_AT, Seen, Survey, survey
 
 MAX_LISTED_COUNT = 100_000
 SWEEP_SECONDS = 5.0
@@ -246,6 +247,21 @@ class MongoExecutorStore:
             await database["unprocessed"].delete_many(mine)
         await self._state.clear(f"{tenant_id}/flow/{flow_id}/")
 
+    async def survey(self, since: float) -> Survey:
+        states = [state for state in RunState if not state.is_over]
+        shown = {"_id": 0, "tenant_id": 1, "state": 1, "created": 1, "updated": 1, "steps": 1, "failed": 1}
+        # A run that began since then was changed since then: the index of states and changes finds it.
+        recent = {"state": {"$in": [int(each) for each in RunState]}, "updated": {"$gte": since}}
+        doubtful = mongo_unprocessed.those(None, narrowing=Narrowing(cause=IN_DOUBT))
+        async with self.mongo.asking() as database:
+            open = {each: await database["runs"].count_documents({"state": int(each)}) for each in states}
+            unprocessed = await database["unprocessed"].count_documents(mongo_unprocessed.those(None))
+            in_doubt = await database["unprocessed"].count_documents(doubtful)
+            found = database["runs"].find({**recent, "created": {"$gte": since}}, shown).limit(MOST_LOOKED_AT)
+            runs = await found.to_list(MOST_LOOKED_AT)
+        counts = {state: count for state, count in open.items() if count}
+        return await asyncio.to_thread(survey, counts, unprocessed, in_doubt, (Seen(**each) for each in runs))
+
     # Counts of messages.
 
     async def count_messages(self, query: CountQuery) -> list[DayCount]:
@@ -257,12 +273,25 @@ class MongoExecutorStore:
     # Unprocessed messages.
 
     async def list_unprocessed(
-        self, tenant_id: str | None, flow_id: str, correlation_id: str, offset: int, limit: int
+        self,
+        tenant_id: str | None,
+        flow_id: str,
+        correlation_id: str,
+        offset: int,
+        limit: int,
+        narrowing: Narrowing = EVERY_ONE,
     ) -> tuple[list[Unprocessed], int]:
-        where = mongo_unprocessed.those(tenant_id, flow_id, correlation_id)
+        where = mongo_unprocessed.those(tenant_id, flow_id, correlation_id, narrowing)
         async with self.mongo.asking() as database:
             total = await database["unprocessed"].count_documents(where)
         return await mongo_unprocessed.page(self.mongo, where, offset, limit), total
+
+    async def unprocessed_ids(
+        self, tenant_id: str | None, flow_id: str, narrowing: Narrowing, limit: int
+    ) -> tuple[list[str], int]:
+        return await mongo_unprocessed.ids(
+            self.mongo, mongo_unprocessed.those(tenant_id, flow_id, narrowing=narrowing), limit
+        )
 
     async def get_unprocessed(self, tenant_id: str | None, message_id: str) -> Unprocessed | None:
         found = await mongo_unprocessed.page(self.mongo, {"_id": message_id, **mongo_unprocessed.those(tenant_id)})

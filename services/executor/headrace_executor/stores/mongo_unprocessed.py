@@ -6,14 +6,16 @@ also after it was deleted: so a commit that is carried out once more by somebody
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import fields
 
 from headrace_runtime.mongo import Document, Mongo, duplicates
-from pymongo import DESCENDING, UpdateOne
+from pymongo import ASCENDING, DESCENDING, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from headrace_executor.model import Unprocessed
+from headrace_executor.store import EVERY_ONE, Narrowing
 from headrace_executor.stores import mongo_pieces
 
 _PLAIN = tuple(field.name for field in fields(Unprocessed) if field.name not in ("message_id", "messages"))
@@ -43,7 +45,7 @@ async def put(mongo: Mongo, messages: Sequence[tuple[int, Unprocessed]]) -> None
 async def delete(mongo: Mongo, where: Document) -> int:
     """Drop the messages; how many there were."""
     async with mongo.asking() as database:
-        gone = {"$set": {"gone": True}, "$unset": {"messages": "", "error": ""}}
+        gone = {"$set": {"gone": True}, "$unset": {"messages": "", "error": "", "cause": ""}}
         return int((await database["unprocessed"].update_many(where, gone)).modified_count)
 
 
@@ -56,10 +58,32 @@ async def page(mongo: Mongo, where: Document, offset: int = 0, limit: int = 1) -
     return [message_of(each, mongo_pieces.unpack(each["messages"], pieces)) for each in documents]
 
 
-def those(tenant_id: str | None, flow_id: str = "", correlation_id: str = "") -> Document:
+def those(
+    tenant_id: str | None, flow_id: str = "", correlation_id: str = "", narrowing: Narrowing = EVERY_ONE
+) -> Document:
     """What finds the messages that are there."""
-    given = {"tenant_id": tenant_id, "flow_id": flow_id, "correlation_id": correlation_id}
-    return {"gone": {"$exists": False}, **{name: value for name, value in given.items() if value}}
+    given = {
+        "tenant_id": tenant_id,
+        "flow_id": flow_id,
+        "correlation_id": correlation_id,
+        "node_id": narrowing.node_id,
+    }
+    found: Document = {"gone": {"$exists": False}, **{name: value for name, value in given.items() if value}}
+    if narrowing.cause:
+        found["cause"] = {"$regex": re.escape(narrowing.cause.lower())}
+    bounds = {"$lt": narrowing.before, "$gt": narrowing.after}
+    if any(value is not None for value in bounds.values()):
+        found["created"] = {operator: value for operator, value in bounds.items() if value is not None}
+    return found
+
+
+async def ids(mongo: Mongo, where: Document, limit: int) -> tuple[list[str], int]:
+    """The ids of messages, oldest first, and how many there are."""
+    order = [("created", ASCENDING), ("_id", ASCENDING)]
+    async with mongo.asking() as database:
+        total = await database["unprocessed"].count_documents(where)
+        found = database["unprocessed"].find(where, {"_id": 1}).sort(order).limit(limit)
+        return [each["_id"] async for each in found], total
 
 
 def document_of(message: Unprocessed, messages: mongo_pieces.Kept) -> Document:
@@ -71,4 +95,4 @@ def message_of(document: Document, messages: bytes) -> Unprocessed:
 
 
 def _values(message: Unprocessed, messages: mongo_pieces.Kept) -> Document:
-    return {**{name: getattr(message, name) for name in _PLAIN}, "messages": messages}
+    return {**{name: getattr(message, name) for name in _PLAIN}, "cause": message.cause, "messages": messages}

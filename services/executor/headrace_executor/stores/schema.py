@@ -103,4 +103,8 @@ MIGRATIONS = [
     ALTER TABLE runs ADD COLUMN waits_for TEXT NOT NULL DEFAULT '';
     CREATE INDEX runs_waiting_for ON runs (number) WHERE waits_for <> ''
     """,
+    """
+    ALTER TABLE unprocessed ADD COLUMN cause TEXT NOT NULL DEFAULT '';
+    UPDATE unprocessed SET cause = lower(substr(CAST(error AS TEXT), 1, 500))
+    """,
 ]

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
 from datetime import timedelta
+from itertools import takewhile
 from pathlib import Path
 
 import orjson
@@ -18,9 +19,10 @@ from headrace_runtime.sqlite import Database
 
 from headrace_executor.counting import CountQuery, DayCount
 from headrace_executor.model import Commit, Inbound, Loaded, NewRun, Run, RunState, StateChange, StateVerb, Unprocessed
-from headrace_executor.store import Accepted, JournalEntry, RunFilter
+from headrace_executor.store import EVERY_ONE, Accepted, JournalEntry, Narrowing, RunFilter
 from headrace_executor.stores import sqlite_state
 from headrace_executor.stores.schema import MIGRATIONS
+from headrace_executor.survey import IN_DOUBT, MOST_LOOKED_AT, Seen, Survey, survey
 
 RUN_COLUMNS = ", ".join(field.name for field in fields(Run))
 UNPROCESSED_COLUMNS = ", ".join(field.name for field in fields(Unprocessed))
@@ -248,6 +250,22 @@ class SqliteExecutorStore:
 
         await self._database.write(work)
 
+    async def survey(self, since: float) -> Survey:
+        def work(connection: sqlite3.Connection) -> Survey:
+            open = connection.execute("SELECT state, COUNT(*) FROM runs WHERE state < 4 GROUP BY state").fetchall()
+            doubt = IN_DOUBT.lower()
+            unprocessed, in_doubt = connection.execute(
+                "SELECT COUNT(*), COALESCE(SUM(instr(cause, ?) > 0), 0) FROM unprocessed", (doubt,)
+            ).fetchone()
+            rows = connection.execute(
+                "SELECT tenant_id, state, created, updated, steps, failed FROM runs ORDER BY number DESC LIMIT ?",
+                (MOST_LOOKED_AT,),
+            )
+            recent = takewhile(lambda seen: seen.created >= since, (Seen(*row) for row in rows))
+            return survey({RunState(state): count for state, count in open}, unprocessed, in_doubt, recent)
+
+        return await self._database.read(work)
+
     # Counts of messages.
 
     async def count_messages(self, query: CountQuery) -> list[DayCount]:
@@ -271,9 +289,16 @@ class SqliteExecutorStore:
     # Unprocessed messages.
 
     async def list_unprocessed(
-        self, tenant_id: str | None, flow_id: str, correlation_id: str, offset: int, limit: int
+        self,
+        tenant_id: str | None,
+        flow_id: str,
+        correlation_id: str,
+        offset: int,
+        limit: int,
+        narrowing: Narrowing = EVERY_ONE,
     ) -> tuple[list[Unprocessed], int]:
-        where, values = _conditions({"tenant_id": tenant_id, "flow_id": flow_id, "correlation_id": correlation_id})
+        plain = {"tenant_id": tenant_id, "flow_id": flow_id, "correlation_id": correlation_id}
+        where, values = _narrowed(plain, narrowing)
 
         def work(connection: sqlite3.Connection) -> tuple[list[Unprocessed], int]:
             rows = connection.execute(
@@ -282,6 +307,20 @@ class SqliteExecutorStore:
             )
             total = connection.execute(f"SELECT COUNT(*) FROM unprocessed{where}", values).fetchone()[0]
             return [Unprocessed(*row) for row in rows], total
+
+        return await self._database.read(work)
+
+    async def unprocessed_ids(
+        self, tenant_id: str | None, flow_id: str, narrowing: Narrowing, limit: int
+    ) -> tuple[list[str], int]:
+        where, values = _narrowed({"tenant_id": tenant_id, "flow_id": flow_id}, narrowing)
+
+        def work(connection: sqlite3.Connection) -> tuple[list[str], int]:
+            total = connection.execute(f"SELECT COUNT(*) FROM unprocessed{where}", values).fetchone()[0]
+            rows = connection.execute(
+                f"SELECT message_id FROM unprocessed{where} ORDER BY number LIMIT ?", (*values, limit)
+            )
+            return [row["message_id"] for row in rows], total
 
         return await self._database.read(work)
 
@@ -434,8 +473,8 @@ def _stay_due_for_inbox(connection: sqlite3.Connection, commit: Commit) -> None:
 def _put_unprocessed(connection: sqlite3.Connection, message: Unprocessed) -> None:
     marks = ", ".join("?" for _ in fields(Unprocessed))
     connection.execute(
-        f"INSERT OR REPLACE INTO unprocessed ({UNPROCESSED_COLUMNS}) VALUES ({marks})",
-        tuple(getattr(message, field.name) for field in fields(Unprocessed)),
+        f"INSERT OR REPLACE INTO unprocessed ({UNPROCESSED_COLUMNS}, cause) VALUES ({marks}, ?)",
+        (*(getattr(message, field.name) for field in fields(Unprocessed)), message.cause),
     )
 
 
@@ -523,6 +562,21 @@ def _conditions(wanted: dict[str, str | int | None]) -> tuple[str, tuple[str | i
     given = {column: value for column, value in wanted.items() if value not in (None, "")}
     clause = " AND ".join(f"{column} = ?" for column in given)
     return (f" WHERE {clause}" if clause else ""), tuple(value for value in given.values() if value is not None)
+
+
+def _narrowed(plain: dict[str, str | None], narrowing: Narrowing) -> tuple[str, tuple[str | float, ...]]:
+    """A WHERE clause over unprocessed messages."""
+    where, values = _conditions({**plain, "node_id": narrowing.node_id})
+    more: list[tuple[str, str | float]] = []
+    if narrowing.cause:
+        more.append(("instr(cause, ?) > 0", narrowing.cause.lower()))
+    if narrowing.before is not None:
+        more.append(("created < ?", narrowing.before))
+    if narrowing.after is not None:
+        more.append(("created > ?", narrowing.after))
+    for clause, _ in more:
+        where += f" AND {clause}" if where else f" WHERE {clause}"
+    return where, (*values, *(value for _, value in more))
 
 
 def _delete_unprocessed(connection: sqlite3.Connection, tenant_id: str | None, message_id: str) -> str | None:

@@ -13,6 +13,8 @@ from headrace_core.flow import normalize_type
 from headrace_flow_manager import json_text
 from headrace_flow_manager.flows.logger import LogLevel, log_level_of
 
+_PLACE = frozenset({"x", "y"})
+
 
 class Stage(StrEnum):
     """Whether a flow takes events."""
@@ -147,6 +149,20 @@ class Turn:
 def content_hash(content: Mapping[str, Json]) -> str:
     """Equal for descriptors that say the same, and for records."""
     return hashlib.sha256(json_text.encode_canonical(dict(content)).encode()).hexdigest()
+
+
+def does_the_same(one: Mapping[str, Json], other: Mapping[str, Json]) -> bool:
+    """Whether two descriptors differ at most in where their cards lie."""
+    return content_hash(_unplaced(one)) == content_hash(_unplaced(other))
+
+
+def _unplaced(descriptor: Mapping[str, Json]) -> dict[str, Json]:
+    return {
+        component_id: {name: value for name, value in node.items() if name not in _PLACE}
+        if isinstance(node, Mapping)
+        else node
+        for component_id, node in descriptor.items()
+    }
 
 
 def types_of(descriptor: Mapping[str, Json]) -> tuple[str, ...]:

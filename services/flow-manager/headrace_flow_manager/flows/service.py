@@ -108,7 +108,8 @@ class FlowService:
     ) -> tuple[Flow, bool]:
         """Change the given fields, all or none; the flow as it is now, and whether this made it.
 
-        A running flow takes a changed descriptor only with `force`, and only one that is fit to start. Raises
+        A running flow takes a changed descriptor only with `force`, and only one that is fit to start. Where only
+        cards were moved the version stays what it is, but for their places, and nothing that runs is touched. Raises
         RevisionConflict when `expected_revision` is given and another one is kept. What is there already is not
         saved again: the flow keeps its revision.
         """
@@ -295,6 +296,8 @@ class FlowService:
         after = replace(before, record=fields, modified_at=self._clock.now())
         if new is None or model.content_hash(new) == model.content_hash(before.descriptor):
             return before if model.content_hash(fields) == model.content_hash(before.record) else after
+        if model.does_the_same(new, before.descriptor):
+            return replace(after, descriptor=new)
         after = replace(after, descriptor=new, version=before.version + 1, pins=())
         if not before.is_active:
             return after

@@ -54,6 +54,7 @@ class FlowStore(Protocol):
     async def save(self, tenant: str, before: Flow, after: Flow) -> Flow:
         """Replace `before` by `after` under the next revision, and keep a new version where `after` has one.
 
+        Another descriptor under the same version, which only moves cards, takes the place of the one kept.
         Pins of a version are set once: `after` has those of `before`, or `before` has none, or the version is new.
         Returns it as saved. Raises RevisionConflict when `before` is no longer what is kept, NotFound when it is gone.
         """

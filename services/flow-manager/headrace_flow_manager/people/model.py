@@ -21,6 +21,7 @@ MAX_PASSWORD = 1024
 MAX_METADATA_BYTES = 64 * 1024
 MAX_PERSONAL_TOKENS = 100
 PERSONAL_LIFETIME = timedelta(days=365)
+IMPERSONATION_LIFETIME = timedelta(hours=1)
 PERSONAL_PREFIX: Final = "hr_pat_"
 """What personal tokens begin with, so that scanners of source code know one that was published by mistake."""
 
@@ -65,6 +66,7 @@ class Token:
     created_at: datetime
     expires_at: datetime
     personal: "Personal | None" = None
+    impersonator_id: str = ""  # the administrator who speaks for the user by it; "" for the user's own
 
     def limits(self, user: User) -> User:
         """The user as this token lets them act: never with more roles than they have."""

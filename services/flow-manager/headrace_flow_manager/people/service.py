@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from headrace_core import Json
@@ -68,6 +69,18 @@ class PeopleService:
         await self._store.add_token(kept, self._rules.tokens_per_user)
         await self._store.forgive(attempts)
         return found.user, token, kept.expires_at
+
+    async def sign_in_as(self, user_id: str, actor_id: str) -> tuple[User, str, datetime]:
+        """A token by which an administrator speaks for a user, and when it ends. Raises NotFound and Forbidden."""
+        actor, user = await self._store.get(actor_id), await self._store.get(user_id)
+        if not actor.is_administrator:
+            raise Forbidden("Only administrators sign in as somebody else.")
+        if user.is_administrator or not user.active:
+            raise Forbidden("Nobody signs in as an administrator, or as a user who may not sign in.")
+        token, made = self._new_token(user)
+        kept = replace(made, expires_at=made.created_at + model.IMPERSONATION_LIFETIME, impersonator_id=actor.user_id)
+        await self._store.add_token(kept, self._rules.tokens_per_user)
+        return user, token, kept.expires_at
 
     async def sign_out(self, token: str) -> None:
         """End a token. Ending it again changes nothing."""
@@ -194,8 +207,8 @@ class Authenticator:
         self._tokens = tokens
         self._clock = clock
 
-    async def authenticate(self, token: str) -> tuple[User, datetime]:
-        """The user with the roles the token carries, and when it ends.
+    async def authenticate(self, token: str) -> tuple[User, datetime, str]:
+        """The user with the roles the token carries, when it ends, and which administrator speaks for them, if any.
 
         Raises Unauthenticated when it is unknown, expired or ended.
         """
@@ -207,7 +220,7 @@ class Authenticator:
         is_valid = hmac.compare_digest(kept.token_hash, asked) and user.active and kept.expires_at > self._clock.now()
         if not is_valid:
             raise Unauthenticated("The token has ended. Log in again.")
-        return kept.limits(user), kept.expires_at
+        return kept.limits(user), kept.expires_at, kept.impersonator_id
 
 
 def hash_of(token: str) -> bytes:

@@ -73,6 +73,10 @@ class PeopleServicer(grpc_pb.PeopleServiceServicer):
         user, token, expires_at = await self._people.sign_in(request.login, request.password, request.address)
         return pb.SignInResponse(user=_user(user), token=token, expires_at=timestamp(expires_at))
 
+    async def SignInAs(self, request: pb.SignInAsRequest, context: object) -> pb.SignInAsResponse:
+        user, token, expires_at = await self._people.sign_in_as(request.user_id, request.actor_id)
+        return pb.SignInAsResponse(user=_user(user), token=token, expires_at=timestamp(expires_at))
+
     async def SignOut(self, request: pb.SignOutRequest, context: object) -> pb.SignOutResponse:
         await self._people.sign_out(request.token)
         return pb.SignOutResponse()
@@ -83,9 +87,11 @@ class PeopleServicer(grpc_pb.PeopleServiceServicer):
         return pb.SignOutEverywhereResponse(ended=await self._people.sign_out_everywhere(request.user_id))
 
     async def Authenticate(self, request: pb.AuthenticateRequest, context: object) -> pb.AuthenticateResponse:
-        user, expires_at = await self._authenticator.authenticate(request.token)
+        user, expires_at, impersonator_id = await self._authenticator.authenticate(request.token)
         groups = sorted(await self._memberships.of_user(user.user_id))
-        return pb.AuthenticateResponse(user=_user(user), expires_at=timestamp(expires_at), groups=groups)
+        return pb.AuthenticateResponse(
+            user=_user(user), expires_at=timestamp(expires_at), groups=groups, impersonator_id=impersonator_id
+        )
 
     async def GetUser(self, request: pb.GetUserRequest, context: object) -> pb.GetUserResponse:
         return pb.GetUserResponse(user=_user(await self._people.get(request.user_id)))

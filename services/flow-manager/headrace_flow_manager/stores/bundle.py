@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from headrace_flow_manager.audit.store import AuditStore
 from headrace_flow_manager.catalog.store import BundleStore, PublicationStore
 from headrace_flow_manager.data_stores.store import DataStores, Outbox
 from headrace_flow_manager.entries import EntryStore
@@ -33,6 +34,7 @@ class Stores:
     entries: EntryStore
     charts: ChartStore
     groups: GroupStore
+    audit: AuditStore
     tasks: TaskStore
     task_agenda: TaskAgenda
     bundles: BundleStore

@@ -7,6 +7,7 @@ from headrace_runtime.metrics import Metrics
 from headrace_runtime.mongo import Mongo, Version, open_mongo
 
 from headrace_flow_manager.stores import (
+    mongo_audit,
     mongo_bundles,
     mongo_charts,
     mongo_data_stores,
@@ -21,6 +22,7 @@ from headrace_flow_manager.stores import (
     mongo_work,
 )
 from headrace_flow_manager.stores.bundle import Stores
+from headrace_flow_manager.stores.mongo_audit import MongoAuditStore
 from headrace_flow_manager.stores.mongo_bundles import MongoBundleStore, MongoPublicationStore
 from headrace_flow_manager.stores.mongo_charts import MongoChartStore
 from headrace_flow_manager.stores.mongo_data_stores import MongoDataStores
@@ -59,6 +61,7 @@ VERSIONS: Sequence[Version] = (
     mongo_tasks.INDEXES,
     mongo_groups.INDEXES,
     {**mongo_bundles.INDEXES, **mongo_flows.BUNDLE_INDEXES},
+    mongo_audit.INDEXES,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -90,6 +93,7 @@ def stores_of(mongo: Mongo) -> Stores:
         entries=MongoEntryStore(mongo),
         charts=MongoChartStore(mongo),
         groups=MongoGroupStore(mongo),
+        audit=MongoAuditStore(mongo),
         tasks=MongoTaskStore(mongo),
         task_agenda=MongoTaskAgenda(mongo),
         bundles=MongoBundleStore(mongo),

@@ -19,7 +19,7 @@ from headrace_flow_manager.scope import Tenants
 from headrace_flow_manager.stores import mongo_flow_documents as documents
 from headrace_flow_manager.stores.mongo_flow_documents import FLOWS, PAST_VERSIONS
 from headrace_flow_manager.stores.mongo_selection import count_of, of_tenants, page_of
-from headrace_flow_manager.stores.mongo_values import unpacked
+from headrace_flow_manager.stores.mongo_values import packed, unpacked
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorCursor, AsyncIOMotorDatabase
@@ -233,8 +233,11 @@ class _Change:
             self.fields |= documents.record_of(self.flow)
         if self.has_new_version:
             self.fields |= documents.version_of(self.flow)
-        elif after.pins != before.pins:
-            self.fields["pins"] = list(after.pins)
+        else:
+            if after.descriptor != before.descriptor:
+                self.fields["descriptor"] = packed(after.descriptor)
+            if after.pins != before.pins:
+                self.fields["pins"] = list(after.pins)
         self._before = before
 
     def place(self, tenant: str) -> Document:

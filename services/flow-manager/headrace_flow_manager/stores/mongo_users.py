@@ -50,6 +50,7 @@ def token_of(token: Token) -> Document:
         "created_at": times.to_micros(token.created_at),
         "expires_at": times.to_micros(token.expires_at),
         **_of_personal(token.personal),
+        **({"impersonator": token.impersonator_id} if token.impersonator_id else {}),
     }
 
 
@@ -82,6 +83,7 @@ def token(kept: Document, of: Document) -> Token:
         created_at=times.from_micros(of["created_at"]),
         expires_at=times.from_micros(of["expires_at"]),
         personal=Personal(of["id"], of["name"], tuple(of["scopes"])) if "id" in of else None,
+        impersonator_id=of.get("impersonator", ""),
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from headrace_runtime.sqlite import Database
 
 from headrace_flow_manager.stores import (
+    sqlite_audit,
     sqlite_bundles,
     sqlite_charts,
     sqlite_data_stores,
@@ -21,6 +22,7 @@ from headrace_flow_manager.stores import (
 )
 from headrace_flow_manager.stores.bundle import Stores
 from headrace_flow_manager.stores.process_turns import ProcessTurns
+from headrace_flow_manager.stores.sqlite_audit import SqliteAuditStore
 from headrace_flow_manager.stores.sqlite_bundles import SqliteBundleStore, SqlitePublicationStore
 from headrace_flow_manager.stores.sqlite_charts import SqliteChartStore
 from headrace_flow_manager.stores.sqlite_data_stores import SqliteDataStores, SqliteOutbox
@@ -52,6 +54,8 @@ MIGRATIONS = (
     sqlite_groups.SCHEMA,
     sqlite_bundles.SCHEMA,
     sqlite_flows.BUNDLES_SCHEMA,
+    sqlite_audit.SCHEMA,
+    sqlite_people.IMPERSONATION,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -74,6 +78,7 @@ async def open_stores(path: Path, *, on_broken: Callable[[BaseException], None] 
         entries=SqliteEntryStore(database),
         charts=SqliteChartStore(database),
         groups=SqliteGroupStore(database),
+        audit=SqliteAuditStore(database),
         tasks=SqliteTaskStore(database),
         task_agenda=SqliteTaskAgenda(database),
         bundles=SqliteBundleStore(database),

@@ -219,7 +219,10 @@ class SqliteFlowStore:
                 _put_marks(connection, saved)
             if saved.version > before.version:
                 _insert_version(connection, saved)
-            elif saved.pins != before.pins and _pin(connection, saved.flow_id, saved.version, saved.pins) != saved.pins:
+                return
+            if saved.descriptor != before.descriptor:
+                _replace_version(connection, saved)
+            if saved.pins != before.pins and _pin(connection, saved.flow_id, saved.version, saved.pins) != saved.pins:
                 raise RevisionConflict(f"Flow {before.flow_id!r} was pinned in between. Read it again and save that.")
 
         await self._database.write(work)
@@ -486,6 +489,13 @@ def _insert_version(connection: sqlite3.Connection, flow: Flow) -> None:
         ((flow.flow_id, each) for each in types_of(flow.descriptor)),
     )
     _pin(connection, flow.flow_id, flow.version, flow.pins)
+
+
+def _replace_version(connection: sqlite3.Connection, flow: Flow) -> None:
+    connection.execute(
+        "UPDATE flow_versions SET descriptor = ? WHERE flow_id = ? AND version = ?",
+        (json_text.encode(dict(flow.descriptor)), flow.flow_id, flow.version),
+    )
 
 
 def _pin(connection: sqlite3.Connection, flow_id: str, version: int, pins: tuple[str, ...]) -> tuple[str, ...]:

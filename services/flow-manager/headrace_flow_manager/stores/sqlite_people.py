@@ -55,6 +55,10 @@ ALTER TABLE tokens ADD COLUMN name TEXT NOT NULL DEFAULT '';
 ALTER TABLE tokens ADD COLUMN scopes TEXT NOT NULL DEFAULT '[]'
 """
 
+IMPERSONATION = """
+ALTER TABLE tokens ADD COLUMN impersonator_id TEXT NOT NULL DEFAULT ''
+"""
+
 RESET_CODES = """
 CREATE TABLE reset_codes (
     user_id TEXT PRIMARY KEY REFERENCES users (user_id) ON DELETE CASCADE,
@@ -331,8 +335,8 @@ def _replace_logins(connection: sqlite3.Connection, user: User) -> None:
 def _insert_token(connection: sqlite3.Connection, token: Token) -> None:
     personal = token.personal
     connection.execute(
-        "INSERT INTO tokens (token_hash, user_id, created_at, expires_at, token_id, name, scopes)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO tokens (token_hash, user_id, created_at, expires_at, token_id, name, scopes, impersonator_id)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             token.token_hash,
             token.user_id,
@@ -341,6 +345,7 @@ def _insert_token(connection: sqlite3.Connection, token: Token) -> None:
             None if personal is None else personal.token_id,
             "" if personal is None else personal.name,
             json_text.encode([] if personal is None else list(personal.scopes)),
+            token.impersonator_id,
         ),
     )
 
@@ -359,6 +364,7 @@ def _token(row: sqlite3.Row) -> Token:
         created_at=times.from_micros(row["created_at"]),
         expires_at=times.from_micros(row["expires_at"]),
         personal=Personal(row["token_id"], row["name"], parsed_texts(row["scopes"])) if is_personal else None,
+        impersonator_id=row["impersonator_id"],
     )
 
 

@@ -9,6 +9,7 @@ from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.accounts import AccountClient
 from headrace_gateway.clients.aliases import AliasClient
+from headrace_gateway.clients.audit import AuditClient
 from headrace_gateway.clients.belongings import BelongingsClient
 from headrace_gateway.clients.catalog import CatalogClient
 from headrace_gateway.clients.charts import ChartClient
@@ -57,6 +58,7 @@ class Clients:
     tasks: TaskClient
     accounts: AccountClient
     belongings: BelongingsClient
+    audit: AuditClient
 
 
 def open_clients(channels: Channels, timeout_seconds: float) -> Clients:
@@ -79,4 +81,5 @@ def open_clients(channels: Channels, timeout_seconds: float) -> Clients:
         tasks=TaskClient(channels.flow, timeout_seconds),
         accounts=AccountClient(channels.flow, timeout_seconds),
         belongings=BelongingsClient(channels.flow, timeout_seconds),
+        audit=AuditClient(channels.flow, timeout_seconds),
     )

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import Literal
 
 import orjson
 from google.protobuf.duration_pb2 import Duration
@@ -133,6 +134,17 @@ class PluginAnswer:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Unprocessed:
+    """Which unprocessed messages are meant; what is empty is not looked at."""
+
+    flow_id: str = ""
+    node_id: str = ""
+    cause: str = ""
+    before: datetime | None = None
+    after: datetime | None = None
+
+
 class ExecutionClient:
     def __init__(self, channel: Channel, timeout_seconds: float) -> None:
         self._stub = ExecutionServiceStub(channel)
@@ -213,15 +225,16 @@ class ExecutionClient:
         return [_migration_to_json(each) for each in answer.runs], answer.total
 
     async def unprocessed(
-        self, scope: Scope, *, flow_id: str, correlation_id: str, offset: int, limit: int
+        self, scope: Scope, which: Unprocessed, *, correlation_id: str, offset: int, limit: int
     ) -> tuple[list[dict[str, Json]], int]:
         """A page of unprocessed messages, newest first, and how many match."""
         request = execution_service_pb2.ListUnprocessedRequest(
             scope=scope_to_proto(scope),
-            flow_id=flow_id,
+            flow_id=which.flow_id,
             correlation_id=correlation_id,
             offset=offset,
             limit=limit,
+            filter=_filter(which),
         )
         answer = await self._stub.ListUnprocessed(request, timeout=self._timeout)
         return [_unprocessed_to_json(each) for each in answer.messages], answer.total
@@ -244,6 +257,39 @@ class ExecutionClient:
             scope=scope_to_proto(scope), message_ids=list(message_ids)
         )
         return (await self._stub.RetryUnprocessed(request, timeout=self._timeout)).retried
+
+    async def settle_unprocessed(
+        self, scope: Scope, which: Unprocessed, *, message_ids: Sequence[str], drop: bool, limit: int
+    ) -> tuple[int, int]:
+        """Retry or drop these messages, or up to `limit` that match; how many, and how many that match are left."""
+        request = execution_service_pb2.SettleUnprocessedRequest(
+            scope=scope_to_proto(scope), filter=_filter(which), message_ids=message_ids, drop=drop, limit=limit
+        )
+        answer = await self._stub.SettleUnprocessed(request, timeout=self._timeout)
+        return answer.settled, answer.left
+
+    async def survey(self, scope: Scope, since: datetime) -> dict[str, Json]:
+        """How runs are, of all tenants; seconds in floats, None where no run ended."""
+        request = execution_service_pb2.SurveyRunsRequest(scope=scope_to_proto(scope))
+        request.since.FromDatetime(since)
+        answer = await self._stub.SurveyRuns(request, timeout=self._timeout)
+        counts = {RUN_STATES[each.state]: each.count for each in answer.open if each.state in RUN_STATES}
+        return {
+            "open": {name: counts.get(name, 0) for name in ("ready", "running", "waiting")},
+            "unprocessed": answer.unprocessed,
+            "inDoubt": answer.in_doubt,
+            "minutes": [
+                {"at": moment(each, "minute"), "runs": each.runs, "failed": each.failed, "steps": each.steps}
+                for each in answer.minutes
+            ],
+            "tenants": [
+                {"userId": each.tenant_id, "runs": each.runs, "failed": each.failed, "steps": each.steps}
+                for each in answer.tenants
+            ],
+            "p50Seconds": _seconds(answer, "median"),
+            "p95Seconds": _seconds(answer, "p95"),
+            "lookedAt": answer.looked_at,
+        }
 
     async def retry_edited(self, scope: Scope, message_id: str, messages: Json) -> int:
         """Give an unprocessed message back with other contents; 0 when it is not there. Raises BadRequest."""
@@ -337,6 +383,20 @@ class ExecutionClient:
         )
         answer = await self._stub.CallComponent(request, timeout=within_seconds + self._timeout)
         return json_value(answer.value)
+
+
+def _filter(which: Unprocessed) -> execution_service_pb2.UnprocessedFilter:
+    made = execution_service_pb2.UnprocessedFilter(node_id=which.node_id, cause=which.cause, flow_id=which.flow_id)
+    if which.before is not None:
+        made.created_before.FromDatetime(which.before)
+    if which.after is not None:
+        made.created_after.FromDatetime(which.after)
+    return made
+
+
+def _seconds(answer: execution_service_pb2.SurveyRunsResponse, field: Literal["median", "p95"]) -> float | None:
+    found: Duration = getattr(answer, field)
+    return found.ToTimedelta().total_seconds() if answer.HasField(field) else None
 
 
 def _duration(seconds: float) -> Duration:

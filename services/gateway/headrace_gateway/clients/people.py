@@ -42,7 +42,12 @@ class PeopleClient:
         answer = await self._stub.Authenticate(request, timeout=self._timeout)
         user = answer.user
         return Caller(
-            user.user_id, frozenset(user.scopes), token, frozenset(user.vendors), groups=frozenset(answer.groups)
+            user.user_id,
+            frozenset(user.scopes),
+            token,
+            frozenset(user.vendors),
+            groups=frozenset(answer.groups),
+            impersonator_id=answer.impersonator_id,
         )
 
     async def sign_up(
@@ -60,6 +65,12 @@ class PeopleClient:
         request = people_service_pb2.SignInRequest(login=login, password=password, address=address)
         answer = await self._stub.SignIn(request, timeout=self._timeout)
         return user_to_json(answer.user), answer.token
+
+    async def sign_in_as(self, user_id: str, actor_id: str) -> tuple[dict[str, Json], str, str | None]:
+        """The user's record, a token that speaks for them, and when it ends. Raises NotFound, Forbidden."""
+        request = people_service_pb2.SignInAsRequest(user_id=user_id, actor_id=actor_id)
+        answer = await self._stub.SignInAs(request, timeout=self._timeout)
+        return user_to_json(answer.user), answer.token, moment(answer, "expires_at")
 
     async def sign_out(self, token: str) -> None:
         await self._stub.SignOut(people_service_pb2.SignOutRequest(token=token), timeout=self._timeout)

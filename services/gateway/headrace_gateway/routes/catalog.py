@@ -135,6 +135,7 @@ ROUTES = (
     Route(
         method="POST",
         path="/components",
+        is_audited=True,
         handler=publish,
         policy=Policy.USER,
         tag="Catalog",
@@ -188,6 +189,7 @@ ROUTES = (
     Route(
         method="DELETE",
         path="/components/{selector}",
+        is_audited=True,
         handler=remove_components,
         policy=Policy.USER,
         tag="Catalog",

@@ -19,6 +19,7 @@ from headrace_gateway.schemas import (
     ANYTHING,
     FREE_OBJECT,
     LIST_PARAMETERS,
+    ON_BEHALF_OF,
     PROJECTION,
     TEXT,
     WHOLE,
@@ -275,7 +276,7 @@ ROUTES = (
         policy=Policy.USER,
         tag="Flows",
         summary="Read a flow",
-        parameters=(PROJECTION, ALL_TENANTS),
+        parameters=(ON_BEHALF_OF, PROJECTION, ALL_TENANTS),
         answers=(Answer(200, "The flow; its ETag is its revision.", ref("Flow")),),
         errors=(400, 403, 404),
     ),
@@ -304,7 +305,10 @@ ROUTES = (
         policy=Policy.USER,
         tag="Flows",
         summary="Stop and remove a flow",
-        parameters=(IF_MATCH,),
+        parameters=(
+            ON_BEHALF_OF,
+            IF_MATCH,
+        ),
         answers=(Answer(200, "Removed.", _FLOW_ID),),
         errors=(400, 404, 409),
     ),
@@ -389,7 +393,10 @@ ROUTES = (
             "comes as soon as the order is on record; it is carried out whatever dies meanwhile, and the status knows "
             "its ticket."
         ),
-        parameters=(Parameter("background", "true does not wait for the flow to have started or stopped.", YES_NO),),
+        parameters=(
+            ON_BEHALF_OF,
+            Parameter("background", "true does not wait for the flow to have started or stopped.", YES_NO),
+        ),
         request=an_object({"command": {"type": "string", "enum": ["start", "stop"]}}, required=("command",)),
         answers=(
             Answer(
@@ -408,7 +415,7 @@ ROUTES = (
         tag="Flows",
         summary="How far starting or stopping is",
         description="The newest start or stop is told of; asking for the ticket of an older one finds nothing.",
-        parameters=(Parameter("ticket", "Ticket of the start or stop that is meant."), ALL_TENANTS),
+        parameters=(ON_BEHALF_OF, Parameter("ticket", "Ticket of the start or stop that is meant."), ALL_TENANTS),
         answers=(
             Answer(
                 200,

@@ -1,22 +1,54 @@
-"""A flow's happenings and log, live."""
+"""What happens in flows and what their log says, live."""
 
+from headrace_core import Json, errors
 from starlette.responses import Response
 
 from headrace_gateway.call import Call
-from headrace_gateway.routing import Answer, Policy, Route
+from headrace_gateway.errors import one_problem
+from headrace_gateway.live import Named, Source, about
+from headrace_gateway.routing import Answer, Parameter, Policy, Route
 from headrace_gateway.schemas import TEXT
+
+MOST_TOPICS = 50
+_FLOW = "flow:"
 
 
 async def watch_flow(call: Call) -> Response:
-    flow_id, clients = call.value("id"), call.clients
-    await clients.flows.get(call.scope, flow_id)
+    flow_id = call.value("id")
+    await call.clients.flows.get(call.scope, flow_id)
     if call.request.method == "HEAD":
         return Response(media_type="text/event-stream")
-    sources = {
-        "happening": clients.executions.watch(call.scope, flow_id),
-        "log": clients.logs.tail(call.scope, flow_id),
-    }
-    return call.gateway.live.open(call.caller.user_id, sources)
+    return call.gateway.live.open(call.caller.user_id, _sources(call, flow_id))
+
+
+async def watch_topics(call: Call) -> Response:
+    topics = list(dict.fromkeys(call.parameters.get("topic", [])))
+    if not 1 <= len(topics) <= MOST_TOPICS:
+        raise one_problem("topic", f"Name 1 to {MOST_TOPICS} topics, each as flow:ID; these are {len(topics)}.")
+    for topic in topics:
+        if not topic.startswith(_FLOW) or topic == _FLOW:
+            raise one_problem("topic", f"{topic[:100]!r} is no topic. Name flows, each as flow:ID.")
+    refused: list[dict[str, Json]] = []
+    followed: list[str] = []
+    for topic in topics:
+        try:
+            await call.clients.flows.get(call.scope, topic.removeprefix(_FLOW))
+            followed.append(topic)
+        except (errors.NotFound, errors.Forbidden) as error:
+            refused.append({"topic": topic, "code": error.code, "message": error.message})
+    if call.request.method == "HEAD":
+        return Response(media_type="text/event-stream")
+    sources: list[tuple[str, Source]] = [
+        (name, about(topic, source)) for topic in followed for name, source in _sources(call, topic.removeprefix(_FLOW))
+    ]
+    return call.gateway.live.open(call.caller.user_id, sources, first=[("refused", each) for each in refused])
+
+
+def _sources(call: Call, flow_id: str) -> Named:
+    return [
+        ("happening", call.clients.executions.watch(call.scope, flow_id)),
+        ("log", call.clients.logs.tail(call.scope, flow_id)),
+    ]
 
 
 ROUTES = (
@@ -33,5 +65,28 @@ ROUTES = (
         ),
         answers=(Answer(200, "The stream.", TEXT, "text/event-stream"),),
         errors=(404, 429),
+    ),
+    Route(
+        method="GET",
+        path="/live",
+        handler=watch_topics,
+        policy=Policy.USER,
+        tag="Flows",
+        summary="Follow several flows in one stream",
+        description=(
+            "As `GET /flows/{id}/live`, for several flows over one connection: browsers keep few of them to a host. "
+            "Each event of a flow has its `topic`. A topic that the caller may not follow, or that is not there, is "
+            "named in an event `refused` ({topic, code, message}) at the beginning; the others go on."
+        ),
+        parameters=(
+            Parameter(
+                "topic",
+                f"flow:ID; 1 to {MOST_TOPICS} of them.",
+                {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MOST_TOPICS},
+                required=True,
+            ),
+        ),
+        answers=(Answer(200, "The stream.", TEXT, "text/event-stream"),),
+        errors=(400, 429),
     ),
 )

@@ -6,7 +6,7 @@ from headrace_gateway.call import Call, answer
 from headrace_gateway.clients.executions import RUN_STATES
 from headrace_gateway.errors import one_problem
 from headrace_gateway.routing import Answer, Parameter, Policy, Route
-from headrace_gateway.schemas import ALL_TENANTS, PAGE_PARAMETERS, TEXT, WHOLE, an_object, array_of, ref
+from headrace_gateway.schemas import ALL_TENANTS, ON_BEHALF_OF, PAGE_PARAMETERS, TEXT, WHOLE, an_object, array_of, ref
 
 _STATES = sorted(RUN_STATES.values())
 
@@ -55,6 +55,7 @@ ROUTES = (
             Parameter("state", "Only runs in this state.", {"type": "string", "enum": [*_STATES]}),
             Parameter("correlationId", "Only runs with this id of the outside world."),
             *PAGE_PARAMETERS,
+            ON_BEHALF_OF,
             ALL_TENANTS,
         ),
         answers=(
@@ -90,6 +91,7 @@ ROUTES = (
         summary="End a run",
         description="Ending an ended run changes nothing.",
         request=an_object({"reason": {**TEXT, "maxLength": 1000}}),
+        parameters=(ON_BEHALF_OF,),
         answers=(Answer(200, "The run as it is now.", ref("Run")),),
         errors=(400, 404),
     ),

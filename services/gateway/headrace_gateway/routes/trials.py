@@ -33,7 +33,7 @@ async def try_flow(call: Call) -> Response:
         json_text(content),
         (timeout if isinstance(timeout, int | float) else DEFAULT_SECONDS * 1000) / 1000,
     )
-    return call.gateway.live.open(call.caller.user_id, {"": _told(happenings)})
+    return call.gateway.live.open(call.caller.user_id, [("", _told(happenings))])
 
 
 def _event(payload: Json) -> dict[str, Json]:

@@ -12,6 +12,7 @@ from headrace_gateway.routing import Answer, Policy, Route, Schema
 from headrace_gateway.schemas import (
     FREE_OBJECT,
     LIST_PARAMETERS,
+    MOMENT,
     NAME_LIST,
     NEW_PASSWORD,
     PASSWORD,
@@ -53,8 +54,15 @@ async def sign_up(call: Call) -> Response:
     return answer({"token": token, "user": user}, 201)
 
 
+async def sign_in_as(call: Call) -> Response:
+    user, token, expires = await call.clients.people.sign_in_as(call.value("id"), call.caller.user_id)
+    return answer({"user": user, "token": token, "expires": expires})
+
+
 async def current_user(call: Call) -> Response:
-    return answer(await call.clients.people.get(call.caller.user_id))
+    user = await call.clients.people.get(call.caller.user_id)
+    impersonator = call.caller.impersonator_id
+    return answer({**user, "impersonator": impersonator} if impersonator else user)
 
 
 async def change_password(call: Call) -> Response:
@@ -102,9 +110,9 @@ async def sign_out_everywhere(call: Call) -> Response:
 
 
 async def list_users(call: Call) -> Response:
-    users, _ = await call.clients.people.page(queries.list_query(call.parameters))
+    users, total = await call.clients.people.page(queries.list_query(call.parameters))
     shown = queries.projection(call.parameters)
-    return answer([shown.apply(user) for user in users])
+    return answer([shown.apply(user) for user in users], headers={"X-Total-Count": str(total)})
 
 
 async def count_users(call: Call) -> Response:
@@ -333,6 +341,26 @@ ROUTES = (
         ),
         answers=(Answer(200, "Begun.", an_object({"ticket": TEXT}, required=("ticket",))),),
         errors=(404, 409),
+    ),
+    Route(
+        method="POST",
+        path="/users/{id}/sign-in-as",
+        handler=sign_in_as,
+        policy=Policy.ADMIN,
+        tag="Users",
+        summary="Sign in as a user",
+        description=(
+            "A token that speaks for the user for an hour, to see what they see. What is changed by it stands in the "
+            "audit trail under the administrator; it makes no tokens and changes no password. Never for administrators."
+        ),
+        answers=(
+            Answer(
+                200,
+                "Signed in.",
+                an_object({"user": ref("User"), "token": TEXT, "expires": MOMENT}, required=("user", "token")),
+            ),
+        ),
+        errors=(403, 404),
     ),
     Route(
         method="GET",

@@ -3,7 +3,7 @@
 import net from 'node:net';
 import { promisify } from 'node:util';
 
-import { contextOf } from './context.js';
+import { contextOf, withScope } from './context.js';
 import { Effects } from './effects.js';
 import { CancelError, failureOf } from './failures.js';
 import { Ask } from './host.js';
@@ -12,6 +12,7 @@ import { current } from './output.js';
 const LET_GO_MS = 200;
 const LONGEST_TRACE = 2000;
 const MENTIONS_STATE = /\bstate\b/;
+const MENTIONS_SCOPE = /\bscope\b/;
 
 /** One call under way. */
 export class Call {
@@ -116,6 +117,9 @@ export class Calls {
             const context = contextOf({ step, sheet, verb, manifest, effects, ask, appmixerApiUrl: '' });
             if (MENTIONS_STATE.test(this.bundle.source(root))) {
                 await this.loadState(context);
+            }
+            if (MENTIONS_SCOPE.test(this.bundle.source(root))) {
+                withScope(context, await ask.scope());
             }
             const happened = await Promise.race([component[verb](context), call.broken]);
             await effects.settle();

@@ -14,10 +14,7 @@ const cache = new StaticCache();
 const ABSENT = {
     triggerListeners: 'that is for plugins',
     onListenerAdded: 'that is for plugins',
-    triggerComponent: 'that is for plugins; a component calls the webhook of another one',
-    loadVariables: 'variables of the designer are not at hand in a run',
-    loadOutputSchemaProperties: 'schemas of other components are not at hand in a run',
-    archiveFile: 'files cannot be packed here'
+    triggerComponent: 'that is for plugins; a component calls the webhook of another one'
 };
 
 /** Raised by auth modules whose token is no longer taken. */
@@ -55,7 +52,7 @@ export function contextOf({ step, sheet, verb, manifest, effects, ask }) {
         attempt: step.attempt,
         properties: objectOf(step.properties),
         messages,
-        scope: {},
+        scope: /** @type {Record<string, any>} */ ({}),
         config,
         profileInfo: account.profileInfo ?? {},
         auth: authOf(account, config, manifest, step),
@@ -68,18 +65,18 @@ export function contextOf({ step, sheet, verb, manifest, effects, ask }) {
         ContextCancelError: CancelError,
         InvalidTokenError,
 
-        sendJson: (/** @type {any} */ value, port = onlyPort(step)) => {
+        sendJson: (/** @type {any} */ value, port = onlyPort(step), options = {}) => {
             checkPort(step, port);
-            return effects.send(value, port);
+            return effects.send(value, port, options ?? {});
         },
-        send: (/** @type {any} */ value, port = onlyPort(step)) => {
+        send: (/** @type {any} */ value, port = onlyPort(step), /** @type {string} */ mime = '', options = {}) => {
             checkPort(step, port);
-            return effects.send(Buffer.isBuffer(value) ? value.toString('utf8') : value, port);
+            return effects.send(Buffer.isBuffer(value) ? value.toString('utf8') : value, port, options ?? {});
         },
-        sendArray: async (/** @type {any[]} */ values, port = onlyPort(step)) => {
+        sendArray: async (/** @type {any[]} */ values, port = onlyPort(step), options = {}) => {
             checkPort(step, port);
             for (const each of values) {
-                await effects.send(each, port);
+                await effects.send(each, port, options ?? {});
             }
         },
         sendError: (/** @type {any} */ error) => {
@@ -110,6 +107,8 @@ export function contextOf({ step, sheet, verb, manifest, effects, ask }) {
         },
         sendSignal: async (/** @type {any} */ content = {}) => ask.tell(content),
         callAppmixer: (/** @type {any} */ given) => callApi(ask, given),
+        loadVariables: async () => variablesOf(await ask.offers()),
+        loadOutputSchemaProperties: async (/** @type {string} */ componentId) => propertiesOf(await ask.offers(String(componentId))),
         execOnWorker: async (/** @type {any} */ work, /** @type {any[]} */ given = []) => work(...given),
         addListener: async (/** @type {string} */ event, /** @type {any} */ params = {}) => ask.listen('add', String(event), params),
         removeListener: async (/** @type {string} */ event) => ask.listen('remove', String(event)),
@@ -176,7 +175,7 @@ function messagesOf(step) {
             correlationId: each.correlation_id,
             contentType: 'application/json',
             contentEncoding: 'utf8',
-            headers: {},
+            headers: each.headers.length ? parsed(each.headers) : {},
             scope: {},
             sender: { componentId: each.node_id, port: each.out_port }
         });
@@ -220,6 +219,31 @@ function authOf(account, config, manifest, step) {
             throw new Missing(`context.auth.${name}`, `node ${step.node_id} has no account of ${service}.`);
         }
     });
+}
+
+/** What led to the messages, on each of them and on the context. @param {any} context @param {Record<string, any>} scope */
+export function withScope(context, scope) {
+    context.scope = scope;
+    for (const each of Object.values(context.messages).flat()) {
+        each.scope = scope;
+    }
+}
+
+/** What a field of the node may hold. @param {any[]} offers */
+function variablesOf(offers) {
+    return offers.map(({ nodeId, port, path, label, schema, variable }) => ({
+        componentId: nodeId, port, path, label, value: variable, schema: schema ?? undefined, type: schema?.type
+    }));
+}
+
+/** Paths below a component's out-ports, by port, each beginning with the port. @param {any[]} offers */
+function propertiesOf(offers) {
+    /** @type {Record<string, {path: string, type?: string, label: string}[]>} */
+    const found = {};
+    for (const { port, path, label, schema } of offers) {
+        (found[port] ??= []).push({ path: path ? `${port}.${path}` : port, type: schema?.type, label });
+    }
+    return found;
 }
 
 /** @param {any} step */

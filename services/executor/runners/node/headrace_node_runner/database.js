@@ -7,17 +7,22 @@
 
 import { randomBytes } from 'node:crypto';
 
+import { aggregated } from './aggregation.js';
 import { lock } from './context.js';
-import { fits, packed, projected, seedOf, sorted, unpacked, updated } from './documents.js';
+import { fits, packed, projected, seedOf, sorted, unpacked, updated, valueAt } from './documents.js';
 import { CancelError, Missing } from './failures.js';
+import { modelOver } from './models.js';
 
 const PAGE = 500;
 const MOST_DOCUMENTS = 10_000;
 const AT_ONCE = 8;
+const MOST_INDEXES = 20;
 const PREFIX = 'collection ';
+const INDEXES = 'indexes of collections';
 const NAME = /^[\w.-]{1,100}$/;
 
 /** @typedef {import('./documents.js').Document} Document */
+/** @typedef {{key: any, unique: boolean, sparse: boolean, name: string}} Index */
 
 /** @param {any} ask */
 export function databaseOf(ask) {
@@ -36,7 +41,7 @@ export function databaseOf(ask) {
     };
 }
 
-class Collection {
+export class Collection {
     /** @param {any} ask @param {Map<string, Promise<string>>} stores @param {string} name */
     constructor(ask, stores, name) {
         if (!NAME.test(name)) {
@@ -79,8 +84,9 @@ class Collection {
         return [...found.values()];
     }
 
-    aggregate() {
-        throw new Missing('aggregate', 'find the documents and gather them.');
+    /** Stages that write or run code are not known. @param {Document[]} pipeline */
+    aggregate(pipeline) {
+        return new Cursor(async () => aggregated(await this.all({}), pipeline), {});
     }
 
     // Writing.
@@ -95,16 +101,10 @@ class Collection {
     async insertMany(documents) {
         return this.changing(async () => {
             const known = await this.all({});
-            this.checkRoom(known.length + documents.length);
-            const ids = new Set(known.map(({ _id: id }) => String(id)));
-            for (const document of documents) {
-                document._id ??= randomBytes(12).toString('hex');
-                if (ids.has(String(document._id))) {
-                    throw Object.assign(new Error(`E11000 duplicate key: ${this.name} has ${document._id} already.`), { code: 11000 });
-                }
-                ids.add(String(document._id));
-            }
-            await this.write(documents);
+            documents.forEach((each) => {
+                each._id ??= randomBytes(12).toString('hex');
+            });
+            await this.write(known, documents, true);
             return {
                 acknowledged: true, insertedCount: documents.length,
                 insertedIds: Object.fromEntries(documents.map(({ _id: id }, index) => [index, id]))
@@ -169,15 +169,60 @@ class Collection {
         return { acknowledged: true, ...counts };
     }
 
-    /** @param {any} keys @param {{unique?: boolean}} [options] */
-    async createIndex(keys, options = {}) {
-        if (options.unique) {
-            throw new Missing('A unique index', 'collections are unique by _id only.');
+    // Indexes. A collection is small enough to be looked through: they say what there is once only.
+
+    /**
+     * With `unique` no two documents have the same values of these fields from now on; what is not there counts as null,
+     * or with `sparse` not at all.
+     * @param {any} keys @param {{unique?: boolean, sparse?: boolean, name?: string}} [options]
+     */
+    async createIndex(keys, { unique = false, sparse = false, name = Object.entries(keys).flat().join('_') } = {}) {
+        const made = { key: keys, unique, sparse, name };
+        await this.changing(async () => {
+            const kept = [...(await this.indexes()).filter((/** @type {any} */ each) => each.name !== name), made];
+            if (kept.length > MOST_INDEXES) {
+                throw new CancelError(`A collection has at most ${MOST_INDEXES} indexes.`);
+            }
+            checkUnique(this.name, [made], await this.all({}));
+            await this.keepIndexes(kept);
+        });
+        return name;
+    }
+
+    /** @param {{key: any, unique?: boolean, sparse?: boolean, name?: string}[]} indexes */
+    async createIndexes(indexes) {
+        const names = [];
+        for (const { key, ...options } of indexes) {
+            names.push(await this.createIndex(key, options));
         }
-        return Object.entries(keys).flat().join('_'); // a collection is small enough to be looked through
+        return names;
+    }
+
+    /** @param {string} name */
+    async dropIndex(name) {
+        await this.changing(async () =>
+            this.keepIndexes((await this.indexes()).filter((/** @type {any} */ each) => each.name !== name)));
+    }
+
+    /** @returns {Promise<Index[]>} */
+    async indexes() {
+        const found = await this.ask.store('get', { store_id: await this.store(INDEXES), key: this.name });
+        return found?.value ?? [];
+    }
+
+    /** @param {string | string[]} names */
+    async indexExists(names) {
+        const known = new Set((await this.indexes()).map(({ name }) => name));
+        return [names].flat().every((each) => known.has(each));
+    }
+
+    /** @param {Index[]} indexes */
+    async keepIndexes(indexes) {
+        await this.ask.store('set', { store_id: await this.store(INDEXES), key: this.name, value: indexes });
     }
 
     async drop() {
+        await this.changing(() => this.keepIndexes([]));
         return (await this.deleteMany({})).acknowledged;
     }
 
@@ -204,15 +249,14 @@ class Collection {
         const everything = await this.all({});
         const found = everything.filter((each) => fits(each, filter)).slice(0, isOne ? 1 : undefined);
         if (!found.length && upsert) {
-            this.checkRoom(everything.length + 1);
             const seed = seedOf(filter);
             const made = updated({ ...seed, _id: seed._id ?? update._id ?? randomBytes(12).toString('hex') }, update, true);
-            await this.write([made]);
+            await this.write(everything, [made], true);
             return { acknowledged: true, matchedCount: 0, modifiedCount: 0, upsertedCount: 1, upsertedId: made._id };
         }
         const made = found.map((each) => updated(each, update));
         const changed = made.filter((each, at) => JSON.stringify(packed(each)) !== JSON.stringify(packed(found[at])));
-        await this.write(changed);
+        await this.write(everything, changed, false);
         return { acknowledged: true, matchedCount: found.length, modifiedCount: changed.length, upsertedCount: 0, upsertedId: null };
     }
 
@@ -232,8 +276,22 @@ class Collection {
         return found.filter((each) => fits(each, filter));
     }
 
-    /** @param {Document[]} documents */
-    async write(documents) {
+    /**
+     * Keep documents beside those that are known, if all of them may be there.
+     * @param {Document[]} known @param {Document[]} documents @param {boolean} areNew
+     */
+    async write(known, documents, areNew) {
+        if (areNew) {
+            this.checkRoom(known.length + documents.length);
+        }
+        const together = new Map(known.map((each) => [String(each._id), each]));
+        for (const each of documents) {
+            if (areNew && together.has(String(each._id))) {
+                throw duplicate(`${this.name} has ${each._id} already.`);
+            }
+            together.set(String(each._id), each);
+        }
+        checkUnique(this.name, await this.indexes(), [...together.values()]);
         const store = await this.store();
         await inGroups(documents, (each) =>
             this.ask.store('set', { store_id: store, key: String(each._id), value: packed(each) }));
@@ -263,20 +321,19 @@ class Collection {
         }
     }
 
-    /** @returns {Promise<string>} its id, made where it is not there */
-    store() {
-        let found = this.stores.get(this.name);
+    /** @param {string} [name] @returns {Promise<string>} its id, made where it is not there */
+    store(name = `${PREFIX}${this.name}`) {
+        let found = this.stores.get(name);
         if (found === undefined) {
-            found = this.open();
-            found.catch(() => this.stores.delete(this.name));
-            this.stores.set(this.name, found);
+            found = this.open(name);
+            found.catch(() => this.stores.delete(name));
+            this.stores.set(name, found);
         }
         return found;
     }
 
-    /** @returns {Promise<string>} */
-    async open() {
-        const wanted = `${PREFIX}${this.name}`;
+    /** @param {string} wanted @returns {Promise<string>} */
+    async open(wanted) {
         const known = async () => (await this.ask.store('list_stores')).find((/** @type {any} */ { name }) => name === wanted);
         const found = await known();
         if (found) {
@@ -371,135 +428,39 @@ class Cursor {
     }
 }
 
-/**
- * The base class of documents that have a class of their own.
- * @param {(name: string) => Collection} collectionOf
- */
-function modelOver(collectionOf) {
-    return class Model {
-        /** @returns {string} */
-        static get collection() {
-            throw new CancelError(`${this.name} does not say in which collection it is kept.`);
-        }
-
-        static get idProperty() {
-            return '_id';
-        }
-
-        /** @returns {string[]} */
-        static get properties() {
-            return [];
-        }
-
-        /** @returns {string[]} never part of what is shown */
-        static get protectedProperties() {
-            return [];
-        }
-
-        static createSettersAndGetters() {
-            for (const name of this.properties) {
-                const title = name[0].toUpperCase() + name.slice(1);
-                for (const [verb, method] of Object.entries(accessors(name))) {
-                    if (!(`${verb}${title}` in this.prototype)) {
-                        Object.defineProperty(this.prototype, `${verb}${title}`, { value: method, writable: true, configurable: true });
-                    }
+/** @param {string} name @param {Index[]} indexes @param {Document[]} documents */
+function checkUnique(name, indexes, documents) {
+    for (const { key, unique, sparse } of indexes) {
+        const seen = new Map();
+        for (const document of unique ? documents : []) {
+            for (const value of keysOf(document, Object.keys(key), sparse)) {
+                if (seen.has(value) && seen.get(value) !== String(document._id)) {
+                    throw duplicate(`${name} has two documents with the same ${Object.keys(key).join(', ')}.`);
                 }
+                seen.set(value, String(document._id));
             }
         }
-
-        /** @param {any} keys @param {any} [options] */
-        static async createIndex(keys, options) {
-            return collectionOf(this.collection).createIndex(keys, options);
-        }
-
-        /** @param {Document} [filter] @param {any} [options] */
-        static async find(filter, options) {
-            return (await collectionOf(this.collection).find(filter, options).toArray()).map((each) => new this().populate(each));
-        }
-
-        /** @param {Document} [filter] @param {any} [options] */
-        static async findOne(filter, options) {
-            const found = await collectionOf(this.collection).findOne(filter, options);
-            return found && new this().populate(found);
-        }
-
-        /** @param {any} id */
-        static async findById(id) {
-            return this.findOne({ [this.idProperty]: id });
-        }
-
-        /** @param {any} id */
-        static async deleteById(id) {
-            return collectionOf(this.collection).deleteOne({ [this.idProperty]: id });
-        }
-
-        /** @param {Document} [filter] */
-        static async deleteMany(filter) {
-            return collectionOf(this.collection).deleteMany(filter);
-        }
-
-        /** @param {Document} [filter] */
-        static async count(filter) {
-            return collectionOf(this.collection).countDocuments(filter);
-        }
-
-        /** @param {Document} [values] */
-        constructor(values = {}) {
-            /** @type {Document} */
-            this.values = {};
-            this.populate(values);
-        }
-
-        /** @param {Document} values */
-        populate(values) {
-            const known = /** @type {typeof Model} */ (this.constructor).properties;
-            for (const [name, value] of Object.entries(values ?? {})) {
-                if (name === '_id' || known.includes(name)) {
-                    this.values[name] = value;
-                }
-            }
-            return this;
-        }
-
-        getId() {
-            return this.values[/** @type {typeof Model} */ (this.constructor).idProperty];
-        }
-
-        async save() {
-            const { collection, idProperty } = /** @type {typeof Model} */ (this.constructor);
-            this.values[idProperty] ??= randomBytes(12).toString('hex');
-            const { _id: id, ...values } = this.values;
-            const { upsertedId } = await collectionOf(collection).updateOne(
-                { [idProperty]: this.values[idProperty] }, { $set: values }, { upsert: true });
-            this.values._id = id ?? upsertedId ?? this.values[idProperty];
-            return this;
-        }
-
-        toJson() {
-            const { protectedProperties } = /** @type {typeof Model} */ (this.constructor);
-            const hidden = new Set(['_id', ...protectedProperties]);
-            return Object.fromEntries(Object.entries(this.values).filter(([name]) => !hidden.has(name)));
-        }
-
-        toJSON() {
-            return this.toJson();
-        }
-    };
+    }
 }
 
-/** @param {string} name */
-function accessors(name) {
-    return {
-        /** @this {any} */
-        get() {
-            return this.values[name];
-        },
-        /** @this {any} @param {any} value */
-        set(value) {
-            this.values[name] = value;
-            return this;
-        }
-    };
+/** The values of some fields; of a list each of its values. @param {Document} document @param {string[]} paths @param {boolean} sparse */
+function keysOf(document, paths, sparse) {
+    const values = paths.map((path) => valueAt(document, path));
+    if (sparse && values.every((each) => each === undefined)) {
+        return new Set();
+    }
+    /** @type {any[][]} */
+    let combined = [[]];
+    for (const value of values) {
+        const each = Array.isArray(value) && value.length ? value : [value ?? null];
+        combined = combined.flatMap((known) => each.map((one) => [...known, one]));
+    }
+    return new Set(combined.map((each) => JSON.stringify(packed(each))));
+}
+
+/** @param {string} message */
+function duplicate(message) {
+    return Object.assign(new Error(`E11000 duplicate key: ${message}`), { code: 11000 });
 }
 
 /** @template T @param {T[]} list @param {(each: T) => Promise<any>} work */

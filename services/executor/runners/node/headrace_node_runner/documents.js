@@ -6,13 +6,13 @@ import { CancelError } from './failures.js';
 
 const COMPARISONS = {
     $eq: (/** @type {any} */ one, /** @type {any} */ other) => isEqual(one, other),
-    $ne: (/** @type {any} */ one, /** @type {any} */ other) => !isEqual(one, other),
+    $ne: (/** @type {any} */ one, /** @type {any} */ other) => !hasValue(one, other),
     $gt: (/** @type {any} */ one, /** @type {any} */ other) => compared(one, other, (order) => order > 0),
     $gte: (/** @type {any} */ one, /** @type {any} */ other) => compared(one, other, (order) => order >= 0),
     $lt: (/** @type {any} */ one, /** @type {any} */ other) => compared(one, other, (order) => order < 0),
     $lte: (/** @type {any} */ one, /** @type {any} */ other) => compared(one, other, (order) => order <= 0),
     $in: (/** @type {any} */ one, /** @type {any} */ other) => other.some((/** @type {any} */ each) => isEqual(one, each)),
-    $nin: (/** @type {any} */ one, /** @type {any} */ other) => !other.some((/** @type {any} */ each) => isEqual(one, each)),
+    $nin: (/** @type {any} */ one, /** @type {any} */ other) => !other.some((/** @type {any} */ each) => hasValue(one, each)),
     $exists: (/** @type {any} */ one, /** @type {any} */ other) => (one !== undefined) === Boolean(other),
     $size: (/** @type {any} */ one, /** @type {any} */ other) => Array.isArray(one) && one.length === other,
     $regex: (/** @type {any} */ one, /** @type {any} */ other) => typeof one === 'string' && new RegExp(other).test(one)
@@ -109,7 +109,12 @@ export function projected(document, projection) {
 
 /** @param {any} document @param {string} path with dots @returns {any} */
 export function valueAt(document, path) {
-    return path.split('.').reduce((value, part) => (value === null || value === undefined ? undefined : value[part]), document);
+    return path.split('.').reduce((value, part) => (isPlace(value) && Object.hasOwn(value, part) ? value[part] : undefined), document);
+}
+
+/** @param {any} value */
+function isPlace(value) {
+    return value !== null && typeof value === 'object' && !(value instanceof Date);
 }
 
 /** As it is kept: JSON knows no dates. @param {any} value @returns {any} */
@@ -150,11 +155,16 @@ const CHANGES = {
     $max: (document, path, value) => put(document, path, least(valueAt(document, path), value, 1)),
     $push: (document, path, value) => put(document, path, [...listAt(document, path), ...eachOf(value)]),
     $addToSet: (document, path, value) => {
-        const list = listAt(document, path);
-        put(document, path, [...list, ...eachOf(value).filter((/** @type {any} */ each) => !list.some((known) => isEqual(known, each)))]);
+        const list = [...listAt(document, path)];
+        for (const each of eachOf(value)) {
+            if (!list.some((known) => isEqual(known, each))) {
+                list.push(each);
+            }
+        }
+        put(document, path, list);
     },
     $pull: (document, path, value) => {
-        put(document, path, listAt(document, path).filter((each) => !hasValue(each, value)));
+        put(document, path, listAt(document, path).filter((each) => !isPulled(each, value)));
     }
 };
 
@@ -171,7 +181,10 @@ function hasValue(value, wanted) {
             return !hasValue(value, other);
         }
         if (name === '$elemMatch') {
-            return Array.isArray(value) && value.some((each) => fits(each, other));
+            return Array.isArray(value) && value.some((each) => isElement(each, other));
+        }
+        if (name === '$all') {
+            return other.every((/** @type {any} */ each) => hasValue(value, each));
         }
         if (name === '$options') {
             return true;
@@ -186,6 +199,20 @@ function hasValue(value, wanted) {
     });
 }
 
+/** @param {any} each @param {any} wanted */
+function isElement(each, wanted) {
+    if (isComparison(wanted)) {
+        return hasValue(each, wanted);
+    }
+    return each !== null && typeof each === 'object' && fits(each, wanted);
+}
+
+/** @param {any} each of a list @param {any} value */
+function isPulled(each, value) {
+    const areObjects = [each, value].every((one) => one !== null && typeof one === 'object' && !Array.isArray(one) && !(one instanceof Date));
+    return areObjects && !isComparison(value) ? fits(each, value) : hasValue(each, value);
+}
+
 /** @param {any} value */
 function isComparison(value) {
     const isPlain = value !== null && typeof value === 'object' && !Array.isArray(value) && !(value instanceof Date);
@@ -193,7 +220,7 @@ function isComparison(value) {
 }
 
 /** @param {any} one @param {any} other @returns {boolean} */
-function isEqual(one, other) {
+export function isEqual(one, other) {
     if (one === other || ((one ?? null) === null && (other ?? null) === null)) {
         return true;
     }
@@ -210,13 +237,31 @@ function compared(one, other, holds) {
     return isDated && typeof a === typeof b && (typeof a === 'number' || typeof a === 'string') && holds(ordered(a, b));
 }
 
-/** What is not there comes first. @param {any} one @param {any} other */
-function ordered(one, other) {
-    const [isNothing, isOtherNothing] = [one, other].map((each) => each === undefined || each === null);
-    if (isNothing || isOtherNothing) {
-        return Number(isOtherNothing) - Number(isNothing);
+/**
+ * What is not there comes first, then numbers, texts, objects, lists, booleans and dates.
+ * @param {any} one @param {any} other
+ */
+export function ordered(one, other) {
+    const [rank, otherRank] = [rankOf(one), rankOf(other)];
+    if (rank !== otherRank) {
+        return rank < otherRank ? -1 : 1;
     }
-    return one < other ? -1 : Number(one > other);
+    const [a, b] = rank === 3 || rank === 4 ? [JSON.stringify(packed(one)), JSON.stringify(packed(other))] : [one, other];
+    return rank === 0 || a === b ? 0 : a < b ? -1 : Number(a > b);
+}
+
+/** @param {any} value */
+function rankOf(value) {
+    if (value === undefined || value === null) {
+        return 0;
+    }
+    if (value instanceof Date) {
+        return 6;
+    }
+    if (Array.isArray(value)) {
+        return 4;
+    }
+    return { number: 1, string: 2, object: 3, boolean: 5 }[/** @type {string} */ (typeof value)] ?? 7;
 }
 
 /** @param {any} known @param {any} value @param {number} sign */
@@ -239,7 +284,7 @@ function listAt(document, path) {
 }
 
 /** @param {Document} document @param {string} path @param {any} value */
-function put(document, path, value) {
+export function put(document, path, value) {
     const parts = path.split('.');
     const last = /** @type {string} */ (parts.pop());
     let place = document;
@@ -255,7 +300,7 @@ function put(document, path, value) {
 }
 
 /** @param {Document} document @param {string} path */
-function unset(document, path) {
+export function unset(document, path) {
     const parts = path.split('.');
     const last = /** @type {string} */ (parts.pop());
     const place = parts.length ? valueAt(document, parts.join('.')) : document;
@@ -272,11 +317,11 @@ function guard(part) {
 }
 
 /** @param {any} value @returns {any} */
-function copied(value) {
+export function copied(value) {
     return unpacked(packed(value));
 }
 
-/** @param {string} name */
-function unknown(name) {
+/** What is said of a word that is not known; those that run code or write elsewhere never are. @param {string} name */
+export function unknown(name) {
     return new CancelError(`Collections know no ${name}.`);
 }

@@ -11,7 +11,7 @@ export class Effects {
     /** @param {import('./host.js').Ask} ask */
     constructor(ask) {
         this.ask = ask;
-        /** @type {{port: string, content: Buffer}[]} */
+        /** @type {{port: string, content: Buffer, scope?: Buffer, headers?: Buffer}[]} */
         this.outputs = [];
         /** @type {{level: string, message: Buffer}[]} */
         this.logs = [];
@@ -25,11 +25,12 @@ export class Effects {
         this.pending = [];
     }
 
-    /** @param {any} value @param {string} port */
-    async send(value, port) {
+    /** @param {any} value @param {string} port @param {{scope?: any, headers?: any}} [options] */
+    async send(value, port, { scope, headers } = {}) {
         const content = asJson(value, 'the message');
-        this.outputs.push({ port, content });
-        this.bytes += content.length;
+        const [around, head] = [objectOr(scope, 'the scope'), objectOr(headers, 'the headers')];
+        this.outputs.push({ port, content, scope: around, headers: head });
+        this.bytes += content.length + (around?.length ?? 0) + (head?.length ?? 0);
         if (this.outputs.length >= AHEAD_OUTPUTS || this.bytes >= AHEAD_BYTES) {
             const group = this.outputs;
             this.outputs = [];
@@ -68,6 +69,17 @@ export class Effects {
     toWire() {
         return { outputs: this.outputs, logs: this.logs, response: this.response, stops_flow: this.stopsFlow };
     }
+}
+
+/** @param {any} value @param {string} what @returns {Buffer | undefined} */
+function objectOr(value, what) {
+    if (value === undefined || value === null) {
+        return undefined;
+    }
+    if (typeof value !== 'object' || Array.isArray(value)) {
+        throw new CancelError(`${what} of a message is an object.`);
+    }
+    return asJson(value, what);
 }
 
 /** @param {any} value */

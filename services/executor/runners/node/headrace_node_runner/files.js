@@ -4,7 +4,9 @@ import { Readable } from 'node:stream';
 
 import { CancelError } from './failures.js';
 import { bytesOf } from './http.js';
+import { zipped } from './zip.js';
 
+const ZIP = 'application/zip';
 const PIECE = 1024 * 1024;
 const LONGEST = 100 * 1024 * 1024; // of what is replaced, which goes at once
 
@@ -43,7 +45,29 @@ export function filesOf(ask) {
         }
         return described(await ask.file('finish', { uploadId }));
     };
+    /** Files by names that an archive may have, each once. @param {any[]} infos */
+    const entries = (infos) => {
+        const taken = new Set();
+        return infos.map(({ fileId, filename }) => {
+            const name = placeOf(filename, taken);
+            return { name, content: () => stream(fileId) };
+        });
+    };
+    /** @param {string | string[]} given @param {string} [filename] */
+    const archive = async (given, filename) => {
+        const infos = await Promise.all([given].flat().map((each) => info(each)));
+        if (!infos.length) {
+            throw new CancelError('An archive has at least one file.');
+        }
+        const packed = Readable.from(zipped(entries(infos)), { objectMode: false });
+        const name = filename ?? `${infos[0].filename}.zip`;
+        if (Array.isArray(given)) {
+            return save(name, packed, ZIP);
+        }
+        return described(await ask.file('replace', { fileId: given, filename: name, contentType: ZIP, content: await gathered(packed) }));
+    };
     return {
+        archiveFile: archive,
         loadFile: async (/** @type {string} */ fileId) => {
             const found = [];
             for await (const piece of pieces(fileId)) {
@@ -61,6 +85,18 @@ export function filesOf(ask) {
         replaceFileStream: (/** @type {string} */ fileId, /** @type {any} */ content) => replace(fileId, content, /** @type {any} */ (undefined)),
         removeFile: (/** @type {string} */ fileId) => ask.file('remove', { fileId: String(fileId) })
     };
+}
+
+/** @param {string} filename @param {Set<string>} taken by others @returns {string} without a way out of the archive */
+function placeOf(filename, taken) {
+    const plain = filename.split(/[\\/]/).pop()?.replace(/^\.+$/, '') || 'file';
+    const [, stem, ending] = /** @type {string[]} */ (/^(.*?)(\.[^.]*)?$/s.exec(plain));
+    let name = plain;
+    for (let number = 2; taken.has(name); number += 1) {
+        name = `${stem} ${number}${ending ?? ''}`;
+    }
+    taken.add(name);
+    return name;
 }
 
 /** @param {any} given */

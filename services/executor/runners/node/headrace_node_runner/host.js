@@ -38,6 +38,16 @@ export class Ask {
         return verb === 'read' ? answer.content : parsed(answer);
     }
 
+    /** What led to the messages of the step. @returns {Promise<Record<string, any>>} */
+    async scope() {
+        return this.ask({ scope: {} });
+    }
+
+    /** @param {string} nodeId of the flow; '' for everything that comes before the step's own node */
+    async offers(nodeId = '') {
+        return this.ask({ offers: { node_id: nodeId } });
+    }
+
     /** @param {{port: string, content: Buffer}[]} outputs */
     async outputs(outputs) {
         await this.raw({ outputs: { outputs } }, FILE_TIMEOUT_MS);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Literal, Protocol, cast
+from typing import Literal, NamedTuple, Protocol, cast
 
 import orjson
 from headrace_core import Json
@@ -13,6 +13,15 @@ from headrace_sdk.context import Condition, FileInfo, JsonObject
 from headrace_sdk.streaming import PIECE_BYTES, pieces_of
 
 RoomName = Literal["node", "flow", "service", "run"]
+
+
+class Sent(NamedTuple):
+    """A message on its way, in JSON; `scope` and `headers` are empty where it has none."""
+
+    port: str
+    content: bytes
+    scope: bytes = b""
+    headers: bytes = b""
 
 
 class Ask(Protocol):
@@ -36,7 +45,9 @@ class Ask(Protocol):
         upload_id: str = "",
     ) -> tuple[Json, bytes]: ...
 
-    async def outputs(self, outputs: Sequence[tuple[str, bytes]]) -> None: ...
+    async def outputs(self, outputs: Sequence[Sent]) -> None: ...
+
+    async def scope(self) -> Json: ...
 
     async def call(
         self,

@@ -16,7 +16,7 @@ from headrace_runtime.failures import Failure, error_of
 from headrace_runtime.rpc import Channel
 from headrace_sdk.errors import CancelError
 
-from headrace_runner.asking import RoomName, as_json
+from headrace_runner.asking import RoomName, Sent, as_json
 
 TIMEOUT = 60.0
 FILE_TIMEOUT = 180.0
@@ -88,8 +88,11 @@ class CallAsk:
         answer = await self._ask(pb.AskRequest(file=question), FILE_TIMEOUT)
         return _answer(answer), answer.content
 
-    async def outputs(self, outputs: Sequence[tuple[str, bytes]]) -> None:
-        sent = [data_pb.Output(port=port, content=content) for port, content in outputs]
+    async def scope(self) -> Json:
+        return _answer(await self._ask(pb.AskRequest(scope=data_pb.ScopeQuestion())))
+
+    async def outputs(self, outputs: Sequence[Sent]) -> None:
+        sent = [data_pb.Output(**each._asdict()) for each in outputs]
         await self._ask(pb.AskRequest(outputs=data_pb.OutputsQuestion(outputs=sent)), FILE_TIMEOUT)
 
     async def call(

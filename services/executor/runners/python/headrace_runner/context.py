@@ -13,7 +13,7 @@ from headrace_core import Json
 from headrace_sdk.context import Cache, Http, JsonObject, LogLevel, Message
 from headrace_sdk.errors import CancelError
 
-from headrace_runner.asking import Ask, HostFiles, HostLock, HostState, HostStores, HostTasks, as_json
+from headrace_runner.asking import Ask, HostFiles, HostLock, HostState, HostStores, HostTasks, Sent, as_json
 
 AHEAD_OUTPUTS = 200
 AHEAD_BYTES = 1024 * 1024
@@ -52,7 +52,7 @@ class Told:
 class Done:
     """What a call did that goes with its answer. Contents are JSON."""
 
-    outputs: list[tuple[str, bytes]] = field(default_factory=list)
+    outputs: list[Sent] = field(default_factory=list)
     logs: list[tuple[str, bytes]] = field(default_factory=list)
     response: tuple[bytes, int, Mapping[str, str]] | None = None
     call: tuple[str, str, bytes] | None = None
@@ -163,18 +163,29 @@ class RunnerContext:
 
     # What it does.
 
-    async def send_json(self, value: Json, port: str = "out") -> None:
+    async def send_json(
+        self,
+        value: Json,
+        port: str = "out",
+        *,
+        scope: Mapping[str, Json] | None = None,
+        headers: Mapping[str, Json] | None = None,
+    ) -> None:
         told, done = self._told, self.done
         if port not in told.out_ports and not told.any_out_port:
             known = ", ".join(sorted(told.out_ports)) or "none"
             raise CancelError(f"{told.component_type} has no out-port {port}: its out-ports are {known}.")
         written = as_json(value, "what is sent")
-        done.outputs.append((port, written))
-        self._bytes_ahead += len(written)
+        output = Sent(port, written, _object(scope, "the scope"), _object(headers, "the headers"))
+        done.outputs.append(output)
+        self._bytes_ahead += len(written) + len(output.scope) + len(output.headers)
         if len(done.outputs) >= AHEAD_OUTPUTS or self._bytes_ahead >= AHEAD_BYTES:
             ahead, done.outputs = done.outputs, []
             self._bytes_ahead = 0
             await self._ask.outputs(ahead)
+
+    async def scope(self) -> JsonObject:
+        return cast("JsonObject", await self._ask.scope())
 
     async def send_array(self, values: Sequence[Json], port: str = "out") -> None:
         for value in values:
@@ -243,3 +254,7 @@ class RunnerContext:
 
     async def clear_timeout(self, timeout_id: str) -> None:
         await self._ask.clear_timeout(timeout_id)
+
+
+def _object(value: Mapping[str, Json] | None, what: str) -> bytes:
+    return as_json(dict(value), what) if value is not None else b""

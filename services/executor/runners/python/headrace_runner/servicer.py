@@ -184,7 +184,8 @@ class RunnerServicer(rpc.RunnerServiceServicer):
 def _told(step: data_pb.Step, sheet: data_pb.FlowSheet) -> Told:
     messages: dict[str, list[Message]] = {}
     for each in step.messages:
-        message = Message(orjson.loads(each.content), each.node_id, each.out_port, each.correlation_id)
+        headers = _object(each.headers)
+        message = Message(orjson.loads(each.content), each.node_id, each.out_port, each.correlation_id, headers)
         messages.setdefault(each.port, []).append(message)
     return Told(
         tenant_id=step.tenant_id,
@@ -229,7 +230,7 @@ def _lines(logs: list[tuple[str, bytes]]) -> list[data_pb.LogLine]:
 
 def _effects(done: Done) -> data_pb.Effects:
     effects = data_pb.Effects(
-        outputs=[data_pb.Output(port=port, content=content) for port, content in done.outputs],
+        outputs=[data_pb.Output(**each._asdict()) for each in done.outputs],
         logs=_lines(done.logs),
         answers=done.answers,
         wakes=[data_pb.Wake(timeout_id=name, content=content) for name, content in done.wakes],

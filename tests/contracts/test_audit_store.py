@@ -1,0 +1,73 @@
+"""What every AuditStore promises."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from headrace_core.errors import NotFound
+from headrace_flow_manager.audit.model import Act
+from headrace_flow_manager.audit.store import AuditStore
+from headrace_flow_manager.query import Condition, ListQuery, SortKey
+
+from tests.contracts.flow_manager import KINDS, OpenStores, opener
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ACT = Act(
+    act_id="a0",
+    begun_at=NOW,
+    actor_id="admin",
+    actor_name="admin@example.com",
+    address="127.0.0.1",
+    request_id="r",
+    action="PUT /users/{id}",
+    summary="Change a user",
+    target="ann",
+    tenant_id="",
+    before={"a.b": 2**70, "": None},
+    given=["x"],
+)
+
+
+@pytest.fixture(params=KINDS)
+def open_stores(request: pytest.FixtureRequest) -> Iterator[OpenStores]:
+    with opener(request) as opens:
+        yield opens
+
+
+@pytest.fixture
+async def trail(open_stores: OpenStores, tmp_path: Path) -> AsyncIterator[AuditStore]:
+    async with open_stores(tmp_path) as opened:
+        yield opened.audit
+
+
+async def test_an_act_comes_back_as_it_was_begun_and_ends_once(trail: AuditStore) -> None:
+    await trail.begin(ACT)
+    await trail.begin(replace(ACT, actor_id="somebody else"))
+    begun = await trail.get("a0")
+    await trail.end("a0", 200, {"b": 1}, NOW + timedelta(seconds=1))
+    await trail.end("a0", 500, {"b": 2}, NOW + timedelta(seconds=2))
+
+    assert begun == ACT
+    assert await trail.get("a0") == replace(ACT, status=200, after={"b": 1}, ended_at=NOW + timedelta(seconds=1))
+    with pytest.raises(NotFound):
+        await trail.end("a1", 200, None, NOW)
+    with pytest.raises(NotFound):
+        await trail.get("a1")
+
+
+async def test_the_newest_come_first_and_what_is_asked_for_is_found(trail: AuditStore) -> None:
+    for number in range(5):
+        tenant = "ann" if number % 2 else ""
+        await trail.begin(replace(ACT, act_id=f"a{number}", begun_at=NOW + timedelta(seconds=number), tenant_id=tenant))
+
+    plain = await trail.page(ListQuery(offset=1, limit=2))
+    of_ann = await trail.page(ListQuery((Condition("tenantId", "equal", "ann"),)))
+    oldest = await trail.page(ListQuery(sort=(SortKey("at"),), limit=1))
+    named = await trail.page(ListQuery(pattern="CHANGE A"))
+
+    assert ([each.act_id for each in plain.items], plain.total) == (["a3", "a2"], 5)
+    assert ([each.act_id for each in of_ann.items], of_ann.total) == (["a3", "a1"], 2)
+    assert [each.act_id for each in oldest.items] == ["a0"]
+    assert named.total == 5
