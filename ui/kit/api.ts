@@ -109,6 +109,18 @@ export interface Share {
   [kind: string]: unknown;
 }
 
+/** A kind of those one can share with, such as people by their email. */
+export interface ShareType {
+  label: string;
+  value: string;
+  placeholder?: string;
+}
+
+export interface SharePermission {
+  label: string;
+  value: string;
+}
+
 export interface RequestOptions {
   method?: string;
   url: string;
@@ -131,6 +143,15 @@ export class ApiError extends Error {
     this.code = code;
     this.problems = problems;
   }
+}
+
+/** Parameters of a URL; a list stands for one that is given several times. */
+export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+
+export function asked(query: Query): string {
+  const found = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) for (const each of Array.isArray(value) ? (value as string[]) : [value]) if (each !== undefined && each !== '') found.append(name, String(each));
+  return found.size ? `?${found}` : '';
 }
 
 export interface Connection {
@@ -197,8 +218,9 @@ export function createApi(connection: Connection) {
       post<{ user: JsonObject; token: string }>('/user', { username, password, ...(email ? { email } : {}) }),
     signOut: () => request<unknown>({ method: 'POST', url: '/user/sign-out', data: {} }),
     getUser: () => read<JsonObject>('/user'),
-    getFlows: (query: Record<string, string> = {}) =>
-      read<FlowRecord[]>(`/flows?${new URLSearchParams({ sort: 'mtime:-1', limit: '200', projection: '-flow,-thumbnail,-svg', ...query })}`),
+    getFlows: (query: Query = {}) =>
+      read<FlowRecord[]>(`/flows${asked({ sort: 'mtime:-1', limit: '200', projection: '-flow,-thumbnail,-svg', ...query })}`),
+    getFlowsCount: async (query: Query = {}) => (await read<{ count: number }>(`/flows/count${asked(query)}`)).count,
     getFlow: (id: string) => read<FlowRecord>(at('flows', id)),
     createFlow: async (name: string, flow: Flow = {}, properties: JsonObject = {}) =>
       (await post<{ flowId: string }>('/flows', { ...properties, name, flow })).flowId,

@@ -9,6 +9,7 @@ export const WIDGETS = {
   InsightsLogs: { name: 'insightsLogs', tag: 'hr-insights-logs', load: () => import('./insights-logs/view.ts').then((found) => found.default) },
   InsightsChartEditor: { name: 'insightsChartEditor', tag: 'hr-insights-chart-editor', load: () => import('./insights-chart-editor/view.ts').then((found) => found.default) },
   InsightsDashboard: { name: 'insightsDashboard', tag: 'hr-insights-dashboard', load: () => import('./insights-dashboard/view.ts').then((found) => found.default) },
+  FlowManager: { name: 'flowManager', tag: 'hr-flow-manager', load: () => import('./flow-manager/index.ts').then((found) => found.default) },
 } as const satisfies Record<string, Definition>;
 
 export type WidgetName = keyof typeof WIDGETS;
