@@ -42,6 +42,6 @@ export function apiOf(ask: Ask): Record<string, (...given: never[]) => Promise<u
     getPeopleTask: (id: string, query: Query) => get(at('people-task', 'tasks', id), query),
     approveTask: (id: string, params: Query) => ask({ method: 'PUT', url: withQuery(at('people-task', 'tasks', id, 'approve'), params) }),
     rejectTask: (id: string, params: Query) => ask({ method: 'PUT', url: withQuery(at('people-task', 'tasks', id, 'reject'), params) }),
-    sendAppEvent: (event: string, data: unknown) => ask({ method: 'POST', url: at('apps', 'events', event), data }),
+    sendAppEvent: (event: string, data: unknown) => ask({ method: 'POST', url: `/plugins/appmixer/utils/appevents/events/${encodeURIComponent(event)}`, data }),
   } as Record<string, (...given: never[]) => Promise<unknown>>;
 }

@@ -13,6 +13,7 @@ export const STRINGS = {
   startOf: 'Start {{name}}',
   stopOf: 'Pause {{name}}',
   installOf: 'Install {{name}}',
+  installAgainOf: 'Install again {{name}}',
   done: { start: '{{name}} runs', stop: '{{name}} is paused', remove: '{{name}} is removed', withdraw: '{{name}} is withdrawn' },
   remove: { title: 'Remove this integration?', text: '‘{{name}}’ stops, and its runs and logs go with it. Your accounts stay.' },
   withdraw: { title: 'Withdraw this integration?', text: '‘{{name}}’ goes, and with it every copy that people installed, running or not. This cannot be undone.' },
