@@ -48,7 +48,7 @@ servers: setup ## install what tests run against: the backing servers, Appmixer'
 
 test: setup check servers ui ## check, then every test
 	$(PYTHON) ui/build.py test
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
 
 services: setup ## run RabbitMQ, Redis, MongoDB's wire and Elasticsearch until Ctrl-C: make services [NAMES="redis mongo"] [DATA=dir]
 	$(BIN)/python -m tests.servers $(NAMES) $(if $(DATA),--data $(DATA))

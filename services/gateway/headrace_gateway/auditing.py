@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from headrace_gateway.app import Gateway
 
 _MAX_TEXT = 500
-_SEALED = "/service-config"
-"""Everything there is sealed at rest, and no value of it is shown elsewhere."""
+_SEALED = ("/service-config", "/config")
+"""Everything there is sealed at rest, and no value of it is kept elsewhere: the trail says what changed, not how."""
 _ASKED: dict[str, list[str]] = {"limit": ["1000"]}
 
 logger = logging.getLogger(__name__)

@@ -53,7 +53,8 @@ METHODS: Mapping[str, Method] = {
     **_rows(
         "headrace.catalog.v1.CatalogService",
         "gateway",
-        again="ListComponents ListApps ListBundles WritePublication SubmitPublication GetPublication ReadComponents",
+        again="ListComponents ListApps ListBundles ListUsers WritePublication SubmitPublication GetPublication"
+        " ReadComponents",
         once="OpenPublication RemoveComponents",
     ),
     **_rows("headrace.catalog.v1.CatalogService", "gateway executor", again="GetComponent"),

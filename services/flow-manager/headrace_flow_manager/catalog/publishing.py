@@ -185,6 +185,10 @@ class PublishingService:
 
         return await persistently(attempt)
 
+    async def users(self, selector: str, limit: int) -> Sequence[UsingFlow]:
+        """The flows of everybody that use what is under a selector, some at most."""
+        return await self._uses.using(selector, limit)
+
     async def read(self, tenant: str, selector: str) -> bytes:
         """What was published under a selector, as an archive. Raises as `remove` does."""
         service = await self._own_service(tenant, selector)

@@ -5,14 +5,18 @@ from typing import Protocol
 
 from headrace.catalog.v1 import catalog_service_pb2 as pb
 from headrace.catalog.v1 import catalog_service_pb2_grpc as grpc_pb
+from headrace.scope.v1 import scope_pb2
 from headrace_core import Json
+from headrace_core.errors import BadRequest
 from headrace_runtime.rpc import Server
 
 from headrace_flow_manager.catalog.model import CatalogEntry
 from headrace_flow_manager.catalog.publication import PIECE_BYTES, Publication, PublicationState
 from headrace_flow_manager.catalog.publishing import PublishingService
-from headrace_flow_manager.catalog.service import CatalogService
+from headrace_flow_manager.catalog.service import Catalog, CatalogService
 from headrace_flow_manager.servicer import LANGUAGES, json_bytes, scope_of, tenant_of, timestamp
+
+MAX_USERS = 1_000
 
 
 class Rights(Protocol):
@@ -46,11 +50,16 @@ class CatalogServicer(grpc_pb.CatalogServiceServicer):
         """Answer at this server."""
         grpc_pb.add_CatalogServiceServicer_to_server(self, server)
 
+    async def _seen(self, scope: scope_pb2.TenantScope) -> Catalog:
+        """What who asks may see: everything for an administrator who asks across tenants."""
+        asked = scope_of(scope)
+        return await self._catalog.now() if asked.all_tenants else await self._catalog.seen_by(asked.tenant_id)
+
     async def ListComponents(self, request: pb.ListComponentsRequest, context: object) -> pb.ListComponentsResponse:
         if request.builtin:
             found = self._catalog.builtin.under(request.selector)
         else:
-            catalog = await self._catalog.seen_by(scope_of(request.scope).tenant_id)
+            catalog = await self._seen(request.scope)
             found = catalog.under(request.selector, include_private=request.include_private)
         return pb.ListComponentsResponse(components=map(_component, found))
 
@@ -64,14 +73,21 @@ class CatalogServicer(grpc_pb.CatalogServiceServicer):
         return pb.GetComponentResponse(component=_component(entry))
 
     async def ListApps(self, request: pb.ListAppsRequest, context: object) -> pb.ListAppsResponse:
-        catalog = await self._catalog.seen_by(scope_of(request.scope).tenant_id)
+        catalog = await self._seen(request.scope)
         apps = (pb.App(app_id=app.app_id, description_json=json_bytes(app.description)) for app in catalog.apps)
         return pb.ListAppsResponse(apps=apps)
 
     async def ListBundles(self, request: pb.ListBundlesRequest, context: object) -> pb.ListBundlesResponse:
-        catalog = await self._catalog.seen_by(scope_of(request.scope).tenant_id)
+        catalog = await self._seen(request.scope)
         bundles = (pb.Bundle(name=bundle.name, version=bundle.version) for bundle in catalog.bundles)
         return pb.ListBundlesResponse(bundles=bundles)
+
+    async def ListUsers(self, request: pb.ListUsersRequest, context: object) -> pb.ListUsersResponse:
+        if not scope_of(request.scope).all_tenants or not 1 <= request.limit <= MAX_USERS or not request.selector:
+            raise BadRequest(f"Name a component, and a limit from 1 to {MAX_USERS}; the answer is for administrators.")
+        found = await self._publishing.users(request.selector, request.limit)
+        flows = (pb.UsingFlow(flow_id=each.flow_id, tenant_id=each.tenant_id, name=each.name) for each in found)
+        return pb.ListUsersResponse(flows=flows)
 
     async def OpenPublication(self, request: pb.OpenPublicationRequest, context: object) -> pb.OpenPublicationResponse:
         return pb.OpenPublicationResponse(ticket=await self._publishing.open(tenant_of(request.scope)))

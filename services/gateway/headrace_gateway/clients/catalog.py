@@ -57,6 +57,12 @@ class CatalogClient:
         answer = await self._stub.ListBundles(request, timeout=self._timeout)
         return {each.name: {"version": each.version, "bundleVersion": each.version} for each in answer.bundles}
 
+    async def users(self, scope: Scope, selector: str, limit: int) -> list[dict[str, Json]]:
+        """The flows of all tenants that use what is under a selector, some at most."""
+        request = catalog_service_pb2.ListUsersRequest(scope=scope_to_proto(scope), selector=selector, limit=limit)
+        answer = await self._stub.ListUsers(request, timeout=self._timeout)
+        return [{"flowId": each.flow_id, "userId": each.tenant_id, "name": each.name} for each in answer.flows]
+
     async def publish(self, scope: Scope, archive: bytes) -> str:
         """Hand an archive in; the ticket. Raises Forbidden for who is no developer, TooLarge, RateLimited."""
         whose = scope_to_proto(scope)

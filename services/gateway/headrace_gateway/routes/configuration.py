@@ -1,13 +1,16 @@
 """What administrators set for services and for the installation: sealed at rest, shown to administrators only."""
 
-from headrace_core import Json
+from headrace_core import Json, errors
 from starlette.responses import Response
 
+from headrace_gateway import redacting
 from headrace_gateway.call import Call, answer
+from headrace_gateway.errors import one_problem
 from headrace_gateway.revisions import IF_MATCH, expected_tag, tagged
-from headrace_gateway.routing import Answer, Policy, Route, Schema
-from headrace_gateway.schemas import ANYTHING, FREE_OBJECT, TEXT, an_object, array_of
+from headrace_gateway.routing import Answer, Parameter, Policy, Route, Schema
+from headrace_gateway.schemas import ANYTHING, FREE_OBJECT, TEXT, YES_NO, an_object, array_of
 
+_MASKED = Parameter("masked", "true answers with *** in place of what is called as a secret.", YES_NO)
 _NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 255}
 _SERVICE = an_object({"serviceId": TEXT}, required=("serviceId",))
 _GIVEN = an_object({"serviceId": _NAME}, required=("serviceId",))
@@ -15,7 +18,7 @@ _ITEM = an_object({"key": _NAME, "value": ANYTHING}, required=("key", "value"))
 
 
 async def list_services(call: Call) -> Response:
-    found: list[Json] = list(await call.clients.settings.services(call.scope))
+    found: list[Json] = [_masked(call, each) for each in await call.clients.settings.services(call.scope)]
     return answer(found)
 
 
@@ -27,14 +30,33 @@ async def add_service(call: Call) -> Response:
 
 async def get_service(call: Call) -> Response:
     found, tag = await call.clients.settings.service(call.scope, call.value("serviceId"))
-    return answer(found, headers=tagged(tag))
+    return answer(_masked(call, found), headers=tagged(tag))
 
 
 async def put_service(call: Call) -> Response:
-    saved, tag = await call.clients.settings.put_service(
-        call.scope, call.value("serviceId"), await call.object(), expected_tag(call)
-    )
-    return answer(saved, headers=tagged(tag))
+    service_id, given = call.value("serviceId"), await call.object()
+    if redacting.HIDDEN in given.values():
+        given = await _with_kept(call, service_id, given)
+    saved, tag = await call.clients.settings.put_service(call.scope, service_id, given, expected_tag(call))
+    return answer(_masked(call, saved), headers=tagged(tag))
+
+
+def _masked(call: Call, found: dict[str, Json]) -> dict[str, Json]:
+    """The configuration, without the values of what is called as a secret where the caller wants none."""
+    shown = redacting.hidden(found) if call.flag("masked") else found
+    return shown if isinstance(shown, dict) else found
+
+
+async def _with_kept(call: Call, service_id: str, given: dict[str, Json]) -> dict[str, Json]:
+    """What is given, with the values that are there in place of `***`. Raises ValidationFailed where none is."""
+    try:
+        kept, _ = await call.clients.settings.service(call.scope, service_id)
+    except errors.NotFound:
+        kept = {}
+    unknown = [name for name, value in given.items() if value == redacting.HIDDEN and name not in kept]
+    if unknown:
+        raise one_problem(unknown[0], "There is no value yet that could stay as it is.", "Give one.")
+    return {name: kept[name] if value == redacting.HIDDEN else value for name, value in given.items()}
 
 
 async def delete_service(call: Call) -> Response:
@@ -66,6 +88,7 @@ ROUTES = (
         policy=Policy.ADMIN,
         tag="Configuration",
         summary="List the configurations of services",
+        parameters=(_MASKED,),
         answers=(Answer(200, "All of them, by service.", array_of(_SERVICE)),),
         errors=(400, 409),
     ),
@@ -88,6 +111,7 @@ ROUTES = (
         policy=Policy.ADMIN,
         tag="Configuration",
         summary="Read the configuration of a service",
+        parameters=(_MASKED,),
         answers=(Answer(200, "The configuration, with its ETag.", _SERVICE),),
         errors=(400, 404, 409),
     ),
@@ -98,7 +122,8 @@ ROUTES = (
         policy=Policy.ADMIN,
         tag="Configuration",
         summary="Replace the configuration of a service",
-        parameters=(IF_MATCH,),
+        description="A value of `***` leaves what is there as it is.",
+        parameters=(IF_MATCH, _MASKED),
         request=FREE_OBJECT,
         answers=(Answer(200, "As it is now.", _SERVICE),),
         errors=(400, 409),
