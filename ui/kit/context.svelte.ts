@@ -73,6 +73,20 @@ export class Context<T extends Tree = Tree> {
     return this.widget.get(key);
   }
 
+  /** The address of something in the host's page, where the host gave `hrefOf`: rows can then be opened in a tab of their own. */
+  href(kind: string, id: string): string | undefined {
+    const find = this.get('hrefOf');
+    return typeof find === 'function' ? (find as (kind: string, id: string) => string | undefined)(kind, id) : undefined;
+  }
+
+  /** Open another widget above the page, where the host has no place of its own for it. */
+  async above(name: string, config: Record<string, unknown>, onclose?: () => void): Promise<void> {
+    const opened = this.widget.home.make(name, { theme: this.widget.get('theme') as object, ...config });
+    opened?.on('navigate:flows', () => void opened.destroy());
+    opened?.on('close', () => { onclose?.(); void opened.destroy(); });
+    await opened?.open();
+  }
+
   state(path: string): unknown {
     this.#subscribe();
     return this.widget.state(path);

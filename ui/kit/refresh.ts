@@ -3,11 +3,11 @@
 const EVERY_MS = 30_000;
 
 /** Answers what ends it. */
-export function refreshed(look: () => void): () => void {
+export function refreshed(look: () => void, everyMs = EVERY_MS): () => void {
   const seen = (): void => {
     if (document.visibilityState === 'visible' && navigator.onLine) look();
   };
-  const timer = setInterval(seen, EVERY_MS);
+  const timer = setInterval(seen, everyMs);
   document.addEventListener('visibilitychange', seen);
   return () => {
     clearInterval(timer);

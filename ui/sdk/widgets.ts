@@ -10,6 +10,12 @@ export const WIDGETS = {
   InsightsChartEditor: { name: 'insightsChartEditor', tag: 'hr-insights-chart-editor', load: () => import('./insights-chart-editor/view.ts').then((found) => found.default) },
   InsightsDashboard: { name: 'insightsDashboard', tag: 'hr-insights-dashboard', load: () => import('./insights-dashboard/view.ts').then((found) => found.default) },
   FlowManager: { name: 'flowManager', tag: 'hr-flow-manager', load: () => import('./flow-manager/index.ts').then((found) => found.default) },
+  Runs: { name: 'runs', tag: 'hr-runs', load: () => import('./runs/index.ts').then((found) => found.default) },
+  Accounts: { name: 'accounts', tag: 'hr-accounts', load: () => import('./accounts/index.ts').then((found) => found.default) },
+  Storage: { name: 'storage', tag: 'hr-storage', load: () => import('./storage/index.ts').then((found) => found.default) },
+  Files: { name: 'files', tag: 'hr-files', load: () => import('./files/index.ts').then((found) => found.default) },
+  PeopleTasks: { name: 'peopleTasks', tag: 'hr-people-tasks', load: () => import('./people-tasks/index.ts').then((found) => found.default) },
+  Connectors: { name: 'connectors', tag: 'hr-connectors', load: () => import('./connectors/index.ts').then((found) => found.default) },
 } as const satisfies Record<string, Definition>;
 
 export type WidgetName = keyof typeof WIDGETS;
