@@ -21,15 +21,15 @@ export async function launch(): Promise<Browser> {
 }
 
 /** One person's page of another origin, with what it serves by path. */
-export async function hosted(pages: Record<string, { type: string; text: string; headers?: Record<string, string> }>): Promise<{ origin: string; close(): Promise<void> }> {
+export async function hosted(pages: Record<string, { type: string; text: string; headers?: Record<string, string> }>, port = 0): Promise<{ origin: string; close(): Promise<void> }> {
   const server = createServer((request, response) => {
-    const found = pages[request.url ?? ''];
+    const found = pages[(request.url ?? '').split('?')[0] ?? ''];
     response.writeHead(found ? 200 : 404, { 'content-type': found?.type ?? 'text/plain', ...found?.headers });
     response.end(found?.text ?? '');
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  return { origin: `http://127.0.0.1:${port}`, close: () => new Promise((resolve) => (server.close(() => resolve()), server.closeAllConnections())) };
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const { port: taken } = server.address() as AddressInfo;
+  return { origin: `http://127.0.0.1:${taken}`, close: () => new Promise((resolve) => (server.close(() => resolve()), server.closeAllConnections())) };
 }
 
 export interface Visit {
@@ -59,7 +59,7 @@ export async function visit(browser: Browser, path = '/', { dark = false, narrow
   page.on('console', (message) => {
     if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) complaints.push(message.text());
   });
-  await page.goto(BASE + path);
+  await page.goto(path.startsWith('http') ? path : BASE + path);
   return {
     page,
     token,
