@@ -126,3 +126,27 @@ export async function drag(page: Page, from: Locator, to: Locator | { x: number;
 export async function isSaved(page: Page): Promise<void> {
   await page.locator('.save.saved').waitFor();
 }
+
+/** A widget alone in the page, opened by a host's script; `config` is script too. What it tells is kept in `window.told`. */
+export async function opened(at: Visit, name: string, config = '', { rtl = false } = {}): Promise<void> {
+  await at.page.evaluate(`(async () => {
+    const { Headrace } = await import(location.origin + '/sdk/headrace.mjs');
+    document.body.replaceChildren();
+    document.documentElement.dir = '${rtl ? 'rtl' : 'ltr'}';
+    const host = document.body.appendChild(document.createElement('main'));
+    host.id = 'host';
+    host.style.height = '100vh';
+    window.headrace = new Headrace({ baseUrl: location.origin, accessToken: ${JSON.stringify(at.token)} });
+    window.told = [];
+    window.widget = new headrace.ui.${name}({ el: '#host', ${config} });
+    window.hear = (...types) => types.forEach((type) => widget.on(type, (event) => { told.push([event.type, event.data]); }));
+    const begun = performance.now();
+    await widget.open();
+    window.took = performance.now() - begun;
+  })()`);
+}
+
+/** What axe finds wrong, but for what the whole page owes. */
+export async function axeOf(at: Visit): Promise<string[]> {
+  return (await at.axe()).filter((each) => !/^(page-has-heading-one|region|landmark-one-main) /.test(each));
+}
