@@ -85,6 +85,7 @@ export class Widget<O extends object = object> {
   readonly #first: Tree;
   #state: Record<string, unknown>;
   #defaults: Record<string, unknown> = {};
+  #options: { given: O | undefined; all: Record<string, unknown> & O } | undefined;
   #painted: string[] = [];
   #opening: Promise<void> | undefined;
   #mounted: Mounted | undefined;
@@ -124,8 +125,13 @@ export class Widget<O extends object = object> {
     return this.#api;
   }
 
+  /** With the defaults; the same object as long as none is given anew. */
   get options(): Record<string, unknown> & O {
-    return merged(this.#defaults, (this.config.options ?? {}) as Record<string, unknown>) as Record<string, unknown> & O;
+    const given = this.config.options;
+    if (this.#options?.given !== given || !this.#options) {
+      this.#options = { given, all: merged(this.#defaults, (given ?? {}) as Record<string, unknown>) as Record<string, unknown> & O };
+    }
+    return this.#options.all;
   }
 
   get l10n(): Strings | undefined {
@@ -268,6 +274,7 @@ export class Widget<O extends object = object> {
     const host = this.#host();
     const view = await this.definition.load();
     this.#defaults = view.defaults ?? {};
+    this.#options = undefined;
     const { element } = this;
     element.root.adoptedStyleSheets = [sheetOf(css), sheetOf(view.css)];
     this.paint();
