@@ -167,7 +167,7 @@ class ExecutorApp:
             signal=lambda plan, signal_id, content: self.service.signal(plan, signal_id, content),
         )
         limits = Limits(neighbours, clock, settings.receive_timeout)
-        desk = AccountDesk(neighbours.accounts, clock)
+        desk = AccountDesk(neighbours.accounts, clock, shows_all=settings.mutant == "no_redaction")
         self.calls = StaticCalls(neighbours.catalog, library, limits, desk, doors, clock, settings.public_url)
         hosted = PublishedPlugins(self.runners, doors)
         self.plugins = Plugins(neighbours.catalog, hosted)
