@@ -103,9 +103,9 @@ class Sftp:
 
     async def download(self, path: str) -> AsyncIterator[bytes]:
         with _errors(path):
-            async with self._client.open(path, "rb") as file:
+            async with self._client.open(path, "rb", encoding=None) as file:
                 while piece := await file.read(PIECE_BYTES):
-                    yield bytes(piece)
+                    yield piece
 
     async def upload(self, path: str, content: AsyncIterable[bytes]) -> None:
         with _errors(path):
