@@ -6,7 +6,6 @@ import stat
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
-from typing import cast
 
 import asyncssh
 from headrace_sdk import TransientError
@@ -104,9 +103,9 @@ class Sftp:
 
     async def download(self, path: str) -> AsyncIterator[bytes]:
         with _errors(path):
-            async with self._client.open(path, "rb") as file:
+            async with self._client.open(path, "rb", encoding=None) as file:
                 while piece := await file.read(PIECE_BYTES):
-                    yield cast("bytes", piece)  # the file was opened as binary
+                    yield piece
 
     async def upload(self, path: str, content: AsyncIterable[bytes]) -> None:
         with _errors(path):
