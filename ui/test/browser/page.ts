@@ -16,7 +16,7 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 export async function launch(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--font-render-hinting=none'],
   });
 }
 
@@ -125,4 +125,28 @@ export async function drag(page: Page, from: Locator, to: Locator | { x: number;
 
 export async function isSaved(page: Page): Promise<void> {
   await page.locator('.save.saved').waitFor();
+}
+
+/** A widget alone in the page, opened by a host's script; `config` is script too. What it tells is kept in `window.told`. */
+export async function opened(at: Visit, name: string, config = '', { rtl = false } = {}): Promise<void> {
+  await at.page.evaluate(`(async () => {
+    const { Headrace } = await import(location.origin + '/sdk/headrace.mjs');
+    document.body.replaceChildren();
+    document.documentElement.dir = '${rtl ? 'rtl' : 'ltr'}';
+    const host = document.body.appendChild(document.createElement('main'));
+    host.id = 'host';
+    host.style.height = '100vh';
+    window.headrace = new Headrace({ baseUrl: location.origin, accessToken: ${JSON.stringify(at.token)} });
+    window.told = [];
+    window.widget = new headrace.ui.${name}({ el: '#host', ${config} });
+    window.hear = (...types) => types.forEach((type) => widget.on(type, (event) => { told.push([event.type, event.data]); }));
+    const begun = performance.now();
+    await widget.open();
+    window.took = performance.now() - begun;
+  })()`);
+}
+
+/** What axe finds wrong, but for what the whole page owes. */
+export async function axeOf(at: Visit): Promise<string[]> {
+  return (await at.axe()).filter((each) => !/^(page-has-heading-one|region|landmark-one-main) /.test(each));
 }

@@ -80,9 +80,9 @@ class Returned:
 class RunnerClient:
     """One runner. Failures of components are raised as the errors that they were."""
 
-    def __init__(self, channel: Channel, *, takes_batches: bool) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._stub = rpc.RunnerServiceStub(channel)
-        self._batching = Batching(self._stub, is_able=takes_batches)
+        self._batching = Batching(self._stub)
 
     async def describe(self, root: str, timeout: float) -> Description:
         answer = await self._stub.DescribeComponent(pb.DescribeComponentRequest(root=root), timeout=timeout)

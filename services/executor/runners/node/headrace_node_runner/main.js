@@ -145,6 +145,29 @@ class Runner {
         return this.calls.invoke({ callId, root, verb: VERBS[verb] ?? '', step, sheet });
     }
 
+    /**
+     * Several calls at the same time; answers that are there together go together.
+     * @param {any} request @param {(value: any) => void} send
+     */
+    async invokeAll({ calls }, send) {
+        /** @type {{index: number, answer: any}[]} */
+        let ready = [];
+        const flush = () => {
+            if (ready.length) {
+                send({ answers: ready });
+                ready = [];
+            }
+        };
+        const one = async (/** @type {any} */ call, /** @type {number} */ index) => {
+            const answer = await this.invoke(call).catch((error) => ({ failure: failureOf(error) }));
+            if (ready.push({ index, answer }) === 1) {
+                setImmediate(flush);
+            }
+        };
+        await Promise.all(calls.map(one));
+        flush();
+    }
+
     /** @param {any} step */
     sheet(step) {
         const found = step.sheet ?? this.sheets.get(step.sheet_id);
@@ -213,7 +236,9 @@ async function main() {
     follow();
     const bundle = new Bundle(orders.bundle);
     const runner = new Runner(bundle, new Calls(bundle, caller));
-    await serve(orders.listen.replace('unix:', ''), codec, 'headrace.runner.v1.RunnerService', runner.methods());
+    await serve(orders.listen.replace('unix:', ''), codec, 'headrace.runner.v1.RunnerService', runner.methods(), {
+        InvokeBatch: (request, send) => runner.invokeAll(request, send)
+    });
     await caller.call('ReportReady', {}, { timeoutMs: READY_MS });
 }
 
