@@ -315,6 +315,15 @@ export class Widget<O extends object = object> {
   }
 }
 
+const waiting = new Set<() => void>();
+
+/** There is an instance now: elements that stood in the page before it open. */
+export function awaken(): void {
+  const all = [...waiting];
+  waiting.clear();
+  for (const each of all) each();
+}
+
 /** An element for hosts that prefer markup: its attributes are its configuration, and it opens when it is in a page. */
 export function defineElement(definition: Definition, make: (element: WidgetElement, config: WidgetConfig) => Widget | undefined): void {
   if (customElements.get(definition.tag)) return;
@@ -327,6 +336,7 @@ export function defineElement(definition: Definition, make: (element: WidgetElem
       queueMicrotask(() => {
         if (!this.isConnected || this.#widget) return;
         this.#widget = make(this, attributes(this));
+        if (!this.#widget) waiting.add(() => this.connectedCallback());
         this.#widget?.open().catch((error: unknown) => reportError(error));
       });
     }

@@ -4,7 +4,7 @@ import type { Api } from '../kit/api.ts';
 import type { Strings } from '../kit/l10n.ts';
 import { Streams, companyOf } from '../kit/live.ts';
 import type { Theme } from '../kit/theme.ts';
-import { Widget, defineElement } from '../kit/widget.ts';
+import { Widget, awaken, defineElement } from '../kit/widget.ts';
 import type { Home, Mounted, WidgetConfig, WidgetElement } from '../kit/widget.ts';
 import type { DesignerOptions } from './designer/widget.ts';
 import type { FieldDefinition, FieldOptions, RegisteredField } from './fields.ts';
@@ -89,6 +89,7 @@ export class Headrace implements Home {
     });
     this.ui = Object.fromEntries((Object.keys(WIDGETS) as WidgetName[]).map((name) => [name, this.#maker(name)])) as unknown as Widgets;
     Headrace.default ??= this;
+    awaken();
     this.ready = this.#begin();
     this.ready.catch(() => undefined); // whoever waits for it hears of it
   }
