@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,21 @@ def test_what_a_page_loads_stays_within_its_budget(build: Path) -> None:
     assert chunks.bytes(core | chunks.of(widgets["hr-designer"])) <= DESIGNER_BYTES
     assert len(widgets) == WIDGETS
     assert {tag: size for tag, size in own.items() if tag != "hr-designer" and size > WIDGET_BYTES} == {}, own
+
+
+def test_the_package_has_types(build: Path, node: str, tmp_path: Path) -> None:
+    """The example in TypeScript compiles strictly against the build, as it would after `npm install`."""
+    package = tmp_path / "node_modules" / "@headrace" / "sdk"
+    package.parent.mkdir(parents=True)
+    package.symlink_to(build / "sdk")
+    example = tmp_path / "example.ts"
+    example.write_text((ROOT / "docs/embedding/examples/typescript.ts").read_text())
+    options = ["--noEmit", "--strict", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler"]
+    compiler = ROOT / "ui/node_modules/typescript/bin/tsc"
+
+    done = subprocess.run([node, str(compiler), *options, str(example)], capture_output=True, text=True, timeout=120)
+
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 class Chunks:
