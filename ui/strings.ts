@@ -1,17 +1,33 @@
 /** Our English texts by widget, as hosts of Appmixer's SDK name them: `ui.<widget>.<key>`. Read from the sources. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Tree } from './kit/l10n.ts';
+import { STRINGS as kit } from './kit/strings.ts';
+import { STRINGS as accounts } from './sdk/accounts/strings.ts';
+import { STRINGS as automationHub } from './sdk/automation-hub/strings.ts';
+import { STRINGS as connectors } from './sdk/connectors/strings.ts';
+import { STRINGS as files } from './sdk/files/strings.ts';
+import { STRINGS as flowManager } from './sdk/flow-manager/strings.ts';
+import { STRINGS as insightsChartEditor } from './sdk/insights-chart-editor/strings.ts';
+import { STRINGS as insightsDashboard } from './sdk/insights-dashboard/strings.ts';
+import { STRINGS as insightsLogs } from './sdk/insights-logs/strings.ts';
+import { STRINGS as integrations } from './sdk/integrations/strings.ts';
+import { STRINGS as peopleTasks } from './sdk/people-tasks/strings.ts';
+import { STRINGS as runs } from './sdk/runs/strings.ts';
+import { STRINGS as storage } from './sdk/storage/strings.ts';
+import { STRINGS as wizard } from './sdk/wizard/strings.ts';
 
-const ROOMS: Readonly<Record<string, string>> = { 'kit/ui': 'common', 'kit/chart': 'charts', flow: 'designer' };
+const BY_KEY = { kit, accounts, automationHub, connectors, files, flowManager, insightsChartEditor, insightsDashboard, insightsLogs, integrations, peopleTasks, runs, storage, wizard };
+/** What speaks by its English texts, which get keys here. */
+const BY_TEXT = ['sdk/designer', 'flow', 'kit/ui', 'kit/chart', 'sdk/integrations'];
 
-export function english(home: string): { ui: Record<string, Record<string, string>> } {
-  const ui: Record<string, Record<string, string>> = {};
-  const rooms = [...Object.entries(ROOMS), ...readdirSync(join(home, 'sdk'), { withFileTypes: true }).flatMap((each): [string, string][] => (each.isDirectory() && each.name !== 'compat' ? [[`sdk/${each.name}`, camel(each.name)]] : []))];
-  for (const [folder, room] of rooms) {
+export function english(home: string): { ui: Tree } {
+  const designer: Record<string, string> = {};
+  for (const folder of BY_TEXT) {
     const texts = new Set(readdirSync(join(home, folder)).filter((name) => /\.(svelte|ts)$/.test(name)).sort().flatMap((name) => said(readFileSync(join(home, folder, name), 'utf8'))));
-    for (const text of texts) put((ui[room] ??= {}), text);
+    for (const text of texts) put(designer, text);
   }
-  return { ui };
+  return { ui: { ...BY_KEY, designer } };
 }
 
 /** Texts that a source gives to the translator: every literal of a call of `t`, and of lists of words for it. */

@@ -2,6 +2,7 @@
 import { defineConfig } from 'vite';
 
 export default defineConfig({
+  define: { 'import.meta.url': 'undefined' },
   build: {
     outDir: 'dist',
     emptyOutDir: false,

@@ -23,7 +23,7 @@ export default defineConfig({
     target: 'es2022',
     modulePreload: false,
     rolldownOptions: {
-      input: { headrace: 'sdk/headrace.ts', app: 'page/app.ts' },
+      input: { headrace: 'sdk/headrace.ts', app: 'page/app.ts', compat: 'sdk/compat.ts' },
       preserveEntrySignatures: 'strict',
       output: {
         entryFileNames: 'sdk/[name].mjs',

@@ -47,9 +47,9 @@ def free_port() -> int:
 @asynccontextmanager
 async def standing(build: Path, data_dir: Path) -> AsyncIterator[Mapping[str, str]]:
     """What a browser's test has to know of it, as its environment."""
-    foreign = free_port()
+    foreign, host = free_port(), free_port()
     environ = {
-        "HEADRACE_CORS_ORIGINS": f"http://127.0.0.1:{foreign}",
+        "HEADRACE_CORS_ORIGINS": f"http://127.0.0.1:{foreign},http://127.0.0.1:{host}",
         "HEADRACE_DATA_DIR": str(data_dir),
         "HEADRACE_PORT": "0",
         "HEADRACE_DRAIN_DELAY": "0s",
@@ -73,6 +73,7 @@ async def standing(build: Path, data_dir: Path) -> AsyncIterator[Mapping[str, st
                 "HEADRACE_PASSWORD": PASSWORD,
                 "HEADRACE_SERVICE_KEY": KEY,
                 "HEADRACE_FOREIGN": f"http://127.0.0.1:{foreign}",
+                "HEADRACE_HOST_PORT": str(host),
                 "HEADRACE_SERVICE_URL": holder.url,
             }
 

@@ -4,7 +4,7 @@ import type { Load } from './compat/appmixer.ts';
 import type { Nested } from './compat/strings.ts';
 
 /** Where this file came from; a script tag knows its own only while it runs. */
-const here = (typeof document !== 'undefined' && document.currentScript instanceof HTMLScriptElement && document.currentScript.src) || location.href;
+const here = (typeof document !== 'undefined' && document.currentScript instanceof HTMLScriptElement && document.currentScript.src) || import.meta.url || location.href;
 /** At Appmixer's path it is an alias, and the rest is at ours. */
 const beside = (name: string): string => new URL(/\/appmixer\/[^/]*$/.test(new URL(here).pathname) ? `../sdk/${name}` : name, here).href;
 

@@ -17,18 +17,15 @@ export function apiOf(ask: Ask): Record<string, (...given: never[]) => Promise<u
   const count = async (path: string, query?: Query): Promise<unknown> => ((await get(path, query)) as { count: number }).count;
   return {
     createAccount: (params: Query, data: unknown) => ask({ method: 'POST', url: withQuery('/accounts', params), data }),
-    setAccountName: (id: string, displayName: string) => ask({ method: 'PUT', url: at('accounts', id), data: { displayName } }),
     deleteAccount: (id: string) => ask({ method: 'DELETE', url: at('accounts', id) }),
     getAccountFlows: (id: string) => get(at('accounts', id, 'flows')),
     getAccounts: (query: Query) => get('/accounts', query),
     getFlows: (query: Query) => get('/flows', query),
-    getFlowsCount: (query: Query) => count('/flows/count', query),
     updateFlow: (id: string, update: unknown, params: Query) => ask({ method: 'PUT', url: withQuery(at('flows', id), params), data: update }),
     cloneFlow: async (id: string, options: unknown) => ((await ask({ method: 'POST', url: at('flows', id, 'clone'), data: options ?? {} })) as { cloneId: string }).cloneId,
     getLogs: (query: Query) => get('/logs', query),
     getLog: (id: string, index: string) => get(at('logs', index, id)),
     getCharts: (query: Query) => get('/charts', query),
-    getStores: (query: Query) => get('/stores', query),
     getStore: (id: string) => get(at('stores', id)),
     createStore: async (name: string) => ((await ask({ method: 'POST', url: '/stores', data: { name } })) as { storeId: string }).storeId,
     renameStore: (id: string, name: string) => ask({ method: 'PUT', url: at('stores', id), data: { name } }),
@@ -37,11 +34,9 @@ export function apiOf(ask: Ask): Record<string, (...given: never[]) => Promise<u
     getStoreRecordsCount: (query: Query) => count('/store/count', query),
     createStoreItem: (id: string, key: string, value: unknown) => ask({ method: 'POST', url: at('store', id, key), data: value }),
     deleteStoreItems: (items: unknown) => ask({ method: 'DELETE', url: '/store', data: items }),
-    getPeopleTasks: (query: Query) => get('/people-task/tasks', query),
-    getPeopleTasksCount: (query: Query) => count('/people-task/tasks-count', query),
     getPeopleTask: (id: string, query: Query) => get(at('people-task', 'tasks', id), query),
-    approveTask: (id: string, params: Query) => ask({ method: 'PUT', url: withQuery(at('people-task', 'tasks', id, 'approve'), params) }),
-    rejectTask: (id: string, params: Query) => ask({ method: 'PUT', url: withQuery(at('people-task', 'tasks', id, 'reject'), params) }),
+    approveTask: (id: string, params: Query) => ask({ method: 'PUT', url: at('people-task', 'tasks', id, 'approve'), data: params ?? {} }),
+    rejectTask: (id: string, params: Query) => ask({ method: 'PUT', url: at('people-task', 'tasks', id, 'reject'), data: params ?? {} }),
     sendAppEvent: (event: string, data: unknown) => ask({ method: 'POST', url: `/plugins/appmixer/utils/appevents/events/${encodeURIComponent(event)}`, data }),
   } as Record<string, (...given: never[]) => Promise<unknown>>;
 }

@@ -51,10 +51,23 @@ export interface Source {
 /** Ids by which an event may stand where older releases gave the id alone. */
 const MAIN = ['flowId', 'templateId', 'integrationId', 'componentId', 'chartId', 'storeId', 'accountId', 'taskId', 'runId', 'id'];
 
-export function appmixerOf(source: Source) {
-  return class Appmixer {
+/** An instance, as Appmixer's SDK makes it. */
+export interface Instance {
+  readonly api: Record<string, (...given: any[]) => any>;
+  readonly ui: Record<string, (config?: Record<string, unknown>) => CompatWidget>;
+  set(key: string, value: unknown): this;
+  get(key: string): any;
+  on(event: string, handler: (event: any) => void): this;
+  off(event: string, handler?: (event: any) => void): this;
+  registerInspectorField(type: string, definition: unknown, options?: FieldOptions): void;
+  registerCustomComponentShape(name: string, shape: unknown): void;
+  destroy(): Promise<void>;
+}
+
+export function appmixerOf(source: Source): new (config?: AppmixerConfig) => Instance {
+  return class Appmixer implements Instance {
     readonly api: Record<string, Call>;
-    readonly ui: Record<string, Call>;
+    readonly ui: Instance['ui'];
     readonly #config: AppmixerConfig;
     readonly #values = new Map<string, unknown>();
     readonly #later: ((of: Headrace) => void)[] = [];
@@ -70,7 +83,7 @@ export function appmixerOf(source: Source) {
           return make(given);
         };
       };
-      this.ui = Object.fromEntries([...WIDGETS.map((name) => [name, widget(name)]), ...Object.entries(OLDER).map(([older, name]) => [older, widget(name)])]) as Record<string, Call>;
+      this.ui = Object.fromEntries([...WIDGETS.map((name) => [name, widget(name)]), ...Object.entries(OLDER).map(([older, name]) => [older, widget(name)])]) as Instance['ui'];
     }
 
     set(key: string, value: unknown): this {

@@ -1,5 +1,5 @@
 /** What Appmixer's strings say that ours have no place for: of components, and of the designer, whose words go by their English. */
-import type { Strings, Tree } from '../../kit/l10n.ts';
+import type { Strings } from '../../kit/l10n.ts';
 import type { JsonObject, Manifest } from '../../kit/types.ts';
 
 export type Nested = { [key: string]: unknown };
@@ -10,17 +10,20 @@ const ALIASES: Readonly<Record<string, string>> = { 'ui.flowManager.header.butto
 /** The strings as widgets take them. `english` has our texts at the same places, those of the designer among them. */
 export function stringsOf(given: Nested, english: Nested): Strings {
   const tree: Nested = 'ui' in given || 'components' in given ? given : { ui: given }; // older releases have no `ui`
-  const found: Record<string, unknown> = { ...tree };
-  const designer = new Map(leaves(((english['ui'] as Nested | undefined)?.['designer'] ?? {}) as Nested));
-  for (const [path, text] of leaves(((tree['ui'] as Nested | undefined)?.['designer'] ?? {}) as Nested)) {
-    const ours = designer.get(path);
-    if (ours && ours !== text) found[ours] = adapted(ours, text);
-  }
+  const keyed = structuredClone({ ui: tree['ui'] ?? {} }) as Nested;
   for (const [path, ours] of Object.entries(ALIASES)) {
     const text = at(tree, path);
-    if (typeof text === 'string' && at(found, ours) === undefined) put(found, ours, text);
+    if (typeof text === 'string' && at(keyed, ours) === undefined) put(keyed, ours, text);
   }
-  return found as unknown as Tree;
+  const designer = new Map(leaves(((english['ui'] as Nested | undefined)?.['designer'] ?? {}) as Nested));
+  const spoken = new Map([...leaves(((tree['ui'] as Nested | undefined)?.['designer'] ?? {}) as Nested)].flatMap(([path, text]): [string, string][] => {
+    const ours = designer.get(path);
+    return ours ? [[ours, adapted(ours, text)]] : [];
+  }));
+  return (text, key) => {
+    const found = key === undefined ? spoken.get(text) : at(keyed, key);
+    return typeof found === 'string' ? found : undefined;
+  };
 }
 
 /** `{{name}}` in the order of our `{0}`; of forms for one and for many the one that the English text is. */

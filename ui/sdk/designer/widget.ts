@@ -1,6 +1,7 @@
 /** The inside of the designer: a session with a flow, drawn into the widget's element. */
 import { mount, unmount } from 'svelte';
 import { translator } from '../../kit/l10n.ts';
+import type { IconName } from '../../kit/icons.ts';
 import type { View, Widget } from '../../kit/widget.ts';
 import type { Headrace, Showing } from '../headrace.ts';
 import rollout from '../integrations/rollout.css?inline';
@@ -12,6 +13,14 @@ import { Session } from './session.svelte.ts';
 export interface DesignerOptions {
   showHeader?: boolean;
   showButtonHome?: boolean;
+  /** Buttons that lead the host elsewhere: each tells its event, and does nothing by itself. */
+  showButtonInsights?: boolean;
+  showButtonConnectors?: boolean;
+  showButtonClose?: boolean;
+  /** Entries of a menu in the header; those of events that the designer knows do what they say. */
+  menu?: readonly { event: string; label?: string; icon?: IconName }[];
+  /** Which tools are shown: `undo`, `redo`, `zoom-to-fit`, `zoom-in`, `zoom-out`, `logs`, and our own. All, where it is left out. */
+  toolbar?: readonly (readonly (string | { widget: unknown })[])[];
   minimap?: boolean;
   /** With whom a flow can be shared, and what for. */
   shareTypes?: { label: string; value: string; placeholder?: string }[];
@@ -34,6 +43,7 @@ const view: View = {
         onmode: () => widget.set('theme', { ...(widget.get('theme') as object | undefined), mode: widget.element.dataset['mode'] === 'dark' ? 'light' : 'dark' }),
         onchange: () => widget.emit('change', { flowId }),
         onevent: (type: string, act: () => Promise<void>) => void widget.intercept(type, { flowId }, act).catch(() => undefined), // the session says it
+        ontell: (type: string, data: Record<string, unknown>) => widget.emit(type, { flowId, ...data }),
         onrun: (id: string) => widget.emit('run:select', { flowId, runId: id }),
       },
     });
