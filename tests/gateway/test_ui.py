@@ -22,6 +22,7 @@ def built(gateway: Gateway, tmp_path: Path) -> Gateway:
     (tmp_path / "sdk" / CHUNK).write_text("export default 1;")
     (tmp_path / "sdk" / "compat.js").write_text("window.Appmixer = 1;")
     (tmp_path / "sdk" / "strings-en.json").write_text('{"ui": {}}')
+    (tmp_path / "backoffice.html").write_text("<!doctype html><title>Backoffice</title>")
     (tmp_path / "sdk" / "notes.txt").write_text("no part of the build")
     gateway.ui = Ui(str(tmp_path))
     return gateway
@@ -37,6 +38,24 @@ async def test_a_browser_gets_the_page_under_a_strict_policy(
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy and "script-src 'self'" in policy and "unsafe" not in policy
     assert answer.headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize("path", ["/backoffice", "/backoffice/", "/backoffice/flows/f1", "/backoffice/a%2Fb?x=1"])
+async def test_each_address_of_the_backoffice_is_its_page(path: str, built: Gateway, nobody: httpx.AsyncClient) -> None:
+    answer = await nobody.get(path)
+
+    assert answer.status_code == 200 and "<title>Backoffice</title>" in answer.text
+    policy = answer.headers["content-security-policy"]
+    assert "script-src 'self'" in policy and "frame-ancestors 'self'" in policy and "unsafe" not in policy
+    assert answer.headers["x-frame-options"] == "SAMEORIGIN"
+    assert (await nobody.post(path)).status_code == 404
+    assert (await nobody.get("/backofficer")).status_code == 404
+
+
+async def test_without_a_build_the_backoffice_says_how_to_make_one(gateway: Gateway, nobody: httpx.AsyncClient) -> None:
+    answer = await nobody.get("/backoffice/")
+
+    assert answer.status_code == 404 and "make ui" in answer.json()["message"]
 
 
 async def test_clients_get_data_where_browsers_get_the_page(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from headrace_gateway.app import Gateway
 
 _MAX_TEXT = 500
-_SEALED = "/service-config"
+_SEALED = ("/service-config", "/config")
 """Everything there is sealed at rest, and no value of it is shown elsewhere."""
 _ASKED: dict[str, list[str]] = {"limit": ["1000"]}
 

@@ -32,7 +32,7 @@ def hidden(value: Json, *, all_values: bool = False, before: Json = None) -> Jso
         known = _by_name(before)
         return [hidden(each, all_values=all_values, before=known.get(_name_of(each))) for each in value]
     if not isinstance(value, dict):
-        return value
+        return _scalar(value, before) if all_values else value
     named, old = value.get("key"), before if isinstance(before, dict) else None
     is_sealed = isinstance(named, str) and is_secret(named)
     shown: dict[str, Json] = {}
@@ -40,9 +40,17 @@ def hidden(value: Json, *, all_values: bool = False, before: Json = None) -> Jso
         former = None if old is None else old.get(name)
         if _is_hidden(name, each, all_values=all_values or (is_sealed and name == "value")):
             shown[name] = HIDDEN if old is None or former == each else CHANGED
+        elif name in _NAMES:
+            shown[name] = each
         else:
-            shown[name] = hidden(each, all_values=all_values, before=former)
+            shown[name] = hidden(each, all_values=all_values or (is_sealed and name == "value"), before=former)
     return shown
+
+
+def _scalar(value: Json, before: Json) -> Json:
+    if value in (None, "") or isinstance(value, bool):
+        return value
+    return HIDDEN if before is None or before == value else CHANGED
 
 
 def kept(value: Json) -> Json:

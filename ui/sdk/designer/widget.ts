@@ -11,6 +11,8 @@ export interface DesignerOptions {
   showHeader?: boolean;
   showButtonHome?: boolean;
   minimap?: boolean;
+  /** Show the flow and let nobody change it. */
+  readOnly?: boolean;
   /** With whom a flow can be shared, and what for. */
   shareTypes?: { label: string; value: string; placeholder?: string }[];
   sharePermissions?: { label: string; value: string }[];
@@ -22,6 +24,7 @@ const view: View = {
     const flowId = widget.get('flowId');
     if (typeof flowId !== 'string' || !flowId) throw new Error('The designer needs the id of a flow, as flowId.');
     const session = await begun(widget, flowId);
+    session.isLocked = (widget.options as DesignerOptions).readOnly === true;
     const mounted = mount(Root, {
       target,
       props: {
