@@ -59,6 +59,7 @@ async def standing(build: Path, data_dir: Path) -> AsyncIterator[Mapping[str, st
             "HEADRACE_LOGIN": LOGIN,
             "HEADRACE_PASSWORD": PASSWORD,
             "HEADRACE_SERVICE_KEY": KEY,
+            "HEADRACE_CLIENT_SECRET": CLIENT_SECRET,
             "HEADRACE_SERVICE_URL": holder.url,
         }
 
