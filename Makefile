@@ -7,7 +7,7 @@ PACKAGES := libs services embedded cli connectors bench
 
 .DEFAULT_GOAL := help
 .PHONY: help setup proto format check lint types layers servers test scenarios services run-server chaos secrets chart \
-	bench scaling docs ui ui-check runner-check run clean
+	bench scaling docs ui ui-check runner-check run demo clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,7 +48,7 @@ servers: setup ## install what tests run against: the backing servers, Appmixer'
 
 test: setup check servers ui ## check, then every test
 	$(PYTHON) ui/build.py test
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
 
 services: setup ## run RabbitMQ, Redis, MongoDB's wire and Elasticsearch until Ctrl-C: make services [NAMES="redis mongo"] [DATA=dir]
 	$(BIN)/python -m tests.servers $(NAMES) $(if $(DATA),--data $(DATA))
@@ -94,6 +94,10 @@ docs: setup ## write docs/reference from the code
 run: setup ## start the whole platform in one process, with the user interface
 	$(PYTHON) ui/build.py build --try
 	$(BIN)/headrace up
+
+demo: setup ## start the platform, and a page of another origin that embeds every widget: http://127.0.0.1:2280
+	$(PYTHON) ui/build.py build --try
+	$(BIN)/python docs/embedding/serve.py --up
 
 clean: ## remove what was generated and installed
 	rm -rf $(VENV) libs/proto/headrace build dist ui/dist ui/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -56,11 +56,7 @@ def new_connector(
         made = [file for file in files if not (out / file).exists()]
         for file in made:
             write_file(out / file, files[file])
-        place = out / Path(*name.split(".")[:2])
-        then = f"Try it: headrace connector test {folder}"
-        if language is Language.NODE:
-            then = f"Publish it, and try it in a flow: headrace connector publish {place}"
-        said = f"{folder} is made. {then}"
+        said = f"{folder} is made. Try it: headrace connector test {folder}"
         shown.done(said, {"name": name, "files": [str(out / file) for file in made]})
 
 
@@ -72,10 +68,11 @@ def test_connector(
     port: Annotated[str, typer.Option(help="The in-port.")] = "in",
     as_json: AsJson = False,
 ) -> None:
-    """Run a component written in Python here, without network: with --input, else with each of its fixtures.
+    """Run a component here, without network: with --input, else with each of its fixtures.
 
     A fixture is a file `fixtures/<name>.json` with `content`, `port`, `properties` and `state`; `expect` lists what is
-    to be sent, `error` is text that must be in the error. Exit status 1 when one is not as expected.
+    to be sent, `error` is text that must be in the error. Exit status 1 when one is not as expected. One that is
+    written in JavaScript needs Node.js, and npm packages where it lies.
 
     Examples:
 
@@ -85,17 +82,16 @@ def test_connector(
     """
     with failing(as_json) as shown:
         from headrace_cli.connector_files import find
-        from headrace_cli.connector_trial import component_of, fixtures, try_once
+        from headrace_cli.connector_trial import Told, fixtures, try_all
 
         found = find(folder)
-        component = component_of(found)
+        calls: list[tuple[str, Told]] = [(file.stem, _fixture(file)) for file in fixtures(found)]
         if content:
             told = {"port": port, "content": json_value(content), "properties": json_value(properties)}
-            trials = [try_once(component, "input", told)]
-        else:
-            trials = [try_once(component, file.stem, _fixture(file)) for file in fixtures(found)]
-        if not trials:
+            calls = [("input", told)]
+        if not calls:
             raise Failure(Status.NOT_FOUND, f"{found.name} has no fixtures.", "Give --input, or write one.")
+        trials = try_all(found, calls)
         if as_json:
             shown.value([each.to_json() for each in trials])
         else:

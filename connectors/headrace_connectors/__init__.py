@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -56,6 +56,16 @@ def load_apps() -> dict[str, JsonObject]:
 def load_bundles() -> dict[str, JsonObject]:
     """What is versioned as one, by name. Raises `Internal` as `load_builtin` does."""
     return _described(("bundle.json",))
+
+
+def load_auths() -> dict[str, tuple[str, Mapping[str, object]]]:
+    """How accounts of built-in services are opened: type and definition of each `auth.py`, by its service's path."""
+    found: dict[str, tuple[str, Mapping[str, object]]] = {}
+    for path, folder in _folders():
+        if _has(folder, "auth.py"):
+            module = importlib.import_module(".".join((__name__, *path, "auth")))
+            found["/".join((VENDOR, *path))] = (str(module.type), module.definition)
+    return found
 
 
 def _load(path: tuple[str, ...], folder: Traversable) -> BuiltinComponent:

@@ -11,9 +11,10 @@ import headrace_executor.app
 import headrace_flow_manager.app
 import headrace_logging.app
 import headrace_scheduler.app
-from headrace_connectors import load_apps, load_builtin, load_bundles
+from headrace_connectors import load_apps, load_auths, load_builtin, load_bundles
 from headrace_core.clock import Clock, SystemClock
 from headrace_core.errors import ValidationFailed
+from headrace_executor.builtin_modules import BuiltinAuth
 from headrace_executor.settings import ExecutorSettings, RunnerSettings
 from headrace_executor.stores.sqlite import SqliteExecutorStore
 from headrace_flow_manager.app import FlowManagerApp
@@ -147,6 +148,7 @@ async def open_platform(
         executor = headrace_executor.app.ExecutorApp(
             run_store,
             components=builtin,
+            auths={folder: BuiltinAuth(*each) for folder, each in load_auths().items()},
             neighbours=headrace_executor.app.connect(
                 flow_channel=channels.flow,
                 schedule_channel=channels.schedule,

@@ -34,9 +34,9 @@ async def furnish(client: httpx.AsyncClient, mark: str) -> dict[str, str]:
     flow["reply"]["config"]["properties"] = {"storeId": store_id, "note": store_id[:8]}
     flow_id = (await client.post("/flows", json={"name": f"Flow {mark}", "flow": flow})).json()["flowId"]
     await client.put(f"/flows/{flow_id}/versions/1", json={"label": "first"})
-    flow["reply"]["x"] = 7
+    flow["reply"]["label"] = "Second"
     await client.put(f"/flows/{flow_id}", json={"flow": flow, "description": mark, "customFields": {"of": store_id}})
-    flow["reply"]["x"] = 8
+    flow["reply"]["label"] = "Third"
     await client.put(f"/flows/{flow_id}", json={"flow": flow})
     await client.put(f"/flows/{flow_id}/versions/3", json={"label": "third"})
     instance = (await client.post(f"/flows/{flow_id}/clone", json={"isTemplateInstance": True})).json()["cloneId"]

@@ -4,7 +4,8 @@
 one port of every address of this machine, and a server beside them, which alone is open, redirects to wherever it is
 asked. More than three hundred addresses that lead there, written in every way that URL parsers disagree about, named by
 a DNS that says one thing and then another, and behind redirects, are called by a built-in component's `http`, and in
-runners by the SDK's, by httpx, urllib and plain sockets, and by `httpRequest`, fetch, http and net. The listeners must
+runners by the SDK's, by httpx, urllib and plain sockets, and by `httpRequest`, fetch, http and net; they are where an
+account is opened, renewed and looked at, whose webhook a flow calls, and where it hands out its own. The listeners must
 hear nobody; the open server must hear those that it is meant for, or nothing would be proved.
 """
 
@@ -29,6 +30,7 @@ from headrace_sdk import Component, Context
 from tests.chaos.confined import LANGUAGES, Language, Verdict, confined
 from tests.chaos.served import served_folder
 from tests.chaos.verdict import command, play
+from tests.chaos.ways_out import accounts, webhooks
 from tests.executor.platform import OwnComponent, webhook
 
 OPEN = "127.0.0.9"
@@ -253,6 +255,8 @@ async def run(folder: Path, level: Level, seed: int, mutant: str = "") -> Verdic
             here.flows.put("f", {"hook": webhook(), "own": {"type": own.type, "source": source, "config": {}}})
             calls = {"built in": here.of_flow("f", chosen)}
             calls |= {each: here.answers(here.publish(each, CODE[each]), chosen) for each in LANGUAGES}
+            calls |= {f"accounts in {each}": accounts(here, each, chosen) for each in LANGUAGES}
+            calls["webhooks"] = webhooks(here, chosen)
             for place, call in calls.items():
                 _judge(place, await call, inner, len(chosen), verdict)
     verdict.told = {"urls": len(chosen), **verdict.told}
@@ -295,7 +299,7 @@ def main() -> int:
     chosen = command(__doc__, LEVELS, "open_network").parse_args()
     level = LEVELS[chosen.level]
     with served_folder(chosen.keep) as folder:
-        told = ["addresses of the inner network, by nine ways to call"]
+        told = ["addresses of the inner network, by nine ways to call, five of accounts and two of webhooks"]
         return play(chosen, told, lambda: asyncio.run(run(folder, level, chosen.seed, chosen.mutant)))
 
 

@@ -46,13 +46,47 @@ def test_a_fixture_that_is_not_met_and_code_that_fails_are_status_1(shell: Shell
     assert "nothing_like_it" in broken
 
 
-def test_a_component_in_javascript_is_packed_and_whoever_tries_it_is_told_how(shell: Shell) -> None:
+SEND = """
+    module.exports = {
+        async receive(context) {
+            const { name } = context.messages.in.content;
+            const seen = await context.stateInc('seen');
+            await context.service.stateAddToSet('names', name);
+            const { fileId } = await context.saveFileStream('a.txt', Buffer.from(name));
+            const text = (await context.loadFile(fileId)).toString();
+            console.log('printed');
+            await context.httpRequest.get('https://example.com').catch(({ code }) => context.sendJson({ code }, 'out'));
+            if (name === 'Bob') {
+                throw new context.CancelError('No Bob.');
+            }
+            return context.sendJson({ text, seen, had: context.state.seen, limit: context.properties.limit }, 'out');
+        }
+    };
+    """
+
+
+def test_a_component_in_javascript_is_tried_and_packed(shell: Shell) -> None:
+    folder = "acme/mail/core/Send"
     shell.run("connector", "new", "acme.mail.core.Send", "--language", "node")
 
-    said = shell.run("connector", "test", "acme/mail/core/Send", status=Status.FAILED)
+    hello = shell.json("connector", "test", folder)
+    (shell.home / folder / "Send.js").write_text(SEND)
+    (shell.home / folder / "fixtures" / "hello.json").unlink()
+    ada = {"content": {"name": "Ada"}, "state": {"seen": 4}, "properties": {"limit": 3}}
+    text = {"text": "Ada", "seen": 5, "had": 4, "limit": 3}
+    shell.write(
+        f"{folder}/fixtures/ada.json",
+        {**ada, "expect": [{"port": "out", "content": {"code": "ENETUNREACH"}}, {"port": "out", "content": text}]},
+    )
+    shell.write(f"{folder}/fixtures/bob.json", {"content": {"name": "Bob"}, "error": "No Bob"})
+    tried = shell.json("connector", "test", folder)
+    (shell.home / folder / "Send.js").write_text("module.exports = {")
+    broken = shell.run("connector", "test", folder, status=Status.FAILED)
     shell.run("connector", "pack", "acme/mail", "-o", "mail.zip")
 
-    assert "appmixer test component" in said and "Publish it" in said
+    assert hello == [{"name": "hello", "sent": [{"port": "out", "content": {"text": "Hello Ada!"}}], "passed": True}]
+    assert [(each["name"], each["passed"]) for each in tried] == [("ada", True), ("bob", True)], tried
+    assert "failed  ada  SyntaxError" in broken
     with zipfile.ZipFile(shell.home / "mail.zip") as archive:
         names = archive.namelist()
     assert "acme/mail/core/Send/Send.js" in names and "acme/mail/service.json" in names

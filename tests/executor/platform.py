@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -100,10 +101,10 @@ class NotedTimers:
 
     async def acquire_quota(
         self, asked: Sequence[Allowance], request_id: str, party: str, learned_names: Sequence[str] = ()
-    ) -> datetime | None:
+    ) -> timedelta | datetime:
         if self.metering is None:
             assert not asked, "a test with quotas says who meters them"
-            return None
+            return timedelta()
         return await self.metering.acquire_quota(asked, request_id, party, learned_names)
 
     async def report_refusal(self, name: str, retry_after: timedelta | None, passed: float) -> None:
@@ -168,6 +169,9 @@ class CountingWeb:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def connect(self, host: str, port: int, timeout: timedelta) -> socket.socket:
+        raise Unavailable(f"There is no {host} here.")
 
 
 class NotedLogs:

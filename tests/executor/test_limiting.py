@@ -66,7 +66,7 @@ class Away:
 
     async def acquire_quota(
         self, asked: Sequence[Allowance], request_id: str, party: str, learned_names: Sequence[str]
-    ) -> datetime | None:
+    ) -> timedelta | datetime:
         raise Unavailable("The scheduler is away.")
 
     async def report_refusal(self, name: str, retry_after: timedelta | None, passed: float) -> None:

@@ -23,7 +23,7 @@ from headrace_executor.settings import RunnerSettings
 from headrace_sdk.errors import CancelError, LockUnavailable
 
 from .neighbours import MemoryFileStore, MemoryLocks, MemoryStoreService
-from .platform import HandedFlows, Platform, Rooms, platform
+from .platform import TENANT, HandedFlows, Platform, Rooms, platform
 from .published import Shelf
 from .test_runners import QUICK
 
@@ -74,6 +74,22 @@ ROUTES = """
             await context.store.set(storeId, 'ada', 36);
             return context.store.get(storeId, 'ada').then(({ value }) => ({ value }));
         });
+        add('GET', '/core', async () => {
+            const flows = context.db.coreCollection('flows');
+            const [on, off] = ['running', 'stopped'].map((stage) => ({ flowId: 'f1', stage }));
+            const wanted = [on, off, { flowId: 'f2' }, { flowId: 'f3' }];
+            const refused = (work) => Promise.resolve().then(work).catch(({ name }) => name);
+            const legacy = context.db.coreCollection('legacy');
+            const { createBase, addSelector } = context.db.queryBuilder;
+            const base = createBase({ limit: '5', sort: 'c:-1', projection: '-b', filter: 'a:!x' });
+            addSelector(base.selector, 'a', 1);
+            return {
+                flows: await Promise.all(wanted.map((each) => flows.findOne(each))),
+                state: await context.db.coreCollection('serviceState').find({ key: /^st/ }).limit(5).toArray(),
+                legacy: [await legacy.countDocuments({}), await refused(() => legacy.drop())],
+                base
+            };
+        });
         add('GET', '/absent', () => context.db.coreCollection('accounts'));
     };
     """
@@ -86,7 +102,10 @@ JOBS = """
             context.log('warn', 'cleaned');
             await lock.unlock();
         });
-        context.scheduleJob('fails', '* * * * *', async () => { throw new context.CancelError('No job.'); });
+        context.scheduleJob('fails', '* * * * *', async () => {
+            context.log('info', 'about to fail');
+            throw new context.CancelError('No job.');
+        });
     };
     """
 
@@ -97,16 +116,14 @@ class Plugin:
     def __init__(self, here: Platform, key: Key) -> None:
         self.here = here
         self.key = key
+        self.said: list[Any] = []
 
     @property
     def context(self) -> PluginContext:
-        return PluginContext(self.here.app.doors, "t", "acme.mail")
+        return PluginContext(self.here.app.doors, "t", "acme.mail", say=self.said.extend)
 
     async def ask(self, method: str, path: str, **more: Any) -> RouteAnswer:
-        answer, _ = await self.here.app.runners.call_route(
-            self.key, FOLDER, WebRequest(method, path, **more), self.context
-        )
-        return answer
+        return await self.here.app.runners.call_route(self.key, FOLDER, WebRequest(method, path, **more), self.context)
 
     async def state(self) -> Any:
         return await self.here.store.read_state("t/service/acme.mail")
@@ -174,7 +191,19 @@ async def test_what_a_route_refuses_has_its_status(tmp_path: Path) -> None:
             await mail.ask("GET", "/broken")
         with pytest.raises(CancelError, match=r"context\.db\.coreCollection"):
             await mail.ask("GET", "/absent")
+        own = {"own": {"type": "acme.mail.core.Send"}}
+        mail.here.flows.put("f1", own)
+        mail.here.flows.put("f2", {"other": {"type": "acme.other.core.Send"}})
+        core = json.loads((await mail.ask("GET", "/core")).body)
 
+    running = {"flowId": "f1", "name": "f1", "stage": "running", "userId": TENANT}
+    assert core["flows"] == [running, None, None, None]
+    assert core["state"] == [{"_id": "starts", "key": "starts", "value": 1}]
+    assert core["legacy"] == [0, "Missing"]
+    assert core["base"] == {
+        "selector": {"a": {"$ne": "x"}, "$and": [{"a": 1}]}, "projection": {"b": 0}, "sort": {"c": -1}, "limit": 5,
+        "offset": 0,
+    }  # fmt: skip
     assert [each.status for each in answers] == [401, 400, 404, 404, 404]
     assert json.loads(answers[1].body)["message"] == 'The payload is refused: "name" is required'
     assert json.loads(answers[2].body)["message"] == "1 ready"
@@ -183,7 +212,7 @@ async def test_what_a_route_refuses_has_its_status(tmp_path: Path) -> None:
 async def test_jobs_run_under_a_lock_and_say_what_they_did(tmp_path: Path) -> None:
     async with plugin(tmp_path) as mail:
         runners, within = mail.here.app.runners, 30.0
-        logs = await runners.run_job(mail.key, FOLDER, "clean-up", mail.context, within)
+        await runners.run_job(mail.key, FOLDER, "clean-up", mail.context, within)
         with pytest.raises(CancelError, match="No job"):
             await runners.run_job(mail.key, FOLDER, "fails", mail.context, within)
         with pytest.raises(CancelError, match="no job other"):
@@ -194,8 +223,9 @@ async def test_jobs_run_under_a_lock_and_say_what_they_did(tmp_path: Path) -> No
 
         assert held.acquired
         assert (await mail.state())["cleaned"] is True
-    assert ("warning", "cleaned") in logs
-    assert ("info", {"message": "[mail] ready", "data": {"version": 1}}) in logs
+    assert ("warning", "cleaned") in mail.said
+    assert ("info", {"message": "[mail] ready", "data": {"version": 1}}) in mail.said
+    assert ("info", "about to fail") in mail.said
 
 
 async def test_a_plugin_that_cannot_start_is_named_and_tried_again(tmp_path: Path) -> None:
@@ -285,8 +315,8 @@ COLLECTIONS = """
         });
         add('/indexes', async () => {
             const people = context.db.collection('people');
-            const twice = [{ _id: 'a', mail: 'x', age: 1 }, { _id: 'b', mail: 'x', age: 2 }];
-            await people.insertMany([...twice, { _id: 'c', age: 4 }]);
+            const two = [{ _id: 'a', mail: 'x', age: 1 }, { _id: 'b', mail: 'x', age: 2 }];
+            await people.insertMany([...two, { _id: 'c', age: 4 }]);
             const refused = (work) => work.then(() => 'taken', (error) => error.code);
             const early = await refused(people.createIndex({ mail: 1 }, { unique: true }));
             await people.updateOne({ _id: 'b' }, { $set: { mail: 'y' } });
@@ -359,7 +389,10 @@ async def test_what_an_answer_may_not_be_is_the_plugin_s_failure(
                 context.http.router.register({ method: 'GET', path, options: { auth: false, handler } });
             add('/large', () => Buffer.alloc(17 * 1024 * 1024));
             add('/odd', (req, h) => h.response('x').code(99));
-            add('/fails', () => { throw new Error(`no ${context.config.key}`); });
+            add('/fails', () => {
+                context.log('warn', 'it will fail');
+                throw new Error(`no ${context.config.key}`);
+            });
             add('/says', () => { context.log('info', `my key is ${context.config.key}`); return 'said'; });
             add('/far', () => { throw Object.assign(new Error('away'), { code: 'ECONNREFUSED' }); });
         };
@@ -380,6 +413,9 @@ async def test_what_an_answer_may_not_be_is_the_plugin_s_failure(
         assert (await ask("/says")).body == b"said"
 
     said = [record.getMessage() for record in caplog.records if record.name == "headrace_executor.plugins"]
+    assert said.index("plugin of acme.mail: it will fail") < said.index(
+        "plugin of acme.mail: GET /fails failed: no ***"
+    )
     assert "plugin of acme.mail: my key is ***" in said and "plugin of acme.mail: GET /fails failed: no ***" in said
     assert "plugin of acme.mail: GET /large failed: An answer has at most 16777216 bytes." in said
     assert not [each for each in said if "top-secret" in each]

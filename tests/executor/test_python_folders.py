@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -72,6 +73,7 @@ async def note(request: Request):
 
 @route("GET", "/broken", public=True)
 async def broken(request: Request):
+    request.context.log(f"about to fail at {request.context.api_url}")
     return 1 / 0
 """
 QUOTA = """
@@ -87,14 +89,19 @@ class Modules:
     def __init__(self, runners: Runners, key: Key) -> None:
         self.runners = runners
         self.key = key
+        self.said: list[Any] = []  # by the last route
 
     async def auth(self, name: str, session: str = "", **given: Any) -> Any:
         return await self.runners.call_auth(self.key, FOLDER, name, given, session)
 
     async def route(self, method: str, path: str, **more: Any) -> tuple[int, dict[str, str], bytes, Any]:
-        no_doors: Any = None  # nothing is asked of the platform
-        context = PluginContext(no_doors, "t", "acme.mail")
-        answer, logs = await self.runners.call_route(self.key, FOLDER, WebRequest(method, path, **more), context)
+        doors: Any = SimpleNamespace(public_url="https://here.example")  # nothing is asked of the platform
+        logs: list[Any] = []
+        context = PluginContext(doors, "t", "acme.mail", say=logs.extend)
+        try:
+            answer = await self.runners.call_route(self.key, FOLDER, WebRequest(method, path, **more), context)
+        finally:
+            self.said = logs
         return answer.status, answer.headers, answer.body, logs
 
 
@@ -145,6 +152,7 @@ async def test_routes_answer_where_they_say_and_to_whom() -> None:
         nowhere = await acme.route("GET", "/nowhere", user=user)
         with pytest.raises(Exception, match="division by zero"):
             await acme.route("GET", "/broken")
+        assert acme.said == [("info", "about to fail at https://here.example")]
 
     headers = {"x-mine": "yes", "content-type": "application/json"}
     assert hello[:3] == (200, headers, b'{"text":"Hello A b","q":"1"}')
@@ -177,6 +185,10 @@ class Answering:
     """A call of a plugin that asks for nothing."""
 
     config: Mapping[str, Any] = {}
+    api_url = ""
+
+    def say(self, logs: Any) -> None:
+        assert not logs
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"Nobody asks for {name}.")

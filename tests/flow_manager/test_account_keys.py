@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from headrace_core import Json
 from headrace_core.clock import TestClock
-from headrace_core.errors import Conflict, Unsupported
+from headrace_core.errors import Conflict, RevisionConflict, Unsupported
 from headrace_core.ids import new_id
 from headrace_flow_manager.accounts import model
 from headrace_flow_manager.accounts.book import AccountBook
@@ -161,6 +162,28 @@ async def test_a_key_from_outside_changes_under_load_and_the_old_one_is_needed_n
     for account in accounts:
         await alone.book.open(await alone.book.get(account.tenant_id, account.account_id))
     assert all(Vault([new]).is_current(str(each.value["sealed"])) for each in await room.keys.all(ANN))
+
+
+async def test_sealing_again_is_no_change_to_who_edits(room: Room) -> None:
+    old, new = key(), key()
+    vault = Vault([old])
+    room = room.restarted(vault)
+    values: dict[str, Json] = {"clientId": "one", "clientSecret": "canary-client"}
+    _, tag = await room.settings.put_service(ANN, "acme:mail", values)
+
+    vault.change_keys([new, old])
+    assert await room.settings.reseal() == 1
+
+    assert (await room.settings.service("acme:mail"))[1] == tag
+    _, changed = await room.settings.put_service(ANN, "acme:mail", {**values, "clientId": "two"}, expected=tag)
+    assert changed != tag
+    with pytest.raises(RevisionConflict):
+        await room.settings.put_service(ANN, "acme:mail", values, expected=tag)
+    with pytest.raises(RevisionConflict):
+        await room.settings.delete_service("acme:mail", expected=tag)
+    vault.change_keys([key(), new])
+    await room.settings.reseal()
+    await room.settings.delete_service("acme:mail", expected=changed)
 
 
 async def test_a_data_key_that_served_its_time_is_replaced_and_retired(room: Room) -> None:

@@ -56,13 +56,17 @@ def test_links_transforms_paths_and_old_forms_are_rewritten() -> None:
     }
 
 
-def test_a_wizard_is_rewritten_where_it_names_uuids() -> None:
+def test_a_wizard_is_rewritten_where_it_names_components() -> None:
     old, new = str(uuid.uuid4()), str(uuid.uuid4())
     wizard: Json = {"fields": [{"componentId": old, f"{old}.x": [f"flow.{old}.config", 1, None]}], "one": "one"}
 
     rewritten = cloning.wizard_with_ids(wizard, {old: new, "one": "N1"})
 
     assert rewritten == {"fields": [{"componentId": new, f"{new}.x": [f"flow.{new}.config", 1, None]}], "one": "one"}
+    assert cloning.wizard_with_ids({"componentId": "one", "input": "one"}, {"one": "N1"}) == {
+        "componentId": "N1",
+        "input": "one",
+    }
 
 
 @settings(max_examples=100, deadline=None)

@@ -422,6 +422,20 @@ async def test_moving_cards_keeps_the_version_and_touches_nothing_that_runs(hous
         await house.update(flow.flow_id, {"flow": STARTABLE}, expected_revision=running.revision)
 
 
+async def test_a_version_that_is_asked_for_is_made_once_whatever_it_says(house: House) -> None:
+    flow = await house.create()
+    request = pb.UpdateFlowRequest(
+        scope=scope(ANN), flow_id=flow.flow_id, changes=dump({"flow": STARTABLE}), as_version=2
+    )
+
+    versions = [(await house.flows.UpdateFlow(request)).flow.version for _ in range(2)]
+    request.as_version = 4
+    with pytest.raises(BadRequest, match="version 4 is not next"):
+        await house.flows.UpdateFlow(request)
+
+    assert versions == [2, 2]
+
+
 async def test_a_forced_update_must_be_fit_to_run(house: House) -> None:
     flow = await house.create()
     running = await house.begin(flow.flow_id)

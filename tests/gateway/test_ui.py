@@ -28,7 +28,11 @@ def built(gateway: Gateway, tmp_path: Path) -> Gateway:
     return gateway
 
 
-@pytest.mark.parametrize("path", ["/", "/flows/f1", "/runs/r1"])
+PAGES = ["/", "/flows", "/flows/f1", "/runs", "/runs/r1", "/accounts", "/stores", "/stores/s1", "/files", "/people-tasks"]
+PAGES += ["/people-tasks/t1", "/connectors", "/connectors/vault.key", "/insights", "/integrations"]
+
+
+@pytest.mark.parametrize("path", PAGES)
 async def test_a_browser_gets_the_page_under_a_strict_policy(
     path: str, built: Gateway, nobody: httpx.AsyncClient
 ) -> None:
@@ -62,7 +66,9 @@ async def test_clients_get_data_where_browsers_get_the_page(
     built: Gateway, nobody: httpx.AsyncClient, user: httpx.AsyncClient
 ) -> None:
     assert (await nobody.get("/flows/f1")).status_code == 401
-    assert (await nobody.get("/flows", headers=HTML)).status_code == 401
+    assert (await nobody.get("/files/f1", headers=HTML)).status_code == 401, "what is no page is an endpoint for all"
+    assert (await nobody.post("/flows", headers=HTML)).status_code == 401
+    assert (await nobody.get("/people-tasks")).status_code == 404
     signed_in = await user.get("/flows/nowhere", headers=HTML)
     assert signed_in.headers["content-type"].startswith("application/json")
 

@@ -342,6 +342,29 @@ async def test_no_spelling_of_an_inner_address_is_connected_to(world: World, spe
     assert world.outer.connections == world.other.connections == 0
 
 
+async def test_sockets_go_to_no_inner_address_and_no_closed_port_either(world: World) -> None:
+    hosts = {each.partition("://")[2].partition("/")[0].partition(":{port}")[0] for each in SPELLINGS}
+    world.names = Names().on("*", ["127.0.0.1"])
+    egress = await world.egress(EgressPolicy())
+
+    for host in (*hosts, "::1", "::ffff:127.0.0.1"):
+        with pytest.raises((EgressRefused, BadRequest)):
+            (await egress.connect(host, world.port, timeout=5)).close()
+    for port in (25, 110, 6379, 9200):
+        with pytest.raises(EgressRefused):
+            (await egress.connect("outer.example", port, timeout=5)).close()
+
+
+async def test_a_socket_is_connected_to_the_address_that_was_checked(world: World) -> None:
+    world.names.on("flips.example", ["127.0.0.2"], ["127.0.0.1"])
+    egress = await world.egress()
+
+    with await egress.connect("flips.example", world.port, timeout=5) as made:
+        assert made.getpeername() == ("127.0.0.2", world.port)
+    with pytest.raises(EgressRefused):
+        await egress.connect("flips.example", world.port, timeout=5)
+
+
 @pytest.mark.parametrize("spelling", SPELLINGS)
 async def test_no_redirect_to_a_spelling_of_an_inner_address_is_followed(world: World, spelling: str) -> None:
     location = spelling.replace("{port}", str(world.port))

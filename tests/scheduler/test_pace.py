@@ -49,8 +49,10 @@ def test_a_refusal_ends_the_search_and_takes_a_tenth() -> None:
 
     assert grown > first.rate
     assert second.rate == pytest.approx(grown * pace.CUT)
-    assert second.rate_at(at + 9 * SECOND) == second.rate
-    assert second.rate_at(at + 25 * SECOND) == pytest.approx(second.rate * 1.03**2)
+    assert second.rate_at(at + 20 * SECOND) == second.rate
+    assert second.rate_at(at + 45 * SECOND) == pytest.approx(second.rate * 1.01**2)
+    third = pace.refused(second, at + 5 * SECOND, None, 10.0)
+    assert third.rate == pytest.approx(second.rate * pace.TRIM), "the limit is about found"
 
 
 def test_what_is_not_refused_for_a_while_is_forgotten() -> None:

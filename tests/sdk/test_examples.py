@@ -12,10 +12,21 @@ from typing import Any
 import pytest
 from headrace_core import Json, bundles
 from headrace_core.bundle_rules import findings
-from headrace_sdk import ConnectionExpired, HttpResponse, RateLimitedError
+from headrace_sdk import CancelError, ConnectionExpired, HttpResponse, RateLimitedError
 from headrace_sdk.auth import AuthContext
-from headrace_sdk.testing import HttpHandler, HttpRequest, World, run_component, run_tick
-from headrace_sdk.testing.world import MemoryHttp
+from headrace_sdk.plugins import Listener
+from headrace_sdk.routes import RouteError
+from headrace_sdk.testing import (
+    HttpHandler,
+    HttpRequest,
+    MemoryPluginContext,
+    World,
+    run_component,
+    run_job,
+    run_route,
+    run_tick,
+)
+from headrace_sdk.testing.world import MemoryHttp, MemoryTcp
 
 EXAMPLES = Path(__file__).parents[2] / "libs" / "sdk" / "examples"
 URL = "https://weather.example.com/v1"
@@ -35,6 +46,7 @@ def weather(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         forecast=module("core.Forecast.component").Forecast,
         news=module("core.NewForecast.component").NewForecast,
         cities=module("core.ListCities.component").ListCities,
+        routes=module("routes"),
     )
     for name in [name for name in sys.modules if name.split(".")[0] == "acme"]:
         del sys.modules[name]
@@ -110,8 +122,29 @@ async def test_cities_are_asked_for_once_and_offered_as_options(weather: Any) ->
 
 async def test_keys_are_checked(weather: Any) -> None:
     def context(answer: HttpResponse, key: str) -> AuthContext:
-        return AuthContext({"apiKey": key}, MemoryHttp(World(http=far_side(me=answer))))
+        return AuthContext({"apiKey": key}, MemoryHttp(World(http=far_side(me=answer))), MemoryTcp())
 
     await weather.auth.validate(context(json_of('{"name": "Ada"}'), "k"))
     with pytest.raises(ConnectionExpired, match="does not know this key"):
         await weather.auth.validate(context(json_of("{}", 401), "wrong"))
+
+
+async def test_who_listens_to_a_city_hears_of_its_storms(weather: Any) -> None:
+    plugin, routes = MemoryPluginContext(World()), weather.routes
+    plugin.world.listeners["f1", "n1", "storm"] = Listener("storm", {"city": "Brno"}, "f1", "n1", "u1")
+    plugin.world.listeners["f2", "n2", "storm"] = Listener("storm", {"city": "Graz"}, "f2", "n2", "u1")
+
+    brno: dict[str, Any] = {"params": {"city": "Brno"}, "context": plugin}
+    told = await run_route(routes.storm, method="POST", body={"force": 9}, **brno)
+    await run_route(routes.storm, method="POST", body={"force": 1}, params={"city": "Linz"}, context=plugin)
+    with pytest.raises(RouteError, match="Say how strong"):
+        await run_route(routes.storm, method="POST", body={}, **brno)
+    await run_job(routes.forget_breezes, plugin)
+
+    assert (told.status, told.body) == (201, {"noted": "Brno", "heard": 1})
+    assert [(each.flow_id, each.data) for each in plugin.triggered] == [("f1", {"force": 9})]
+    assert (await run_route(routes.last_storm, **brno)).body == {"force": 9}
+    assert await plugin.collection("storms").distinct("_id") == ["Brno"]
+    assert plugin.logs == [("info", "1 breezes are forgotten.")]
+    with pytest.raises(CancelError, match="of which city"):
+        await routes.accept(Listener("storm", None, "f1", "n1", "u1"), plugin)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -35,16 +37,26 @@ class Work(Component):
 """
 
 
+def free_port() -> int:
+    """A port that nobody has now, for a page whose origin the platform has to know before it is served."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
 @asynccontextmanager
 async def standing(build: Path, data_dir: Path) -> AsyncIterator[Mapping[str, str]]:
     """What a browser's test has to know of it, as its environment."""
+    foreign = free_port()
     environ = {
+        "HEADRACE_CORS_ORIGINS": f"http://127.0.0.1:{foreign}",
         "HEADRACE_DATA_DIR": str(data_dir),
         "HEADRACE_PORT": "0",
         "HEADRACE_DRAIN_DELAY": "0s",
         "HEADRACE_ADMIN_EMAIL": LOGIN,
         "HEADRACE_ADMIN_PASSWORD": PASSWORD,
         "HEADRACE_UI_DIR": str(build),
+        "HEADRACE_SIGN_UP": "open",  # people of a host sign up with the names that it gives them
         "HEADRACE_EGRESS_ALLOW_PRIVATE": "true",  # the service with accounts is of this machine
     }
     async with provider() as holder, open_platform(environ) as serving:
@@ -54,14 +66,30 @@ async def standing(build: Path, data_dir: Path) -> AsyncIterator[Mapping[str, st
                 known = {"serviceId": f"{VENDOR}:{kind}", "clientId": CLIENT, "clientSecret": CLIENT_SECRET}
                 await _done(admin.post("/service-config", json=known))
             await _publish(admin, forms())
-        yield {
-            "HEADRACE_URL": serving.url,
-            "HEADRACE_LOGIN": LOGIN,
-            "HEADRACE_PASSWORD": PASSWORD,
-            "HEADRACE_SERVICE_KEY": KEY,
-            "HEADRACE_CLIENT_SECRET": CLIENT_SECRET,
-            "HEADRACE_SERVICE_URL": holder.url,
-        }
+        async with demo_page(serving.url, foreign):
+            yield {
+                "HEADRACE_URL": serving.url,
+                "HEADRACE_LOGIN": LOGIN,
+                "HEADRACE_PASSWORD": PASSWORD,
+                "HEADRACE_SERVICE_KEY": KEY,
+                "HEADRACE_CLIENT_SECRET": CLIENT_SECRET,
+                "HEADRACE_FOREIGN": f"http://127.0.0.1:{foreign}",
+                "HEADRACE_SERVICE_URL": holder.url,
+            }
+
+
+@asynccontextmanager
+async def demo_page(platform: str, port: int) -> AsyncIterator[None]:
+    """The demo page of docs/embedding at this port, under its own policy."""
+    command = [sys.executable, str(ROOT / "docs/embedding/serve.py"), "--platform", platform, "--port", str(port)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        assert b"The demo page" in await asyncio.wait_for(process.stdout.readline(), 30)
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 def forms() -> bytes:

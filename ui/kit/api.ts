@@ -40,7 +40,7 @@ export interface Run {
   updated: string;
   error: string | null;
   steps?: Step[];
-  waits?: JsonObject[];
+  waits?: Wait[];
 }
 
 export interface Version {
@@ -53,6 +53,7 @@ export interface Version {
 export interface Failed {
   messageId: string;
   componentId: string;
+  runId?: string;
   err?: { message?: string };
   created: string;
 }
@@ -101,6 +102,91 @@ export interface FileRecord {
   fileId: string;
   filename: string;
   length: number;
+  contentType: string;
+  uploadDate: string;
+}
+
+/** A part of a file that is sent, counted from 1. */
+export interface Chunk {
+  fileId: string;
+  name: string;
+  /** Bytes of every part but the last. */
+  size: number;
+  number: number;
+  total: number;
+  signal: AbortSignal;
+}
+
+export interface AccountRecord {
+  accountId: string;
+  tokenId: string;
+  userId: string;
+  service: string;
+  type: string;
+  name: string;
+  displayName: string | null;
+  label: string;
+  icon: string | null;
+  state: string;
+  accessTokenValid: boolean;
+  reason: string | null;
+  created: string;
+  sharedWith?: Share[];
+}
+
+export interface StoreRecord {
+  storeId: string;
+  name: string;
+}
+
+export interface RecordOfStore {
+  key: string;
+  storeId: string;
+  value: unknown;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export interface PeopleTask {
+  taskId: string;
+  title: string;
+  description?: string;
+  status: string;
+  approver: string;
+  requester: string;
+  decisionBy?: string;
+  decisionMade?: string;
+  created: string;
+  revision: number;
+  isApprover?: boolean;
+}
+
+/** What became of an archive of components; nothing until it is finished. */
+export interface Publication {
+  finished?: string;
+  components?: string[];
+  err?: string;
+  data?: { file?: string; message?: string; fix?: string }[];
+}
+
+/** What a run waits for, in one sentence. */
+export interface Wait {
+  stepId: string;
+  componentId: string;
+  kind: string;
+  reason: string;
+  due: string | null;
+  attempts: number;
+}
+
+export interface App {
+  name: string;
+  label: string;
+  category: string;
+  categoryLabel?: string;
+  description?: string;
+  icon?: string;
+  index?: number;
 }
 
 /** Somebody a flow is shared with: by `email`, `domain` or `scope`, and what they may do. */
@@ -109,12 +195,24 @@ export interface Share {
   [kind: string]: unknown;
 }
 
+/** A kind of those one can share with, such as people by their email. */
+export interface ShareType {
+  label: string;
+  value: string;
+  placeholder?: string;
+}
+
+export interface SharePermission {
+  label: string;
+  value: string;
+}
+
 export interface RequestOptions {
   method?: string;
   url: string;
   data?: unknown;
   /** What is sent as it is, in place of `data`. */
-  body?: FormData;
+  body?: FormData | Blob;
   headers?: Record<string, string>;
   signal?: AbortSignal;
 }
@@ -133,6 +231,15 @@ export class ApiError extends Error {
   }
 }
 
+/** Parameters of a URL; a list stands for one that is given several times. */
+export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+
+export function asked(query: Query): string {
+  const found = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) for (const each of Array.isArray(value) ? (value as string[]) : [value]) if (each !== undefined && each !== '') found.append(name, String(each));
+  return found.size ? `?${found}` : '';
+}
+
 export interface Connection {
   baseUrl: string;
   token(isStale: boolean): Promise<string>;
@@ -143,6 +250,12 @@ export interface Connection {
 
 const PATIENCE_MS = 30_000;
 const UPLOAD_MS = 10 * 60_000;
+
+function part(content: Blob, name: string): FormData {
+  const body = new FormData();
+  body.append('file', content, name);
+  return body;
+}
 
 export type Api = ReturnType<typeof createApi>;
 
@@ -197,8 +310,9 @@ export function createApi(connection: Connection) {
       post<{ user: JsonObject; token: string }>('/user', { username, password, ...(email ? { email } : {}) }),
     signOut: () => request<unknown>({ method: 'POST', url: '/user/sign-out', data: {} }),
     getUser: () => read<JsonObject>('/user'),
-    getFlows: (query: Record<string, string> = {}) =>
-      read<FlowRecord[]>(`/flows?${new URLSearchParams({ sort: 'mtime:-1', limit: '200', projection: '-flow,-thumbnail,-svg', ...query })}`),
+    getFlows: (query: Query = {}) =>
+      read<FlowRecord[]>(`/flows${asked({ sort: 'mtime:-1', limit: '200', projection: '-flow,-thumbnail,-svg', ...query })}`),
+    getFlowsCount: async (query: Query = {}) => (await read<{ count: number }>(`/flows/count${asked(query)}`)).count,
     getFlow: (id: string) => read<FlowRecord>(at('flows', id)),
     createFlow: async (name: string, flow: Flow = {}, properties: JsonObject = {}) =>
       (await post<{ flowId: string }>('/flows', { ...properties, name, flow })).flowId,
@@ -216,7 +330,7 @@ export function createApi(connection: Connection) {
     startFlow: (id: string) => post<{ stage: string }>(at('flows', id, 'coordinator'), { command: 'start' }),
     stopFlow: (id: string) => post<{ stage: string }>(at('flows', id, 'coordinator'), { command: 'stop' }),
     getComponents: () => read<Manifest[]>('/components?manifest=yes&private=no'),
-    getApps: () => read<Record<string, { label: string; category: string; icon?: string; index?: number }>>('/apps'),
+    getApps: () => read<Record<string, App>>('/apps'),
     getVariables: (id: string, component: string) =>
       post<{ components: Record<string, Offer> }>(at('variables', id, 'fetch'), { components: { IDs: [component] } }),
     getModifiers: () =>
@@ -225,25 +339,55 @@ export function createApi(connection: Connection) {
     callComponent: (url: string, data: JsonObject) => post<unknown>(url, data),
     getAuth: (subject: string, flowId = '', componentId = '') =>
       read<{ auth: Authorization }>(`${at('auth', subject)}?${new URLSearchParams({ ...(flowId ? { flowId } : {}), ...(componentId ? { componentId } : {}) })}`),
-    getAccounts: (query: Record<string, string> = {}) => read<JsonObject[]>(`/accounts?${new URLSearchParams(query)}`),
+    getAccounts: (query: Query = {}) => read<AccountRecord[]>(`/accounts${asked(query)}`),
+    getAccountsCount: async (query: Query = {}) => (await read<{ count: number }>(`/accounts/count${asked(query)}`)).count,
+    getAccountFlows: (id: string) => read<{ flowId: string; name: string; stage?: string; components: string[] }[]>(at('accounts', id, 'flows')),
+    setAccountName: (id: string, displayName: string) => request<AccountRecord>({ method: 'PUT', url: at('accounts', id), data: { displayName } }),
+    shareAccount: (id: string, sharedWith: Share[]) => request<AccountRecord>({ method: 'PUT', url: at('accounts', id), data: { sharedWith } }),
+    deleteAccount: (id: string) => request<unknown>({ method: 'DELETE', url: at('accounts', id) }),
     getAccountsOfFlow: (id: string) => read<{ components: Record<string, Binding> }>(at('accounts', 'flow', id)),
     createAccount: (service: string, token: JsonObject) => post<{ accountId: string }>('/accounts', { service, token }),
     assignAccount: (flowId: string, componentId: string, accountId: string) =>
       request<unknown>({ method: 'PUT', url: `${at('auth', 'component', componentId, accountId)}?flowId=${encodeURIComponent(flowId)}` }),
     unassignAccount: (flowId: string, componentId: string) =>
       request<unknown>({ method: 'DELETE', url: `${at('auth', 'component', componentId)}?flowId=${encodeURIComponent(flowId)}` }),
-    testAccount: (id: string) => post<JsonObject>(at('accounts', id, 'test'), {}),
+    testAccount: (id: string) => post<Record<string, string>>(at('accounts', id, 'test'), {}),
     openTicket: async () => (await post<{ ticket: string }>('/auth/ticket', {})).ticket,
     getAuthUrl: async (subject: string, ticket: string, query: Record<string, string>) =>
       (await read<{ authUrl: string }>(`${at('auth', subject, 'auth-url', ticket)}?${new URLSearchParams(query)}`)).authUrl,
     getTicket: (ticket: string) => read<Ticket>(at('auth', 'status', ticket)),
-    getFiles: () => read<FileRecord[]>('/files?sort=uploadDate:-1&limit=100'),
+    getFiles: (query: Query = {}) => read<FileRecord[]>(`/files${asked({ sort: 'uploadDate:-1', limit: 100, ...query })}`),
+    getFilesCount: async (query: Query = {}) => (await read<{ count: number }>(`/files/count${asked(query)}`)).count,
+    deleteFile: (id: string) => request<unknown>({ method: 'DELETE', url: at('files', id) }),
+    /** A part of a file, in order; the last one answers with the file. */
+    uploadChunk: (content: Blob, { fileId, name, size, number, total, signal }: Chunk) =>
+      raw({ method: 'POST', url: '/files', body: part(content, name), headers: { 'uploader-file-id': fileId, 'uploader-file-name': encodeURIComponent(name), 'uploader-chunk-size': String(size), 'uploader-chunk-number': String(number), 'uploader-chunks-total': String(total) }, signal }).then((response) => response.json() as Promise<FileRecord>),
+    /** What is at an address of the API, to be saved. */
+    download: async (url: string) => (await raw({ url, headers: { accept: '*/*' }, signal: AbortSignal.timeout(UPLOAD_MS) })).blob(),
+    getStores: (query: Query = {}) => read<StoreRecord[]>(`/stores${asked({ limit: 1000, ...query })}`),
+    createStore: async (name: string) => (await post<{ storeId: string }>('/stores', { name })).storeId,
+    renameStore: (id: string, name: string) => request<unknown>({ method: 'PUT', url: at('stores', id), data: { name } }),
+    deleteStore: (id: string) => request<unknown>({ method: 'DELETE', url: at('stores', id) }),
+    getStoreRecords: (storeId: string, query: Query = {}) => read<RecordOfStore[]>(`/store${asked({ storeId, ...query })}`),
+    getStoreRecordsCount: async (storeId: string, query: Query = {}) => (await read<{ count: number }>(`/store/count${asked({ storeId, ...query })}`)).count,
+    putStoreRecord: (storeId: string, key: string, value: unknown) => post<RecordOfStore>(at('store', storeId, key), value),
+    changeStoreRecord: (storeId: string, key: string, change: { key?: string; value?: unknown }) => request<RecordOfStore>({ method: 'PATCH', url: at('store', storeId, key), data: change }),
+    deleteStoreRecords: (items: { storeId: string; key: string }[]) => request<{ deletedCount: number }>({ method: 'DELETE', url: '/store', data: items }),
+    clearStore: (storeId: string) => request<{ deletedCount: number }>({ method: 'DELETE', url: `${at('store', storeId)}/*` }),
+    getPeopleTasks: (query: Query = {}) => read<PeopleTask[]>(`/people-task/tasks${asked(query)}`),
+    getPeopleTasksCount: async (query: Query = {}) => (await read<{ count: number }>(`/people-task/tasks-count${asked(query)}`)).count,
+    getPeopleTask: (id: string, secret = '') => read<PeopleTask>(`${at('people-task', 'tasks', id)}${asked({ secret })}`),
+    decidePeopleTask: (task: { taskId: string; revision: number }, verb: 'approve' | 'reject', secret = '') =>
+      request<PeopleTask>({ method: 'PUT', url: at('people-task', 'tasks', task.taskId, verb), data: secret ? { secret } : {}, headers: { 'if-match': `"${task.revision}"` } }),
+    getAppComponents: (app: string) => read<Manifest[]>(`/apps/components${asked({ app })}`),
+    getBundles: () => read<Record<string, { version?: string }>>('/bundles'),
+    publishComponents: async (archive: Blob) => ((await (await raw({ method: 'POST', url: '/components', body: archive, headers: { 'content-type': 'application/octet-stream' }, signal: AbortSignal.timeout(UPLOAD_MS) })).json()) as { ticket: string }).ticket,
+    getPublication: (ticket: string) => read<Publication>(at('components', 'uploader', ticket)),
+    removeComponents: (selector: string, isForced = false) => request<{ components: string[] }>({ method: 'DELETE', url: `${at('components', selector)}${isForced ? '?force=yes' : ''}` }),
     uploadFile: (file: File) => {
-      const body = new FormData();
-      body.append('file', file, file.name);
-      return request<FileRecord>({ method: 'POST', url: '/files', body, signal: AbortSignal.timeout(UPLOAD_MS) });
+      return request<FileRecord>({ method: 'POST', url: '/files', body: part(file, file.name), signal: AbortSignal.timeout(UPLOAD_MS) });
     },
-    getRuns: (flowId: string) => read<{ items: Run[]; totalCount: number }>(`/runs?flowId=${encodeURIComponent(flowId)}&limit=50`),
+    getRuns: (query: string | Query) => read<{ items: Run[]; totalCount: number }>(`/runs${asked({ limit: 50, ...(typeof query === 'string' ? { flowId: query } : query) })}`),
     getRun: (id: string) => read<Run>(at('runs', id)),
     cancelRun: (id: string) => post<Run>(at('runs', id, 'cancel'), {}),
     getLogs: (query: Record<string, string>) => read<{ hits: JsonObject[] }>(`/logs?${new URLSearchParams(query)}`),

@@ -1,5 +1,5 @@
 /** What the components of a widget know of it: its words, its API, its options, and how to say and ask something. */
-import { getContext, setContext } from 'svelte';
+import { getContext } from 'svelte';
 import { createSubscriber } from 'svelte/reactivity';
 import { ApiError } from './api.ts';
 import type { Api } from './api.ts';
@@ -73,6 +73,20 @@ export class Context<T extends Tree = Tree> {
     return this.widget.get(key);
   }
 
+  /** The address of something in the host's page, where the host gave `hrefOf`: rows can then be opened in a tab of their own. */
+  href(kind: string, id: string): string | undefined {
+    const find = this.get('hrefOf');
+    return typeof find === 'function' ? (find as (kind: string, id: string) => string | undefined)(kind, id) : undefined;
+  }
+
+  /** Open another widget above the page, where the host has no place of its own for it. */
+  async above(name: string, config: Record<string, unknown>, onclose?: () => void): Promise<void> {
+    const opened = this.widget.home.make(name, { theme: this.widget.get('theme') as object, ...config });
+    opened?.on('navigate:flows', () => void opened.destroy());
+    opened?.on('close', () => { onclose?.(); void opened.destroy(); });
+    await opened?.open();
+  }
+
   state(path: string): unknown {
     this.#subscribe();
     return this.widget.state(path);
@@ -98,8 +112,8 @@ export class Context<T extends Tree = Tree> {
           this.toast(this.reason(error), 'error');
           throw error;
         });
-        isDone = true;
-        if (done) this.toast(done);
+        isDone = result !== false;
+        if (done && isDone) this.toast(done);
         return result;
       });
     } catch (error) {
@@ -135,14 +149,15 @@ export class Context<T extends Tree = Tree> {
 
   /** What an error says, in the host's words where it has some. */
   reason(error: unknown): string {
-    if (error instanceof ApiError) return error.message;
+    if (error instanceof ApiError) return [error.message, ...error.problems.slice(0, 1).map((each) => each['message'])].filter((each, at, all) => typeof each === 'string' && all.indexOf(each) === at).join(' ');
     if (error instanceof TypeError || (error instanceof DOMException && error.name === 'TimeoutError')) return this.k('error.unreachable');
     return error instanceof Error ? error.message : String(error);
   }
 }
 
-export function provideWidget(context: Context): void {
-  setContext(KEY, context);
+/** For the components below a root: `mount(root, { context: below(context) })`. */
+export function below(context: Context): Map<symbol, unknown> {
+  return new Map([[KEY, context]]);
 }
 
 /** The context of the widget that this component is in; `STRINGS` of the widget gives the keys of `t` their type. */

@@ -38,12 +38,13 @@ export class Events {
 
   /**
    * Something that the host may do in our place: its listeners get `next`, which does `act`; without one it is done at once.
-   * When it was done, `<type>-after` tells so, with what came of it. Raises what `act` raised, if it is done meanwhile.
+   * When it was done, `<type>-after` tells so, with what came of it; an `act` that answers false was called off by the person.
+   * Raises what `act` raised, if it is done meanwhile.
    */
   async intercept(type: string, data: Record<string, unknown>, act: () => Promise<unknown>): Promise<void> {
     let done: Promise<void> | undefined;
     const next = (): Promise<void> => {
-      done ??= act().then((result) => this.emit(`${type}-after`, { ...data, ...(isRecord(result) ? result : {}) }));
+      done ??= act().then((result) => (result === false ? undefined : this.emit(`${type}-after`, { ...data, ...(isRecord(result) ? result : {}) })));
       done.catch(() => undefined); // whoever waits for it hears of it
       return done;
     };

@@ -48,7 +48,7 @@ export class Pages<R> {
   }
 
   /** Load what is asked now, from its first page; the rows that are there stay until the new ones come. */
-  async restart(load = this.#load, { keep = false } = {}): Promise<void> {
+  async restart(load: Load<R> = this.#load, { keep = false } = {}): Promise<void> {
     this.#load = load;
     this.#turn += 1;
     this.#asked.clear();

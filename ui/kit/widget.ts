@@ -27,6 +27,8 @@ export interface Home {
   get(key: string): unknown;
   /** The API by name: reads end with the signal, and `track` hears of every call. */
   connect(signal: AbortSignal, overrides: Partial<Api>, track: (call: Promise<unknown>) => void): Api;
+  /** Another widget by its name, or nothing where there is none of it. */
+  make(name: string, config: WidgetConfig): Widget | undefined;
 }
 
 export interface Mounted {

@@ -72,7 +72,7 @@ export class Headrace implements Home {
   readonly ready: Promise<void>;
   readonly #config: Config;
   readonly #listeners = new Map<string, Set<Listener>>();
-  readonly #widgets = new Set<Widget<object>>();
+  readonly #widgets = new Set<Widget>();
   /** What happens, as it happens: one connection for all widgets, and for all tabs of this user. */
   readonly streams: Streams;
   readonly #fields = new Map<string, RegisteredField>();
@@ -173,15 +173,20 @@ export class Headrace implements Home {
     });
   }
 
-  #maker(name: WidgetName): Maker<Widget<object>, WidgetConfig> {
-    const make = (config?: WidgetConfig): Widget<object> => this.make(name, config);
+  #maker(name: WidgetName): Maker<Widget, WidgetConfig> {
+    const make = (config?: WidgetConfig): Widget => this.#make(name, config);
     return function (config?: WidgetConfig) {
       return make(config);
-    } as unknown as Maker<Widget<object>, WidgetConfig>;
+    } as unknown as Maker<Widget, WidgetConfig>;
   }
 
-  /** A widget by name; `element` is one that stands in a page's markup. */
-  make(name: WidgetName, config: WidgetConfig = {}, element?: WidgetElement): Widget<object> {
+  /** A widget by name, if there is one; `element` is one that stands in a page's markup. */
+  make(name: string, config: WidgetConfig = {}, element?: WidgetElement): Widget | undefined {
+    if (!Object.hasOwn(WIDGETS, name)) return undefined;
+    return this.#make(name as WidgetName, config, element);
+  }
+
+  #make(name: WidgetName, config: WidgetConfig = {}, element?: WidgetElement): Widget {
     const widget = new (name === 'Designer' ? Designer : Widget)(this, WIDGETS[name], config as WidgetConfig<never>, element);
     this.#widgets.add(widget);
     widget.whenDestroyed(() => this.#widgets.delete(widget));

@@ -1,7 +1,7 @@
 /** Charts without a page: everything stays inside, numbers are round, and what is drawn is what was counted. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { aggOf, asked, countingOf, seriesOf, stepOf } from '../kit/chart/data.ts';
+import { aggOf, asked, extended, countingOf, seriesOf, stepOf } from '../kit/chart/data.ts';
 import type { Counting, Kind, Series } from '../kit/chart/data.ts';
 import { drawn, niceTicks } from '../kit/chart/geometry.ts';
 
@@ -57,6 +57,8 @@ describe('a trace', () => {
     const agg = { date_histogram: { field: 'gridTimestamp', calendar_interval: 'hour' } };
     const at = 1.7e12;
     expect(seriesOf('t', { name: 'In', agg }, { by: { buckets: [{ key: at, doc_count: 3 }, { key: at + 2 * HOUR, doc_count: 1 }] } })).toEqual([{ id: 't', name: 'In', points: [{ x: at, y: 3 }, { x: at + HOUR, y: 0 }, { x: at + 2 * HOUR, y: 1 }] }]);
+    const day = 24 * HOUR;
+    expect(extended({ id: 't', name: 'In', points: [{ x: at, y: 3 }] }, day, { from: 'now-2d', to: 'now' }, at + HOUR).points.map((each) => [(Number(each.x) - at) / day, each.y])).toEqual([[-1, 0], [0, 3]]);
     expect(seriesOf('t', { agg: { terms: { field: 'x' }, aggs: { v: { avg: { field: 'ms' } } } } }, { by: { buckets: [{ key: 'a', doc_count: 9, v: { value: 2.5 } }] } })[0]?.points).toEqual([{ x: 'a', y: 2.5 }]);
     const parts = { buckets: [{ key: 'error', doc_count: 2 }, { key: 'info', doc_count: 5 }] };
     expect(seriesOf('t', { agg: { ...agg, aggs: { parts: { terms: { field: 'severity' } } } } }, { by: { buckets: [{ key: at, doc_count: 7, parts }] } }).map((each) => [each.name, each.points[0]?.y])).toEqual([['error', 2], ['info', 5]]);

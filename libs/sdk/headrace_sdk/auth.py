@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 from headrace_core import Json
 
-from headrace_sdk.context import Http
+from headrace_sdk.context import Http, Tcp
 from headrace_sdk.errors import ConnectionExpired
 
 __all__ = ["AuthContext", "InvalidToken"]
@@ -41,6 +41,7 @@ class AuthContext(Mapping[str, Json]):
 
     values_by_name: Mapping[str, Json]
     http: Http
+    tcp: Tcp
 
     def __getitem__(self, name: str) -> Json:
         return self.values_by_name.get(name)

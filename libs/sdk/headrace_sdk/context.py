@@ -6,6 +6,7 @@ Values that come from the platform are the component's own copies: changing them
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -290,6 +291,18 @@ class Http(Protocol):
         return await self.request("DELETE", url, **options)
 
 
+class Tcp(Protocol):
+    """The way out for protocols other than HTTP."""
+
+    async def connect(self, host: str, port: int, *, timeout: timedelta | None = None) -> socket.socket:
+        """A connected socket that does not block; the caller closes it. `asyncio.open_connection(sock=…)` takes it.
+
+        Private addresses and ports that no file server has are refused with `CancelError`; what does not answer
+        raises `TransientError`.
+        """
+        ...
+
+
 class Lock(Protocol):
     """A lock that is held until its block ends or its time runs out."""
 
@@ -375,6 +388,8 @@ class Context(Protocol):
     @property
     def http(self) -> Http: ...
     @property
+    def tcp(self) -> Tcp: ...
+    @property
     def cache(self) -> Cache: ...
 
     async def send_json(
@@ -428,6 +443,27 @@ class Context(Protocol):
         `messages` are by in-port what arrives there. `transform` names what the answer is passed through: one of that
         component's transforms, or `./file#name` beside it. What it refuses raises `CancelError`.
         """
+        ...
+
+    async def call_api(
+        self, method: str, end_point: str, query: Mapping[str, Json] | None = None, body: Json = None
+    ) -> Json:
+        """Call the platform's API as the flow's user: the service's own plugin, data stores and flows.
+
+        Raises `HttpStatusError` as over HTTP, and `CancelError` for what components do not reach.
+        """
+        ...
+
+    async def listen(self, event: str, params: Json = None) -> None:
+        """Hear of an event of the service's plugin, on port "webhook". Listening again changes what is given along."""
+        ...
+
+    async def unlisten(self, event: str) -> None:
+        """Hear of it no more. Doing it again changes nothing."""
+        ...
+
+    async def send_signal(self, content: Json) -> None:
+        """Tell all components of the flow that hear signals (`Component.signal`)."""
         ...
 
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None: ...

@@ -13,47 +13,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Protocol, TypeAlias, TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 from headrace_core import Json
 
-from headrace_sdk.context import Cache, Files, Http, JsonObject, Lock, LogLevel, State, Stores
-
-
-class RouteContext(Protocol):
-    """What a route may do."""
-
-    @property
-    def config(self) -> JsonObject:
-        """What administrators stored for the service."""
-        ...
-
-    @property
-    def service_state(self) -> State: ...
-    @property
-    def store(self) -> Stores: ...
-    @property
-    def files(self) -> Files: ...
-    @property
-    def http(self) -> Http: ...
-    @property
-    def cache(self) -> Cache: ...
-
-    def log(self, message: str | JsonObject, level: LogLevel = "info") -> None: ...
-
-    def lock(
-        self,
-        name: str,
-        *,
-        ttl: timedelta = timedelta(seconds=20),
-        retry_delay: float = 0.2,
-        retries: int = 30,
-    ) -> AbstractAsyncContextManager[Lock]:
-        """Hold a lock that all components of the service share. Raises `LockUnavailable`."""
-        ...
+from headrace_sdk.context import JsonObject
+from headrace_sdk.plugins import PluginContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +34,7 @@ class Request:
     body: bytes
     user: JsonObject | None
     hostname: str
-    context: RouteContext
+    context: PluginContext
 
     def json(self) -> Json:
         """The body as JSON. Raises `RouteError` with 400 when it is not."""

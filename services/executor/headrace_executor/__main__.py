@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace_connectors import load_builtin
+from headrace_connectors import load_auths, load_builtin
 from headrace_core.clock import SystemClock
 from headrace_runtime import failpoints, lifecycle, rpc, settings
 from headrace_runtime.bus.glance import glance
@@ -22,6 +22,7 @@ from headrace_runtime.mongo import MongoSettings
 from headrace_runtime.sqlite import lock_directory
 
 from headrace_executor.app import ExecutorApp, connect
+from headrace_executor.builtin_modules import BuiltinAuth
 from headrace_executor.fleet import GROUP, READY
 from headrace_executor.settings import ExecutorSettings, RunnerSettings
 from headrace_executor.store import ExecutorStore
@@ -64,6 +65,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     app = ExecutorApp(
         store,
         components=load_builtin(),
+        auths={folder: BuiltinAuth(*each) for folder, each in load_auths().items()},
         neighbours=connect(
             flow_channel=await stack.enter_async_context(peer.dial("flow-manager", server.flow_manager)),
             schedule_channel=await stack.enter_async_context(peer.dial("scheduler", server.scheduler)),

@@ -23,6 +23,7 @@ from headrace_executor.accounts import AccountDesk
 from headrace_executor.activation import Activation
 from headrace_executor.answers import Waiters
 from headrace_executor.auth_modules import AuthSteps
+from headrace_executor.builtin_modules import BuiltinAuth, BuiltinModules
 from headrace_executor.clients import (
     AccountClient,
     BundleClient,
@@ -125,6 +126,7 @@ class ExecutorApp:
         settings: ExecutorSettings,
         runners: RunnerSettings | None = None,
         metrics: Metrics | None = None,
+        auths: Mapping[str, BuiltinAuth] | None = None,
     ) -> None:
         metrics = metrics or Metrics()
         self._bus = bus if bus is not None else LocalBus()
@@ -202,7 +204,8 @@ class ExecutorApp:
             self.service, self.timing, store, self.engine, self.plans, neighbours.schedules, clock, settings
         )
         self.migration = Migration(store, self.plans, clock)
-        self.auth_steps = AuthSteps(PublishedModules(self.runners), clock)
+        modules = BuiltinModules(auths or {}, neighbours.web, PublishedModules(self.runners))
+        self.auth_steps = AuthSteps(modules, clock)
         self.reconnecting = Reconnecting(
             store, neighbours.accounts, neighbours.schedules, clock, self.engine.owner, self.engine.nudge
         )

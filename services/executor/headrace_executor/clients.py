@@ -148,12 +148,12 @@ class ScheduleClient:
 
     async def acquire_quota(
         self, asked: Sequence[Allowance], request_id: str, party: str, learned_names: Sequence[str] = ()
-    ) -> datetime | None:
+    ) -> timedelta | datetime:
         request = schedule_pb.AcquireQuotaRequest(request_id=request_id, party=party, learned_names=learned_names)
         for each in asked:
             request.windows.add(name=each.name, limit=each.limit).window.FromTimedelta(each.window)
         answer = await self._stub.AcquireQuota(request, timeout=TIMEOUT)
-        return None if answer.granted else _time(answer.retry_at.ToDatetime())
+        return answer.starts_in.ToTimedelta() if answer.granted else _time(answer.retry_at.ToDatetime())
 
     async def report_refusal(self, name: str, retry_after: timedelta | None, passed: float) -> None:
         request = schedule_pb.ReportQuotaRefusalRequest(name=name, passed_per_second=passed)

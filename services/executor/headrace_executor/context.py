@@ -15,7 +15,7 @@ from headrace_core.errors import BadRequest, Forbidden, NotFound, TooLarge, Vali
 from headrace_core.expressions import Json
 from headrace_core.ids import derive_id
 from headrace_core.offers import offers_of
-from headrace_runtime.egress.door import DoorToWeb
+from headrace_runtime.egress.door import DoorToSockets, DoorToWeb
 from headrace_sdk.caching import MemoryCache
 from headrace_sdk.context import JsonObject, LogLevel
 from headrace_sdk.context import Message as SdkMessage
@@ -370,6 +370,10 @@ class StepContext:
         return self._doors.caches.of(self.tenant_id, *self.component_type.split(".")[:2])
 
     @property
+    def tcp(self) -> DoorToSockets:
+        return DoorToSockets(self._doors.web.connect)
+
+    @property
     def http(self) -> DoorToWeb:
         return DoorToWeb(self._doors.web.request)
 
@@ -461,11 +465,13 @@ class StepContext:
         )
         return await called(self._doors, asked)
 
-    async def call_api(self, method: str, end_point: str, query: Mapping[str, Json], body: Json) -> Json:
+    async def call_api(
+        self, method: str, end_point: str, query: Mapping[str, Json] | None = None, body: Json = None
+    ) -> Json:
         """What the platform's API answers to the flow's user."""
         service = ".".join(self.component_type.split(".")[:2])
         return await self._doors.api(
-            ApiCall(self.tenant_id, service, method.upper(), end_point, query, body, self._next_id())
+            ApiCall(self.tenant_id, service, method.upper(), end_point, query or {}, body, self._next_id())
         )
 
     async def send_signal(self, content: Json) -> None:
@@ -474,7 +480,7 @@ class StepContext:
         shown = content if found is None else Secrets(found.secrets).json(content)
         await self._doors.signal(self._plan, f"signal:{self._next_id()}", shown)
 
-    async def listen(self, event: str, params: Json) -> None:
+    async def listen(self, event: str, params: Json = None) -> None:
         """Hear of an event of the service's plugin from now on."""
         found = self._credentials
         secrets = () if found is None else found.secrets

@@ -211,7 +211,7 @@ class Jobs:
                 await asyncio.wait([job], timeout=LEASE.total_seconds() / 3)
                 if not job.done():
                     await lock.extend(LEASE)
-            Speech(found).all(job.result())
+            job.result()
         finally:
             job.cancel()
             await asyncio.gather(job, return_exceptions=True)

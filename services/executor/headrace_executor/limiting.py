@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from headrace_core.clock import Clock
@@ -19,7 +19,7 @@ from headrace_core.errors import HeadraceError, NotFound
 from headrace_core.expressions import Json
 from headrace_core.ids import derive_id
 from headrace_core.manifest import Manifest, QuotaUse
-from headrace_core.quotas import Places, QuotaRule, allowances, places
+from headrace_core.quotas import Allowance, Places, QuotaRule, allowances, places
 from headrace_sdk.errors import HttpStatusError, RateLimitedError
 
 from headrace_executor.model import HOOK_PORTS, Delivery, Parked, Run
@@ -35,6 +35,24 @@ ASK_FOR_A_PLACE = timedelta(seconds=1)
 
 MOST_TRIED = 16
 """Places that one call looks at; with more of them than that, one that is free may be missed until the next time."""
+
+HOLD = 0.5
+"""Seconds: a step that begins so soon waits where it is, so that it begins on time."""
+
+EARLY = 0.25
+"""Seconds before its moment at which a step is woken that begins later."""
+
+LATE = 0.05
+"""Seconds: a step that would begin so much later than it may asks for another moment."""
+
+MOST_HELD = 64
+"""Steps that wait where they are; more of them are put aside."""
+
+RULES_FOR = 1.0
+"""Seconds for which rules are taken as they were."""
+
+MOST_COUNTED = 1_000
+"""Calls of the last second that are counted; a limit above is as good as none."""
 
 MOST_NAMES = 10_000
 """Learned limits that an executor remembers, and messages that were refused."""
@@ -58,25 +76,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Calls:
-    """What went through lately, by the second, and until when the limit is asked for."""
+    """What went through lately, until when the limit is asked for, and until when nobody calls (monotonic)."""
 
-    second: int = 0
-    now: int = 0
-    before: int = 0
+    through: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_COUNTED))
     careful_until: float = 0.0
+    paused_until: float = 0.0
 
-    def add(self, at: float) -> None:
-        self._turn_to(int(at))
-        self.now += 1
-
-    def in_last_second(self, at: float) -> float:
-        self._turn_to(int(at))
-        return self.now + self.before * (1 - (at - self.second))
-
-    def _turn_to(self, second: int) -> None:
-        if second != self.second:
-            self.before = self.now if second == self.second + 1 else 0
-            self.second, self.now = second, 0
+    def in_last_second(self, at: float) -> int:
+        while self.through and self.through[0] <= at - 1:
+            self.through.popleft()
+        return len(self.through)
 
 
 class Limits:
@@ -93,6 +102,9 @@ class Limits:
         self._held: dict[str, list[tuple[str, str]]] = {}
         self._calls: OrderedDict[Learner, _Calls] = OrderedDict()
         self._refusals: OrderedDict[str, int] = OrderedDict()
+        self._granted: OrderedDict[str, float] = OrderedDict()  # tries, and when they begin, in monotonic seconds
+        self._holding = 0
+        self._read: OrderedDict[str, tuple[float, Sequence[QuotaRule]]] = OrderedDict()  # until when, what
 
     async def wait_for(self, node: PlannedNode, run: Run, delivery: Delivery, account_id: str) -> Parked | None:
         """What the delivery waits for; None when its step may begin. `end` is called when that is over.
@@ -103,16 +115,19 @@ class Limits:
         if delivery.port in HOOK_PORTS or (node.is_pure and quota is None):
             return None
         calls = self._calls.get(learner := _learner(node, run, account_id))
-        is_careful = calls is not None and calls.careful_until > self._clock.now().timestamp()
-        learned = [_learned_name(learner)] if is_careful else []
-        if not learned and quota is None:
+        is_careful = calls is not None and calls.careful_until > self._clock.monotonic()
+        if not is_careful and quota is None:
             return None
-        return await self._wait(quota or QuotaUse(), run.tenant_id, delivery.id, self._try_of(delivery), learned)
+        request_id = self._try_of(delivery)
+        if calls is not None and self._granted.get(request_id, calls.paused_until) < calls.paused_until:
+            del self._granted[request_id]  # its service has asked for a pause since
+        asked = learner if is_careful else None
+        return await self._wait(quota or QuotaUse(), run.tenant_id, delivery.id, request_id, asked)
 
     def went_through(self, node: PlannedNode, run: Run, account_id: str) -> None:
         """A call of this node was made, and nobody refused it as one too many."""
         if not node.is_pure:
-            self._calls_of(_learner(node, run, account_id)).add(self._clock.now().timestamp())
+            self._calls_of(_learner(node, run, account_id)).through.append(self._clock.monotonic())
 
     async def too_many(
         self, node: PlannedNode, run: Run, delivery: Delivery, account_id: str, error: Exception
@@ -123,9 +138,9 @@ class Limits:
         """
         if not is_one_too_many(error):
             return None
-        learner, now = _learner(node, run, account_id), self._clock.now()
-        name, calls = _learned_name(learner), self._calls_of(learner)
-        calls.careful_until = (now + CAREFUL_FOR).timestamp()
+        learner, now = _learner(node, run, account_id), self._clock.monotonic()
+        calls = self._calls_of(learner)
+        calls.careful_until = now + CAREFUL_FOR.total_seconds()
         pause = getattr(error, "retry_after", None)
         pause = pause if isinstance(pause, timedelta) and pause > timedelta() else None
         self._refusals[delivery.id] = self._refusals.pop(delivery.id, 0) + 1
@@ -134,13 +149,14 @@ class Limits:
         try:
             # Under a rule it is likely to be right, and a call was late: then there is a pause, and no other limit.
             is_ruled = quota is not None and bool(await self._rules(quota.manager))
-            passed = UNLIMITED if is_ruled else calls.in_last_second(now.timestamp())
-            await schedules.report_refusal(name, pause, passed)
+            name = _learned_name(learner, is_ruled=is_ruled)
+            await schedules.report_refusal(name, pause, UNLIMITED if is_ruled else calls.in_last_second(now))
+            calls.paused_until = now + (pause or UNKNOWN_PAUSE).total_seconds()
             turn = await schedules.acquire_quota([], self._try_of(delivery), run.tenant_id, [name])
         except (HeadraceError, ConnectionError) as away:
             logger.info("Nobody learns of a refusal of %s: %s", node.type, away)
             return None
-        due = turn or now + (pause or UNKNOWN_PAUSE)
+        due = turn if isinstance(turn, datetime) else self._clock.now() + turn
         return Parked("quota", f"Too many calls ({describe(error)}). The next one is at {due.isoformat()}.", due)
 
     def _try_of(self, delivery: Delivery) -> str:
@@ -168,9 +184,9 @@ class Limits:
                 logger.info("The place %s of a quota is given back when its time is over: %s", name, error)
 
     async def _wait(
-        self, quota: QuotaUse, tenant_id: str, call_id: str, request_id: str, learned: Sequence[str] = ()
+        self, quota: QuotaUse, tenant_id: str, call_id: str, request_id: str, learner: Learner | None = None
     ) -> Parked | None:
-        if not quota.manager and not learned:
+        if not quota.manager and learner is None:
             return None
         scope = _scope(quota.scope, tenant_id)
         try:
@@ -181,9 +197,10 @@ class Limits:
                     reason = f"The quota {quota.manager} allows {each.limit} calls at once."
                     return Parked("quota", reason, self._clock.now() + ASK_FOR_A_PLACE)
             asked = allowances(quota.manager, rules, quota.resources, scope)
+            learned = [] if learner is None else [_learned_name(learner, is_ruled=bool(rules))]
             if not asked and not learned:
                 return None
-            retry_at = await self._neighbours.schedules.acquire_quota(asked, request_id, tenant_id, learned)
+            retry_at = await self._turn(asked, request_id, tenant_id, learned)
         except (HeadraceError, ConnectionError) as error:
             await self.end(call_id)
             if not quota.manager:
@@ -195,11 +212,48 @@ class Limits:
         whose = f"The quota {quota.manager}" if quota.manager else "The service, which had too many calls,"
         return Parked("quota", f"{whose} allows the next call at {retry_at.isoformat()}.", retry_at)
 
-    async def _rules(self, manager: str) -> Sequence[QuotaRule]:
+    async def _turn(
+        self, asked: Sequence[Allowance], request_id: str, tenant_id: str, learned: Sequence[str]
+    ) -> datetime | None:
+        """Wait for the moment that the call has, if it is near; None when that has come, else when to ask again."""
+        begins = self._granted.pop(request_id, None)
+        while True:
+            if begins is None:
+                turn = await self._neighbours.schedules.acquire_quota(asked, request_id, tenant_id, learned)
+                if isinstance(turn, datetime):
+                    return turn
+                begins = self._clock.monotonic() + turn.total_seconds()
+            wait = begins - self._clock.monotonic()
+            if wait > (HOLD if self._holding < MOST_HELD else 0):
+                self._granted[request_id] = begins
+                _bound(self._granted)
+                return self._clock.now() + timedelta(seconds=wait - (EARLY if wait > HOLD else 0))
+            if wait > 0:
+                await self._hold(wait)
+            if self._clock.monotonic() <= begins + LATE:
+                return None
+            begins = None
+
+    async def _hold(self, seconds: float) -> None:
+        self._holding += 1
         try:
-            return await self._neighbours.quotas.rules(manager) if manager else ()
-        except NotFound:
-            return ()  # nobody made rules for it
+            await self._clock.sleep(seconds)
+        finally:
+            self._holding -= 1
+
+    async def _rules(self, manager: str) -> Sequence[QuotaRule]:
+        if not manager:
+            return ()
+        now = self._clock.monotonic()
+        until, rules = self._read.get(manager, (0.0, ()))
+        if until <= now:
+            try:
+                rules = await self._neighbours.quotas.rules(manager)
+            except NotFound:
+                rules = ()  # nobody made rules for it
+            self._read[manager] = (now + RULES_FOR, rules)
+            _bound(self._read)
+        return rules
 
     async def _took_place(self, wanted: Places, call_id: str, request_id: str) -> bool:
         for number in _order(wanted.limit, request_id):
@@ -227,9 +281,9 @@ def _learner(node: PlannedNode, run: Run, account_id: str) -> Learner:
     return ("node", run.tenant_id, run.flow_id, node.id)
 
 
-def _learned_name(learner: Learner) -> str:
-    """What the scheduler knows it by."""
-    return f"learned/{derive_id(*learner)}"
+def _learned_name(learner: Learner, *, is_ruled: bool) -> str:
+    """What the scheduler knows it by. What was learned before there was a rule is not asked about under it."""
+    return f"{'paused' if is_ruled else 'learned'}/{derive_id(*learner)}"
 
 
 def _bound(known: OrderedDict[Any, Any]) -> None:

@@ -14,7 +14,7 @@ from headrace_core.flow import normalize_type
 from headrace_executor.hearing import Listener, Trigger, Triggered
 from headrace_executor.model import StateChange
 from headrace_executor.plans import Plans
-from headrace_executor.plugins import PluginHost, Speech, tenant_of
+from headrace_executor.plugins import PluginHost, tenant_of
 from headrace_executor.ports import Catalog, PluginPlace, ServicePlugins
 from headrace_executor.redaction import Secrets
 from headrace_executor.service import Event, ExecutionService
@@ -114,9 +114,7 @@ class Listening:
         place = _place(found, listener.component_type)
         if place is None:
             return listener.params
-        params, logs = await self._host.listener(found, place, listener)
-        Speech(found).all(logs)
-        return params
+        return await self._host.listener(found, place, listener)
 
 
 def _place(found: ServicePlugins, component_type: str) -> PluginPlace | None:

@@ -75,22 +75,22 @@ Logs = Sequence[tuple[str, Json]]
 
 
 class PluginHost(Protocol):
-    """Where plugins run."""
+    """Where plugins run. What they say is in the log before anything is answered or raised."""
 
-    async def route(self, found: ServicePlugins, place: PluginPlace, asked: WebRequest) -> tuple[RouteAnswer, Logs]:
-        """What a route answers, and what it said. Raises what the plugin raises."""
+    async def route(self, found: ServicePlugins, place: PluginPlace, asked: WebRequest) -> RouteAnswer:
+        """What a route answers. Raises what the plugin raises."""
         ...
 
     async def describe(self, found: ServicePlugins, place: PluginPlace) -> Mapping[str, Json]:
         """Its routes and jobs. Raises BadRequest when it cannot be started, Unavailable."""
         ...
 
-    async def job(self, found: ServicePlugins, place: PluginPlace, job_id: str, within: timedelta) -> Logs:
-        """Run a job; what it said. Raises what the job raises."""
+    async def job(self, found: ServicePlugins, place: PluginPlace, job_id: str, within: timedelta) -> None:
+        """Run a job. Raises what the job raises."""
         ...
 
-    async def listener(self, found: ServicePlugins, place: PluginPlace, listener: Listener) -> tuple[Json, Logs]:
-        """What is kept of what a listener gave along, and what the plugin said. Raises what the plugin raises."""
+    async def listener(self, found: ServicePlugins, place: PluginPlace, listener: Listener) -> Json:
+        """What is kept of what a listener gave along. Raises what the plugin raises."""
         ...
 
 
@@ -121,7 +121,7 @@ class Plugins:
     async def _call(self, found: ServicePlugins, place: PluginPlace, asked: WebRequest) -> RouteAnswer:
         said = Speech(found)
         try:
-            answer, logs = await self._host.route(found, place, asked)
+            answer = await self._host.route(found, place, asked)
         except (TimeoutError, DeadlineExceeded):
             raise
         except Exception as error:  # of somebody else's plugin
@@ -129,7 +129,6 @@ class Plugins:
             if is_passing(error):
                 raise Unavailable(f"The plugin of {found.service} cannot answer now: {describe(error)}") from error
             raise Internal(f"The plugin of {found.service} failed.") from error
-        said.all(logs)
         if problem := _problem_of(answer):
             said.line("error", f"{asked.method} {asked.path} is answered with {problem}.")
             raise Internal(f"The plugin of {found.service} answers with {problem}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -118,10 +119,10 @@ class Schedules(Protocol):
 
     async def acquire_quota(
         self, asked: Sequence[Allowance], request_id: str, party: str, learned_names: Sequence[str] = ()
-    ) -> datetime | None:
-        """Count one call under all of these, and under what was learned; None when it may be made now, else the turn.
+    ) -> timedelta | datetime:
+        """Count one call under all of these, and under what was learned: in how long it begins, else when to ask again.
 
-        Equal request ids count once. Parties share fairly.
+        Equal request ids count once; a call that comes too late for its moment gets another one. Parties share fairly.
         """
         ...
 
@@ -312,6 +313,10 @@ class Web(Protocol):
         content: bytes,
         timeout: timedelta,
     ) -> WebAnswer: ...
+
+    async def connect(self, host: str, port: int, timeout: timedelta) -> socket.socket:
+        """A connected socket that does not block. Raises EgressRefused, Unavailable, DeadlineExceeded."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

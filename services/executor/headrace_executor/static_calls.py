@@ -292,7 +292,7 @@ class StaticContext(StepContext):
     async def send_signal(self, content: Json) -> None:
         raise CancelError(NO_NODE)
 
-    async def listen(self, event: str, params: Json) -> None:
+    async def listen(self, event: str, params: Json = None) -> None:
         raise CancelError(NO_NODE)
 
     async def unlisten(self, event: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -21,3 +22,6 @@ class GuardedWeb:
     ) -> WebAnswer:
         answer = await self._egress.request(method, url, headers, content or None, timeout=timeout.total_seconds())
         return WebAnswer(answer.status, answer.headers, answer.content, answer.url)
+
+    async def connect(self, host: str, port: int, timeout: timedelta) -> socket.socket:
+        return await self._egress.connect(host, port, timeout=timeout.total_seconds())

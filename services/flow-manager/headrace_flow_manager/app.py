@@ -28,7 +28,7 @@ from headrace_flow_manager.aliases.servicer import AliasServicer
 from headrace_flow_manager.audit.service import AuditService
 from headrace_flow_manager.audit.servicer import AuditServicer
 from headrace_flow_manager.catalog.jobs import PluginJobs
-from headrace_flow_manager.catalog.model import CatalogEntry
+from headrace_flow_manager.catalog.model import AuthModule, CatalogEntry
 from headrace_flow_manager.catalog.packages import NoPackages, PackageSource
 from headrace_flow_manager.catalog.publishing import PublishingService
 from headrace_flow_manager.catalog.service import Catalog, CatalogService
@@ -298,7 +298,7 @@ async def open_app(
         async with asyncio.TaskGroup() as tasks:
             app = FlowManagerApp(
                 stores,
-                Catalog([_entry(each) for each in catalog], apps or {}, bundles or {}, quotas),
+                _catalog([_entry(each) for each in catalog], apps or {}, bundles or {}, quotas or {}),
                 Neighbours(
                     execution_channel,
                     log_channel,
@@ -325,6 +325,18 @@ async def open_app(
 
 async def _nothing_new() -> None:
     """The keys of who has no other source of them."""
+
+
+def _catalog(
+    entries: Sequence[CatalogEntry],
+    apps: Mapping[str, Mapping[str, Json]],
+    bundles: Mapping[str, Mapping[str, Json]],
+    quotas: Mapping[str, str],
+) -> Catalog:
+    """What comes with Headrace. Auth modules of built-in components lie in no content: the executor has them."""
+    services = {need.service for entry in entries if (need := entry.parsed.auth) is not None}
+    auths = {each: AuthModule(each, "", each.replace(":", "/"), "python") for each in services}
+    return Catalog(entries, apps, bundles, quotas, auths)
 
 
 def _entry(published: Published) -> CatalogEntry:

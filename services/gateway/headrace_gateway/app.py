@@ -40,7 +40,7 @@ from headrace_gateway.schemas import COMPONENTS
 from headrace_gateway.settings import GatewaySettings
 from headrace_gateway.sources import Sources
 from headrace_gateway.throttle import Throttle
-from headrace_gateway.ui import PAGE_PATHS, Ui, prefers_html
+from headrace_gateway.ui import Ui, is_page, prefers_html
 from headrace_gateway.webhooks import Webhooks
 
 _NO_STORE = (b"cache-control", b"no-store")
@@ -185,6 +185,9 @@ class Gateway:
         try:
             response: Response | None = None
             heads.check_head(scope)
+            if is_page(scope["raw_path"]) and self._is_for_a_person(scope):
+                await self.ui.page()(scope, receive, exchange.send)
+                return
             webhook = await self._aliased(scope)
             if webhook is not None:
                 await self._webhooks(scope, receive, send, webhook)
@@ -229,8 +232,6 @@ class Gateway:
         return _bare(204, [(b"allow", ", ".join((*methods, "OPTIONS")).encode())])
 
     async def _respond(self, match: Match, scope: Scope, receive: Receive) -> Response:
-        if match.route.path in PAGE_PATHS and match.route.method == "GET" and self._is_for_a_person(scope):
-            return self.ui.page()
         caller = await self._caller(match.route.policy, scope)
         if caller is not None:
             if caller.impersonator_id and match.route.path in _OWN_ALONE and match.route.method != "GET":
@@ -244,7 +245,7 @@ class Gateway:
 
     def _is_for_a_person(self, scope: Scope) -> bool:
         """Whether a browser opens this address, and no client that holds a token asks for the data there."""
-        if not self.ui.is_built or heads.header(scope, b"authorization") is not None:
+        if scope["method"] != "GET" or not self.ui.is_built or heads.header(scope, b"authorization") is not None:
             return False
         return prefers_html(heads.text_header(scope, b"accept"))
 

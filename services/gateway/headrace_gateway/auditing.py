@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _MAX_TEXT = 500
 _SEALED = ("/service-config", "/config")
-"""Everything there is sealed at rest, and no value of it is shown elsewhere."""
+"""Everything there is sealed at rest, and no value of it is kept elsewhere: the trail says what changed, not how."""
 _ASKED: dict[str, list[str]] = {"limit": ["1000"]}
 
 logger = logging.getLogger(__name__)

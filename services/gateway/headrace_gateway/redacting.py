@@ -32,7 +32,7 @@ def hidden(value: Json, *, all_values: bool = False, before: Json = None) -> Jso
         known = _by_name(before)
         return [hidden(each, all_values=all_values, before=known.get(_name_of(each))) for each in value]
     if not isinstance(value, dict):
-        return _scalar(value, before) if all_values else value
+        return HIDDEN if all_values and not _is_plain(value) else value
     named, old = value.get("key"), before if isinstance(before, dict) else None
     is_sealed = isinstance(named, str) and is_secret(named)
     shown: dict[str, Json] = {}
@@ -40,17 +40,11 @@ def hidden(value: Json, *, all_values: bool = False, before: Json = None) -> Jso
         former = None if old is None else old.get(name)
         if _is_hidden(name, each, all_values=all_values or (is_sealed and name == "value")):
             shown[name] = HIDDEN if old is None or former == each else CHANGED
-        elif name in _NAMES:
-            shown[name] = each
+        elif isinstance(each, dict | list):
+            shown[name] = hidden(each, all_values=all_values or is_secret(name), before=former)
         else:
-            shown[name] = hidden(each, all_values=all_values or (is_sealed and name == "value"), before=former)
+            shown[name] = each
     return shown
-
-
-def _scalar(value: Json, before: Json) -> Json:
-    if value in (None, "") or isinstance(value, bool):
-        return value
-    return HIDDEN if before is None or before == value else CHANGED
 
 
 def kept(value: Json) -> Json:
@@ -60,9 +54,14 @@ def kept(value: Json) -> Json:
 
 
 def _is_hidden(name: str, value: Json, *, all_values: bool) -> bool:
-    if value in (None, "") or isinstance(value, bool | dict | list) or name in _NAMES:
+    if _is_plain(value) or isinstance(value, dict | list) or name in _NAMES:
         return False
     return all_values or is_secret(name)
+
+
+def _is_plain(value: Json) -> bool:
+    """Whether nothing can be told by it."""
+    return value in (None, "") or isinstance(value, bool)
 
 
 def _by_name(items: Json) -> dict[str, Json]:

@@ -18,8 +18,10 @@ from starlette.types import Scope
 
 from headrace_gateway import heads
 
-PAGE_PATHS = frozenset({"/flows/{id}", "/runs/{id}"})
-"""Routes whose addresses are pages as well: for who asks for HTML and is no client with a token."""
+_PAGES = re.compile(
+    rb"/(?:(?:flows|runs|stores|people-tasks|connectors|insights|integrations)(?:/[^/]+)?|accounts|files)/?\Z"
+)
+"""Addresses inside the page: for who asks for HTML and is no client with a token. Some are endpoints for all others."""
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -120,6 +122,11 @@ class Ui:
                 found.compressed, headers={**headers, "Content-Encoding": "gzip"}, media_type=found.media_type
             )
         return Response(found.content, headers=headers, media_type=found.media_type)
+
+
+def is_page(raw_path: bytes) -> bool:
+    """Whether the page has this address."""
+    return _PAGES.match(raw_path) is not None
 
 
 def takes_gzip(accepted: str) -> bool:

@@ -10,9 +10,6 @@ from headrace_core.schedules import MisfirePolicy, Once, Schedule
 CATCH_UP_LIMIT = 1_000
 """Missed times of one timer that `fire_all` makes up for in a row; what is missed beyond is stood for by one."""
 
-EAGERNESS = 0.85
-"""Turns lie so much closer than calls may: of places that nobody came for in time none is left over."""
-
 Outcome = Literal["recorded", "gone", "refused"]
 """What became of a fire: it is on record, there is nobody left to fire for, or it has to be tried again."""
 
@@ -107,8 +104,16 @@ class Window:
 
     @property
     def step(self) -> timedelta:
-        """What lies between two turns: a little less than between calls, for who waits comes a little late."""
-        return self.length / self.limit * EAGERNESS
+        """What lies between two calls that are spread evenly."""
+        return self.length / self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """When a call begins that is granted and counted; else when to ask for it again."""
+
+    at: datetime
+    is_granted: bool
 
 
 @dataclass(frozen=True, slots=True)

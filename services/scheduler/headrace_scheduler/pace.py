@@ -1,8 +1,8 @@
 """How often a service lets itself be called that says so only by refusing: learned from its refusals.
 
 The first guess is what went through in the second before. From there the rate grows until the next refusal, fast at
-first and slowly later, and every refusal takes a part away. While a service asks for a pause nobody calls it. What is
-not refused for a while is forgotten: then there is no limit.
+first and slowly later, and every refusal takes a part away, but nothing of what went through. While a service asks for
+a pause nobody calls it. What is not refused for a while is forgotten: then there is no limit.
 """
 
 from dataclasses import dataclass, replace
@@ -17,9 +17,12 @@ MOST: Final = 1_000.0
 """Calls a second."""
 
 CUT: Final = 0.9
+TRIM: Final = 0.95
+"""What a refusal leaves of the rate: while a limit is searched for, and once it is about found."""
+
 SEARCH: Final = (timedelta(seconds=1), 1.15)
-CREEP: Final = (timedelta(seconds=10), 1.03)
-"""After so long without a refusal the rate grows so much."""
+CREEP: Final = (timedelta(seconds=20), 1.01)
+"""After so long without a refusal the rate grows so much. Each refusal costs a pause, so few are asked for."""
 
 ECHO: Final = timedelta(seconds=1)
 """Refusals that come so soon after one belong to it: their calls were made before."""
@@ -60,7 +63,9 @@ def refused(pace: Pace | None, now: datetime, retry_after: timedelta | None, pas
     if now < pace.changed_at + ECHO or now < pace.opens_at:
         rate = max(pace.rate, _bounded(passed * CUT)) if pace.searches else pace.rate
         return replace(pace, rate=rate, opens_at=max(pace.opens_at, opens_at))
-    return Pace(_bounded(pace.rate_at(now) * CUT), now, opens_at, searches=False)
+    kept = pace.rate_at(now) * (CUT if pace.searches else TRIM)
+    # So many it did allow, whatever came too close to each other on the way.
+    return Pace(_bounded(max(kept, passed * TRIM)), now, opens_at, searches=False)
 
 
 def window_of(name: str, pace: Pace, now: datetime) -> Window | None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from headrace_core.clock import Clock
@@ -20,6 +21,8 @@ MAX_WINDOWS = 16
 MAX_LIMIT = 100_000
 LEARNERS = 10
 """Times that what was learned is written anew because another one was faster."""
+GUARD = timedelta(milliseconds=50)
+"""By so much one call may be later than another at the service, and no stretch of time there holds one too many."""
 LONGEST_WINDOW = timedelta(days=31)
 LONGEST_LOCK = timedelta(hours=24)
 DEFAULT_PAGE = 100
@@ -92,8 +95,8 @@ class Scheduler:
 
     async def acquire_quota(
         self, windows: Sequence[Window], caller: Caller, learned_names: Sequence[str] = ()
-    ) -> datetime | None:
-        """Ask for one call under every window, and what was learned; None when it may be made now, else the turn.
+    ) -> timedelta | datetime:
+        """Ask for one call under every window, and what was learned: in how long it begins, else when to ask again.
 
         Asking again for the same request counts once. Raises BadRequest.
         """
@@ -101,9 +104,13 @@ class Scheduler:
         _check_names(caller, learned_names)
         now = self._steady.now()
         learned = [await self._learned(name, now) for name in learned_names]
-        asked = [*windows, *(each for each in learned if each is not None)]
-        turn = await self._store.quotas.acquire(asked, caller, now) if asked else None
-        return None if turn is None else self._steady.on_the_wall(turn)
+        asked = [*map(_guarded, windows), *(each for each in learned if each is not None)]
+        if not asked:
+            return timedelta()
+        turn = await self._store.quotas.acquire(asked, caller, now)
+        if not turn.is_granted:
+            return self._steady.on_the_wall(turn.at)
+        return max(timedelta(), turn.at - self._steady.now())
 
     async def report_refusal(self, name: str, retry_after: timedelta | None, passed: float) -> None:
         """Learn from a call that its service refused because there were too many. Raises BadRequest.
@@ -171,6 +178,11 @@ def _check_names(caller: Caller, learned_names: Sequence[str]) -> None:
         raise BadRequest(f"A call asks for at most {MAX_WINDOWS} learned limits.")
     if len(caller.party) > MAX_NAME or not all(0 < len(name) <= MAX_NAME for name in learned_names):
         raise BadRequest(f"The name of a learned limit has 1 to {MAX_NAME} characters, and that of a party no more.")
+
+
+def _guarded(window: Window) -> Window:
+    """The window as it is counted here: a little longer, since some calls arrive later than others after their time."""
+    return replace(window, length=window.length + min(GUARD, window.length / 10))
 
 
 def _check_windows(windows: Sequence[Window]) -> None:

@@ -70,8 +70,13 @@ class ScheduleServicer(grpc_pb.ScheduleServiceServicer):
     async def AcquireQuota(self, request: pb.AcquireQuotaRequest, context: object) -> pb.AcquireQuotaResponse:
         windows = [Window(each.name, each.limit, _length(each.window, each.name)) for each in request.windows]
         caller = Caller(request.request_id, request.party)
-        retry_at = await self._scheduler.acquire_quota(windows, caller, list(request.learned_names))
-        return pb.AcquireQuotaResponse(granted=retry_at is None, retry_at=_timestamp(retry_at))
+        turn = await self._scheduler.acquire_quota(windows, caller, list(request.learned_names))
+        if isinstance(turn, datetime):
+            return pb.AcquireQuotaResponse(retry_at=_timestamp(turn))
+        answer = pb.AcquireQuotaResponse(granted=True)
+        if turn:
+            answer.starts_in.FromTimedelta(turn)
+        return answer
 
     async def ReportQuotaRefusal(
         self, request: pb.ReportQuotaRefusalRequest, context: object

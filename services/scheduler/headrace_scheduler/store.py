@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from headrace_scheduler.model import Caller, Claim, KeptTimer, Lock, Retry, Settlement, Timer, Window
+from headrace_scheduler.model import Caller, Claim, KeptTimer, Lock, Retry, Settlement, Timer, Turn, Window
 from headrace_scheduler.pace import Pace
 
 
@@ -93,13 +93,13 @@ class LockStore(Protocol):
 class QuotaStore(Protocol):
     """Sliding windows of calls, and who waits for them. Expiry is compared with the `now` of each call."""
 
-    async def acquire(self, windows: Sequence[Window], caller: Caller, now: datetime) -> datetime | None:
-        """Count one call under every window if all have room, and answer None; else count nothing.
+    async def acquire(self, windows: Sequence[Window], caller: Caller, now: datetime) -> Turn:
+        """Count one call under every window if all have room for it within `turns.AHEAD`; else count nothing.
 
-        What is answered else is the caller's turn: no two come together, and parties take turns. Who comes when others
-        are due waits for them, and of several parties that are due none takes more than its share of a window. A
-        request that a window has counted already needs no room in it and is not counted again; an empty request id
-        always is, and gets no turn.
+        Calls that do not begin at once are spread evenly. Who is not granted stands in the line of its party, and is
+        told when to ask again; who comes when others wait waits behind them, and of several parties that are due none
+        takes more than its share of a window. A request that a window has counted already needs no room in it and is
+        not counted again, but moved where it comes too late; an empty request id always is counted, and never ahead.
         """
         ...
 

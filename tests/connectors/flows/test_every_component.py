@@ -340,6 +340,7 @@ def test_every_component_is_played_in_a_flow() -> None:
     by_parts |= {f"storage.{name}" for name in re.findall(r'sent\("(\w+)"', written)}
     by_parts |= {f"storage.OnItem{event}" for event in ("Added", "Updated", "Removed")}
     by_parts |= {f"csv.{type}" for type, *_ in EDITS}
+    by_parts |= {f"ftp.{name}" for name in re.findall(r'played\(ann, account, "(\w+)"', written)}
     forms = ("CSV", "JSON", "HTML", "XLSX")
     by_parts |= {f"converters.{source}2{form}" for source in forms for form in forms}
 

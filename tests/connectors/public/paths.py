@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -26,6 +27,9 @@ WITHIN = 30.0
 NODE = "own"
 MISSED = frozenset({"TypeError", "ReferenceError", "SyntaxError", "Missing", "RunnerEnded"})
 """What code throws that met something else than it expects; where the input has too little, it may look the same."""
+
+LACKS = re.compile(r"is not iterable|of (undefined|null)\b|undefined or null")
+"""How a TypeError speaks of a value that is not there."""
 
 HOOK: JsonObject = {"method": "POST", "data": {}, "query": {}, "headers": {}, "hostname": "localhost"}
 
@@ -53,7 +57,7 @@ async def walk(here: Platform, flows: HandedFlows, published: PublishedComponent
     try:
         for port, content in calls:
             run_id, _ = await here.send(flow_id, NODE, content, port=port)
-            if wrong := _wrong(await _ended(here, run_id)):
+            if wrong := _wrong(await _ended(here, run_id), is_told=_is_told(manifest, port)):
                 return f"{port}: {wrong}"
     except (HeadraceError, TimeoutError) as error:
         return f"{type(error).__name__}: {error}"
@@ -159,9 +163,17 @@ def _calls(manifest: Manifest, verbs: frozenset[str]) -> Iterable[tuple[str, Jso
         yield "@stop", None
 
 
-def _wrong(detail: RunDetail) -> str:
+def _is_told(manifest: Manifest, port: str) -> bool:
+    """Whether the manifest says what arrives there; where it does not, the least input is an empty one."""
+    found = manifest.in_port(port)
+    return found is None or found.schema is not None or bool(found.inspector)
+
+
+def _wrong(detail: RunDetail, *, is_told: bool) -> str:
     for step in detail.steps:
         name, message = (str((step.error or {}).get(each, "")) for each in ("name", "message"))
+        if name == "TypeError" and not is_told and LACKS.search(message):
+            continue
         if name in MISSED or "is not available" in message:
             return f"{name}: {message}".splitlines()[0]
     return ""

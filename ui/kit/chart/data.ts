@@ -145,6 +145,24 @@ function filled(points: Point[], step: number): Point[] {
   return all;
 }
 
+/** The times of a series from the beginning of a range to its end, those before and after what was found among them. */
+export function extended(series: Series, step: number, range: { from?: string; to?: string }, now: number): Series {
+  const [from, to] = [momentOf(range.from ?? 'now-7d', now), momentOf(range.to ?? 'now', now)];
+  const [first, last] = [Number(series.points[0]?.x), Number(series.points.at(-1)?.x)];
+  if (!step || from === undefined || to === undefined || Number.isNaN(first) || (to - from) / step > 1000) return series;
+  const before = Array.from({ length: Math.max(0, Math.floor((first - from) / step)) }, (_, at) => ({ x: first - (at + 1) * step, y: 0 })).reverse();
+  const after = Array.from({ length: Math.max(0, Math.ceil((to - last) / step) - 1) }, (_, at) => ({ x: last + (at + 1) * step, y: 0 }));
+  return { ...series, points: [...before, ...series.points, ...after] };
+}
+
+/** A time as the log takes it: a date, `now`, or so long before it. */
+function momentOf(text: string, now: number): number | undefined {
+  const [, count, unit] = /^now(?:-(\d+)([smhdwM]))?(?:\/\w)?$/.exec(text) ?? [];
+  if (text.startsWith('now')) return now - Number(count ?? 0) * ({ s: 1e3, m: 60e3, h: 3600e3, d: 86_400e3, w: 7 * 86_400e3, M: 30 * 86_400e3 }[unit ?? 's'] ?? 0);
+  const found = Date.parse(text);
+  return Number.isNaN(found) ? undefined : found;
+}
+
 /** What the editor offers to count by, and how it is written in Elasticsearch's words. */
 export interface Counting {
   by: 'time' | string;

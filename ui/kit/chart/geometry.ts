@@ -199,6 +199,8 @@ const round = (value: number): number => Math.round(value * 100) / 100;
 /** A time as short as the stretch it stands in allows. */
 export function saidTime(at: number, span: number, locale?: string): string {
   const date = new Date(at);
+  const isMidnight = date.getHours() === 0 && date.getMinutes() === 0;
+  if (!span && isMidnight) return date.toLocaleDateString(locale, { day: 'numeric', month: 'short' });
   if (span > 300 * 86_400e3) return date.toLocaleDateString(locale, { month: 'short', year: 'numeric' });
   if (span >= 2 * 86_400e3) return date.toLocaleDateString(locale, { day: 'numeric', month: 'short' });
   return date.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' });

@@ -1,7 +1,7 @@
 /** The answers to what a chart asks, one question for each of its traces. */
 import type { Api } from '../api.ts';
 import type { JsonObject } from '../types.ts';
-import { asked, seriesOf } from './data.ts';
+import { asked, extended, seriesOf, stepOf } from './data.ts';
 import type { ChartDocument, Series } from './data.ts';
 
 export interface Range {
@@ -17,7 +17,8 @@ export async function loaded(api: Api, chart: Pick<ChartDocument, 'query' | 'tra
     const hasAggs = Object.keys(aggs).length > 0;
     const answer = await api.queryLogs({ query, flowIds, portType, aggs: hasAggs ? aggs : { all: { value_count: { field: '_id' } } } });
     const total = hasAggs ? 0 : Number((answer.aggregations?.['all'] as JsonObject | undefined)?.['value'] ?? 0);
-    return seriesOf(id, trace, hasAggs ? answer.aggregations : undefined, total);
+    const series = seriesOf(id, trace, hasAggs ? answer.aggregations : undefined, total);
+    return trace.agg?.['date_histogram'] ? series.map((each) => extended(each, stepOf(trace.agg), range ?? chart.query?.range ?? {}, Date.now())) : series;
   }));
   return found.flat();
 }

@@ -5,11 +5,14 @@
  */
 import type { Api, Config, Headrace } from '../headrace.ts';
 import type { FieldOptions } from '../fields.ts';
+import { apiOf } from './api.ts';
+import type { Ask } from './api.ts';
 import { fieldOf } from './field.ts';
 import type { HostVue } from './field.ts';
 import { localized, stringsOf } from './strings.ts';
 import type { Nested } from './strings.ts';
-import { themeOf } from './theme.ts';
+import type { Strings } from '../../kit/l10n.ts';
+import type { Theme } from '../../kit/theme.ts';
 
 export const WIDGETS = ['FlowManager', 'Designer', 'Wizard', 'Integrations', 'AutomationHub', 'Accounts', 'Storage', 'Files', 'PeopleTasks', 'InsightsLogs', 'InsightsChartEditor', 'InsightsDashboard', 'Connectors', 'Runs'] as const;
 /** What older releases call a widget. */
@@ -113,12 +116,11 @@ export function appmixerOf(source: Source) {
 
     #loaded(): Promise<Headrace> {
       this.#loading ??= (async () => {
-        const [Made] = await Promise.all([source.load()]);
-        const { baseUrl = '', accessToken, api } = this.#config;
+        const Made = await source.load();
+        const { baseUrl = '', accessToken, api, theme, lang, debug } = this.#config;
         const l10n = await this.#words(this.#config.l10n ?? this.#config.strings);
-        const theme = themeOf(this.#config.theme);
-        const made = new Made({ baseUrl, ...(accessToken ? { accessToken } : {}), ...(theme ? { theme } : {}), ...(l10n ? { l10n } : {}) });
-        this.#adapt(made.api as unknown as Record<string, Call>, api);
+        const made = new Made({ baseUrl, ...(accessToken ? { accessToken } : {}), ...(theme ? { theme: theme as Theme } : {}), ...(lang ? { lang } : {}), ...(l10n ? { l10n } : {}), ...(debug ? { debug } : {}) });
+        made.set('api', this.#overrides(made.api as unknown as Record<string, Call>, api));
         this.#made = made;
         for (const act of this.#later.splice(0)) act(made);
         return made;
@@ -126,13 +128,10 @@ export function appmixerOf(source: Source) {
       return this.#loading;
     }
 
-    /** The SDK's own functions as Appmixer calls them, with the host's in their place where it has some. */
-    #adapt(api: Record<string, Call>, own: Record<string, unknown> = {}): void {
-      const getComponents = api['getComponents'];
-      if (getComponents) {
-        api['getComponents'] = async (...given) => ((await getComponents(...given)) as Parameters<typeof localized>[0][]).map((each) => localized(each, this.#config.lang, (this.#config.l10n ?? this.#config.strings)?.['components'] as Nested | undefined));
-      }
-      for (const [name, act] of Object.entries(own)) if (typeof act === 'function') api[name] = (...given) => (act as Call).apply(this.api, given) as unknown;
+    /** The host's own functions, and manifests in its words. */
+    #overrides(api: Record<string, Call>, own: Record<string, unknown> = {}): Partial<Api> {
+      const getComponents: Call = async (...given) => ((await api['getComponents']!(...given)) as Parameters<typeof localized>[0][]).map((each) => localized(each, this.#config.lang, (this.#config.l10n ?? this.#config.strings)?.['components'] as Nested | undefined));
+      return { getComponents, ...bound(own, this.api) } as unknown as Partial<Api>;
     }
 
     /** Any name is a function: those of ours, those of Appmixer, `_request`, `set` and `get` of the instance. */
@@ -147,26 +146,32 @@ export function appmixerOf(source: Source) {
       return new Proxy(own, {
         get: (target, name) => {
           if (typeof name !== 'string' || name === 'then') return undefined;
-          return target[name] ?? (async (...given: unknown[]) => called((await loaded()).api, name, given.map(plain)));
+          return target[name] ?? (async (...given: unknown[]) => {
+            const made = await loaded();
+            const adapted = apiOf((options) => (made.api.request as Ask)(options));
+            return called({ ...made.api, ...adapted, ...(made.get('api') as Partial<Api> | undefined) }, name, given.map(plain));
+          });
         },
         has: () => true,
       });
     }
 
     async #widgetConfig(given: Made): Promise<Made> {
-      const { theme, l10n, strings, api, ...rest } = given;
+      const { l10n, strings, api, ...rest } = given;
       const words = await this.#words((l10n ?? strings) as Nested | undefined);
-      const painted = themeOf(theme);
-      return { ...rest, ...(painted ? { theme: painted } : {}), ...(words ? { l10n: words } : {}), ...(api ? { api: bound(api as Record<string, unknown>, this.api) } : {}) };
+      return { ...rest, ...(words ? { l10n: words } : {}), ...(api ? { api: bound(api as Record<string, unknown>, this.api) } : {}) };
     }
 
-    async #words(given: Nested | undefined): Promise<ReturnType<typeof stringsOf>> {
-      return given && Object.keys(given).some((key) => key !== 'components') ? stringsOf(given, await source.english()) : undefined;
+    /** Our English is asked for only where the designer is to speak otherwise: its words go by it. */
+    async #words(given: Nested | undefined): Promise<Strings | undefined> {
+      if (!given) return undefined;
+      const ui = (given['ui'] ?? given) as Nested;
+      return stringsOf(given, ui['designer'] ? await source.english() : {});
     }
 
     async #translated(key: string, value: unknown): Promise<[string, unknown]> {
-      if (key === 'theme') return ['theme', themeOf(value)];
       if (key === 'l10n' || key === 'strings') return ['l10n', await this.#words(value as Nested)];
+      if (key === 'api') return ['api', this.#overrides((await this.#loaded()).api as unknown as Record<string, Call>, value as Record<string, unknown>)];
       return [key, value];
     }
   };
@@ -178,7 +183,7 @@ const bound = (api: Record<string, unknown>, to: object): Record<string, unknown
 const plain = (value: unknown): unknown => (value && typeof value === 'object' && 'next' in value && 'data' in value ? String(value) : value);
 
 /** What the API said, with what it refused also where axios keeps it: hosts look at `error.response.status`. */
-async function called(api: Api, name: string, given: unknown[]): Promise<unknown> {
+async function called(api: object, name: string, given: unknown[]): Promise<unknown> {
   const act = (api as unknown as Record<string, Call | undefined>)[name];
   if (typeof act !== 'function') throw new TypeError(`There is no function '${name}' in this API. The page 'From Appmixer' of the documentation lists what there is.`);
   try {
@@ -228,7 +233,7 @@ export class CompatWidget {
 
   set(key: string, value: unknown): this {
     this.#values[key] = value;
-    this.#when((made) => call(made, 'set', key, key === 'theme' ? themeOf(value) : plain(value)));
+    this.#when((made) => call(made, 'set', key, plain(value)));
     return this;
   }
 

@@ -303,9 +303,14 @@ export class Session {
 
   /** Let others see the flow, and do what each may. Raises what the API says. */
   async share(sharedWith: readonly Share[]): Promise<void> {
-    await this.api.updateFlow(this.flowId, { sharedWith } as unknown as JsonObject);
-    const { sharedWith: now, revision } = await this.api.getFlow(this.flowId);
-    if (this.record) this.record = { ...this.record, sharedWith: now, revision };
+    await this.amend({ sharedWith } as unknown as JsonObject);
+  }
+
+  /** Change what the flow says of itself beside its drawing. Raises what the API says. */
+  async amend(changes: JsonObject): Promise<void> {
+    await this.api.updateFlow(this.flowId, changes);
+    const now = await this.api.getFlow(this.flowId);
+    if (this.record) this.record = { ...this.record, ...Object.fromEntries(Object.keys(changes).map((name) => [name, now[name]])), revision: now.revision };
   }
 
   /** Start or stop, saving first. */

@@ -3,7 +3,9 @@ import { mount, unmount } from 'svelte';
 import { translator } from '../../kit/l10n.ts';
 import type { View, Widget } from '../../kit/widget.ts';
 import type { Headrace, Showing } from '../headrace.ts';
+import rollout from '../integrations/rollout.css?inline';
 import css from './designer.css?inline';
+import publish from './publish.css?inline';
 import Root from './Designer.svelte';
 import { Session } from './session.svelte.ts';
 
@@ -19,7 +21,7 @@ export interface DesignerOptions {
 }
 
 const view: View = {
-  css,
+  css: css + publish + rollout,
   async mount(target, widget): Promise<Showing> {
     const flowId = widget.get('flowId');
     if (typeof flowId !== 'string' || !flowId) throw new Error('The designer needs the id of a flow, as flowId.');

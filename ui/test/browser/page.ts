@@ -16,20 +16,20 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 export async function launch(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--font-render-hinting=none'],
   });
 }
 
 /** One person's page of another origin, with what it serves by path. */
-export async function hosted(pages: Record<string, { type: string; text: string; headers?: Record<string, string> }>): Promise<{ origin: string; close(): Promise<void> }> {
+export async function hosted(pages: Record<string, { type: string; text: string; headers?: Record<string, string> }>, port = 0): Promise<{ origin: string; close(): Promise<void> }> {
   const server = createServer((request, response) => {
-    const found = pages[request.url ?? ''];
+    const found = pages[(request.url ?? '').split('?')[0] ?? ''];
     response.writeHead(found ? 200 : 404, { 'content-type': found?.type ?? 'text/plain', ...found?.headers });
     response.end(found?.text ?? '');
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  return { origin: `http://127.0.0.1:${port}`, close: () => new Promise((resolve) => (server.close(() => resolve()), server.closeAllConnections())) };
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const { port: taken } = server.address() as AddressInfo;
+  return { origin: `http://127.0.0.1:${taken}`, close: () => new Promise((resolve) => (server.close(() => resolve()), server.closeAllConnections())) };
 }
 
 export interface Visit {
@@ -59,7 +59,7 @@ export async function visit(browser: Browser, path = '/', { dark = false, narrow
   page.on('console', (message) => {
     if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) complaints.push(message.text());
   });
-  await page.goto(BASE + path);
+  await page.goto(path.startsWith('http') ? path : BASE + path);
   return {
     page,
     token,
@@ -125,4 +125,28 @@ export async function drag(page: Page, from: Locator, to: Locator | { x: number;
 
 export async function isSaved(page: Page): Promise<void> {
   await page.locator('.save.saved').waitFor();
+}
+
+/** A widget alone in the page, opened by a host's script; `config` is script too. What it tells is kept in `window.told`. */
+export async function opened(at: Visit, name: string, config = '', { rtl = false } = {}): Promise<void> {
+  await at.page.evaluate(`(async () => {
+    const { Headrace } = await import(location.origin + '/sdk/headrace.mjs');
+    document.body.replaceChildren();
+    document.documentElement.dir = '${rtl ? 'rtl' : 'ltr'}';
+    const host = document.body.appendChild(document.createElement('main'));
+    host.id = 'host';
+    host.style.height = '100vh';
+    window.headrace = new Headrace({ baseUrl: location.origin, accessToken: ${JSON.stringify(at.token)} });
+    window.told = [];
+    window.widget = new headrace.ui.${name}({ el: '#host', ${config} });
+    window.hear = (...types) => types.forEach((type) => widget.on(type, (event) => { told.push([event.type, event.data]); }));
+    const begun = performance.now();
+    await widget.open();
+    window.took = performance.now() - begun;
+  })()`);
+}
+
+/** What axe finds wrong, but for what the whole page owes. */
+export async function axeOf(at: Visit): Promise<string[]> {
+  return (await at.axe()).filter((each) => !/^(page-has-heading-one|region|landmark-one-main) /.test(each));
 }

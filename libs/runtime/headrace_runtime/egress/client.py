@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import socket
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ from typing import Self
 import httpcore
 from headrace_core.errors import BadRequest, DeadlineExceeded, TooLarge, Unavailable
 
-from headrace_runtime.egress import bodies, redirects
-from headrace_runtime.egress.connections import CheckedBackend, Resolver, resolve_by_system
+from headrace_runtime.egress import bodies, redirects, urls
+from headrace_runtime.egress.connections import CheckedBackend, Resolver, open_socket, resolve_by_system
 from headrace_runtime.egress.policy import EgressPolicy, EgressRefused
 
 DEFAULT_TIMEOUT = 30.0
@@ -52,6 +53,7 @@ class Egress:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._policy = policy or EgressPolicy()
+        self._backend = CheckedBackend(self._policy, resolver or resolve_by_system)
         # Every connection of the pool was checked under this policy when it was opened, so any request that the
         # policy lets through may use it again.
         self._pool = httpcore.AsyncConnectionPool(
@@ -59,7 +61,7 @@ class Egress:
             max_connections=_MAX_CONNECTIONS,
             max_keepalive_connections=_MAX_IDLE,
             keepalive_expiry=_IDLE_SECONDS,
-            network_backend=CheckedBackend(self._policy, resolver or resolve_by_system),
+            network_backend=self._backend,
         )
 
     async def request(
@@ -93,6 +95,20 @@ class Egress:
             if not deadline.expired():
                 raise
             raise DeadlineExceeded(f"{wanted.target.host} did not answer within {timeout:g} s.") from None
+
+    async def connect(self, host: str, port: int, *, timeout: float = DEFAULT_TIMEOUT) -> socket.socket:
+        """A connected socket that does not block, for another protocol than HTTP; the caller closes it.
+
+        Raises BadRequest, EgressRefused, Unavailable, DeadlineExceeded as `request` does.
+        """
+        named = urls.parse(f"https://[{host}]:{port}/" if ":" in host else f"https://{host}:{port}/")
+        try:
+            async with asyncio.timeout(timeout) as deadline:
+                return await open_socket(self._backend, self._policy, named.host, port)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise DeadlineExceeded(f"{named.host} did not answer within {timeout:g} s.") from None
 
     async def aclose(self) -> None:
         """Close all connections. Closing again changes nothing."""

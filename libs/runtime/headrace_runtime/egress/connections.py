@@ -10,7 +10,7 @@ from headrace_core.errors import Unavailable
 
 from headrace_runtime.egress import addresses
 from headrace_runtime.egress.addresses import Address
-from headrace_runtime.egress.policy import EgressPolicy, EgressRefused
+from headrace_runtime.egress.policy import FILE_PORTS, EgressPolicy, EgressRefused
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Gives the addresses of a host, the preferred first; none when it has none. May raise OSError."""
@@ -81,6 +81,30 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
             return await self._resolver(host, port)
         except (OSError, UnicodeError):
             return []
+
+
+async def open_socket(backend: CheckedBackend, policy: EgressPolicy, host: str, port: int) -> socket.socket:
+    """A connected socket that does not block, to an address that was checked.
+
+    Raises EgressRefused, Unavailable.
+    """
+    policy.check_port(port, FILE_PORTS)
+    policy.check_host(host)
+    loop = asyncio.get_running_loop()
+    for address in (await backend.checked_addresses(host, port))[:_MAX_TRIED]:
+        made = socket.socket(socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET)
+        made.setblocking(False)
+        try:
+            async with asyncio.timeout(policy.connect_timeout.total_seconds()):
+                await loop.sock_connect(made, (str(address), port))
+        except OSError:
+            made.close()
+            continue
+        except BaseException:
+            made.close()
+            raise
+        return made
+    raise Unavailable(f"No connection to {host} at port {port}: it does not answer there.")
 
 
 async def _insist(stream: httpcore.AsyncNetworkStream, address: Address, host: str) -> None:

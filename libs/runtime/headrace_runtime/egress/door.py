@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Protocol, TypeAlias
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -36,6 +38,32 @@ Way: TypeAlias = Callable[[str, str, Sequence[tuple[str, str]], bytes, timedelta
 """Sends method, URL, headers and body, within a time. Raises `HeadraceError`s."""
 
 
+Connecting: TypeAlias = Callable[[str, int, timedelta], Awaitable[socket.socket]]
+"""Connects to host and port, within a time. Raises `HeadraceError`s."""
+
+
+class DoorToSockets:
+    """Implements `headrace_sdk.Tcp`."""
+
+    def __init__(self, connecting: Connecting) -> None:
+        self._connecting = connecting
+
+    async def connect(self, host: str, port: int, *, timeout: timedelta | None = None) -> socket.socket:
+        with _as_components_know_them():
+            return await self._connecting(host, port, timeout or WEB_TIMEOUT)
+
+
+@contextmanager
+def _as_components_know_them() -> Iterator[None]:
+    """Errors of the guard, as a component raises them: to be tried again, or not."""
+    try:
+        yield
+    except (Unavailable, DeadlineExceeded) as error:
+        raise TransientError(str(error)) from error
+    except HeadraceError as error:
+        raise CancelError(str(error)) from error
+
+
 class DoorToWeb(Http):
     """Implements `headrace_sdk.Http`."""
 
@@ -58,14 +86,10 @@ class DoorToWeb(Http):
         body, kind = _body(content, json, data)
         if kind and not any(name.lower() == "content-type" for name in sent):
             sent["Content-Type"] = kind
-        try:
+        with _as_components_know_them():
             answer = await self._way(
                 method, _with_params(url, params), list(sent.items()), body, timeout or WEB_TIMEOUT
             )
-        except (Unavailable, DeadlineExceeded) as error:
-            raise TransientError(str(error)) from error
-        except HeadraceError as error:
-            raise CancelError(str(error)) from error
         return HttpResponse(answer.status, answer.headers, answer.content, url=answer.url)
 
 

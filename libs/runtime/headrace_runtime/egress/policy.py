@@ -1,6 +1,6 @@
 """Where requests may go."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_network
@@ -46,6 +46,9 @@ CLOSED_PORTS = frozenset(
     | {6669, 6697, 7000, 7001, 9042, 9092, 9200, 9300, 10080, 10250, 10255, 10256, 11211, 11434, 15672, 16379, 25672}
     | {26379, 27017, 27018, 27019, 50051, 61616}
 )
+FILE_PORTS = frozenset({21, 22, 990})
+"""Where servers of files answer by FTP, SFTP and FTP over TLS: no requests go there, and connections may."""
+
 _WEB_PORTS = frozenset({80, 443})
 _FIRST_OPEN_PORT = 1024
 
@@ -75,10 +78,10 @@ class EgressPolicy:
         networks = tuple(ip_network(each) for each in self.allowed_networks)
         object.__setattr__(self, "_networks", networks)  # The one way to derive a field of a frozen dataclass.
 
-    def check_port(self, port: int) -> None:
-        """Raises EgressRefused where requests may not go to the port."""
+    def check_port(self, port: int, also: Collection[int] = ()) -> None:
+        """Raises EgressRefused where requests may not go to the port. `also` names ports that are open besides."""
         is_open = port in _WEB_PORTS or (port >= _FIRST_OPEN_PORT and port not in CLOSED_PORTS)
-        if not is_open and port not in self.extra_ports:
+        if not is_open and port not in self.extra_ports and port not in also:
             raise EgressRefused(f"Requests to port {port} are not allowed. Use 443, 80 or a port from 1024 up.")
 
     def check_host(self, host: str, also_within: Iterable[str] = ()) -> None:

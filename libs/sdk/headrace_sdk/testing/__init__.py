@@ -10,8 +10,11 @@ Calls that belong together share a `World`:
     await run_component(Counter, port="item", world=world)
 """
 
+from headrace_sdk.testing.plugins import MemoryPluginContext, Trigger, run_job, run_route
 from headrace_sdk.testing.running import Outcome, run_component, run_start, run_tick
 from headrace_sdk.testing.world import (
+    ApiCall,
+    ApiHandler,
     ComponentCall,
     ComponentHandler,
     Envelope,
@@ -21,24 +24,32 @@ from headrace_sdk.testing.world import (
     Response,
     Timeout,
     World,
+    no_api,
     no_components,
     no_network,
 )
 
 __all__ = [
+    "ApiCall",
+    "ApiHandler",
     "ComponentCall",
     "ComponentHandler",
     "Envelope",
     "FlowCall",
     "HttpHandler",
     "HttpRequest",
+    "MemoryPluginContext",
     "Outcome",
     "Response",
     "Timeout",
+    "Trigger",
     "World",
+    "no_api",
     "no_components",
     "no_network",
     "run_component",
+    "run_job",
+    "run_route",
     "run_start",
     "run_tick",
 ]

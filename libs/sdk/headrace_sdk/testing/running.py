@@ -50,6 +50,7 @@ class Outcome:
     calls: list[FlowCall]
     answers: list[Json]
     wakes: list[tuple[str, Json]]
+    signals: list[Json]
     stopped: bool
     state: JsonObject
     run_state: JsonObject
@@ -155,6 +156,7 @@ async def _outcome(context: MemoryContext) -> Outcome:
         calls=context.calls,
         answers=context.answers,
         wakes=context.wakes,
+        signals=context.signals,
         stopped=context.stopped,
         state=await context.state.all(),
         run_state=await context.run_state.all(),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json as json_text
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from headrace_core.clock import Clock, TestClock
 from headrace_sdk.caching import MemoryCache
 from headrace_sdk.context import Http, HttpResponse, JsonObject, LogLevel, Message
 from headrace_sdk.errors import CancelError, LockUnavailable, TransientError
+from headrace_sdk.plugins import Listener
 from headrace_sdk.testing.memory import MemoryFiles, MemoryStores, StateRoom, StepState
 from headrace_sdk.testing.tasks import MemoryTasks, NodeTasks
 
@@ -81,12 +84,42 @@ class ComponentCall:
     transform: str
 
 
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """A call of the platform's API by a component."""
+
+    method: str
+    end_point: str
+    query: JsonObject
+    body: Json
+
+
+ApiHandler: TypeAlias = Callable[[ApiCall], Awaitable[Json]]
 ComponentHandler: TypeAlias = Callable[[ComponentCall], Awaitable[Json]]
+
+
+async def no_api(call: ApiCall) -> Json:
+    """The API of a test that gave none."""
+    raise CancelError(f"Nothing answers at {call.end_point}: give the test's World an `api` handler.")
 
 
 async def no_components(call: ComponentCall) -> Json:
     """The components of a test that gave none."""
     raise CancelError(f"There is no component {call.component_type}: give the test's World a `components` handler.")
+
+
+class MemoryTcp:
+    """A `headrace_sdk.Tcp` of a test: it connects where the test's own servers are, and nowhere else."""
+
+    async def connect(self, host: str, port: int, *, timeout: timedelta | None = None) -> socket.socket:
+        if host not in ("127.0.0.1", "localhost"):
+            raise TransientError(f"Nothing answers at {host}: a test connects to servers of its own machine.")
+        try:
+            made = await asyncio.to_thread(socket.create_connection, ("127.0.0.1", port), 5)
+        except OSError as error:
+            raise TransientError(f"Nothing answers at port {port}: {error}") from error
+        made.setblocking(False)
+        return made
 
 
 async def no_network(request: HttpRequest) -> HttpResponse:
@@ -101,6 +134,7 @@ class World:
     clock: Clock = field(default_factory=TestClock)
     http: HttpHandler = no_network
     components: ComponentHandler = no_components
+    api: ApiHandler = no_api
     auth: JsonObject = field(default_factory=dict)
     """What accounts are opened with."""
     config: JsonObject = field(default_factory=dict)
@@ -112,6 +146,8 @@ class World:
     tasks: MemoryTasks = field(default_factory=MemoryTasks)
     timeouts: dict[str, Timeout] = field(default_factory=dict)
     requests: list[HttpRequest] = field(default_factory=list)
+    listeners: dict[tuple[str, str, str], Listener] = field(default_factory=dict)
+    """By flow, node and event."""
     locked: set[str] = field(default_factory=set)
     steps: int = 0
 
@@ -178,6 +214,7 @@ class MemoryContext:
         self.run_state = StepState(world.room("run", identity.run_id, identity.node_id), step_id)
         self.outputs: list[tuple[str, Json]] = []
         self.envelopes: dict[int, Envelope] = {}
+        self.signals: list[Json] = []
         self.responses: list[Response] = []
         self.logs: list[tuple[LogLevel, str | JsonObject]] = []
         self.timeouts: list[Timeout] = []
@@ -256,6 +293,10 @@ class MemoryContext:
         return self.world.caches.setdefault(_service(self.component_type), made)
 
     @property
+    def tcp(self) -> MemoryTcp:
+        return MemoryTcp()
+
+    @property
     def http(self) -> MemoryHttp:
         return MemoryHttp(self.world)
 
@@ -272,6 +313,21 @@ class MemoryContext:
         if scope is not None or headers:
             self.envelopes[len(self.outputs)] = Envelope(scope, headers)
         self.outputs.append((port, json_text.loads(json_text.dumps(value, allow_nan=False))))
+
+    async def call_api(
+        self, method: str, end_point: str, query: Mapping[str, Json] | None = None, body: Json = None
+    ) -> Json:
+        return await self.world.api(ApiCall(method.upper(), end_point, dict(query or {}), copy.deepcopy(body)))
+
+    async def listen(self, event: str, params: Json = None) -> None:
+        made = Listener(event, copy.deepcopy(params), self.flow_id, self.node_id, self.tenant_id)
+        self.world.listeners[self.flow_id, self.node_id, event] = made
+
+    async def unlisten(self, event: str) -> None:
+        self.world.listeners.pop((self.flow_id, self.node_id, event), None)
+
+    async def send_signal(self, content: Json) -> None:
+        self.signals.append(copy.deepcopy(content))
 
     async def scope(self) -> JsonObject:
         return copy.deepcopy(self._scope)

@@ -27,11 +27,10 @@ class _Waiting:
 
 
 class Batching:
-    """Sends calls to one runner. `is_able` where the runner takes several at once."""
+    """Sends calls to one runner."""
 
-    def __init__(self, stub: rpc.RunnerServiceAsyncStub, *, is_able: bool) -> None:
+    def __init__(self, stub: rpc.RunnerServiceAsyncStub) -> None:
         self._stub = stub
-        self._is_able = is_able
         self._under_way = 0
         self._gathered: list[_Waiting] = []
         self._carriers: set[asyncio.Task[None]] = set()
@@ -40,7 +39,7 @@ class Batching:
         """The answer. Raises what the way to the runner raises."""
         self._under_way += 1
         try:
-            if not self._is_able or self._under_way == 1 or request.ByteSize() > MOST_BYTES:
+            if self._under_way == 1 or request.ByteSize() > MOST_BYTES:
                 return await self._stub.Invoke(request, timeout=timeout)
             return await self._among_others(request, timeout)
         finally:

@@ -22,6 +22,7 @@ from headrace_executor.hearing import Listener
 from headrace_executor.plugins import Logs, RouteAnswer, WebRequest
 from headrace_executor.runners.batching import Batching
 from headrace_executor.runners.encoding import failure_from_proto, send
+from headrace_executor.runners.plugins import PluginContext
 
 VerbName = Literal["receive", "tick", "start", "stop", "reconcile", "signal", "test"]
 
@@ -79,9 +80,9 @@ class Returned:
 class RunnerClient:
     """One runner. Failures of components are raised as the errors that they were."""
 
-    def __init__(self, channel: Channel, *, takes_batches: bool) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._stub = rpc.RunnerServiceStub(channel)
-        self._batching = Batching(self._stub, is_able=takes_batches)
+        self._batching = Batching(self._stub)
 
     async def describe(self, root: str, timeout: float) -> Description:
         answer = await self._stub.DescribeComponent(pb.DescribeComponentRequest(root=root), timeout=timeout)
@@ -113,11 +114,15 @@ class RunnerClient:
         return cast("Json", orjson.loads(answer.value))
 
     async def describe_folder(
-        self, folder: str, call_id: str, config: Mapping[str, Json], timeout: float
+        self, folder: str, call_id: str, plugin: PluginContext | None, timeout: float
     ) -> FolderDescription:
-        """What a service or a module brings besides components; without an id of a call, plugins are left out."""
-        request = pb.DescribeFolderRequest(folder=folder, call_id=call_id, config=_packed(config))
+        """What a service or a module brings besides components; without a context plugins are left out."""
+        request = pb.DescribeFolderRequest(folder=folder)
+        if plugin is not None:
+            request.call_id, request.config, request.api_url = call_id, _packed(plugin.config), plugin.api_url
         answer = await self._stub.DescribeFolder(request, timeout=timeout)
+        if plugin is not None:
+            plugin.say(_logs(answer.logs))
         return FolderDescription(
             auth=_object(answer.auth),
             quota=_object(answer.quota),
@@ -136,9 +141,9 @@ class RunnerClient:
         return cast("Json", orjson.loads(answer.value)) if answer.value else ABSENT
 
     async def call_route(
-        self, call_id: str, folder: str, asked: WebRequest, config: Mapping[str, Json], timeout: float
-    ) -> tuple[RouteAnswer, Logs]:
-        """What a route of a plugin answers, and what it said. Raises what the plugin raises."""
+        self, call_id: str, folder: str, asked: WebRequest, plugin: PluginContext, timeout: float
+    ) -> RouteAnswer:
+        """What a route of a plugin answers. Raises what the plugin raises."""
         request = pb.CallRouteRequest(
             call_id=call_id,
             folder=folder,
@@ -149,26 +154,29 @@ class RunnerClient:
             body=asked.body,
             user=orjson.dumps(asked.user) if asked.user is not None else b"",
             hostname=asked.hostname,
-            config=_packed(config),
+            config=_packed(plugin.config),
+            api_url=plugin.api_url,
         )
         answer = await self._stub.CallRoute(request, timeout=timeout)
+        plugin.say(_logs(answer.logs))
         if answer.HasField("failure"):
             raise error_of(failure_from_proto(answer.failure))
         found = answer.answer
-        return RouteAnswer(found.status, dict(found.headers), found.body), _logs(answer.logs)
+        return RouteAnswer(found.status, dict(found.headers), found.body)
 
-    async def run_job(self, call_id: str, folder: str, job_id: str, config: Mapping[str, Json], timeout: float) -> Logs:
-        """Run a job of a plugin; what it said. Raises what the job raises."""
-        request = pb.RunJobRequest(call_id=call_id, folder=folder, id=job_id, config=_packed(config))
+    async def run_job(self, call_id: str, folder: str, job_id: str, plugin: PluginContext, timeout: float) -> None:
+        """Run a job of a plugin. Raises what the job raises."""
+        config = _packed(plugin.config)
+        request = pb.RunJobRequest(call_id=call_id, folder=folder, id=job_id, config=config, api_url=plugin.api_url)
         answer = await self._stub.RunJob(request, timeout=timeout)
+        plugin.say(_logs(answer.logs))
         if answer.HasField("failure"):
             raise error_of(failure_from_proto(answer.failure))
-        return _logs(answer.logs)
 
     async def accept_listener(
-        self, call_id: str, folder: str, listener: Listener, config: Mapping[str, Json], timeout: float
-    ) -> tuple[Json, Logs]:
-        """What a plugin keeps of what a listener gave along, and what it said. Raises what the plugin raises."""
+        self, call_id: str, folder: str, listener: Listener, plugin: PluginContext, timeout: float
+    ) -> Json:
+        """What a plugin keeps of what a listener gave along. Raises what the plugin raises."""
         shown = {
             "eventName": listener.event,
             "params": listener.params,
@@ -177,12 +185,17 @@ class RunnerClient:
             "userId": listener.tenant_id,
         }
         request = pb.AcceptListenerRequest(
-            call_id=call_id, folder=folder, config=_packed(config), listener=orjson.dumps(shown)
+            call_id=call_id,
+            folder=folder,
+            config=_packed(plugin.config),
+            listener=orjson.dumps(shown),
+            api_url=plugin.api_url,
         )
         answer = await self._stub.AcceptListener(request, timeout=timeout)
+        plugin.say(_logs(answer.logs))
         if answer.HasField("failure"):
             raise error_of(failure_from_proto(answer.failure))
-        return cast("Json", orjson.loads(answer.params)), _logs(answer.logs)
+        return cast("Json", orjson.loads(answer.params))
 
     async def invoke(
         self,

@@ -108,6 +108,8 @@ class HostServicer(rpc.HostServiceServicer):
                 return pb.AskResponse()
             case "offers":
                 return _json(context.offers(request.offers.node_id))
+            case "flow":
+                return _json(await _ask_flow(context, request.flow))
             case "scope":
                 return _json(await context.scope())
             case "trigger":
@@ -276,6 +278,12 @@ async def _ask_listen(context: StepContext | PluginContext, question: data_pb.Li
         case _:
             raise CancelError(f"Only a plugin can {question.verb!r} listeners.")
     return None
+
+
+async def _ask_flow(context: StepContext | PluginContext, question: data_pb.FlowQuestion) -> Json:
+    if not isinstance(context, PluginContext):
+        raise CancelError("A component asks for flows by callAppmixer.")
+    return await context.flow(question.flow_id)
 
 
 async def _ask_trigger(context: StepContext | PluginContext, question: data_pb.TriggerQuestion) -> Json:

@@ -11,7 +11,7 @@ from headrace_sdk.errors import CancelError, TransientError
 
 from headrace_executor.context import Doors
 from headrace_executor.hearing import Listener
-from headrace_executor.plugins import Logs, RouteAnswer, WebRequest, tenant_of
+from headrace_executor.plugins import RouteAnswer, Speech, WebRequest, tenant_of
 from headrace_executor.ports import PluginPlace, ServicePlugins
 from headrace_executor.runners.plugins import PluginContext
 from headrace_executor.runners.pool import Key, Runners
@@ -24,7 +24,7 @@ class PublishedPlugins:
         self._runners = runners
         self._doors = doors
 
-    async def route(self, found: ServicePlugins, place: PluginPlace, asked: WebRequest) -> tuple[RouteAnswer, Logs]:
+    async def route(self, found: ServicePlugins, place: PluginPlace, asked: WebRequest) -> RouteAnswer:
         return await self._runners.call_route(_key(found, place), place.folder, asked, self._context(found))
 
     async def describe(self, found: ServicePlugins, place: PluginPlace) -> Mapping[str, Json]:
@@ -39,15 +39,15 @@ class PublishedPlugins:
                 raise BadRequest(f"{place.folder}/{file} cannot be started: {failure.message}")
         return described.plugin or {}
 
-    async def job(self, found: ServicePlugins, place: PluginPlace, job_id: str, within: timedelta) -> Logs:
+    async def job(self, found: ServicePlugins, place: PluginPlace, job_id: str, within: timedelta) -> None:
         seconds = within.total_seconds()
-        return await self._runners.run_job(_key(found, place), place.folder, job_id, self._context(found), seconds)
+        await self._runners.run_job(_key(found, place), place.folder, job_id, self._context(found), seconds)
 
-    async def listener(self, found: ServicePlugins, place: PluginPlace, listener: Listener) -> tuple[Json, Logs]:
+    async def listener(self, found: ServicePlugins, place: PluginPlace, listener: Listener) -> Json:
         return await self._runners.accept_listener(_key(found, place), place.folder, listener, self._context(found))
 
     def _context(self, found: ServicePlugins) -> PluginContext:
-        return PluginContext(self._doors, tenant_of(found.service), found.service, found.config)
+        return PluginContext(self._doors, tenant_of(found.service), found.service, found.config, Speech(found).all)
 
 
 def _key(found: ServicePlugins, place: PluginPlace) -> Key:

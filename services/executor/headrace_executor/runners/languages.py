@@ -33,8 +33,6 @@ NODE_SLACK_BYTES = 96 * MIB
 class Command(Protocol):
     """How a runner is started and bounded."""
 
-    takes_batches: ClassVar[bool]
-    """Whether several calls may go to it in one message."""
     executes: ClassVar[int]
     """How often it becomes another program once it is confined."""
 
@@ -54,7 +52,6 @@ class Command(Protocol):
 class Python:
     """Confines itself."""
 
-    takes_batches: ClassVar[bool] = True
     executes: ClassVar[int] = 0
 
     def line(self, bundle: Path, folder: Path, fence: int) -> list[str]:
@@ -70,7 +67,6 @@ class Python:
 class Node:
     """Is started by a launcher that confines it first. Memory is bounded over what it has when it is ready."""
 
-    takes_batches: ClassVar[bool] = False
     executes: ClassVar[int] = 1
 
     def __init__(self, binary: Path, settings: RunnerSettings) -> None:

@@ -11,6 +11,7 @@ from typing import NoReturn
 import orjson
 from headrace_core.errors import BadRequest, Forbidden, NotFound, TooLarge, ValidationFailed
 from headrace_core.expressions import Json
+from headrace_core.flow import normalize_type, parse_descriptor
 from headrace_core.ids import new_id
 from headrace_sdk.context import JsonObject
 from headrace_sdk.errors import CancelError
@@ -20,13 +21,23 @@ from headrace_executor.doors import DoorToFiles, DoorToStores, HeldLock
 from headrace_executor.hearing import Trigger
 from headrace_executor.keeping import MAX_VALUE_BYTES
 from headrace_executor.model import StateChange
+from headrace_executor.plugins import Logs
 
 
 class PluginContext:
     """Answers the questions of one call of a plugin of `vendor.service`, for one tenant."""
 
-    def __init__(self, doors: Doors, tenant_id: str, service: str, config: Mapping[str, Json] | None = None) -> None:
+    def __init__(
+        self,
+        doors: Doors,
+        tenant_id: str,
+        service: str,
+        config: Mapping[str, Json] | None = None,
+        say: Callable[[Logs], None] = lambda logs: None,
+    ) -> None:
         self.config: Mapping[str, Json] = config or {}
+        self.api_url = doors.public_url
+        self.say = say
         self._doors = doors
         self._tenant_id = tenant_id
         self._service = service
@@ -117,6 +128,18 @@ class PluginContext:
 
     async def scope(self) -> NoReturn:
         raise CancelError("Nothing led to a plugin: it is part of no run.")
+
+    async def flow(self, flow_id: str) -> Json:
+        """A flow that has a component of the service; None where there is none."""
+        try:
+            found = await self._doors.flows.resolve(flow_id, 0)
+        except NotFound:
+            return None
+        types = [normalize_type(node.type) for node in parse_descriptor(found.descriptor).nodes.values()]
+        if not any(each.startswith(normalize_type(f"{self._service}.")) for each in types):
+            return None
+        stage = "running" if found.is_active else "stopped"
+        return {"flowId": found.flow_id, "name": found.name, "stage": stage, "userId": found.tenant_id}
 
     def offers(self, node_id: str) -> NoReturn:
         raise CancelError("A plugin is in no flow that would have variables.")

@@ -22,7 +22,7 @@ from headrace_sdk.errors import TransientError
 
 from headrace_executor.context import StepContext
 from headrace_executor.hearing import Listener
-from headrace_executor.plugins import Logs, RouteAnswer, WebRequest
+from headrace_executor.plugins import RouteAnswer, WebRequest
 from headrace_executor.ports import BundleSource
 from headrace_executor.retry import CutShort
 from headrace_executor.runners.bundles import Bundles, hosts_of
@@ -160,33 +160,27 @@ class Runners:
         """What a service or a module brings besides components; its plugin only where a context answers it."""
         async with self._lease(key) as runner:
             if context is None:
-                return await runner.ask(lambda client: client.describe_folder(folder, "", {}, self._patience))
+                return await runner.ask(lambda client: client.describe_folder(folder, "", None, self._patience))
             async with runner.call_of_plugin(context) as call_id:
-                return await runner.ask(
-                    lambda client: client.describe_folder(folder, call_id, context.config, PLUGIN_SECONDS)
-                )
+                return await runner.ask(lambda client: client.describe_folder(folder, call_id, context, PLUGIN_SECONDS))
 
-    async def call_route(
-        self, key: Key, folder: str, asked: WebRequest, context: PluginContext
-    ) -> tuple[RouteAnswer, Logs]:
-        """What a route of a plugin answers, and what it said. Raises what the plugin raises."""
+    async def call_route(self, key: Key, folder: str, asked: WebRequest, context: PluginContext) -> RouteAnswer:
+        """What a route of a plugin answers. Raises what the plugin raises."""
         async with self._lease(key) as runner, runner.call_of_plugin(context) as call_id:
             return await runner.ask(
-                lambda client: client.call_route(call_id, folder, asked, context.config, LONGEST_ROUTE_SECONDS)
+                lambda client: client.call_route(call_id, folder, asked, context, LONGEST_ROUTE_SECONDS)
             )
 
-    async def run_job(self, key: Key, folder: str, job_id: str, context: PluginContext, timeout: float) -> Logs:
-        """Run a job of a plugin; what it said. Raises what the job raises."""
+    async def run_job(self, key: Key, folder: str, job_id: str, context: PluginContext, timeout: float) -> None:
+        """Run a job of a plugin. Raises what the job raises."""
         async with self._lease(key) as runner, runner.call_of_plugin(context) as call_id:
-            return await runner.ask(lambda client: client.run_job(call_id, folder, job_id, context.config, timeout))
+            await runner.ask(lambda client: client.run_job(call_id, folder, job_id, context, timeout))
 
-    async def accept_listener(
-        self, key: Key, folder: str, listener: Listener, context: PluginContext
-    ) -> tuple[Json, Logs]:
-        """What a plugin keeps of what a listener gave along, and what it said. Raises what the plugin raises."""
+    async def accept_listener(self, key: Key, folder: str, listener: Listener, context: PluginContext) -> Json:
+        """What a plugin keeps of what a listener gave along. Raises what the plugin raises."""
         async with self._lease(key) as runner, runner.call_of_plugin(context) as call_id:
             return await runner.ask(
-                lambda client: client.accept_listener(call_id, folder, listener, context.config, PLUGIN_SECONDS)
+                lambda client: client.accept_listener(call_id, folder, listener, context, PLUGIN_SECONDS)
             )
 
     async def call_auth(

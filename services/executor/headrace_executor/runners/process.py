@@ -127,9 +127,7 @@ class Runner:
             await self.stop("it did not start")
             raise
         channel = rpc.dial(listen, max_message_bytes=MAX_MESSAGE_BYTES)
-        self._client = RunnerClient(
-            await self._stack.enter_async_context(channel), takes_batches=self._command.takes_batches
-        )
+        self._client = RunnerClient(await self._stack.enter_async_context(channel))
         self._own(self._watch(self._client))
 
     async def stop(self, why: str) -> None:

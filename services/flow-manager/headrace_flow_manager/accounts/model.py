@@ -25,6 +25,7 @@ REFRESH_BEFORE: Final = timedelta(minutes=5)
 _OPEN_FIELDS: Final = frozenset(
     {"username", "user", "login", "email", "domain", "subdomain", "host", "hostname", "url", "baseurl", "endpoint"}
     | {"region", "account", "accountid", "workspace", "tenant", "shop", "site", "instance", "environment", "port"}
+    | {"protocol", "hostkey", "certificate"}
 )
 
 

@@ -26,14 +26,16 @@ def without_accounts(descriptor: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def wizard_with_ids(wizard: Json, ids: Mapping[str, str]) -> Json:
-    """The wizard under the new ids. It names components freely, so only UUIDs are taken for ids."""
+    """The wizard under the new ids. It names components freely: a `componentId` is one, and elsewhere only a UUID."""
 
     def renamed(text: str) -> str:
         return _UUID.sub(lambda found: ids.get(found.group(), found.group()), text)
 
     match wizard:
         case dict():
-            return {renamed(key): wizard_with_ids(value, ids) for key, value in wizard.items()}
+            named = wizard.get("componentId")
+            own = {"componentId": ids[named]} if isinstance(named, str) and named in ids else {}
+            return {renamed(key): wizard_with_ids(value, ids) for key, value in wizard.items()} | own
         case list():
             return [wizard_with_ids(each, ids) for each in wizard]
         case str():

@@ -105,13 +105,15 @@ class FlowService:
         force: bool = False,
         create_if_missing: bool = False,
         expected_revision: int = 0,
+        as_version: int = 0,
     ) -> tuple[Flow, bool]:
         """Change the given fields, all or none; the flow as it is now, and whether this made it.
 
         A running flow takes a changed descriptor only with `force`, and only one that is fit to start. Where only
         cards were moved the version stays what it is, but for their places, and nothing that runs is touched. Raises
         RevisionConflict when `expected_revision` is given and another one is kept. What is there already is not
-        saved again: the flow keeps its revision.
+        saved again: the flow keeps its revision. With `as_version` the descriptor is saved as that version whatever it
+        says, unless the flow has that one already; BadRequest when it is not the next one.
         """
         changes = record.parse_changes(fields)
 
@@ -123,7 +125,13 @@ class FlowService:
                     raise
                 return await self._add(tenant, record.check_flow_id(flow_id), changes), True
             model.check_revision(before, expected_revision)
-            after = await self._changed(before, changes, force=force)
+            if as_version and before.version >= as_version:
+                return before, False
+            if as_version > before.version + 1:
+                raise BadRequest(
+                    f"Flow {flow_id!r} has version {before.version}; version {as_version} is not the next."
+                )
+            after = await self._changed(before, changes, force=force, is_new=as_version > 0)
             if after is before:
                 return before, False
             if after.running_version != before.running_version:
@@ -138,7 +146,7 @@ class FlowService:
 
     async def rehearse(self, flow: Flow, fields: Mapping[str, Json]) -> Flow:
         """The flow as `update` with `force` would save it; nothing is saved. Raises what `update` would."""
-        after = await self._changed(flow, record.parse_changes(fields), force=True)
+        after = await self._changed(flow, record.parse_changes(fields), force=True, is_new=False)
         if after.running_version != flow.running_version:
             await self._check_rights(after)
         return after
@@ -290,13 +298,13 @@ class FlowService:
         await self._news.changed(flow)
         return flow
 
-    async def _changed(self, before: Flow, changes: record.Changes, *, force: bool) -> Flow:
-        """The flow with the changes made; `before` itself when they change nothing."""
+    async def _changed(self, before: Flow, changes: record.Changes, *, force: bool, is_new: bool) -> Flow:
+        """The flow with the changes made; `before` itself when they change nothing. `is_new` makes a version anyway."""
         fields, new = changes.applied(before.record), changes.descriptor
         after = replace(before, record=fields, modified_at=self._clock.now())
-        if new is None or model.content_hash(new) == model.content_hash(before.descriptor):
+        if new is None or (not is_new and model.content_hash(new) == model.content_hash(before.descriptor)):
             return before if model.content_hash(fields) == model.content_hash(before.record) else after
-        if model.does_the_same(new, before.descriptor):
+        if not is_new and model.does_the_same(new, before.descriptor):
             return replace(after, descriptor=new)
         after = replace(after, descriptor=new, version=before.version + 1, pins=())
         if not before.is_active:

@@ -93,6 +93,7 @@ class FlowServicer(grpc_pb.FlowServiceServicer):
             force=request.force,
             create_if_missing=request.create_if_missing,
             expected_revision=request.expected_revision,
+            as_version=request.as_version,
         )
         return pb.UpdateFlowResponse(flow=_flow(flow), created=created)
 

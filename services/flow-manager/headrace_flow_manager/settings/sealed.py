@@ -9,12 +9,15 @@ from headrace_core.clock import Clock
 from headrace_core.errors import Conflict, NotFound, Problem, Unsupported, ValidationFailed
 
 from headrace_flow_manager import json_text, tags
-from headrace_flow_manager.entries import Entry, EntryStore, Kind, keep, take
+from headrace_flow_manager.entries import Entry, EntryStore, Kind
 
 INSTALLATION: Final = ""
 MAX_NAME: Final = 255
 MAX_FIELDS: Final = 200
 MAX_BYTES: Final = 256 * 1024
+TRIES: Final = 5
+"""Times that who decided on a tag looks again: what it was read from may be sealed again meanwhile."""
+
 _VALUE: Final = "value"
 _THE_CONFIGURATION: Final = "The configuration"
 
@@ -50,7 +53,7 @@ class SealedSettings:
     async def service(self, service_id: str) -> tuple[dict[str, Json], str]:
         """The configuration of a service and its tag. Raises NotFound."""
         entry = await self._get("service_config", service_id)
-        return {"serviceId": service_id, **self._opened(entry)}, entry.tag
+        return {"serviceId": service_id, **self._opened(entry)}, self._tag(entry)
 
     async def put_service(
         self, actor: str, service_id: str, values: Mapping[str, Json], expected: str = ""
@@ -61,7 +64,7 @@ class SealedSettings:
         """
         values = {name: value for name, value in values.items() if name != "serviceId"}
         entry = await self._put("service_config", actor, service_id, values, expected)
-        return {"serviceId": service_id, **values}, entry.tag
+        return {"serviceId": service_id, **values}, self._tag(entry)
 
     async def delete_service(self, service_id: str, expected: str = "") -> None:
         """Forget a service's configuration. Raises NotFound, and RevisionConflict as `put_service` does."""
@@ -106,21 +109,41 @@ class SealedSettings:
         """Keep the values. Those that hold already are not sealed again, so that nobody's tag goes stale."""
         _check(key, values)
         vault = self._needed()
-        before = await self._store.find(kind, key)
-        if before is not None and self._holds(before, values):
-            tags.expect(before.tag, expected, _THE_CONFIGURATION)
-            return before
-        sealed: dict[str, Json] = {
-            name: vault.seal(json_text.encode(value).encode(), (INSTALLATION, kind, key, name))
-            for name, value in values.items()
-        }
-        entry = Entry(kind, key, key, INSTALLATION, sealed, actor, self._clock.now())
-        await keep(self._store, entry, expected, _THE_CONFIGURATION)
-        return entry
+        for _ in range(TRIES):
+            before = await self._store.find(kind, key)
+            tags.expect(None if before is None else self._tag(before), expected, _THE_CONFIGURATION)
+            if before is not None and self._holds(before, values):
+                return before
+            sealed: dict[str, Json] = {
+                name: vault.seal(json_text.encode(value).encode(), (INSTALLATION, kind, key, name))
+                for name, value in values.items()
+            }
+            entry = Entry(kind, key, key, INSTALLATION, sealed, actor, self._clock.now())
+            if not expected:
+                await self._store.put(entry)
+                return entry
+            if await self._store.replace(before, entry):
+                return entry
+        raise tags.conflict(_THE_CONFIGURATION)
 
     async def _delete(self, kind: Kind, key: str, expected: str = "") -> None:
-        if not await take(self._store, kind, INSTALLATION, key, expected, _THE_CONFIGURATION):
-            raise NotFound("configuration", key[:MAX_NAME])
+        if not expected:
+            if not await self._store.delete(kind, INSTALLATION, key):
+                raise NotFound("configuration", key[:MAX_NAME])
+            return
+        for _ in range(TRIES):
+            before = await self._get(kind, key)
+            tags.expect(self._tag(before), expected, _THE_CONFIGURATION)
+            if await self._store.remove(before):
+                return
+        raise tags.conflict(_THE_CONFIGURATION)
+
+    def _tag(self, entry: Entry) -> str:
+        """A digest of what the entry says, whichever key sealed it: sealing it again is no change to anybody."""
+        try:
+            return tags.tag_of([entry.key, self._opened(entry)])
+        except Conflict:
+            return entry.tag  # its key is gone: nobody can read it, and it can be replaced
 
     def _opened(self, entry: Entry) -> dict[str, Json]:
         vault = self._needed()

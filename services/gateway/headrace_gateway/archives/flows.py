@@ -72,7 +72,7 @@ class _Flow:
                 first = {"name": self._decision.name, "notes": _UNDER_WAY, "flow": descriptor}
                 kept = await self._work.clients.belongings.make_flow(self._work.scope, self._target, _text(first))
             elif number > kept.version:
-                kept = await self._change({"flow": descriptor})
+                kept = await self._change({"flow": descriptor}, as_version=kept.version + 1)
             self._kept = kept
             if label and number <= kept.version:
                 await self._work.clients.flows.label(self._work.scope, self._target, number, label)
@@ -104,8 +104,9 @@ class _Flow:
             self._is_found = True
         return self._kept
 
-    async def _change(self, changes: Mapping[str, Json]) -> KeptFlow:
-        return await self._work.clients.belongings.change_flow(self._work.scope, self._target, _text(changes))
+    async def _change(self, changes: Mapping[str, Json], *, as_version: int = 0) -> KeptFlow:
+        belongings, scope = self._work.clients.belongings, self._work.scope
+        return await belongings.change_flow(scope, self._target, _text(changes), as_version=as_version)
 
     def _went(self, decision: Decision) -> None:
         if decision is not self._decision:

@@ -78,9 +78,14 @@ class BelongingsClient:
         request = flow_service_pb2.CreateFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id, record=record)
         return _flow((await self._flows.CreateFlow(request, timeout=self._timeout)).flow)
 
-    async def change_flow(self, scope: Scope, flow_id: str, changes: bytes) -> KeptFlow:
-        """The flow with the changes made. Raises NotFound, ValidationFailed, Conflict while it runs."""
-        request = flow_service_pb2.UpdateFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id, changes=changes)
+    async def change_flow(self, scope: Scope, flow_id: str, changes: bytes, *, as_version: int = 0) -> KeptFlow:
+        """The flow with the changes made, where told as the version after its newest one.
+
+        Raises NotFound, ValidationFailed, Conflict while it runs.
+        """
+        request = flow_service_pb2.UpdateFlowRequest(
+            scope=scope_to_proto(scope), flow_id=flow_id, changes=changes, as_version=as_version
+        )
         return _flow((await self._flows.UpdateFlow(request, timeout=self._timeout)).flow)
 
     async def records(self, scope: Scope, store_id: str, query: ListQuery) -> Sequence[KeptRecord]:

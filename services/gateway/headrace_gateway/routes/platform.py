@@ -16,7 +16,7 @@ from headrace_gateway.errors import one_problem
 from headrace_gateway.identity import Caller, Scope
 from headrace_gateway.queries import Condition, ListQuery, SortKey
 from headrace_gateway.routes.files import attachment
-from headrace_gateway.routing import Answer, Parameter, Policy, Route
+from headrace_gateway.routing import Answer, Parameter, Policy, Route, Schema
 from headrace_gateway.schemas import FREE_OBJECT, TEXT, WHOLE, YES_NO, an_object, array_of
 
 MOST_MINUTES = 24 * 60
@@ -44,7 +44,7 @@ async def _overview(call: Call, minutes: int) -> dict[str, Json]:
         clients.people.page(ONE),
     )
     tenants = survey.pop("tenants")
-    named = await asyncio.gather(*(_named(call, each) for each in tenants if isinstance(each, dict)))
+    named = await asyncio.gather(*(_named(call, each) for each in _objects(tenants)))
     return {
         "minutesLookedAt": minutes,
         "flows": {"total": flows, "running": running},
@@ -192,14 +192,15 @@ async def explain_access(call: Call) -> Response:
         for name, manifest in everything
         if not access.allows_component(components, asked, name, is_private=manifest.get("private") is True)
     ]
+    components_seen: dict[str, Json] = {"seen": len(everything) - len(withheld), "withheld": withheld}
     return answer(
         {
             "userId": user_id,
             "isActive": user["isActive"],
             "isAdministrator": asked.is_admin,
-            "roles": sorted(asked.roles),
+            "roles": list[Json](sorted(asked.roles)),
             "routes": _may(call, routes, asked),
-            "components": {"seen": len(everything) - len(withheld), "withheld": withheld},
+            "components": components_seen,
         }
     )
 
@@ -221,9 +222,13 @@ def _may(call: Call, rules: Sequence[access.Rule], asked: Caller) -> list[Json]:
     ]
 
 
+def _objects(value: Json) -> list[dict[str, Json]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
 _A_USER = Caller("", frozenset({"user"}), "")
-_TALLY = {"runs": WHOLE, "failed": WHOLE, "steps": WHOLE}
-_NUMBER = {"type": ["number", "null"]}
+_TALLY: dict[str, Schema] = {"runs": WHOLE, "failed": WHOLE, "steps": WHOLE}
+_NUMBER: Schema = {"type": ["number", "null"]}
 _OVERVIEW = an_object(
     {
         "minutesLookedAt": WHOLE,

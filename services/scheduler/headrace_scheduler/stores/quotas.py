@@ -3,14 +3,26 @@
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from headrace_runtime.sqlite import Database
 
-from headrace_scheduler.model import Caller, Window
+from headrace_scheduler.model import Caller, Turn, Window
 from headrace_scheduler.pace import Pace
 from headrace_scheduler.stores import instants
-from headrace_scheduler.stores.turns import DUE_FOR, FORGOTTEN_AFTER, MOST_PARTIES, ask_at, pace_of, text_of
+from headrace_scheduler.stores.turns import (
+    AHEAD,
+    DUE_FOR,
+    FORGOTTEN_AFTER,
+    LATE,
+    MOST_PARTIES,
+    SHARES,
+    SLACK,
+    ask_at,
+    pace_of,
+    text_of,
+)
 
 SCHEMA = """
     CREATE TABLE quota_calls (
@@ -54,7 +66,7 @@ class SqliteQuotaStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def acquire(self, windows: Sequence[Window], caller: Caller, now: datetime) -> datetime | None:
+    async def acquire(self, windows: Sequence[Window], caller: Caller, now: datetime) -> Turn:
         return await self._database.write(
             lambda connection: _acquire(connection, windows, caller, instants.stored(now))
         )
@@ -93,76 +105,107 @@ class SqliteQuotaStore:
         return await self._database.write(work)
 
 
-def _acquire(connection: sqlite3.Connection, windows: Sequence[Window], caller: Caller, now: int) -> datetime | None:
-    uncounted = [window for window in windows if not _is_counted(connection, window, caller, now)]
-    waits = [(at, window) for window in uncounted if (at := _room_at(connection, window, caller, now)) is not None]
-    if waits:
-        room_at, window = max(waits, key=lambda each: each[0])
-        return instants.moment(_turn(connection, window, caller, room_at, now))
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """When a window has room for a caller, and when that is its turn. One that gives way waits in any case."""
+
+    room_at: int
+    turn: int
+    gives_way: bool = False
+
+
+def _acquire(connection: sqlite3.Connection, windows: Sequence[Window], caller: Caller, now: int) -> Turn:
+    counted = [(window, _counted_at(connection, window, caller, now)) for window in windows]
+    begins = [at for _, at in counted if at is not None]
+    uncounted = [window for window, at in counted if at is None]
+    offers = [(_offer(connection, window, caller, now), window) for window in uncounted]
+    ahead = now + AHEAD if caller.request_id else now
+    if any(offer.gives_way or offer.turn > ahead for offer, _ in offers):
+        offer, window = max(offers, key=lambda each: (each[0].gives_way, each[0].turn))
+        return Turn(instants.moment(_wait(connection, window, caller, offer, now)), False)
+    at = max([now, *begins, *(offer.room_at for offer, _ in offers)])
     connection.executemany(
         "INSERT INTO quota_calls (name, at, expires_at, request_id, party) VALUES (?, ?, ?, ?, ?)",
-        [(each.name, now, now + instants.span(each.length), caller.request_id, caller.party) for each in uncounted],
+        [(each.name, at, at + instants.span(each.length), caller.request_id, caller.party) for each in uncounted],
     )
     connection.executemany(
         "DELETE FROM quota_turns WHERE name = ? AND request_id = ?",
         [(each.name, caller.request_id) for each in uncounted],
     )
+    return Turn(instants.moment(at), True)
+
+
+def _counted_at(connection: sqlite3.Connection, window: Window, caller: Caller, now: int) -> int | None:
+    """The moment that this request has already. One that it cannot keep any more is free again."""
+    if not caller.request_id:
+        return None
+    row = connection.execute(
+        "SELECT rowid, at FROM quota_calls WHERE request_id <> '' AND name = ? AND request_id = ? AND at > ? LIMIT 1",
+        (window.name, caller.request_id, now - instants.span(window.length)),
+    ).fetchone()
+    if row is None:
+        return None
+    at = int(row["at"])
+    if at >= max(now - LATE, _opens_at(window)):
+        return at
+    connection.execute("DELETE FROM quota_calls WHERE rowid = ?", (row["rowid"],))
     return None
 
 
-def _is_counted(connection: sqlite3.Connection, window: Window, caller: Caller, now: int) -> bool:
-    if not caller.request_id:
-        return False
-    row = connection.execute(
-        "SELECT 1 FROM quota_calls WHERE request_id <> '' AND name = ? AND request_id = ? AND at > ? LIMIT 1",
-        (window.name, caller.request_id, now - instants.span(window.length)),
-    ).fetchone()
-    return row is not None
-
-
-def _room_at(connection: sqlite3.Connection, window: Window, caller: Caller, now: int) -> int | None:
-    """When the window has room for this caller, if nobody else calls; None when it has room now."""
-    length = instants.span(window.length)
-    opens_at = 0 if window.opens_at is None else instants.stored(window.opens_at)
+def _offer(connection: sqlite3.Connection, window: Window, caller: Caller, now: int) -> _Offer:
+    length, step = instants.span(window.length), instants.span(window.step)
     # The call that has to leave before there is room is the limit-th from the newest.
+    leaves = _newest(connection, window, now - length, window.limit - 1)
+    room_at = max(now, _opens_at(window), 0 if leaves is None else leaves + length)
+    if not caller.request_id:
+        return _Offer(room_at, room_at)
+    connection.execute("DELETE FROM quota_turns WHERE name = ? AND at <= ?", (window.name, now - DUE_FOR))
+    parties = _parties(connection, window, caller.party)
+    newest = _newest(connection, window, now - length, 0)
+    if newest is not None and (room_at > now or newest > now or parties):
+        room_at = max(room_at, newest + step)
+    rank = _rank(connection, window, caller, _since(connection, window, caller, now))
+    gives_way = _gives_way(connection, window, caller, room_at)
+    return _Offer(room_at, room_at + (rank * max(1, parties) + gives_way) * step, gives_way)
+
+
+def _opens_at(window: Window) -> int:
+    return 0 if window.opens_at is None else instants.stored(window.opens_at)
+
+
+def _newest(connection: sqlite3.Connection, window: Window, after: int, passed_over: int) -> int | None:
+    """The newest call after this instant, or an older one when some are passed over."""
     row = connection.execute(
         "SELECT at FROM quota_calls WHERE name = ? AND at > ? ORDER BY at DESC LIMIT 1 OFFSET ?",
-        (window.name, now - length, window.limit - 1),
+        (window.name, after, passed_over),
     ).fetchone()
-    room_at = max(opens_at, 0 if row is None else int(row["at"]) + length)
-    if room_at > now:
-        return room_at
-    if not caller.request_id or not _gives_way(connection, window, caller, now):
-        return None
-    return now + max(1, instants.span(window.step))
+    return None if row is None else int(row["at"])
 
 
-def _gives_way(connection: sqlite3.Connection, window: Window, caller: Caller, now: int) -> bool:
-    """Whether there are others before this caller: in its line, or another party that has not had its share."""
-    connection.execute("DELETE FROM quota_turns WHERE name = ? AND at <= ?", (window.name, now - DUE_FOR))
-    since, turn = _place(connection, window, caller) or (now, now + 1)
-    if turn > now and _rank(connection, window, caller, since):
-        return True
+def _gives_way(connection: sqlite3.Connection, window: Window, caller: Caller, room_at: int) -> bool:
+    """Whether another party is due before this moment and the caller's has had its share of those before it."""
+    step = instants.span(window.step)
     others = connection.execute(
         "SELECT DISTINCT party FROM quota_turns WHERE name = ? AND at <= ? AND party <> ? LIMIT ?",
-        (window.name, now, caller.party, MOST_PARTIES),
+        (window.name, room_at + step, caller.party, MOST_PARTIES),
     ).fetchall()
     if not others:
         return False
+    parties = 1 + len(others)
+    looked_at = max(window.limit, SHARES * parties)
     had = connection.execute(
         "SELECT count(*) FROM quota_calls WHERE name = ? AND party = ? AND at > ?",
-        (window.name, caller.party, now - instants.span(window.length)),
+        (window.name, caller.party, room_at - looked_at * step),
     ).fetchone()[0]
-    share = -(-window.limit // (1 + len(others)))
-    return int(had) >= share
+    return (int(had) - SLACK) * parties >= looked_at
 
 
-def _place(connection: sqlite3.Connection, window: Window, caller: Caller) -> tuple[int, int] | None:
-    """Since when the caller waits, and when its turn is; None when it does not wait."""
+def _since(connection: sqlite3.Connection, window: Window, caller: Caller, now: int) -> int:
+    """Since when the caller waits; now when it does not."""
     row = connection.execute(
-        "SELECT since, at FROM quota_turns WHERE name = ? AND request_id = ?", (window.name, caller.request_id)
+        "SELECT since FROM quota_turns WHERE name = ? AND request_id = ?", (window.name, caller.request_id)
     ).fetchone()
-    return None if row is None else (int(row["since"]), int(row["at"]))
+    return now if row is None else int(row["since"])
 
 
 def _rank(connection: sqlite3.Connection, window: Window, caller: Caller, since: int) -> int:
@@ -174,35 +217,29 @@ def _rank(connection: sqlite3.Connection, window: Window, caller: Caller, since:
     return int(row[0])
 
 
-def _parties(connection: sqlite3.Connection, window: Window) -> int:
-    """How many parties wait, by hopping from one to the next."""
+def _parties(connection: sqlite3.Connection, window: Window, own: str) -> int:
+    """How many parties wait, the caller's among them where any does; by hopping from one to the next."""
     row = connection.execute(
         "WITH RECURSIVE waits (party) AS ("
         " SELECT min(party) FROM quota_turns WHERE name = :name"
         " UNION ALL SELECT (SELECT min(party) FROM quota_turns WHERE name = :name AND party > waits.party)"
         " FROM waits WHERE waits.party IS NOT NULL LIMIT :most"
-        ") SELECT count(party) FROM waits",
-        {"name": window.name, "most": MOST_PARTIES},
+        ") SELECT count(party), max(party = :own) FROM waits",
+        {"name": window.name, "most": MOST_PARTIES, "own": own},
     ).fetchone()
-    return int(row[0])
+    return int(row[0]) + (bool(row[0]) and not row[1])
 
 
-def _turn(connection: sqlite3.Connection, window: Window, caller: Caller, room_at: int, now: int) -> int:
+def _wait(connection: sqlite3.Connection, window: Window, caller: Caller, offer: _Offer, now: int) -> int:
     """Put the caller in its party's line; when it is to ask again."""
     if not caller.request_id:
-        return room_at
-    since, _ = _place(connection, window, caller) or (now, now)
+        return offer.room_at
     connection.execute(
         "INSERT INTO quota_turns (name, request_id, party, since, at) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (name, request_id) DO NOTHING",
-        (window.name, caller.request_id, caller.party, since, room_at),
+        " ON CONFLICT (name, request_id) DO UPDATE SET at = excluded.at",
+        (window.name, caller.request_id, caller.party, now, offer.turn),
     )
-    rank = _rank(connection, window, caller, since)
-    at = room_at + rank * _parties(connection, window) * instants.span(window.step)
-    connection.execute(
-        "UPDATE quota_turns SET at = ? WHERE name = ? AND request_id = ?", (at, window.name, caller.request_id)
-    )
-    return ask_at(at, room_at)
+    return ask_at(offer.turn, offer.room_at, now)
 
 
 def _pace(connection: sqlite3.Connection, name: str) -> Pace | None:

@@ -7,10 +7,22 @@ from datetime import datetime
 from headrace_core import ids
 from headrace_runtime.redis import RedisDatabase
 
-from headrace_scheduler.model import Caller, Window
+from headrace_scheduler.model import Caller, Turn, Window
 from headrace_scheduler.pace import Pace
 from headrace_scheduler.stores import instants
-from headrace_scheduler.stores.turns import BEFORE, DUE_FOR, MOST_PARTIES, SOON, pace_of, text_of
+from headrace_scheduler.stores.turns import (
+    AHEAD,
+    BEFORE,
+    DUE_FOR,
+    LATE,
+    LEAD,
+    MOST_PARTIES,
+    SHARES,
+    SLACK,
+    SOON,
+    pace_of,
+    text_of,
+)
 
 # `calls` has one entry for each call of any window, by when it leaves: it exists for purging alone. For a window, `q:`
 # has its calls, `qp:` those of a party, `t:` all turns, `l:` the line of a party, and `s:` the parties that wait. What
@@ -19,6 +31,8 @@ _ACQUIRE = """
 local asked = cjson.decode(ARGV[1])
 local request, party, call, now = asked.request, asked.party, ARGV[2], tonumber(ARGV[3])
 local due_for, most, soon, before = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local ahead, lead, late = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local shares, slack = tonumber(ARGV[11]), tonumber(ARGV[12])
 local me = cjson.encode({party, request})
 local member = call
 if request ~= '' then member = 'r:' .. request end
@@ -39,72 +53,99 @@ local function leave(name, each)
   if redis.call('EXISTS', line) == 0 then redis.call('SREM', key('s:', name), who[1]) end
 end
 
-local function gives_way(window, length)
+local function counted_at(window, length)
+  local place = key('q:', window.name)
+  local at = tonumber(redis.call('ZSCORE', place, member) or 0)
+  if at <= now - length then return nil end
+  if at >= math.max(now - late, tonumber(window.opens_at)) then return at end
+  redis.call('ZREM', place, member)
+  redis.call('ZREM', of_party('qp:', window.name, party), member)
+  return nil
+end
+
+local function newest(window, length, passed_over)
+  local range = {key('q:', window.name), '+inf', after(now - length), 'WITHSCORES', 'LIMIT', passed_over, 1}
+  return tonumber(redis.call('ZREVRANGEBYSCORE', unpack(range))[2])
+end
+
+local function gives_way(window, room, step)
+  local others, parties = {}, 1
+  local due = text(room + step)
+  for _, each in ipairs(redis.call('ZRANGEBYSCORE', key('t:', window.name), '-inf', due, 'LIMIT', 0, most)) do
+    local whose = cjson.decode(each)[1]
+    if whose ~= party and not others[whose] then
+      others[whose] = true
+      parties = parties + 1
+    end
+  end
+  if parties == 1 then return false end
+  local looked_at = math.max(window.limit, shares * parties)
+  local had = redis.call('ZCOUNT', of_party('qp:', window.name, party), after(room - looked_at * step), '+inf')
+  return (had - slack) * parties >= looked_at
+end
+
+local function offer(window, length, step)
+  local leaves = newest(window, length, window.limit - 1)
+  local room = math.max(now, tonumber(window.opens_at), leaves and leaves + length or 0)
+  if request == '' then return {room = room, turn = room, gives_way = false} end
   local turns = key('t:', window.name)
   for _, each in ipairs(redis.call('ZRANGEBYSCORE', turns, '-inf', text(now - due_for), 'LIMIT', 0, most)) do
     leave(window.name, each)
   end
+  local waiting = key('s:', window.name)
+  local parties = redis.call('SCARD', waiting)
+  if parties > 0 and redis.call('SISMEMBER', waiting, party) == 0 then parties = parties + 1 end
+  local last = newest(window, length, 0)
+  if last and (room > now or last > now or parties > 0) then room = math.max(room, last + step) end
   local line = of_party('l:', window.name, party)
-  local mine, rank = redis.call('ZSCORE', turns, me), redis.call('ZRANK', line, request)
-  if (not mine or tonumber(mine) > now) and (rank or redis.call('ZCARD', line)) > 0 then return true end
-  local others, count = {}, 0
-  for _, each in ipairs(redis.call('ZRANGEBYSCORE', turns, '-inf', text(now), 'LIMIT', 0, most)) do
-    local whose = cjson.decode(each)[1]
-    if whose ~= party and not others[whose] then
-      others[whose] = true
-      count = count + 1
-    end
-  end
-  if count == 0 then return false end
-  local had = redis.call('ZCOUNT', of_party('qp:', window.name, party), after(now - length), '+inf')
-  return had >= math.ceil(window.limit / (1 + count))
+  local rank = redis.call('ZRANK', line, request) or redis.call('ZCARD', line)
+  local gives = gives_way(window, room, step)
+  local behind = rank * math.max(1, math.min(parties, most)) + (gives and 1 or 0)
+  return {room = room, turn = room + behind * step, gives_way = gives}
 end
 
-local function room_at(window, length, step)
-  local place = key('q:', window.name)
-  local since = after(now - length)
-  local full = redis.call('ZREVRANGEBYSCORE', place, '+inf', since, 'WITHSCORES', 'LIMIT', window.limit - 1, 1)
-  local at = tonumber(window.opens_at)
-  if full[2] then at = math.max(at, tonumber(full[2]) + length) end
-  if at > now then return at end
-  if request == '' or not gives_way(window, length) then return nil end
-  return now + math.max(1, step)
-end
-
-local function turn(window, step, room)
-  if request == '' then return room end
+local function wait(window, offered)
+  if request == '' then return offered.room end
   local turns, line, parties = key('t:', window.name), of_party('l:', window.name, party), key('s:', window.name)
   redis.call('ZADD', line, 'NX', text(now), request)
   redis.call('SADD', parties, party)
-  local rank = redis.call('ZRANK', line, request)
-  local at = room + rank * math.min(redis.call('SCARD', parties), most) * step
-  redis.call('ZADD', turns, text(at), me)
-  for _, place in ipairs({turns, line, parties}) do keep_until(place, at) end
-  if at <= room + soon then return at end
-  return room + math.floor((at - room) * before)
+  redis.call('ZADD', turns, text(offered.turn), me)
+  for _, place in ipairs({turns, line, parties}) do keep_until(place, offered.turn) end
+  local comes_at = offered.turn
+  if comes_at > offered.room + soon then comes_at = offered.room + math.floor((comes_at - offered.room) * before) end
+  return math.max(comes_at - lead, now + ahead - lead)
 end
 
-local wait, waits_for, uncounted = nil, nil, {}
+local begins, uncounted, worst, waits_for = now, {}, nil, nil
+local granted_until = now
+if request ~= '' then granted_until = now + ahead end
+local is_granted = true
 for _, window in ipairs(asked.windows) do
   local length, step = tonumber(window.length), tonumber(window.step)
-  local counted_at = redis.call('ZSCORE', key('q:', window.name), member)
-  if not counted_at or tonumber(counted_at) <= now - length then
+  local at = counted_at(window, length)
+  if at then
+    begins = math.max(begins, at)
+  else
     uncounted[#uncounted + 1] = window
-    local at = room_at(window, length, step)
-    if at and (not wait or at > wait) then wait, waits_for = at, window end
+    local offered = offer(window, length, step)
+    begins = math.max(begins, offered.room)
+    if offered.gives_way or offered.turn > granted_until then is_granted = false end
+    local is_worse = not worst or (offered.gives_way and not worst.gives_way)
+    if worst and offered.gives_way == worst.gives_way then is_worse = offered.turn > worst.turn end
+    if is_worse then worst, waits_for = offered, window end
   end
 end
-if wait then return text(turn(waits_for, tonumber(waits_for.step), wait)) end
+if not is_granted then return {0, text(wait(waits_for, worst))} end
 for _, window in ipairs(uncounted) do
-  local length, own = tonumber(window.length), of_party('qp:', window.name, party)
-  redis.call('ZADD', key('q:', window.name), text(now), member)
-  redis.call('ZADD', own, text(now), member)
-  redis.call('ZREMRANGEBYSCORE', own, '-inf', text(now - length))
-  keep_until(own, now + length)
+  local length, step, own = tonumber(window.length), tonumber(window.step), of_party('qp:', window.name, party)
+  redis.call('ZADD', key('q:', window.name), text(begins), member)
+  redis.call('ZADD', own, text(begins), member)
+  redis.call('ZREMRANGEBYSCORE', own, '-inf', text(now - length - step * shares * most))
+  keep_until(own, begins + length)
   leave(window.name, me)
-  redis.call('ZADD', KEYS[1] .. 'calls', text(now + length), cjson.encode({window.name, member}))
+  redis.call('ZADD', KEYS[1] .. 'calls', text(begins + length), cjson.encode({window.name, member}))
 end
-return ''
+return {1, text(begins)}
 """
 
 _KEEP_PACE = """
@@ -134,7 +175,7 @@ class RedisQuotaStore:
     def __init__(self, database: RedisDatabase) -> None:
         self._database = database
 
-    async def acquire(self, windows: Sequence[Window], caller: Caller, now: datetime) -> datetime | None:
+    async def acquire(self, windows: Sequence[Window], caller: Caller, now: datetime) -> Turn:
         described = [
             {
                 "name": window.name,
@@ -147,9 +188,9 @@ class RedisQuotaStore:
         ]
         asked = {"windows": described, "request": caller.request_id, "party": caller.party}
         call, at = f"c:{ids.new_id()}", instants.stored(now)
-        known = (DUE_FOR, MOST_PARTIES, SOON, str(BEFORE))
-        turn = await self._database.run(_ACQUIRE, json.dumps(asked), call, at, *known)
-        return instants.moment(int(turn)) if turn else None
+        known = (DUE_FOR, MOST_PARTIES, SOON, str(BEFORE), AHEAD, LEAD, LATE, SHARES, SLACK)
+        is_granted, begins = await self._database.run(_ACQUIRE, json.dumps(asked), call, at, *known)
+        return Turn(instants.moment(int(begins)), bool(is_granted))
 
     async def pace(self, name: str) -> Pace | None:
         kept = str(await self._database.run(_PACE, name))

@@ -12,14 +12,16 @@ export function aggregated(found, pipeline) {
     if (!Array.isArray(pipeline) || pipeline.length > MOST_STAGES) {
         throw new CancelError(`A pipeline is a list of at most ${MOST_STAGES} stages.`);
     }
-    return pipeline.reduce((kept, stage) => {
+    let kept = [...found];
+    for (const stage of pipeline) {
         const [name, given] = only(stage, 'A stage');
         const carryOut = STAGES[name];
         if (carryOut === undefined) {
             throw unknown(name);
         }
-        return carryOut(kept, given);
-    }, [...found]);
+        kept = carryOut(kept, given);
+    }
+    return kept;
 }
 
 /** What an expression comes to for a document. @param {Document} document @param {any} expression @returns {any} */

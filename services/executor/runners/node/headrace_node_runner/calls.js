@@ -27,6 +27,8 @@ export class Call {
         this.effects = undefined;
         /** The stored configuration of the service, for a plugin. @type {Record<string, any>} */
         this.config = {};
+        /** Address of the platform's API, for a plugin. */
+        this.apiUrl = '';
         /** Rejects with what nobody in the component caught. @type {Promise<never>} */
         this.broken = new Promise((_, reject) => {
             this.fail = reject;

@@ -9,9 +9,11 @@ import { randomBytes } from 'node:crypto';
 
 import { aggregated } from './aggregation.js';
 import { lock } from './context.js';
+import { coreCollection } from './core.js';
 import { fits, packed, projected, seedOf, sorted, unpacked, updated, valueAt } from './documents.js';
-import { CancelError, Missing } from './failures.js';
+import { CancelError } from './failures.js';
 import { modelOver } from './models.js';
+import { queryBuilder } from './queries.js';
 
 const PAGE = 500;
 const MOST_DOCUMENTS = 10_000;
@@ -32,12 +34,8 @@ export function databaseOf(ask) {
     return {
         collection,
         Model: modelOver(collection),
-        coreCollection: (/** @type {string} */ name) => {
-            throw new Missing(`context.db.coreCollection(${name})`, "the platform's own collections are not shown to connectors.");
-        },
-        get queryBuilder() {
-            throw new Missing('context.db.queryBuilder', 'write the filter as an object.');
-        }
+        coreCollection: (/** @type {string} */ name) => coreCollection(ask, String(name)),
+        queryBuilder
     };
 }
 
@@ -352,7 +350,7 @@ export class Collection {
 }
 
 /** What a filter finds, read when it is first asked for. */
-class Cursor {
+export class Cursor {
     /** @param {() => Promise<Document[]>} read @param {any} options */
     constructor(read, { projection, sort, skip = 0, limit = 0 }) {
         this.read = read;

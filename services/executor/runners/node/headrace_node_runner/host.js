@@ -43,6 +43,11 @@ export class Ask {
         return this.ask({ scope: {} });
     }
 
+    /** A flow that the plugin's service has a part in; null where there is none. @param {string} flowId */
+    async flow(flowId) {
+        return this.ask({ flow: { flow_id: flowId } });
+    }
+
     /** @param {string} nodeId of the flow; '' for everything that comes before the step's own node */
     async offers(nodeId = '') {
         return this.ask({ offers: { node_id: nodeId } });

@@ -8,7 +8,7 @@ import fs from 'node:fs';
 import { AuthModules } from './auth.js';
 import { Calls, follow } from './calls.js';
 import { Egress } from './egress.js';
-import { failureOf, wordsOf } from './failures.js';
+import { failureOf, HostFailure, wordsOf } from './failures.js';
 import { asJson } from './host.js';
 import { rules } from './http.js';
 import { Bundle } from './loading.js';
@@ -50,20 +50,14 @@ class Runner {
             Beat: async () => ({ calls: this.calls.count }),
             DescribeFolder: (/** @type {any} */ request) => this.describeFolder(request),
             CallRoute: failing((request) => this.callRoute(request)),
-            RunJob: failing(({ call_id: callId, folder, id, config }) => {
-                const run = async (/** @type {any} */ call) => {
-                    await Promise.race([this.plugins.job(folder, id), call.broken]);
-                    return { logs: call.effects?.logs };
-                };
-                return this.calls.under(callId, run, objectOf(config));
-            }),
-            AcceptListener: failing(({ call_id: callId, folder, config, listener }) => {
-                const accept = async (/** @type {any} */ call) => {
-                    const params = await Promise.race([this.plugins.accept(folder, objectOf(listener)), call.broken]);
-                    return { params: asJson(params, 'what is kept of a listener'), logs: call.effects?.logs };
-                };
-                return this.calls.under(callId, accept, objectOf(config));
-            }),
+            RunJob: failing((request) => this.plugged(request, async () => {
+                await this.plugins.job(request.folder, request.id);
+                return {};
+            })),
+            AcceptListener: failing((request) => this.plugged(request, async () => {
+                const params = await this.plugins.accept(request.folder, objectOf(request.listener));
+                return { params: asJson(params, 'what is kept of a listener') };
+            })),
             CallAuth: failing(async ({ folder, session, name, given }) => {
                 const value = await this.auth.call({ folder, session, name, given: JSON.parse(given.toString('utf8')) });
                 return { value: value === undefined ? undefined : asJson(value, name) };
@@ -81,8 +75,27 @@ class Runner {
         };
     }
 
+    /**
+     * Do something for a plugin. What it said goes along, whether it comes to an end or fails.
+     * @param {any} request @param {() => Promise<any>} work
+     */
+    async plugged({ call_id: callId, config, api_url: apiUrl }, work) {
+        const done = async (/** @type {any} */ call) => {
+            call.apiUrl = apiUrl;
+            let found;
+            try {
+                found = await Promise.race([work(), call.broken]);
+            } catch (error) {
+                found = { failure: failureOf(error) };
+            }
+            return { ...found, logs: call.effects?.logs };
+        };
+        return this.calls.under(callId, done, objectOf(config));
+    }
+
     /** @param {any} request */
-    async describeFolder({ call_id: callId, folder, config }) {
+    async describeFolder(request) {
+        const { call_id: callId, folder } = request;
         /** @type {{file: string, failure: any}[]} */
         const failures = [];
         const described = async (/** @type {string} */ file, /** @type {() => any} */ look) => {
@@ -96,26 +109,31 @@ class Runner {
                 return undefined;
             }
         };
-        const look = (/** @type {any} */ call) => Promise.race([this.plugins.describe(folder), call.broken]);
-        const plugin = () => this.calls.under(callId, look, objectOf(config));
-        return {
+        /** @type {any[] | undefined} */
+        let logs;
+        const plugin = async () => {
+            const found = await this.plugged(request, async () => ({ described: await this.plugins.describe(folder) }));
+            logs = found.logs;
+            if (found.failure) {
+                throw new HostFailure(found.failure);
+            }
+            return found.described;
+        };
+        const brought = {
             auth: await described('auth.js', () => this.auth.describe(folder)),
             quota: await described('quota.js', () => describeQuota(this.bundle.module(folder, 'quota.js'))),
-            plugin: callId ? await described('plugin.js', plugin) : undefined,
-            failures
+            plugin: callId ? await described('plugin.js', plugin) : undefined
         };
+        return { ...brought, logs, failures };
     }
 
     /** @param {any} request */
-    async callRoute({ call_id: callId, folder, method, path, headers, query, body, user, hostname, config }) {
-        const asked = async (/** @type {any} */ call) => {
-            const given = {
-                method, path, headers, body, hostname, query: objectOf(query), user: user.length ? objectOf(user) : null
-            };
-            const answer = await Promise.race([this.plugins.route(folder, given), call.broken]);
-            return { answer, logs: call.effects?.logs };
+    async callRoute(request) {
+        const { folder, method, path, headers, query, body, user, hostname } = request;
+        const given = {
+            method, path, headers, body, hostname, query: objectOf(query), user: user.length ? objectOf(user) : null
         };
-        return this.calls.under(callId, asked, objectOf(config));
+        return this.plugged(request, async () => ({ answer: await this.plugins.route(folder, given) }));
     }
 
     /** @param {any} request */
@@ -125,6 +143,29 @@ class Runner {
             return { lacks_sheet: true };
         }
         return this.calls.invoke({ callId, root, verb: VERBS[verb] ?? '', step, sheet });
+    }
+
+    /**
+     * Several calls at the same time; answers that are there together go together.
+     * @param {any} request @param {(value: any) => void} send
+     */
+    async invokeAll({ calls }, send) {
+        /** @type {{index: number, answer: any}[]} */
+        let ready = [];
+        const flush = () => {
+            if (ready.length) {
+                send({ answers: ready });
+                ready = [];
+            }
+        };
+        const one = async (/** @type {any} */ call, /** @type {number} */ index) => {
+            const answer = await this.invoke(call).catch((error) => ({ failure: failureOf(error) }));
+            if (ready.push({ index, answer }) === 1) {
+                setImmediate(flush);
+            }
+        };
+        await Promise.all(calls.map(one));
+        flush();
     }
 
     /** @param {any} step */
@@ -195,7 +236,9 @@ async function main() {
     follow();
     const bundle = new Bundle(orders.bundle);
     const runner = new Runner(bundle, new Calls(bundle, caller));
-    await serve(orders.listen.replace('unix:', ''), codec, 'headrace.runner.v1.RunnerService', runner.methods());
+    await serve(orders.listen.replace('unix:', ''), codec, 'headrace.runner.v1.RunnerService', runner.methods(), {
+        InvokeBatch: (request, send) => runner.invokeAll(request, send)
+    });
     await caller.call('ReportReady', {}, { timeoutMs: READY_MS });
 }
 

@@ -112,6 +112,9 @@ export class Plugins {
             get config() {
                 return current.getStore()?.config ?? {};
             },
+            get appmixerApiUrl() {
+                return current.getStore()?.apiUrl ?? '';
+            },
             log,
             httpRequest: client(),
             CancelError,

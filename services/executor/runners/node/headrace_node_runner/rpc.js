@@ -1,5 +1,6 @@
 /**
- * gRPC over a Unix socket, as far as executor and runner need it: calls of one message each way, on HTTP/2 as Node has it.
+ * gRPC over a Unix socket, as far as executor and runner need it, on HTTP/2 as Node has it: calls of one message each way,
+ * and answers of several messages.
  */
 
 import http2 from 'node:http2';
@@ -34,9 +35,11 @@ export class RemoteError extends Error {
  *
  * @param {string} path @param {import('./protobuf.js').Codec} codec @param {string} service full name
  * @param {Record<string, (request: any) => Promise<Record<string, any>>>} methods
+ * @param {Record<string, (request: any, send: (value: Record<string, any>) => void) => Promise<void>>} streams what answers
+ *   in several messages
  * @returns {Promise<http2.Http2Server>}
  */
-export async function serve(path, codec, service, methods) {
+export async function serve(path, codec, service, methods, streams = {}) {
     const server = http2.createServer({ settings: SETTINGS, maxSessionMemory: SESSION_MEGABYTES });
     server.on('session', (session) => widen(session));
     server.on('sessionError', () => {});
@@ -47,6 +50,10 @@ export async function serve(path, codec, service, methods) {
             return;
         }
         const [, called, method] = String(headers[':path']).split('/');
+        if (called === service && Object.hasOwn(streams, method)) {
+            answerInPieces(stream, codec, `${packageOf(service)}.${method}`, streams[method]);
+            return;
+        }
         const answer = called === service && Object.hasOwn(methods, method) ? methods[method] : undefined;
         if (answer === undefined) {
             refuse(stream, STATUS.UNIMPLEMENTED, `Nothing here answers ${headers[':path']}.`);
@@ -180,6 +187,30 @@ function stayHealthy(stream) {
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
     stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
     stream.write(framed(SERVING));
+}
+
+/**
+ * @param {http2.ServerHttp2Stream} stream @param {import('./protobuf.js').Codec} codec @param {string} name of the method
+ * @param {(request: any, send: (value: Record<string, any>) => void) => Promise<void>} answer
+ */
+async function answerInPieces(stream, codec, name, answer) {
+    let status = STATUS.OK;
+    try {
+        const request = codec.decode(`${name}Request`, await collect(stream));
+        stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': String(status) }));
+        await answer(request, (value) => {
+            if (!stream.closed && !stream.destroyed) {
+                stream.write(framed(codec.encode(`${name}Response`, value)));
+            }
+        });
+    } catch (error) {
+        status = STATUS.INTERNAL;
+        refuse(stream, status, String(/** @type {any} */ (error)?.message ?? error));
+    }
+    if (!stream.closed && !stream.destroyed) {
+        stream.end();
+    }
 }
 
 /** @param {http2.ServerHttp2Stream} stream @param {Buffer} message */

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 import threading
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from datetime import timedelta
 import uvloop
 from headrace_runtime import rpc
 from headrace_runtime.egress import Egress, EgressPolicy, EgressResponse
-from headrace_runtime.egress.door import DoorToWeb, Way
+from headrace_runtime.egress.door import Connecting, DoorToSockets, DoorToWeb, Way
 
 from headrace_runner import confinement, isolation, output
 from headrace_runner.calls import Calls
@@ -54,7 +55,7 @@ async def _serve(orders: Orders) -> None:
     async with AsyncExitStack() as stack:
         egress = await stack.enter_async_context(Egress(policy))
         host = HostClient(await stack.enter_async_context(rpc.dial(orders.host, max_message_bytes=MAX_MESSAGE_BYTES)))
-        calls = Calls(Bundle(orders.bundle), DoorToWeb(_way(egress)))
+        calls = Calls(Bundle(orders.bundle), DoorToWeb(_way(egress)), DoorToSockets(_connecting(egress)))
         servicer = RunnerServicer(calls, host)
         await stack.enter_async_context(rpc.serve(orders.listen, servicer.register, limits=LIMITS))
         _confine(orders)
@@ -89,6 +90,13 @@ def _way(egress: Egress) -> Way:
         return await egress.request(method, url, headers, content or None, timeout=timeout.total_seconds())
 
     return send
+
+
+def _connecting(egress: Egress) -> Connecting:
+    async def connect(host: str, port: int, timeout: timedelta) -> socket.socket:
+        return await egress.connect(host, port, timeout=timeout.total_seconds())
+
+    return connect
 
 
 def _end_with_input() -> None:

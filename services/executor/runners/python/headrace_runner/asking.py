@@ -49,6 +49,16 @@ class Ask(Protocol):
 
     async def scope(self) -> Json: ...
 
+    async def listen(self, verb: str, event: str, params: Json) -> Json: ...
+
+    async def trigger(
+        self, flow_id: str, node_id: str, content: Json, correlation_id: str, waits: bool, event: str
+    ) -> Json: ...
+
+    async def signal(self, content: Json) -> None: ...
+
+    async def api(self, method: str, end_point: str, query: Mapping[str, Json], body: Json) -> Json: ...
+
     async def call(
         self,
         component_type: str,

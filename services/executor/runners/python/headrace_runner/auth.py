@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from headrace_core import Json
 from headrace_core.errors import BadRequest
 from headrace_sdk.auth import AuthContext, InvalidToken
-from headrace_sdk.context import Http, HttpResponse
+from headrace_sdk.context import Http, HttpResponse, Tcp
 from headrace_sdk.errors import HttpStatusError
 
 from headrace_runner import oauth1
@@ -35,9 +35,10 @@ _SHOWN = ("auth", "pre", "scope", "scopeDelimiter", "pkce", "refreshBeforeExp", 
 class AuthModules:
     """The auth modules of one bundle."""
 
-    def __init__(self, bundle: Bundle, http: Http) -> None:
+    def __init__(self, bundle: Bundle, http: Http, tcp: Tcp) -> None:
         self._bundle = bundle
         self._http = http
+        self._tcp = tcp
 
     def describe(self, folder: str) -> dict[str, Json] | None:
         """Its type, its fields, and of which form each member is; None where the folder has none."""
@@ -50,7 +51,7 @@ class AuthModules:
     async def call(self, folder: str, name: str, given: Mapping[str, Json]) -> object:
         """What a member comes to; ABSENT where there is none and none is meant. Raises what the module raises."""
         kind, definition = self._read(folder)
-        context = AuthContext(given, self._http)
+        context = AuthContext(given, self._http, self._tcp)
         found = await self._carried_out(kind, definition, name, context)
         if name.startswith("validate") and found is False:
             raise InvalidToken()

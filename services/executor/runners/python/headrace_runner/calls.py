@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from inspect import isawaitable
-from typing import Literal
+from typing import Literal, TypeVar
 
 from headrace_core import Json, schedules
 from headrace_core.errors import BadRequest, Unsupported
@@ -15,20 +15,23 @@ from headrace_runtime.failures import Failure, failure_of
 from headrace_sdk import Component
 from headrace_sdk.caching import MemoryCache
 from headrace_sdk.component import Work, carry_out
-from headrace_sdk.context import Http
+from headrace_sdk.context import Http, Tcp
 from headrace_sdk.errors import ComponentError
 
 from headrace_runner import output
 from headrace_runner.asking import Ask
 from headrace_runner.auth import AuthModules
 from headrace_runner.context import Done, RunnerContext, Told
-from headrace_runner.folders import Asked, Folders, HostRouteContext
+from headrace_runner.folders import Folders
 from headrace_runner.loading import Bundle
+from headrace_runner.plugins import HostPluginContext
 
 VerbName = Literal["receive", "tick", "start", "stop", "reconcile", "signal", "test"]
 VERBS: tuple[VerbName, ...] = ("receive", "tick", "start", "stop", "reconcile", "signal", "test")
 
 LONGEST_TRACE = 2_000
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,12 @@ class Result:
 class Calls:
     """The calls of one runner."""
 
-    def __init__(self, bundle: Bundle, http: Http) -> None:
+    def __init__(self, bundle: Bundle, http: Http, tcp: Tcp) -> None:
         self._bundle = bundle
         self._http = http
+        self._tcp = tcp
         self._cache = MemoryCache()  # the process hosts one service, for one tenant
-        self.auth = AuthModules(bundle, http)
+        self.auth = AuthModules(bundle, http, tcp)
         self.folders = Folders(bundle, self.auth, http, self._cache)
         self._tasks: dict[str, asyncio.Task[object]] = {}
 
@@ -98,21 +102,19 @@ class Calls:
             raise BadRequest("A call has one id, and no other call has it.")
         self._tasks[call_id] = task
         try:
-            return await self._invoke(root, verb, RunnerContext(told, ask, self._http, self._cache))
+            return await self._invoke(root, verb, RunnerContext(told, ask, self._http, self._tcp, self._cache))
         finally:
             del self._tasks[call_id]
 
-    async def route(
-        self, call_id: str, folder: str, asked: Asked, context: HostRouteContext
-    ) -> tuple[int, dict[str, str], bytes]:
-        """Call a route of a folder. Raises what it raises."""
+    async def plugged(self, call_id: str, context: HostPluginContext, work: Awaitable[Found]) -> Found:
+        """Do something of a plugin under the id of a call. Raises what it raises."""
         task = asyncio.current_task()
         if task is None or call_id in self._tasks:
             raise BadRequest("A call has one id, and no other call has it.")
         self._tasks[call_id] = task
         token = output.of_the_call.set(lambda line: context.log(line, "debug"))
         try:
-            return await self.folders.call_route(folder, asked, context)
+            return await work
         finally:
             output.of_the_call.reset(token)
             del self._tasks[call_id]

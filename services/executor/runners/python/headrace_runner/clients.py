@@ -20,6 +20,9 @@ from headrace_runner.asking import RoomName, Sent, as_json
 
 TIMEOUT = 60.0
 FILE_TIMEOUT = 180.0
+LISTEN_TIMEOUT = 120.0
+"""A plugin may have to be started first."""
+
 CALL_TIMEOUT = 90.0
 """Longer than the executor lets another component take: it says better what was wrong."""
 
@@ -90,6 +93,37 @@ class CallAsk:
 
     async def scope(self) -> Json:
         return _answer(await self._ask(pb.AskRequest(scope=data_pb.ScopeQuestion())))
+
+    async def listen(self, verb: str, event: str, params: Json) -> Json:
+        packed = as_json(params, "what a listener gives along")
+        question = data_pb.ListenQuestion(verb=verb, event=event, params=packed)
+        return _answer(await self._ask(pb.AskRequest(listen=question), LISTEN_TIMEOUT))
+
+    async def trigger(
+        self, flow_id: str, node_id: str, content: Json, correlation_id: str, waits: bool, event: str
+    ) -> Json:
+        question = data_pb.TriggerQuestion(
+            flow_id=flow_id,
+            node_id=node_id,
+            content=as_json(content, "what a component is fired with"),
+            correlation_id=correlation_id,
+            waits=waits,
+            event=event,
+        )
+        return _answer(await self._ask(pb.AskRequest(trigger=question)))
+
+    async def signal(self, content: Json) -> None:
+        question = data_pb.SignalQuestion(content=as_json(content, "the signal"))
+        await self._ask(pb.AskRequest(signal=question))
+
+    async def api(self, method: str, end_point: str, query: Mapping[str, Json], body: Json) -> Json:
+        question = data_pb.ApiQuestion(
+            method=method,
+            end_point=end_point,
+            query=as_json(dict(query), "the query"),
+            body=b"" if body is None else as_json(body, "the body"),
+        )
+        return _answer(await self._ask(pb.AskRequest(api=question), LISTEN_TIMEOUT))
 
     async def outputs(self, outputs: Sequence[Sent]) -> None:
         sent = [data_pb.Output(**each._asdict()) for each in outputs]

@@ -10,7 +10,7 @@ from typing import cast
 
 import orjson
 from headrace_core import Json
-from headrace_sdk.context import Cache, Http, JsonObject, LogLevel, Message
+from headrace_sdk.context import Cache, Http, JsonObject, LogLevel, Message, Tcp
 from headrace_sdk.errors import CancelError
 
 from headrace_runner.asking import Ask, HostFiles, HostLock, HostState, HostStores, HostTasks, Sent, as_json
@@ -64,11 +64,12 @@ class Done:
 class RunnerContext:
     """Implements `headrace_sdk.Context`."""
 
-    def __init__(self, told: Told, ask: Ask, http: Http, cache: Cache) -> None:
+    def __init__(self, told: Told, ask: Ask, http: Http, tcp: Tcp, cache: Cache) -> None:
         self._told = told
         self._ask = ask
         self._bytes_ahead = 0
         self.http = http
+        self.tcp = tcp
         self.cache = cache
         self.done = Done()
         self.state = HostState(ask, "node")
@@ -183,6 +184,20 @@ class RunnerContext:
             ahead, done.outputs = done.outputs, []
             self._bytes_ahead = 0
             await self._ask.outputs(ahead)
+
+    async def listen(self, event: str, params: Json = None) -> None:
+        await self._ask.listen("add", event, params)
+
+    async def unlisten(self, event: str) -> None:
+        await self._ask.listen("remove", event, None)
+
+    async def send_signal(self, content: Json) -> None:
+        await self._ask.signal(content)
+
+    async def call_api(
+        self, method: str, end_point: str, query: Mapping[str, Json] | None = None, body: Json = None
+    ) -> Json:
+        return await self._ask.api(method, end_point, query or {}, body)
 
     async def scope(self) -> JsonObject:
         return cast("JsonObject", await self._ask.scope())

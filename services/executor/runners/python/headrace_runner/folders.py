@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
 
 from headrace_core import Json, py_literals
 from headrace_runtime.failures import Failure, failure_of
-from headrace_sdk.context import Cache, Http, JsonObject, LogLevel
+from headrace_sdk.context import Cache, Http, JsonObject
+from headrace_sdk.errors import CancelError
+from headrace_sdk.plugins import ACCEPTS, JOBS, Job, Listener
 from headrace_sdk.routes import MARK, Reply, Request, Route, RouteError
 
-from headrace_runner.asking import Ask, HostFiles, HostLock, HostState, HostStores, as_json
+from headrace_runner.asking import Ask, as_json
 from headrace_runner.auth import AuthModules
 from headrace_runner.loading import Bundle
-
-MAX_LOGS = 100
+from headrace_runner.plugins import HostPluginContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Folders:
         return Described(found.get("auth"), found.get("quota"), found.get("routes"), failures)
 
     async def call_route(
-        self, folder: str, asked: Asked, context: HostRouteContext
+        self, folder: str, asked: Asked, context: HostPluginContext
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of what the route answers."""
         found = _match(self._routes(folder), asked.method, asked.path)
@@ -91,9 +91,25 @@ class Folders:
         except RouteError as error:
             return _problem(error.status, error.message)
 
-    def context(self, ask: Ask, config: JsonObject) -> HostRouteContext:
-        """What a route that is called now may do."""
-        return HostRouteContext(ask, self._http, self._cache, config)
+    async def run_job(self, folder: str, job_id: str, context: HostPluginContext) -> None:
+        """Run a job. Raises what it raises, and CancelError where there is none."""
+        found = next((each for each in self._jobs(folder) if each.job_id == job_id), None)
+        if found is None:
+            raise CancelError(f"{folder} has no job {job_id}.")
+        await found.work(context)
+
+    async def accept(self, folder: str, listener: Listener, context: HostPluginContext) -> Json:
+        """What is kept of what a listener gave along. Raises what the plugin raises."""
+        if not self._bundle.has(folder, "routes"):
+            return listener.params
+        for each in vars(self._bundle.module(folder, "routes")).values():
+            if getattr(each, ACCEPTS, False):
+                listener = replace(listener, params=await each(listener, context))
+        return listener.params
+
+    def context(self, ask: Ask, config: JsonObject, api_url: str) -> HostPluginContext:
+        """What a plugin that is called now may do."""
+        return HostPluginContext(ask, self._http, self._cache, config, api_url)
 
     def _quota(self, folder: str) -> JsonObject:
         return py_literals.read_module(self._bundle.source(folder, "quota"))
@@ -103,48 +119,18 @@ class Folders:
             {"method": each.method, "path": each.path, "auth": False if each.public else "default"}
             for each in self._routes(folder)
         ]
-        return {"routes": routes, "jobs": []}
+        jobs: list[Json] = [{"id": each.job_id, "cron": each.cron} for each in self._jobs(folder)]
+        return {"routes": routes, "jobs": jobs}
+
+    def _jobs(self, folder: str) -> list[Job]:
+        return _marked(self._bundle.module(folder, "routes"), JOBS)
 
     def _routes(self, folder: str) -> list[Route]:
-        module = self._bundle.module(folder, "routes")
-        return [route for value in vars(module).values() for route in getattr(value, MARK, ())]
+        return _marked(self._bundle.module(folder, "routes"), MARK)
 
 
-class HostRouteContext:
-    """Implements `headrace_sdk.routes.RouteContext`."""
-
-    def __init__(self, ask: Ask, http: Http, cache: Cache, config: JsonObject) -> None:
-        self._ask = ask
-        self.config = config
-        self.http = http
-        self.cache = cache
-        self.service_state = HostState(ask, "service")
-        self.store = HostStores(ask)
-        self.files = HostFiles(ask)
-        self.logs: list[tuple[str, bytes]] = []
-
-    def log(self, message: str | JsonObject, level: LogLevel = "info") -> None:
-        if len(self.logs) < MAX_LOGS:
-            self.logs.append((level, as_json(message, "what is logged")))
-
-    def lock(
-        self,
-        name: str,
-        *,
-        ttl: timedelta = timedelta(seconds=20),
-        retry_delay: float = 0.2,
-        retries: int = 30,
-    ) -> AbstractAsyncContextManager[HostLock]:
-        return self._held(name, ttl, retry_delay, retries)
-
-    @asynccontextmanager
-    async def _held(self, name: str, ttl: timedelta, retry_delay: float, retries: int) -> AsyncIterator[HostLock]:
-        lock = HostLock(self._ask, name)
-        await lock.acquire(ttl, retry_delay, retries)
-        try:
-            yield lock
-        finally:
-            await lock.release()
+def _marked(module: ModuleType, mark: str) -> list[Any]:
+    return [each for value in vars(module).values() for each in getattr(value, mark, ())]
 
 
 def _match(routes: list[Route], method: str, path: str) -> tuple[Route, dict[str, str]] | None:

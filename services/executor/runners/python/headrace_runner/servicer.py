@@ -13,7 +13,7 @@ from headrace.runner.v1 import runner_pb2 as data_pb
 from headrace.runner.v1 import runner_service_pb2 as pb
 from headrace.runner.v1 import runner_service_pb2_grpc as rpc
 from headrace_core import Json
-from headrace_core.errors import BadRequest, HeadraceError, Unsupported
+from headrace_core.errors import BadRequest, HeadraceError
 from headrace_runtime.failures import Failure, failure_of
 from headrace_runtime.rpc import Server
 from headrace_sdk.context import Message
@@ -23,6 +23,7 @@ from headrace_runner.auth import ABSENT
 from headrace_runner.calls import Calls, Result, VerbName
 from headrace_runner.context import Done, Told
 from headrace_runner.folders import Asked
+from headrace_runner.plugins import HostPluginContext, listener_of
 
 MAX_SHEETS = 256
 
@@ -155,9 +156,10 @@ class RunnerServicer(rpc.RunnerServiceServicer):
             user=_object(request.user) or None,
             hostname=request.hostname,
         )
-        own = self._calls.folders.context(self._host.asking(request.call_id), _object(request.config))
+        own = self._own(request)
         try:
-            status, headers, body = await self._calls.route(request.call_id, request.folder, asked, own)
+            work = self._calls.folders.call_route(request.folder, asked, own)
+            status, headers, body = await self._calls.plugged(request.call_id, own, work)
         except Exception as error:  # of the route
             return pb.CallRouteResponse(failure=_failure(failure_of(error)), logs=_lines(own.logs))
         return pb.CallRouteResponse(
@@ -165,11 +167,27 @@ class RunnerServicer(rpc.RunnerServiceServicer):
         )
 
     async def AcceptListener(self, request: pb.AcceptListenerRequest, context: Any) -> pb.AcceptListenerResponse:
-        params = _object(request.listener).get("params")  # a connector in Python has nothing to say to that
-        return pb.AcceptListenerResponse(params=as_json(params, "what is kept of a listener"))
+        own, listener = self._own(request), listener_of(_object(request.listener))
+        try:
+            work = self._calls.folders.accept(request.folder, listener, own)
+            params = as_json(await self._calls.plugged(request.call_id, own, work), "what is kept of a listener")
+        except Exception as error:  # of the plugin
+            return pb.AcceptListenerResponse(failure=_failure(failure_of(error)), logs=_lines(own.logs))
+        return pb.AcceptListenerResponse(params=params, logs=_lines(own.logs))
 
     async def RunJob(self, request: pb.RunJobRequest, context: Any) -> pb.RunJobResponse:
-        raise Unsupported(f"A connector in Python has no jobs: {request.folder} cannot run {request.id}.")
+        own = self._own(request)
+        try:
+            await self._calls.plugged(
+                request.call_id, own, self._calls.folders.run_job(request.folder, request.id, own)
+            )
+        except Exception as error:  # of the job
+            return pb.RunJobResponse(failure=_failure(failure_of(error)), logs=_lines(own.logs))
+        return pb.RunJobResponse(logs=_lines(own.logs))
+
+    def _own(self, request: pb.CallRouteRequest | pb.RunJobRequest | pb.AcceptListenerRequest) -> HostPluginContext:
+        ask = self._host.asking(request.call_id)
+        return self._calls.folders.context(ask, _object(request.config), request.api_url)
 
     def _sheet(self, step: data_pb.Step) -> data_pb.FlowSheet | None:
         if step.HasField("sheet"):

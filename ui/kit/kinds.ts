@@ -1,0 +1,2 @@
+/** How a state looks. */
+export type BadgeKind = 'plain' | 'done' | 'error' | 'warning' | 'active';

@@ -1,0 +1,23 @@
+/** The words of the flow manager: `l10n.ui.flowManager`. */
+export const STRINGS = {
+  title: 'Flows',
+  create: 'New flow',
+  untitled: 'New flow',
+  search: 'Search flows',
+  columns: { name: 'Name', stage: 'State', mtime: 'Changed', btime: 'Made', steps: 'Steps' },
+  stage: { running: 'Running', stopped: 'Stopped', starting: 'Starting', stopping: 'Stopping' },
+  filter: { label: 'Show', all: 'All flows', running: 'Running', stopped: 'Stopped', shared: 'Shared with me' },
+  sort: { label: 'Sort', changed: 'Last changed', made: 'Newest', name: 'Name' },
+  layout: { label: 'Layout', list: 'List', grid: 'Cards', thumbnail: 'Pictures' },
+  menu: { open: 'Open', start: 'Start', stop: 'Stop', rename: 'Rename', clone: 'Copy', share: 'Share', insights: 'Runs and insights', remove: 'Delete', label: 'Menu of {{name}}' },
+  empty: { title: 'No flows yet', text: 'A flow connects your apps: something happens here, and something is done there.' },
+  none: { title: 'No flow fits', text: 'Try another word, or show all flows.', all: 'Show all flows' },
+  changed: 'Changed {{when}}',
+  sharedWith: 'Shared with {{count}} other|Shared with {{count}} others',
+  remove: { title: 'Delete “{{name}}”?', text: 'Its runs and logs go with it. This cannot be undone.', yes: 'Delete', several: 'Delete {{count}} flow?|Delete {{count}} flows?' },
+  rename: { title: 'Rename the flow', name: 'Name', yes: 'Rename' },
+  share: { title: 'Share “{{name}}”', nobody: 'Nobody else sees this flow.' },
+  done: { start: '“{{name}}” is running', stop: '“{{name}}” is stopped', clone: '“{{name}}” was copied', remove: '“{{name}}” is deleted', several: 'Done for {{count}} flow|Done for {{count}} flows' },
+  selected: '{{count}} selected',
+  chosen: 'What is selected',
+} as const;

@@ -1,0 +1,23 @@
+/** The words of data stores: `l10n.ui.storage`. */
+export const STRINGS = {
+  title: 'Data stores',
+  text: 'What flows remember from one run to the next.',
+  create: 'New store',
+  stores: 'Stores',
+  search: 'Search records',
+  add: 'New record',
+  columns: { key: 'Key', value: 'Value', updatedAt: 'Changed' },
+  menu: { label: 'More for this store', edit: 'Edit', remove: 'Delete', rename: 'Rename the store', clear: 'Clear the store', drop: 'Delete the store', import: 'Import JSON or CSV', json: 'Export as JSON', csv: 'Export as CSV' },
+  empty: { title: 'No data stores yet', text: 'A store keeps values by key. Flows read and write it, and so can you.' },
+  blank: { title: 'No records yet', text: 'Add one here, import some, or let a flow do it.' },
+  none: { title: 'No record fits', text: 'Try another word.', all: 'Show all records' },
+  choose: 'Choose a store.',
+  name: { create: 'New store', rename: 'Rename the store', label: 'Name', yes: 'Save', done: 'The store is saved' },
+  record: { create: 'New record', edit: 'Record “{{key}}”', key: 'Key', value: 'Value', help: 'JSON such as {"a": 1}, a number, or true; anything else is kept as text.', yes: 'Save', done: '“{{key}}” is saved' },
+  remove: { title: 'Delete “{{key}}”?', several: 'Delete {{count}} record?|Delete {{count}} records?', text: 'This cannot be undone.', yes: 'Delete', done: 'Deleted {{count}} record|Deleted {{count}} records' },
+  clear: { title: 'Clear “{{name}}”?', text: 'All of its records are deleted. This cannot be undone.', yes: 'Clear', done: 'Deleted {{count}} record|Deleted {{count}} records' },
+  drop: { title: 'Delete “{{name}}”?', text: 'The store and all of its records are deleted. Flows that need it will fail.', yes: 'Delete', done: '“{{name}}” is deleted' },
+  import: { done: 'Imported {{count}} record|Imported {{count}} records', wrong: 'The file “{{name}}” holds no records. Give a JSON list of {"key": …, "value": …}, a JSON object, or a CSV with the columns key and value.', busy: 'Importing, {{count}} of {{total}}' },
+  selected: '{{count}} selected',
+  chosen: 'What is selected',
+} as const;
