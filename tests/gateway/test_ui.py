@@ -28,7 +28,18 @@ def built(gateway: Gateway, tmp_path: Path) -> Gateway:
     return gateway
 
 
-PAGES = ["/", "/flows", "/flows/f1", "/runs", "/runs/r1", "/accounts", "/stores", "/stores/s1", "/files", "/people-tasks"]
+PAGES = [
+    "/",
+    "/flows",
+    "/flows/f1",
+    "/runs",
+    "/runs/r1",
+    "/accounts",
+    "/stores",
+    "/stores/s1",
+    "/files",
+    "/people-tasks",
+]
 PAGES += ["/people-tasks/t1", "/connectors", "/connectors/vault.key", "/insights", "/integrations"]
 
 

@@ -12,7 +12,14 @@ from tests.api.people import HOOK, echo_flow, failing_flow, until
 
 PASSWORD = "correct horse"
 AT_ONCE = 16
-NAMES = ("Invoices to the ledger", "New leads", "Nightly report", "Approve a holiday", "Sync the stock", "Tickets to chat")
+NAMES = (
+    "Invoices to the ledger",
+    "New leads",
+    "Nightly report",
+    "Approve a holiday",
+    "Sync the stock",
+    "Tickets to chat",
+)
 
 
 async def seeded(url: str, login: str, password: str, *, users: int, flows: int, dead: int) -> None:

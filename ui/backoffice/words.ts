@@ -1,7 +1,6 @@
 /** What states, waits and roles are called, and how they look. */
+import type { BadgeKind } from '../kit/kinds.ts';
 import type { JsonObject } from '../kit/types.ts';
-
-export type BadgeKind = 'plain' | 'done' | 'error' | 'warning' | 'active';
 
 export const STAGES = ['running', 'stopped', 'starting', 'stopping'] as const;
 export const RUN_STATES = ['ready', 'running', 'waiting', 'done', 'failed', 'cancelled', 'quarantined'] as const;

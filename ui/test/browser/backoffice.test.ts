@@ -172,7 +172,7 @@ describe('somebody who is no administrator', () => {
     await page.goto(`${BASE}/backoffice/users`);
     await page.getByRole('heading', { name: 'This is for administrators' }).waitFor();
     expect(await page.getByRole('navigation').count()).toBe(0);
-    expect(asked.filter((path) => path.startsWith('/sdk/view-'))).toEqual([]);
+    expect(asked.filter((path) => path.startsWith('/sdk/office-'))).toEqual([]);
     expect(asked.filter((path) => !path.startsWith('/sdk/') && !path.startsWith('/backoffice'))).toEqual(['/user']);
     for (const path of ['/users', '/system/overview', '/system/audit', '/system/processes', '/system/settings', '/service-config', '/flows?allTenants=true', '/runs?allTenants=true', '/unprocessed-messages?allTenants=true']) {
       const response = await fetch(BASE + path, { headers: { authorization: `Bearer ${token}` } });
