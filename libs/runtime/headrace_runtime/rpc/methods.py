@@ -72,7 +72,8 @@ METHODS: Mapping[str, Method] = {
         once="OpenFile FinishFile DeleteFile",
     ),
     **_rows("headrace.file.v1.FileService", "gateway", once="DeleteFiles"),
-    **_rows("headrace.setting.v1.SettingService", "gateway", again="GetModifiers PutModifiers DeleteModifiers"),
+    **_rows("headrace.setting.v1.SettingService", "gateway executor", again="GetModifiers"),
+    **_rows("headrace.setting.v1.SettingService", "gateway", again="PutModifiers DeleteModifiers"),
     **_rows(
         "headrace.setting.v1.SettingService",
         "gateway",
