@@ -6,6 +6,7 @@ import stat
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from typing import cast
 
 import asyncssh
 from headrace_sdk import TransientError
@@ -105,7 +106,7 @@ class Sftp:
         with _errors(path):
             async with self._client.open(path, "rb", encoding=None) as file:
                 while piece := await file.read(PIECE_BYTES):
-                    yield piece
+                    yield cast("bytes", piece)  # read as bytes, whatever its types say
 
     async def upload(self, path: str, content: AsyncIterable[bytes]) -> None:
         with _errors(path):
