@@ -49,6 +49,10 @@ p.failed{align-self:center;background:none;color:#b42318}
 form{display:flex;gap:.5rem;padding:.75rem;background:#fff;border-top:1px solid #d9e2ec}
 textarea{flex:1;font:inherit;padding:.5rem;resize:none;border:1px solid #9fb3c8;border-radius:8px}
 button{font:inherit;padding:0 1.25rem;border:0;border-radius:8px;background:var(--colour,#2f6f8f);color:#fff}
+header,main,form{padding-inline:max(1rem,calc((100% - 48rem)/2))}
+@media(prefers-color-scheme:dark){body{background:#16202a;color:#e4eaf0}
+header,form,p,textarea{background:#22303d;color:inherit;border-color:#3b4d5e}
+p.own{background:var(--colour,#2f6f8f);color:#fff}p.failed{background:none;color:#ff9c8f}}
 """
 
 _SCRIPT: Final = """
@@ -62,16 +66,21 @@ const kept = (store, name) => { const key = `chat/${flow}/${node}/${name}`;
   try { if (!store.getItem(key)) store.setItem(key, fresh()); return store.getItem(key); } catch { return fresh(); } };
 const threadId = kept(localStorage, 'thread'), sessionId = kept(sessionStorage, 'session');
 const jwtToken = new URLSearchParams(location.hash.slice(1)).get('jwt') ?? undefined;
-const shown = new Set();
-const show = (content, kind) => { const line = document.createElement('p');
-  line.textContent = content; if (kind) line.className = kind;
-  list.append(line); line.scrollIntoView(); };
+const shown = new Set(), mine = `chat/${flow}/${node}/${threadId}`;
+const own = () => { try { return JSON.parse(localStorage.getItem(mine)) ?? []; } catch { return []; } };
+const keep = said => { try { localStorage.setItem(mine, JSON.stringify([...own(), said].slice(-200))); } catch {} };
+const show = (content, kind, at = new Date().toISOString()) => { const line = document.createElement('p');
+  line.textContent = content; line.dataset.at = at; if (kind) line.className = kind;
+  list.insertBefore(line, [...list.children].find(each => each.dataset.at > at) ?? null);
+  list.lastElementChild.scrollIntoView(); };
+for (const said of own()) show(said.content, 'own', said.at);
 const stream = new EventSource(`${root}/chat/${flow}/${node}/stream?threadId=${threadId}`);
 stream.addEventListener('message', event => { const said = JSON.parse(event.data);
-  if (!shown.has(said.messageId)) { shown.add(said.messageId); show(said.content); } });
+  if (!shown.has(said.messageId)) { shown.add(said.messageId); show(said.content, '', said.at); } });
 const send = async () => { const content = text.value.trim(), messageId = fresh();
   if (!content) return;
-  text.value = ''; show(content, 'own');
+  const at = new Date().toISOString();
+  text.value = ''; show(content, 'own', at); keep({content, at});
   try {
     const answer = await fetch(`${root}/flows/${flow}/components/${node}`, {method: 'POST',
       headers: {'Content-Type': 'application/json', 'Idempotency-Key': messageId},
@@ -170,7 +179,7 @@ def _page(call: Call, properties: dict[str, Json]) -> str:
     }
     attributes = " ".join(f'data-{key}="{html.escape(str(value))}"' for key, value in data.items())
     picture = f'<img src="{html.escape(avatar)}" alt="">' if avatar.startswith("https://") else ""
-    first = f"<p>{html.escape(greeting)}</p>" if greeting else ""
+    first = f"<p>{html.escape(greeting or 'Write a message to begin.')}</p>"
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
     return (
         f'<!doctype html><html lang="en"><head>{head}<title>{html.escape(name)}</title><style>{_STYLE}</style></head>'
