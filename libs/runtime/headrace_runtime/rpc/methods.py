@@ -35,7 +35,8 @@ METHODS: Mapping[str, Method] = {
         once="CreateFlow UpdateFlow DeleteFlow CloneFlow RestoreFlowVersion",
     ),
     **_rows("headrace.flow.v1.FlowService", "gateway executor", again="StopFlow"),
-    **_rows("headrace.flow.v1.FlowService", "executor", again="ResolveFlow ListActiveFlows"),
+    **_rows("headrace.flow.v1.FlowService", "executor", again="ListActiveFlows"),
+    **_rows("headrace.flow.v1.FlowService", "gateway executor", again="ResolveFlow"),
     **_rows(
         "headrace.integration.v1.IntegrationService",
         "gateway",
