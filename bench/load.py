@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -91,8 +92,7 @@ async def _converse(url: str, numbers: Iterator[int], until: float, load: Load) 
     """
     parts = urlsplit(url)
     loop = asyncio.get_running_loop()
-    transport, connection = await loop.create_connection(_Connection, parts.hostname or "", parts.port or 80)
-    head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\nContent-Length: "
+    _, connection = await loop.create_connection(Connection, parts.hostname or "", parts.port or 80)
     try:
         while time.perf_counter() < until:
             if connection.is_closing:
@@ -100,11 +100,8 @@ async def _converse(url: str, numbers: Iterator[int], until: float, load: Load) 
             number = next(numbers, None)
             if number is None:
                 break
-            body = json.dumps({**EVENT, "id": number}).encode()
             sent = time.perf_counter()
-            answer = connection.next_answer()
-            transport.write(f"{head}{len(body)}\r\n\r\n".encode() + body)
-            status = await answer
+            status = await connection.post(parts.path, json.dumps({**EVENT, "id": number}).encode())
             if 200 <= status < 300:
                 load.latencies_ms.append((time.perf_counter() - sent) * 1000)
                 load.ended = time.time()
@@ -112,21 +109,36 @@ async def _converse(url: str, numbers: Iterator[int], until: float, load: Load) 
                 load.failed += 1
         return True
     finally:
-        transport.close()
+        connection.close()
 
 
-class _Connection(asyncio.Protocol):
-    """One request at a time; the parser calls back when its answer is complete."""
+class Connection(asyncio.Protocol):
+    """A keep-alive connection. One request at a time; the parser calls back when its answer is complete."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[int] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._host = ""
         self.is_closing = False
 
-    def next_answer(self) -> asyncio.Future[int]:
-        """The status of the answer that comes next, once all of it is there."""
-        self._answer = asyncio.get_running_loop().create_future()
-        return self._answer
+    async def post(self, path: str, body: bytes) -> int:
+        """Send JSON; the status, once all of the answer is there. Raises ConnectionError when the server leaves."""
+        if self._transport is None:
+            raise ConnectionResetError
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._answer = answer
+        head = f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
+        self._transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        return await answer
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # those of uvloop are none by their class
+        self._host = ":".join(map(str, transport.get_extra_info("peername")[:2]))
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)

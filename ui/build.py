@@ -27,7 +27,7 @@ HOME = Path(__file__).resolve().parent
 OLDEST = (20, 19)
 WHEEL = "22.20.0"
 PATIENCE_SECONDS = 600
-SOURCES = ("flow", "kit", "sdk", "page", "test")
+SOURCES = ("flow", "kit", "sdk", "page", "backoffice", "test")
 CONFIGURATION = (
     "package.json",
     "package-lock.json",
@@ -36,6 +36,7 @@ CONFIGURATION = (
     "strings.ts",
     "tsconfig.json",
     "index.html",
+    "backoffice.html",
 )
 
 

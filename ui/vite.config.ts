@@ -9,7 +9,7 @@ function plainFiles(): Plugin {
   return {
     name: 'headrace-plain-files',
     generateBundle() {
-      this.emitFile({ type: 'asset', fileName: 'index.html', source: readFileSync('index.html', 'utf8') });
+      for (const page of ['index.html', 'backoffice.html']) this.emitFile({ type: 'asset', fileName: page, source: readFileSync(page, 'utf8') });
       this.emitFile({ type: 'asset', fileName: 'sdk/headrace.js', source: readFileSync('sdk/loader.js', 'utf8') });
       this.emitFile({ type: 'asset', fileName: 'sdk/strings-en.json', source: JSON.stringify(english('.'), undefined, 1) });
     },
@@ -23,7 +23,7 @@ export default defineConfig({
     target: 'es2022',
     modulePreload: false,
     rolldownOptions: {
-      input: { headrace: 'sdk/headrace.ts', app: 'page/app.ts', compat: 'sdk/compat.ts' },
+      input: { headrace: 'sdk/headrace.ts', app: 'page/app.ts', compat: 'sdk/compat.ts', backoffice: 'backoffice/app.ts' },
       preserveEntrySignatures: 'strict',
       output: {
         entryFileNames: 'sdk/[name].mjs',

@@ -23,8 +23,7 @@ def test_a_connector_is_made_published_used_updated_under_a_running_flow_and_rem
     admin.run("user", "set", shell.email, "--vendor", "acme")
 
     shell.run("connector", "new", name, "--language", language)
-    if language == "python":
-        assert [each["passed"] for each in shell.json("connector", "test", folder)] == [True]
+    assert [each["passed"] for each in shell.json("connector", "test", folder)] == [True]
     shell.run("connector", "pack", place, "-o", "first.zip")
     published = shell.json("connector", "publish", "first.zip")
     assert published["components"] == [name]

@@ -174,6 +174,21 @@ async def test_nothing_is_let_through_before_a_window_opens(quotas: QuotaStore) 
     assert moved.at > opens, "what was granted before the pause was asked for comes after it"
 
 
+async def test_after_a_pause_calls_are_spread_by_the_windows_that_were_not_paused(quotas: QuotaStore) -> None:
+    rule, opens = Window("rule", 2, SECOND), NOW + 1.8 * SECOND
+    for number in range(4):
+        assert (await quotas.acquire([rule], Caller(str(number)), NOW)).is_granted
+
+    paused = [rule, Window("pause", 100, SECOND, opens)]
+    turns = [await quotas.acquire(paused, Caller(str(number)), NOW + SECOND / 10) for number in (2, 3)]
+
+    assert [turn.is_granted for turn in turns] == [True, False]
+    assert turns[0].at >= opens
+    later = [await quotas.acquire(paused, Caller(str(number)), NOW + 1.5 * SECOND) for number in (2, 3)]
+    assert later[0] == turns[0]
+    assert later[1].is_granted and later[1].at >= turns[0].at + rule.step
+
+
 @pytest.mark.parametrize("limit", [1, 10])
 async def test_a_window_is_used_up_and_shared_fairly_by_those_who_come_late_to_their_turns(
     limit: int, quotas: QuotaStore

@@ -77,3 +77,9 @@ def test_it_is_changed_under_the_running_flow_and_removed_once_nothing_uses_it(s
     assert "Welcome Cleo, you are number 1!" in said[4]
     assert "in use" in said[4]
     assert said[4].rstrip().endswith("Removed: acme.greetings.core.Greet")
+
+
+@pytest.mark.system
+def test_one_in_javascript_does_the_same(said: list[str]) -> None:
+    assert "passed  hello" in said[5]
+    assert said[5].rstrip().endswith("Hello Ada!")

@@ -67,6 +67,8 @@ ROUTES = """
             auth: false, pre: [{ method: () => 'ready', assign: 'state' }]
         });
         add('*', '/files/{path*}', (req) => req.params.path);
+        add('GET', '/page', (req, h) => h.file(require('path').join(__dirname, 'page.html'), { confine: false }));
+        add('GET', '/passwd', (req, h) => h.file('../../../../../../etc/passwd'));
         add('GET', '/broken', () => { throw new Error('broken'); });
         add('GET', '/endless', () => new Promise(() => {}));
         add('GET', '/store', async () => {
@@ -133,7 +135,8 @@ class Plugin:
 async def plugin(folder: Path, settings: RunnerSettings = QUICK, **files: str) -> AsyncIterator[Plugin]:
     shelf = Shelf()
     written = {"plugin": PLUGIN, "routes": ROUTES, "jobs": JOBS, **files}
-    bundle_id = shelf.put({f"{FOLDER}/{name}.js": text for name, text in written.items()})
+    page = {f"{FOLDER}/page.html": "<p>Hi</p>"}
+    bundle_id = shelf.put({f"{FOLDER}/{name}.js": text for name, text in written.items()} | page)
     rooms = Rooms(MemoryLocks(), MemoryStoreService(), MemoryFileStore())
     async with platform(folder, HandedFlows(), shelf=shelf, runners=settings, rooms=rooms) as here:
         yield Plugin(here, Key("t", bundle_id, language="javascript"))
@@ -189,6 +192,10 @@ async def test_what_a_route_refuses_has_its_status(tmp_path: Path) -> None:
         ]
         with pytest.raises(Exception, match="broken"):
             await mail.ask("GET", "/broken")
+        with pytest.raises(CancelError, match="no files outside"):
+            await mail.ask("GET", "/passwd")
+        page = await mail.ask("GET", "/page")
+        assert (page.headers["content-type"], page.body) == ("text/html; charset=utf-8", b"<p>Hi</p>")
         with pytest.raises(CancelError, match=r"context\.db\.coreCollection"):
             await mail.ask("GET", "/absent")
         own = {"own": {"type": "acme.mail.core.Send"}}

@@ -252,11 +252,11 @@ class Metering:
 
     async def acquire_quota(
         self, asked: list[Allowance], request_id: str, party: str, learned_names: Sequence[str]
-    ) -> datetime | None:
+    ) -> timedelta | datetime:
         self.asked.append(([each.name for each in asked], request_id))
         if self.left > 0:
             self.left -= 1
-            return None
+            return timedelta()
         self.left = 1  # granted the next time
         return datetime.now().astimezone() + self.wait
 

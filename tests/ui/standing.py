@@ -72,6 +72,7 @@ async def standing(build: Path, data_dir: Path) -> AsyncIterator[Mapping[str, st
                 "HEADRACE_LOGIN": LOGIN,
                 "HEADRACE_PASSWORD": PASSWORD,
                 "HEADRACE_SERVICE_KEY": KEY,
+                "HEADRACE_CLIENT_SECRET": CLIENT_SECRET,
                 "HEADRACE_FOREIGN": f"http://127.0.0.1:{foreign}",
                 "HEADRACE_HOST_PORT": str(host),
                 "HEADRACE_SERVICE_URL": holder.url,

@@ -38,6 +38,8 @@ export class Context<T extends Tree = Tree> {
   /** Goes up when all is to be loaded anew. */
   turn = $state(0);
   readonly #subscribe: () => void;
+  /** Who depends on the options is not told of every other change. */
+  readonly #options: Record<string, any> = $derived.by(() => (this.#subscribe(), this.widget.options));
   #last = 0;
 
   constructor(widget: Widget, strings: T) {
@@ -53,8 +55,7 @@ export class Context<T extends Tree = Tree> {
   }
 
   get options(): Record<string, any> {
-    this.#subscribe();
-    return this.widget.options;
+    return this.#options;
   }
 
   get lang(): string {

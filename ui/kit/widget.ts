@@ -52,6 +52,7 @@ export interface Definition {
 }
 
 const RIGHT_TO_LEFT = /^(ar|arc|ckb|dv|fa|ha|he|khw|ks|ps|sd|ug|ur|yi)\b/i;
+const NONE = {};
 const sheets = new Map<string, CSSStyleSheet>();
 
 /** One sheet for each text, shared by all that need it. */
@@ -85,6 +86,7 @@ export class Widget<O extends object = object> {
   readonly #first: Tree;
   #state: Record<string, unknown>;
   #defaults: Record<string, unknown> = {};
+  #merged: { given: object; defaults: object; options: Record<string, unknown> } | undefined;
   #painted: string[] = [];
   #opening: Promise<void> | undefined;
   #mounted: Mounted | undefined;
@@ -124,8 +126,11 @@ export class Widget<O extends object = object> {
     return this.#api;
   }
 
+  /** The host's options over the defaults: the same object until one of them changes. */
   get options(): Record<string, unknown> & O {
-    return merged(this.#defaults, (this.config.options ?? {}) as Record<string, unknown>) as Record<string, unknown> & O;
+    const given = (this.config.options ?? NONE) as Record<string, unknown>;
+    if (this.#merged?.given !== given || this.#merged.defaults !== this.#defaults) this.#merged = { given, defaults: this.#defaults, options: merged(this.#defaults, given) };
+    return this.#merged.options as Record<string, unknown> & O;
   }
 
   get l10n(): Strings | undefined {
@@ -210,6 +215,7 @@ export class Widget<O extends object = object> {
   state(path: string, ...given: unknown[]): unknown {
     const parts = path.split('/').filter(Boolean);
     if (!given.length) return parts.reduce<unknown>((found, part) => (found !== null && typeof found === 'object' ? (found as Record<string, unknown>)[part] : undefined), this.#state);
+    if (Object.is(this.state(path), given[0])) return this;
     this.#state = put(this.#state, parts, given[0]);
     this.notify();
     return this;
@@ -315,17 +321,11 @@ export class Widget<O extends object = object> {
   }
 }
 
-const waiting = new Set<() => void>();
-
-/** There is an instance now: elements that stood in the page before it open. */
-export function awaken(): void {
-  const all = [...waiting];
-  waiting.clear();
-  for (const each of all) each();
-}
-
-/** An element for hosts that prefer markup: its attributes are its configuration, and it opens when it is in a page. */
-export function defineElement(definition: Definition, make: (element: WidgetElement, config: WidgetConfig) => Widget | undefined): void {
+/**
+ * An element for hosts that prefer markup: its attributes are its configuration, and it opens when it is in a page.
+ * `make` may be asked before there is an instance to belong to; it is asked again by what it answers then.
+ */
+export function defineElement(definition: Definition, make: (element: WidgetElement, config: WidgetConfig) => Widget | { later(again: () => void): void }): void {
   if (customElements.get(definition.tag)) return;
   class Markup extends WidgetElement {
     #widget: Widget | undefined;
@@ -333,13 +333,16 @@ export function defineElement(definition: Definition, make: (element: WidgetElem
 
     connectedCallback(): void {
       if (this.#widget || this.hasAttribute('data-mode')) return; // a widget of a script, which opens and closes it itself
-      queueMicrotask(() => {
-        if (!this.isConnected || this.#widget) return;
-        this.#widget = make(this, attributes(this));
-        if (!this.#widget) waiting.add(() => this.connectedCallback());
-        this.#widget?.open().catch((error: unknown) => reportError(error));
-      });
+      queueMicrotask(this.#begin);
     }
+
+    readonly #begin = (): void => {
+      if (!this.isConnected || this.#widget) return;
+      const made = make(this, attributes(this));
+      if ('later' in made) return made.later(this.#begin);
+      this.#widget = made;
+      made.open().catch((error: unknown) => reportError(error));
+    };
 
     disconnectedCallback(): void {
       queueMicrotask(() => {

@@ -4,7 +4,7 @@ import type { Api } from '../kit/api.ts';
 import type { Strings } from '../kit/l10n.ts';
 import { Streams, companyOf } from '../kit/live.ts';
 import type { Theme } from '../kit/theme.ts';
-import { Widget, awaken, defineElement } from '../kit/widget.ts';
+import { Widget, defineElement } from '../kit/widget.ts';
 import type { Home, Mounted, WidgetConfig, WidgetElement } from '../kit/widget.ts';
 import type { DesignerOptions } from './designer/widget.ts';
 import type { FieldDefinition, FieldOptions, RegisteredField } from './fields.ts';
@@ -66,6 +66,8 @@ export class Headrace implements Home {
   static readonly version = '0.1.0';
   /** The instance that elements in markup belong to, such as `<hr-flow-manager>`: the first one, unless a host says another. */
   static default: Headrace | undefined;
+  /** Elements that stood in a page before there was an instance. */
+  static readonly #waiting: (() => void)[] = [];
   readonly api: Api;
   readonly ui: Widgets;
   /** Resolves when the token was accepted; rejects with what the API said. */
@@ -89,7 +91,7 @@ export class Headrace implements Home {
     });
     this.ui = Object.fromEntries((Object.keys(WIDGETS) as WidgetName[]).map((name) => [name, this.#maker(name)])) as unknown as Widgets;
     Headrace.default ??= this;
-    awaken();
+    for (const begin of Headrace.#waiting.splice(0)) queueMicrotask(begin);
     this.ready = this.#begin();
     this.ready.catch(() => undefined); // whoever waits for it hears of it
   }
@@ -181,6 +183,12 @@ export class Headrace implements Home {
     } as unknown as Maker<Widget, WidgetConfig>;
   }
 
+  /** The widget of an element in markup, of the instance that it names as `sdk` or of the default one. */
+  static ofElement(name: WidgetName, element: WidgetElement, config: WidgetConfig): Widget | { later(again: () => void): void } {
+    const sdk = (element as WidgetElement & { sdk?: Headrace }).sdk ?? Headrace.default;
+    return sdk ? sdk.#make(name, config, element) : { later: (again) => void Headrace.#waiting.push(again) };
+  }
+
   /** A widget by name, if there is one; `element` is one that stands in a page's markup. */
   make(name: string, config: WidgetConfig = {}, element?: WidgetElement): Widget | undefined {
     if (!Object.hasOwn(WIDGETS, name)) return undefined;
@@ -200,8 +208,5 @@ export class Headrace implements Home {
 }
 
 for (const name of Object.keys(WIDGETS) as WidgetName[]) {
-  defineElement(WIDGETS[name], (element, config) => {
-    const sdk = (element as WidgetElement & { sdk?: Headrace }).sdk ?? Headrace.default;
-    return sdk?.make(name, config, element);
-  });
+  defineElement(WIDGETS[name], (element, config) => Headrace.ofElement(name, element, config));
 }

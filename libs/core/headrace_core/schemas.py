@@ -7,6 +7,7 @@ linear-time engine; the few that need look-around or back-references are not che
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
@@ -332,7 +333,11 @@ class _Plain:
             case "$ref":
                 return self._reference(value, path)
             case _ if key in _COUNTS:
-                return int(value) if isinstance(value, int | float) and _is_number(value) and value >= 0 else None
+                return (
+                    int(value)
+                    if isinstance(value, int | float) and _is_number(value) and 0 <= value < math.inf
+                    else None
+                )
         return None
 
     def _reference(self, value: Json, path: str) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import ClassVar
 
@@ -34,9 +35,11 @@ class NoAccount(ComponentError):
 class AccountDesk:
     """Asks the flow manager for what steps act with."""
 
-    def __init__(self, accounts: Accounts, clock: Clock) -> None:
+    def __init__(self, accounts: Accounts, clock: Clock, *, shows_all: bool = False) -> None:
+        """`shows_all` breaks it on purpose, for the chaos tests: nothing that accounts are opened with is hidden."""
         self._accounts = accounts
         self._clock = clock
+        self._shows_all = shows_all
 
     async def open(self, node: PlannedNode, run: Run, delivery: Delivery) -> Credentials | Parked | None:
         """What the step acts with, or what it waits for first; None where it needs nothing. Raises NoAccount."""
@@ -52,7 +55,7 @@ class AccountDesk:
             due = self._clock.now() + ASK_AGAIN
             return Parked("account", f"The account of {service} cannot be had now: {error}", due)
         if found.auth is not None or not needs_account:
-            return found
+            return replace(found, secrets=()) if self._shows_all else found
         if not found.account_id or delivery.port in HOOK_PORTS:
             raise NoAccount(f"{found.reason or 'There is no account.'} Assign one: PUT /auth/component/{node.id}/….")
         return _waits(service, found, found.reason)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from headrace_core import Json
 from headrace_core.clock import Clock
@@ -47,7 +47,8 @@ from headrace_executor.limiting import Limits
 from headrace_executor.listening import Listening
 from headrace_executor.measuring import Measuring
 from headrace_executor.migration import Migration
-from headrace_executor.plan import ComponentEntry, Components
+from headrace_executor.model import Run
+from headrace_executor.plan import ComponentEntry, Components, Plan
 from headrace_executor.plans import Plans
 from headrace_executor.plugins import Plugins
 from headrace_executor.ports import Neighbours
@@ -72,8 +73,11 @@ from headrace_executor.web import GuardedWeb
 FLOW_CHANGED = "flow.changed"
 ACCOUNT_CHANGED = "account.changed"
 RUNNER_SLACK_SECONDS = 30.0
-EVERYWHERE = ("0.0.0.0/0", "::/0")
 """How much longer than the engine a call to a runner waits: the engine gives up first, and says so better."""
+
+EVERYWHERE = ("0.0.0.0/0", "::/0")
+HOARDED_BYTES = 256 * 1024
+Happen: TypeAlias = Callable[[Plan, Run, dict[str, Json]], None]
 
 
 class Published(Protocol):
@@ -167,7 +171,7 @@ class ExecutorApp:
             signal=lambda plan, signal_id, content: self.service.signal(plan, signal_id, content),
         )
         limits = Limits(neighbours, clock, settings.receive_timeout)
-        desk = AccountDesk(neighbours.accounts, clock)
+        desk = AccountDesk(neighbours.accounts, clock, shows_all=settings.mutant == "no_redaction")
         self.calls = StaticCalls(neighbours.catalog, library, limits, desk, doors, clock, settings.public_url)
         hosted = PublishedPlugins(self.runners, doors)
         self.plugins = Plugins(neighbours.catalog, hosted)
@@ -238,7 +242,7 @@ class ExecutorApp:
             too_many=limits.too_many,
             open_account=desk.open,
             account_refused=desk.refused,
-            happen=watching.happen,
+            happen=_hoarding(watching.happen) if settings.mutant == "hoard" else watching.happen,
             is_watched=watching.is_watched,
         )
 
@@ -301,6 +305,17 @@ class ExecutorApp:
         async with self._bus.subscribe(ACCOUNT_CHANGED, group=self.engine.owner) as batches:
             async for _ in batches:
                 self.reconnecting.hear()
+
+
+def _hoarding(happen: Happen) -> Happen:
+    """What is broken on purpose, for the chaos tests: something of each run stays in memory."""
+    kept: list[bytes] = []
+
+    def keep(plan: Plan, run: Run, happening: dict[str, Json]) -> None:
+        kept.append(bytes(HOARDED_BYTES))
+        happen(plan, run, happening)
+
+    return keep
 
 
 def _entry(published: Published) -> ComponentEntry:

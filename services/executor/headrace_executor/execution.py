@@ -87,7 +87,7 @@ class Surroundings:
     wake: Callable[[Run, str, Json], Awaitable[None]]  # by a run, what timeout, with what
     wait_for_quota: Callable[[PlannedNode, Run, Delivery, str], Awaitable[Parked | None]]
     end_quota: Callable[[str], Awaitable[None]]
-    went_through: Callable[[PlannedNode, Run, str], None]
+    went_through: Callable[[PlannedNode, Run, Delivery, str], None]
     too_many: Callable[[PlannedNode, Run, Delivery, str, Exception], Awaitable[Parked | None]]
     open_account: Callable[[PlannedNode, Run, Delivery], Awaitable[Credentials | Parked | None]]
     account_refused: Callable[[PlannedNode, Run, Credentials, Exception], Awaitable[Parked | None]]
@@ -333,7 +333,7 @@ class Execution:
                 if settled is not None:
                     return settled
             return await self._fail(node, delivery, context, contents, now, error)
-        around.went_through(node, self._run, self._account_of(delivery))
+        around.went_through(node, self._run, delivery, self._account_of(delivery))
         return await self._succeed(node, delivery, context, content, now)
 
     async def _call(self, node: PlannedNode, delivery: Delivery, context: StepContext) -> None:

@@ -22,6 +22,7 @@ from headrace_core.manifest import Manifest, QuotaUse
 from headrace_core.quotas import Allowance, Places, QuotaRule, allowances, places
 from headrace_sdk.errors import HttpStatusError, RateLimitedError
 
+from headrace_executor.gates import Gates
 from headrace_executor.model import HOOK_PORTS, Delivery, Parked, Run
 from headrace_executor.plan import PlannedNode
 from headrace_executor.ports import Neighbours
@@ -44,6 +45,15 @@ EARLY = 0.25
 
 LATE = 0.05
 """Seconds: a step that would begin so much later than it may asks for another moment."""
+
+GATED_LATE = 0.3
+"""The same where it waited for calls before it to arrive."""
+
+LONGEST_GATED = 1.0
+"""Seconds that it waits for them; where it would be longer, the scheduler knows better."""
+
+ALLOWED_MORE_EVERY = 60.0
+"""Seconds after which one call a second more is tried than was allowed."""
 
 MOST_HELD = 64
 """Steps that wait where they are; more of them are put aside."""
@@ -81,11 +91,26 @@ class _Calls:
     through: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_COUNTED))
     careful_until: float = 0.0
     paused_until: float = 0.0
+    allowed: int = 0
+    allowed_at: float = 0.0
+    """How many a second went through when one more was refused, and when that was."""
 
     def in_last_second(self, at: float) -> int:
         while self.through and self.through[0] <= at - 1:
             self.through.popleft()
         return len(self.through)
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """One call that is to be made: by which name the scheduler counts it, for whom, and under what."""
+
+    request_id: str
+    tenant_id: str
+    call_id: str
+    asked: Sequence[Allowance]
+    learner: Learner | None
+    is_ruled: bool
 
 
 class Limits:
@@ -104,6 +129,7 @@ class Limits:
         self._refusals: OrderedDict[str, int] = OrderedDict()
         self._granted: OrderedDict[str, float] = OrderedDict()  # tries, and when they begin, in monotonic seconds
         self._holding = 0
+        self._gates = Gates(clock)
         self._read: OrderedDict[str, tuple[float, Sequence[QuotaRule]]] = OrderedDict()  # until when, what
 
     async def wait_for(self, node: PlannedNode, run: Run, delivery: Delivery, account_id: str) -> Parked | None:
@@ -115,17 +141,14 @@ class Limits:
         if delivery.port in HOOK_PORTS or (node.is_pure and quota is None):
             return None
         calls = self._calls.get(learner := _learner(node, run, account_id))
-        is_careful = calls is not None and calls.careful_until > self._clock.monotonic()
-        if not is_careful and quota is None:
+        if quota is None and (calls is None or calls.careful_until <= self._clock.monotonic()):
             return None
         request_id = self._try_of(delivery)
-        if calls is not None and self._granted.get(request_id, calls.paused_until) < calls.paused_until:
-            del self._granted[request_id]  # its service has asked for a pause since
-        asked = learner if is_careful else None
-        return await self._wait(quota or QuotaUse(), run.tenant_id, delivery.id, request_id, asked)
+        return await self._wait(quota or QuotaUse(), run.tenant_id, delivery.id, request_id, learner)
 
-    def went_through(self, node: PlannedNode, run: Run, account_id: str) -> None:
+    def went_through(self, node: PlannedNode, run: Run, delivery: Delivery, account_id: str) -> None:
         """A call of this node was made, and nobody refused it as one too many."""
+        self._gates.leave(delivery.id)
         if not node.is_pure:
             self._calls_of(_learner(node, run, account_id)).through.append(self._clock.monotonic())
 
@@ -136,6 +159,7 @@ class Limits:
 
         None, too, while nobody can be told: then it is tried again as after any other failure.
         """
+        self._gates.leave(delivery.id)
         if not is_one_too_many(error):
             return None
         learner, now = _learner(node, run, account_id), self._clock.monotonic()
@@ -149,8 +173,9 @@ class Limits:
         try:
             # Under a rule it is likely to be right, and a call was late: then there is a pause, and no other limit.
             is_ruled = quota is not None and bool(await self._rules(quota.manager))
-            name = _learned_name(learner, is_ruled=is_ruled)
-            await schedules.report_refusal(name, pause, UNLIMITED if is_ruled else calls.in_last_second(now))
+            name, passed = _learned_name(learner, is_ruled=is_ruled), calls.in_last_second(now)
+            calls.allowed, calls.allowed_at = passed, now
+            await schedules.report_refusal(name, pause, UNLIMITED if is_ruled else passed)
             calls.paused_until = now + (pause or UNKNOWN_PAUSE).total_seconds()
             turn = await schedules.acquire_quota([], self._try_of(delivery), run.tenant_id, [name])
         except (HeadraceError, ConnectionError) as away:
@@ -177,6 +202,7 @@ class Limits:
 
     async def end(self, call_id: str) -> None:
         """The step of this delivery, or the call of this request, is over: give its places back."""
+        self._gates.leave(call_id)
         for name, holder in self._held.pop(call_id, ()):
             try:
                 await self._neighbours.schedules.release_lock(name, holder)
@@ -186,8 +212,6 @@ class Limits:
     async def _wait(
         self, quota: QuotaUse, tenant_id: str, call_id: str, request_id: str, learner: Learner | None = None
     ) -> Parked | None:
-        if not quota.manager and learner is None:
-            return None
         scope = _scope(quota.scope, tenant_id)
         try:
             rules = await self._rules(quota.manager)
@@ -197,10 +221,7 @@ class Limits:
                     reason = f"The quota {quota.manager} allows {each.limit} calls at once."
                     return Parked("quota", reason, self._clock.now() + ASK_FOR_A_PLACE)
             asked = allowances(quota.manager, rules, quota.resources, scope)
-            learned = [] if learner is None else [_learned_name(learner, is_ruled=bool(rules))]
-            if not asked and not learned:
-                return None
-            retry_at = await self._turn(asked, request_id, tenant_id, learned)
+            retry_at = await self._turn(_Try(request_id, tenant_id, call_id, asked, learner, bool(rules)))
         except (HeadraceError, ConnectionError) as error:
             await self.end(call_id)
             if not quota.manager:
@@ -212,27 +233,59 @@ class Limits:
         whose = f"The quota {quota.manager}" if quota.manager else "The service, which had too many calls,"
         return Parked("quota", f"{whose} allows the next call at {retry_at.isoformat()}.", retry_at)
 
-    async def _turn(
-        self, asked: Sequence[Allowance], request_id: str, tenant_id: str, learned: Sequence[str]
-    ) -> datetime | None:
+    async def _turn(self, call: _Try) -> datetime | None:
         """Wait for the moment that the call has, if it is near; None when that has come, else when to ask again."""
-        begins = self._granted.pop(request_id, None)
+        begins = self._granted.pop(call.request_id, None)
         while True:
-            if begins is None:
-                turn = await self._neighbours.schedules.acquire_quota(asked, request_id, tenant_id, learned)
+            calls = None if call.learner is None else self._calls.get(call.learner)
+            if begins is None or (calls is not None and begins < calls.paused_until):
+                learned = self._learned(call, calls)
+                if not call.asked and not learned:
+                    return None
+                schedules = self._neighbours.schedules
+                turn = await schedules.acquire_quota(call.asked, call.request_id, call.tenant_id, learned)
                 if isinstance(turn, datetime):
                     return turn
                 begins = self._clock.monotonic() + turn.total_seconds()
             wait = begins - self._clock.monotonic()
             if wait > (HOLD if self._holding < MOST_HELD else 0):
-                self._granted[request_id] = begins
+                self._granted[call.request_id] = begins
                 _bound(self._granted)
                 return self._clock.now() + timedelta(seconds=wait - (EARLY if wait > HOLD else 0))
             if wait > 0:
                 await self._hold(wait)
-            if self._clock.monotonic() <= begins + LATE:
+            if self._clock.monotonic() <= begins + LATE and await self._passed_gates(call, begins):
                 return None
             begins = None
+
+    async def _passed_gates(self, call: _Try, begins: float) -> bool:
+        """Wait until those before it have arrived; whether it still begins in time, and nobody asked for a pause."""
+        asked = [*call.asked, *self._allowed_before(call)]
+        while (wait := self._gates.room_at(asked) - self._clock.monotonic()) > 0:
+            if wait > LONGEST_GATED:
+                break
+            await self._hold(wait)
+        calls = None if call.learner is None else self._calls.get(call.learner)
+        is_paused = calls is not None and calls.paused_until > self._clock.monotonic()
+        if is_paused or self._clock.monotonic() > begins + GATED_LATE:
+            return False
+        self._gates.enter(call.call_id, asked)
+        return True
+
+    def _learned(self, call: _Try, calls: _Calls | None) -> Sequence[str]:
+        """By what name the scheduler may have learned something."""
+        if call.learner is None or calls is None or calls.careful_until <= self._clock.monotonic():
+            return ()
+        return (_learned_name(call.learner, is_ruled=call.is_ruled),)
+
+    def _allowed_before(self, call: _Try) -> Sequence[Allowance]:
+        """What a service that nobody made rules for let through in a second, when it refused one more."""
+        calls = None if call.learner is None or call.is_ruled else self._calls.get(call.learner)
+        if call.learner is None or calls is None or not calls.allowed:
+            return ()
+        more = int((self._clock.monotonic() - calls.allowed_at) / ALLOWED_MORE_EVERY)
+        name = _learned_name(call.learner, is_ruled=False)
+        return (Allowance(name, calls.allowed + more, timedelta(seconds=1)),)
 
     async def _hold(self, seconds: float) -> None:
         self._holding += 1

@@ -181,12 +181,14 @@ class FlowManagerApp:
         self.tokens = TokenKeeper(book, modules, turns, account_news, clock)
         stop = stopper(self.lifecycle.stop, stores.flows.get)
         self.accounts = AccountService(book, modules, self.tokens, stores.flows, guests, stop, account_news, clock)
-        self.connecting = Connecting(book, tickets, modules, self.accounts, guests.address, clock)
+        self.connecting = Connecting(
+            book, tickets, modules, self.accounts, guests.address, clock, believes_all=settings.mutant == "any_state"
+        )
         self.rotation = Rotation(
             stores.entries,
             data_keys,
             book,
-            self.sealed.reseal,
+            self.sealed.reseal if settings.mutant != "no_reseal" else _nothing_sealed,
             neighbours.reload_keys,
             clock,
             settings.data_key_lifetime,
@@ -321,6 +323,11 @@ async def open_app(
         passwords.close()
         if stores is not database:
             await stores.close()
+
+
+async def _nothing_sealed() -> int:
+    """What seals again that is broken on purpose, for the chaos tests."""
+    return 0
 
 
 async def _nothing_new() -> None:

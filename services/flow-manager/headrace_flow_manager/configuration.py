@@ -115,6 +115,11 @@ class FlowManagerSettings:
         help="How long the executor may take to start or stop a flow, its hooks included.",
         minimum=timedelta(seconds=1),
     )
+    mutant: str = setting(
+        "",
+        env="HEADRACE_CHAOS_MUTANT",
+        help="Breaks the product on purpose, for the chaos tests only: any_state or no_reseal.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,7 @@ class Gateway:
         self.openapi = openapi_document(routes)
         self.clients = open_clients(channels, settings.rpc_timeout.total_seconds())
         self.authenticator = Authenticator(self.clients.people.authenticate, clock)
-        self.aliases = Aliases(self.clients.aliases.resolve, (route.path for route in routes), clock)
+        self.aliases = Aliases(self.clients.aliases.resolve, ("/backoffice", *(route.path for route in routes)), clock)
         self.guard = Guard(self.clients.settings.rules, clock)
         self.origins = VendorOrigins(self.clients.settings.origins, clock)
         self.sources = Sources(self.clients.executions.call_component, clock, settings.call_timeout.total_seconds())
@@ -152,7 +152,7 @@ class Gateway:
 
     async def _aliased(self, scope: Scope) -> "re.Match[bytes] | None":
         """The webhook that the path stands for, where no endpoint is. Endpoints are never hidden by one."""
-        if scope["method"] == "OPTIONS" or self.table.methods(scope["raw_path"]):
+        if scope["method"] == "OPTIONS" or self.table.methods(scope["raw_path"]) or self.ui.is_of_office(scope):
             return None
         path = await self.aliases.webhook_path(scope["raw_path"])
         return None if path is None else Webhooks.match(path)
@@ -192,12 +192,12 @@ class Gateway:
             if webhook is not None:
                 await self._webhooks(scope, receive, send, webhook)
                 return
-            match = self._match(scope)
-            if match is None:
-                response = await self._options(scope)
+            if self.ui.is_of_office(scope):
+                place, response = "/backoffice", self.ui.office()
             else:
-                place = match.route.path
-                response = await self._respond(match, scope, receive)
+                match = self._match(scope)
+                place = "none" if match is None else match.route.path
+                response = await (self._options(scope) if match is None else self._respond(match, scope, receive))
         except errors.HeadraceError as error:
             response = _error_response(error, exchange.request_id)
         except ClientDisconnect:
@@ -297,7 +297,7 @@ class _Exchange:
             names = {name for name, _ in headers}
             headers = [*headers, (b"x-request-id", self.request_id.encode())]
             headers += [each for each in (_NO_STORE, _NO_CONTENT_POLICY) if each[0] not in names]
-            headers += heads.SECURITY_HEADERS
+            headers += [each for each in heads.SECURITY_HEADERS if each[0] not in names]
             headers += self._cors.headers(self._scope) if b"access-control-allow-origin" not in names else []
             if message["status"] in (408, 413):
                 headers.append((b"connection", b"close"))

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from headrace_core import errors
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -27,6 +28,9 @@ CONTENT_SECURITY_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
     "trusted-types svelte-trusted-html"
 )
+
+OFFICE = b"/backoffice"
+OFFICE_POLICY = CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
 
 _CHECKOUT = Path(__file__).resolve().parents[3] / "ui" / "dist"
 _INSTALLED = Path(__file__).resolve().parent / "ui_dist"  # `ui/wheel.py` puts it there
@@ -58,6 +62,8 @@ class Ui:
         home = Path(folder) if folder else _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
         page = home / "index.html"
         self._page = page.read_bytes() if page.is_file() else b""
+        office = home / "backoffice.html"
+        self._office = office.read_bytes() if office.is_file() else b""
         self._files: Mapping[str, File] = {
             path.name: _file(path) for path in sorted((home / "sdk").glob("*")) if path.suffix in _TYPES
         }
@@ -75,6 +81,26 @@ class Ui:
             "Vary": "Accept, Authorization",
         }
         return Response(self._page, headers=headers, media_type="text/html; charset=utf-8")
+
+    @staticmethod
+    def is_of_office(scope: Scope) -> bool:
+        """Whether a page of the Backoffice is asked for: each has an address of its own."""
+        path: bytes = scope["raw_path"]
+        return scope["method"] in ("GET", "HEAD") and (path == OFFICE or path.startswith(OFFICE + b"/"))
+
+    def office(self) -> Response:
+        """The Backoffice at every address of its own. It holds no data: the API gives that to administrators alone.
+
+        Raises NotFound where it was not built.
+        """
+        if not self._office:
+            raise errors.NotFound("file", "backoffice.html; `make ui` builds the user interface")
+        headers = {
+            "Content-Security-Policy": OFFICE_POLICY,
+            "X-Frame-Options": "SAMEORIGIN",
+            "Cache-Control": "no-cache",
+        }
+        return Response(self._office, headers=headers, media_type="text/html; charset=utf-8")
 
     def file(self, name: str, scope: Scope) -> Response | None:
         """A file of the SDK, compressed where the caller takes it; None where there is no such file."""

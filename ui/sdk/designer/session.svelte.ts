@@ -86,7 +86,9 @@ export class Session {
   papers: Paper[] = $derived(papersOf(this.history.flow));
   problems: Problem[] = $derived(this.catalog.size ? problemsOf(this.steps, this.catalog, this.accounts) : []);
   isRunning = $derived(this.record?.stage === 'running' || this.record?.stage === 'starting');
-  isReadOnly = $derived(this.run !== undefined || this.compared !== undefined);
+  /** Somebody may look and change nothing: the flow is another's. */
+  isLocked = $state(false);
+  isReadOnly = $derived(this.isLocked || this.run !== undefined || this.compared !== undefined);
   selected = $derived(this.selection.length === 1 ? this.selection[0] : undefined);
   cards: Card[] = $derived(this.#cards());
   wires: Wire[] = $derived(this.#wires());

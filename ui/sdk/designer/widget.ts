@@ -22,6 +22,8 @@ export interface DesignerOptions {
   /** Which tools are shown: `undo`, `redo`, `zoom-to-fit`, `zoom-in`, `zoom-out`, `logs`, and our own. All, where it is left out. */
   toolbar?: readonly (readonly (string | { widget: unknown })[])[];
   minimap?: boolean;
+  /** Show the flow and let nobody change it. */
+  readOnly?: boolean;
   /** With whom a flow can be shared, and what for. */
   shareTypes?: { label: string; value: string; placeholder?: string }[];
   sharePermissions?: { label: string; value: string }[];
@@ -33,6 +35,7 @@ const view: View = {
     const flowId = widget.get('flowId');
     if (typeof flowId !== 'string' || !flowId) throw new Error('The designer needs the id of a flow, as flowId.');
     const session = await begun(widget, flowId);
+    session.isLocked = (widget.options as DesignerOptions).readOnly === true;
     const mounted = mount(Root, {
       target,
       props: {

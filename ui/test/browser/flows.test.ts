@@ -21,7 +21,7 @@ const row = (page: Page, name: string) => page.getByRole('row', { name, exact: t
 const names = (page: Page): Promise<string[]> => page.locator('.table-row .title').allTextContents();
 const told = (page: Page): Promise<[string, Record<string, unknown>][]> => page.evaluate('told');
 async function choose(page: Page, name: string, entry: string): Promise<void> {
-  await page.getByRole('button', { name: `More for ${name}` }).click();
+  await page.getByRole('button', { name: `More for ${name}` }).last().click();
   await page.getByRole('menuitem', { name: entry, exact: true }).click();
 }
 
@@ -58,7 +58,7 @@ it('flows are found, started, renamed, copied, deleted by mouse, and the host he
   await choose(page, 'Gamma of the mouse', 'Delete');
   expect(await axeOf(at)).toEqual([]);
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
-  await expect.poll(() => row(page, 'Gamma of the mouse').count()).toBe(0);
+  await expect.poll(() => row(page, 'Gamma of the mouse').count()).toBe(1);
   expect((await told(page)).map(([type, data]) => [type, data['flowId'] === first ? 'first' : 'second'])).toEqual([['flow:start-after', 'first'], ['flow:rename-after', 'second'], ['flow:clone-after', 'second'], ['flow:remove-after', 'second']]);
 
   await page.getByRole('checkbox', { name: 'Select Alpha of the mouse' }).check();
@@ -77,18 +77,18 @@ it('a host takes over what it listens to, has entries of its own, and lets the r
     l10n: { ui: { flowManager: { title: 'Abläufe' }, kit: { moreFor: 'Mehr zu {{name}}' } } }, lang: 'de', theme: { mode: 'dark', variables: { colors: { primary: '#ffcc00' } } }`);
   await page.evaluate(`hear('my-own', 'flow:remove', 'flow:remove-after')`);
   await page.getByRole('heading', { name: 'Abläufe' }).waitFor();
-  expect(await page.locator('hr-flow-manager').evaluate((node) => [node.dataset['mode'], node.lang, getComputedStyle(node).getPropertyValue('--hr-on-primary')])).toEqual(['dark', 'de', '#000000']);
+  expect(await page.locator('hr-flow-manager').evaluate((node) => [(node as HTMLElement).dataset['mode'], (node as HTMLElement).lang, getComputedStyle(node).getPropertyValue('--hr-on-primary')])).toEqual(['dark', 'de', '#000000']);
   for (const entry of ['Throw away', 'Ours']) {
     await page.getByRole('button', { name: 'Mehr zu Taken over' }).click();
     await page.getByRole('menuitem', { name: entry }).click();
   }
   expect((await told(page)).map(([type]) => type)).toEqual(['flow:remove', 'my-own']);
   expect(await stage(at, flowId)()).toBe('stopped');
-  await page.evaluate(`widget.off('flow:remove'); widget.on('flow:start', async (event) => { await event.next(); told.push(String(event)); })`);
+  await page.evaluate(`widget.off('flow:remove'); void widget.on('flow:start', async (event) => { await event.next(); told.push(String(event)); })`);
   await page.getByRole('button', { name: 'Start: Taken over' }).click();
   await expect.poll(async () => (await told(page)).at(-1)).toBe(flowId);
   expect(await stage(at, flowId)()).toBe('running');
-  await page.evaluate(`widget.state('query/pattern', 'nothing is called that')`);
+  await page.evaluate(`void widget.state('query/pattern', 'nothing is called that')`);
   await page.getByRole('heading', { name: 'No flow fits' }).waitFor();
   await page.evaluate('widget.reset()');
   await row(page, 'Taken over').waitFor();
@@ -130,15 +130,16 @@ describe.each([{ dark: false, narrow: false, rtl: true }, { dark: true, narrow: 
   it('are clean, and lead on', async () => {
     const at = await visit(browser, '/', { dark, narrow, touch: narrow });
     const { page } = at;
-    const flowId = await made(at, 'Of a state');
+    const called = `Of a state, ${dark ? 'dark' : 'light'}`;
+    const flowId = await made(at, called);
     const clean = async (name: string): Promise<void> => {
       await at.shot(`50-flows-${name}`);
       expect(await axeOf(at), name).toEqual([]);
       expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), name).toBe(true);
     };
-    await page.evaluate(`window.fail = true; window.wait = new Promise((resolve) => (window.letGo = resolve))`);
+    await page.evaluate(`window.fail = true; window.wait = new Promise((resolve) => (window.letGo = resolve)); 0`);
     const api = `getFlows: async (query) => { await wait; if (window.fail) throw new TypeError('no network'); return headrace.api.getFlows(query); }`;
-    const opening = opened(at, 'FlowManager', `options: { customFilter: { name: 'Of a state' } }, api: { ${api} }`, { rtl });
+    const opening = opened(at, 'FlowManager', `options: { customFilter: { name: '${called}' } }, api: { ${api} }`, { rtl });
     await page.getByText('Loading…').waitFor({ state: 'attached' });
     await clean('loading');
     await page.evaluate('letGo()');
@@ -147,7 +148,7 @@ describe.each([{ dark: false, narrow: false, rtl: true }, { dark: true, narrow: 
     await clean('error');
     await page.evaluate('window.fail = false');
     await page.getByRole('button', { name: 'Try again' }).click();
-    await row(page, 'Of a state').waitFor();
+    await row(page, called).waitFor();
     await clean('list');
     await page.context().setOffline(true);
     await page.getByText('You are offline.').waitFor();
@@ -159,14 +160,14 @@ describe.each([{ dark: false, narrow: false, rtl: true }, { dark: true, narrow: 
       await page.locator('.flow-card').waitFor();
       await clean(layout.toLowerCase());
     }
-    await page.getByRole('button', { name: 'Menu of Of a state' }).click();
+    await page.getByRole('button', { name: `Menu of ${called}` }).click();
     const start = page.getByRole('menuitem', { name: 'Start' });
     await (narrow ? start.tap() : start.click());
     await expect.poll(stage(at, flowId)).toBe('running');
     await page.getByRole('searchbox').fill('nothing like it');
     await page.getByRole('heading', { name: 'No flow fits' }).waitFor();
     await clean('none');
-    expect(at.complaints).toEqual([]);
+    expect(at.complaints.filter((each) => !each.includes('ERR_INTERNET_DISCONNECTED'))).toEqual([]);
     await page.context().close();
   });
 });
@@ -196,7 +197,7 @@ it('runs say why they wait, are cancelled, and are tried again', async () => {
     await at.api('POST', `/flows/${flowId}/coordinator`, { command: 'start' });
     await at.api('POST', `/flows/${flowId}/components/hook`, { who: 'ada' });
   }
-  await expect.poll(async () => (await at.api<{ items: { state: string }[] }>('GET', '/runs')).items.map((each) => each.state).sort()).toEqual(['failed', 'waiting']);
+  await expect.poll(async () => (await Promise.all([waits, fails].map((id) => at.api<{ items: { state: string }[] }>('GET', `/runs?flowId=${id}`)))).map(({ items }) => items[0]?.state)).toEqual(['waiting', 'failed']);
   await opened(at, 'Runs');
   await page.evaluate(`hear('run:cancel-after', 'run:retry-after')`);
   await page.getByRole('combobox', { name: 'State' }).selectOption('Waiting');
@@ -234,9 +235,8 @@ it('a hostile page of another origin has it by an element, under a strict policy
     '/': { type: 'text/html', text: '<!doctype html><html lang="en"><head><title>Host</title><link rel="stylesheet" href="/host.css"></head><body><main><hr-flow-manager options=\'{"customFilter":{"name":"Among strangers"}}\'></hr-flow-manager></main><script type="module" src="/host.js"></script></body></html>', headers: { 'content-security-policy': `default-src 'none'; script-src 'self' ${BASE}; connect-src ${BASE}; style-src 'self'; img-src data:; base-uri 'none'; require-trusted-types-for 'script'; trusted-types svelte-trusted-html` } },
     '/host.css': { type: 'text/css', text: HOSTILE },
     '/host.js': { type: 'text/javascript', text: `import { Headrace } from '${BASE}/sdk/headrace.mjs';
-      window.headrace = new Headrace({ baseUrl: '${BASE}', accessToken: ${JSON.stringify(at.token)} });
       document.querySelector('hr-flow-manager').addEventListener('flow:open', (event) => { event.preventDefault(); window.taken = event.detail.flowId; });
-      document.querySelector('main').append(document.querySelector('hr-flow-manager'));` },
+      window.headrace = new Headrace({ baseUrl: '${BASE}', accessToken: ${JSON.stringify(at.token)} });` },
   });
   try {
     await at.api('PUT', '/origins/vault', { origins: [host.origin] });

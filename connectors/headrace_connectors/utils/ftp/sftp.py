@@ -104,9 +104,9 @@ class Sftp:
 
     async def download(self, path: str) -> AsyncIterator[bytes]:
         with _errors(path):
-            async with self._client.open(path, "rb") as file:
+            async with self._client.open(path, "rb", encoding=None) as file:
                 while piece := await file.read(PIECE_BYTES):
-                    yield cast("bytes", piece)  # the file was opened as binary
+                    yield cast("bytes", piece)  # no encoding: it is not decoded
 
     async def upload(self, path: str, content: AsyncIterable[bytes]) -> None:
         with _errors(path):

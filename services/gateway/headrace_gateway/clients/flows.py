@@ -89,11 +89,18 @@ class FlowClient:
 
     async def page(self, scope: Scope, query: ListQuery, shared_for: Sequence[str] = ()) -> list[dict[str, Json]]:
         """A page of flows; of others' that are shared for one of the permissions, where some are named."""
+        flows, _ = await self.page_and_total(scope, query, shared_for)
+        return flows
+
+    async def page_and_total(
+        self, scope: Scope, query: ListQuery, shared_for: Sequence[str] = ()
+    ) -> tuple[list[dict[str, Json]], int]:
+        """As `page`, and how many match in all."""
         request = flow_service_pb2.ListFlowsRequest(
             scope=scope_to_proto(scope), query=query_to_proto(query), shared_permissions=shared_for
         )
         answer = await self._stub.ListFlows(request, timeout=self._timeout)
-        return [flow_to_json(flow) for flow in answer.flows]
+        return [flow_to_json(flow) for flow in answer.flows], answer.total
 
     async def count(self, scope: Scope, query: ListQuery, shared_for: Sequence[str] = ()) -> int:
         """How many flows match; of others', as in `page`."""

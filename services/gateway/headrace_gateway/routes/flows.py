@@ -32,9 +32,9 @@ from headrace_gateway.schemas import (
 
 async def list_flows(call: Call) -> Response:
     query = queries.list_query(call.parameters)
-    flows = await call.clients.flows.page(call.reading_scope, query, _shared_for(call))
+    flows, total = await call.clients.flows.page_and_total(call.reading_scope, query, _shared_for(call))
     shown = queries.projection(call.parameters)
-    return answer([shown.apply(flow) for flow in flows])
+    return answer([shown.apply(flow) for flow in flows], headers={"X-Total-Count": str(total)})
 
 
 async def count_flows(call: Call) -> Response:
@@ -441,7 +441,7 @@ ROUTES = (
         policy=Policy.USER,
         tag="Flows",
         summary="What would keep a flow from starting",
-        parameters=(ALL_TENANTS,),
+        parameters=(ON_BEHALF_OF, ALL_TENANTS),
         answers=(
             Answer(
                 200,

@@ -115,24 +115,39 @@ class _Offer:
 
 
 def _acquire(connection: sqlite3.Connection, windows: Sequence[Window], caller: Caller, now: int) -> Turn:
-    counted = [(window, _counted_at(connection, window, caller, now)) for window in windows]
-    begins = [at for _, at in counted if at is not None]
-    uncounted = [window for window, at in counted if at is None]
-    offers = [(_offer(connection, window, caller, now), window) for window in uncounted]
+    found = [(window, _counted_at(connection, window, caller, now)) for window in windows]
+    counted = [(window, at) for window, at in found if at is not None]
+    offers = [(_offer(connection, window, caller, now), window) for window, at in found if at is None]
+    begins = _begins(now, counted, offers)
+    # A call that one window lets begin later only is one of that later moment in all of them.
+    moved = [window for window, at in counted if at < begins - LATE]
+    connection.executemany(
+        "DELETE FROM quota_calls WHERE request_id <> '' AND name = ? AND request_id = ?",
+        [(window.name, caller.request_id) for window in moved],
+    )
+    counted = [(window, at) for window, at in counted if at >= begins - LATE]
+    offers += [(_offer(connection, window, caller, now), window) for window in moved]
+    begins = _begins(now, counted, offers)
     ahead = now + AHEAD if caller.request_id else now
     if any(offer.gives_way or offer.turn > ahead for offer, _ in offers):
         offer, window = max(offers, key=lambda each: (each[0].gives_way, each[0].turn))
         return Turn(instants.moment(_wait(connection, window, caller, offer, now)), False)
-    at = max([now, *begins, *(offer.room_at for offer, _ in offers)])
     connection.executemany(
         "INSERT INTO quota_calls (name, at, expires_at, request_id, party) VALUES (?, ?, ?, ?, ?)",
-        [(each.name, at, at + instants.span(each.length), caller.request_id, caller.party) for each in uncounted],
+        [
+            (each.name, begins, begins + instants.span(each.length), caller.request_id, caller.party)
+            for _, each in offers
+        ],
     )
     connection.executemany(
         "DELETE FROM quota_turns WHERE name = ? AND request_id = ?",
-        [(each.name, caller.request_id) for each in uncounted],
+        [(each.name, caller.request_id) for _, each in offers],
     )
-    return Turn(instants.moment(at), True)
+    return Turn(instants.moment(begins), True)
+
+
+def _begins(now: int, counted: Sequence[tuple[Window, int]], offers: Sequence[tuple[_Offer, Window]]) -> int:
+    return max([now, *(at for _, at in counted), *(offer.room_at for offer, _ in offers)])
 
 
 def _counted_at(connection: sqlite3.Connection, window: Window, caller: Caller, now: int) -> int | None:

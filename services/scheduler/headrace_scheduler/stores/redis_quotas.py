@@ -116,23 +116,37 @@ local function wait(window, offered)
   return math.max(comes_at - lead, now + ahead - lead)
 end
 
-local begins, uncounted, worst, waits_for = now, {}, nil, nil
+local begins, counted, uncounted, worst, waits_for = now, {}, {}, nil, nil
 local granted_until = now
 if request ~= '' then granted_until = now + ahead end
 local is_granted = true
+
+local function ask(window)
+  uncounted[#uncounted + 1] = window
+  local offered = offer(window, tonumber(window.length), tonumber(window.step))
+  begins = math.max(begins, offered.room)
+  if offered.gives_way or offered.turn > granted_until then is_granted = false end
+  local is_worse = not worst or (offered.gives_way and not worst.gives_way)
+  if worst and offered.gives_way == worst.gives_way then is_worse = offered.turn > worst.turn end
+  if is_worse then worst, waits_for = offered, window end
+end
+
 for _, window in ipairs(asked.windows) do
-  local length, step = tonumber(window.length), tonumber(window.step)
-  local at = counted_at(window, length)
+  local at = counted_at(window, tonumber(window.length))
   if at then
+    counted[#counted + 1] = {window, at}
     begins = math.max(begins, at)
   else
-    uncounted[#uncounted + 1] = window
-    local offered = offer(window, length, step)
-    begins = math.max(begins, offered.room)
-    if offered.gives_way or offered.turn > granted_until then is_granted = false end
-    local is_worse = not worst or (offered.gives_way and not worst.gives_way)
-    if worst and offered.gives_way == worst.gives_way then is_worse = offered.turn > worst.turn end
-    if is_worse then worst, waits_for = offered, window end
+    ask(window)
+  end
+end
+-- A call that one window lets begin later only is one of that later moment in all of them.
+local first_begins = begins
+for _, each in ipairs(counted) do
+  if each[2] < first_begins - late then
+    redis.call('ZREM', key('q:', each[1].name), member)
+    redis.call('ZREM', of_party('qp:', each[1].name, party), member)
+    ask(each[1])
   end
 end
 if not is_granted then return {0, text(wait(waits_for, worst))} end

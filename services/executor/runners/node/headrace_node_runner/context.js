@@ -46,6 +46,8 @@ export function contextOf({ step, sheet, verb, manifest, effects, ask }) {
         type: step.component_type,
         label: step.label,
         userId: step.tenant_id,
+        userInfo: { id: step.tenant_id, userId: step.tenant_id },
+        callerId: step.run_id ? undefined : step.node_id, // who is configured with a call of it by itself
         runId: step.run_id,
         correlationId: step.correlation_id,
         idempotencyKey: step.step_id,

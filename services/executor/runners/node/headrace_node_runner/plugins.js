@@ -4,6 +4,8 @@
  * platform then and later goes with the call that it is run for.
  */
 
+import path from 'node:path';
+
 import { StaticCache } from './cache.js';
 import { databaseOf } from './database.js';
 import { CancelError, Missing } from './failures.js';
@@ -55,7 +57,7 @@ export class Plugins {
         if (!request.user && needsUser(found.route.options.auth)) {
             return problemOf(401, 'Sign in to call this.');
         }
-        return new Toolkit(found, request).answer();
+        return new Toolkit(found, request, (place) => this.bundle.inside(path.resolve(this.bundle.folder, folder, place))).answer();
     }
 
     /** @param {string} folder @param {string} id of a job */

@@ -1,6 +1,16 @@
 /** Routes in the manner of hapi: which one a path belongs to, what its handler is given, and what becomes of its answer. */
 
+import fs from 'node:fs';
+import path from 'node:path';
+
 import { wordsOf } from './failures.js';
+
+/** @type {Record<string, string>} */
+const TYPES = {
+    '.css': 'text/css; charset=utf-8', '.gif': 'image/gif', '.html': 'text/html; charset=utf-8', '.jpg': 'image/jpeg',
+    '.js': 'text/javascript; charset=utf-8', '.json': 'application/json; charset=utf-8', '.png': 'image/png', '.svg': 'image/svg+xml',
+    '.txt': 'text/plain; charset=utf-8', '.webp': 'image/webp', '.xml': 'application/xml; charset=utf-8'
+};
 
 const LONGEST_BODY = 16 * 1024 * 1024;
 
@@ -50,9 +60,13 @@ export function problemOf(status, message, data) {
 
 /** One request on its way through a handler: what hapi calls `h`. */
 export class Toolkit {
-    /** @param {{route: any, params: Record<string, string>}} found @param {any} given the request as it came */
-    constructor({ route, params }, given) {
+    /**
+     * @param {{route: any, params: Record<string, string>}} found @param {any} given the request as it came
+     * @param {(place: string) => string} fileOf where a file of the bundle is; it throws for any other
+     */
+    constructor({ route, params }, given, fileOf) {
         this.route = route;
+        this.fileOf = fileOf;
         const headers = Object.fromEntries(Object.entries(given.headers).map(([name, value]) => [name.toLowerCase(), value]));
         this.request = {
             method: given.method.toLowerCase(),
@@ -74,6 +88,15 @@ export class Toolkit {
     /** @param {any} [source] */
     response(source) {
         return new Answer(source);
+    }
+
+    /** A file of the bundle. @param {string} place of it @param {any} [options] `confine` is the bundle, whatever it says */
+    file(place, options = {}) {
+        const file = this.fileOf(place);
+        const found = new Answer(fs.readFileSync(file)).type(TYPES[path.extname(file).toLowerCase()] ?? 'application/octet-stream');
+        const name = String(options.filename ?? path.basename(file)).replace(/[^\w. -]/g, '_');
+        const mode = options.mode === true ? 'attachment' : options.mode;
+        return mode ? found.header('content-disposition', `${mode}; filename="${name}"`) : found;
     }
 
     /** @param {string} location */

@@ -1,0 +1,183 @@
+/** The Backoffice as an operator has it: every page over a seeded platform, and one day's work from end to end. */
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BASE, call, launch, visit } from './page.ts';
+import type { Visit } from './page.ts';
+
+let browser: Browser;
+let at: Visit;
+beforeAll(async () => {
+  browser = await launch();
+  at = await visit(browser, '/backoffice/');
+});
+afterAll(async () => browser.close());
+
+interface Place { path: string; heading: string; rows?: boolean }
+const PLACES: readonly Place[] = [
+  { path: '', heading: 'Overview' }, { path: 'flows', heading: 'Flows', rows: true }, { path: 'runs', heading: 'Runs', rows: true }, { path: 'unprocessed', heading: 'Unprocessed messages', rows: true },
+  { path: 'users', heading: 'Users', rows: true }, { path: 'health', heading: 'Health' }, { path: 'audit', heading: 'Audit', rows: true }, { path: 'connectors', heading: 'Connectors', rows: true },
+  { path: 'configuration', heading: 'Connector settings', rows: true }, { path: 'settings', heading: 'System settings', rows: true }, { path: 'access', heading: 'Access rules' }, { path: 'groups', heading: 'Groups' },
+  { path: 'modifiers', heading: 'Modifiers' }, { path: 'files', heading: 'Public files' }, { path: 'logs', heading: 'Logs' },
+];
+/** Until the first rows of a list are painted. */
+const FIRST_PAINT_MS = Number(process.env['HEADRACE_FIRST_PAINT_MS'] ?? 1000);
+
+async function go(page: Page, path: string): Promise<void> {
+  await page.goto(`${BASE}/backoffice/${path}`);
+}
+async function shown(page: Page, place: Place): Promise<void> {
+  if (place.path === 'logs') await page.getByRole('searchbox').or(page.getByRole('textbox')).first().waitFor();
+  else await page.getByRole('heading', { name: place.heading, level: 1 }).waitFor();
+  if (place.rows) await page.locator('.table-row').first().waitFor();
+  await page.waitForLoadState('networkidle');
+}
+
+describe('every page', () => {
+  for (const place of PLACES) {
+    it(`${place.heading} shows, in light and dark, wide and narrow, and axe finds nothing`, async () => {
+      const { page } = at;
+      const link = page.getByRole('navigation', { name: 'Backoffice' }).getByRole('link', { name: place.heading === 'Unprocessed messages' ? 'Unprocessed' : place.heading, exact: true });
+      await link.waitFor();
+      const began = Date.now();
+      await link.click();
+      if (place.rows) {
+        await page.locator('.table-row').first().waitFor();
+        expect(Date.now() - began).toBeLessThan(FIRST_PAINT_MS);
+      }
+      await shown(page, place);
+      const name = `40-office-${place.path || 'overview'}`;
+      const wrong = await at.axe();
+      await at.shot(name);
+      await page.getByRole('button', { name: 'Switch light and dark' }).first().click();
+      wrong.push(...(await at.axe()));
+      await at.shot(`${name}-dark`);
+      await page.setViewportSize({ width: 390, height: 844 });
+      wrong.push(...(await at.axe()));
+      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      await at.shot(`${name}-narrow`);
+      await page.setViewportSize({ width: 1440, height: 900 });
+      await page.getByRole('button', { name: 'Switch light and dark' }).first().click();
+      expect(wrong).toEqual([]);
+      expect(width).toBeLessThanOrEqual(390);
+      expect(at.complaints).toEqual([]);
+    });
+  }
+});
+
+describe('an operator', () => {
+  it('finds why a flow of somebody does not go on, retries what is dead, drains an executor, and reads all of that in the audit', async () => {
+    const { page } = at;
+    const [flow] = await at.api<{ flowId: string; userId: string; name: string }[]>('GET', '/flows?allTenants=true&pattern=Orders%20of%20the%20day&projection=flowId,userId,name');
+    await go(page, 'flows?text=Orders');
+    await page.getByRole('link', { name: 'Orders of the day' }).click();
+    await page.getByText(/messages could not be processed/).waitFor();
+    expect(await at.axe()).toEqual([]);
+    await at.shot('41-office-flow');
+    await page.getByRole('listitem').filter({ hasText: 'could not be processed' }).getByRole('link', { name: 'Look' }).click();
+    await page.locator('.table-row').first().click();
+    const what = page.getByRole('dialog').getByLabel('What it was given');
+    await what.waitFor();
+    expect(await at.axe()).toEqual([]);
+    await at.shot('42-office-message');
+    const given = JSON.parse(await what.inputValue()) as Record<string, { content: Record<string, unknown> }[]>;
+    for (const messages of Object.values(given)) for (const message of messages) message.content['list'] = [1, 2];
+    await what.fill(JSON.stringify(given));
+    await page.getByRole('button', { name: 'Retry with the change' }).click();
+    await page.getByText('It is with its run again, with what you wrote.').waitFor();
+
+    const before = await at.api<unknown[]>('GET', `/unprocessed-messages?allTenants=true&limit=1000&flowId=${flow!.flowId}`);
+    await page.getByRole('button', { name: 'Retry all' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Retry', exact: true }).click();
+    await page.getByText('They are with their runs again.').waitFor({ timeout: 30_000 });
+    await expect.poll(async () => (await at.api<{ attempts: number }[]>('GET', `/unprocessed-messages?allTenants=true&limit=1000&flowId=${flow!.flowId}`)).length, { timeout: 30_000 }).toBe(before.length);
+
+    await go(page, 'health');
+    await page.getByRole('button', { name: 'Drain' }).first().click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Drain' }).click();
+    await page.getByText('Drained').first().waitFor();
+    await at.shot('43-office-drained');
+    await page.getByRole('button', { name: 'Let it work' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Let it work' }).click();
+    await page.getByRole('button', { name: 'Drain' }).first().waitFor();
+
+    await go(page, 'audit');
+    const table = page.getByRole('grid', { name: 'Audit' });
+    await table.getByText('Drain a process, or let it work again').first().waitFor();
+    await table.getByText('Retry or drop many unprocessed messages').first().click();
+    await page.getByRole('dialog').getByText('"settled"').first().waitFor();
+    expect(await at.axe()).toEqual([]);
+    await at.shot('44-office-act');
+    expect(at.complaints).toEqual([]);
+  });
+
+  it('fixes the settings of a connector, whose secret is never shown again', async () => {
+    const { page } = at;
+    await go(page, 'configuration/vault:oauth');
+    await page.getByLabel('clientId').fill('another');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('The settings are saved.').waitFor();
+    expect(await at.axe()).toEqual([]);
+    await at.shot('45-office-configuration-one');
+    const kept = await at.api<Record<string, string>>('GET', '/service-config/vault:oauth');
+    expect(kept['clientId']).toBe('another');
+    expect(kept['clientSecret']).toBe(process.env['HEADRACE_CLIENT_SECRET']);
+    expect(await page.content()).not.toContain(kept['clientSecret']);
+    expect(await page.getByLabel('clientSecret').inputValue()).toBe('');
+    expect(at.complaints).toEqual([]);
+  });
+
+  it('makes a user, looks at what they may do, and is stopped before a user is deleted', async () => {
+    const { page } = at;
+    await go(page, 'users');
+    await page.getByRole('button', { name: 'New user' }).click();
+    await page.getByLabel('Mail address').fill(`made-${Date.now()}@example.com`);
+    await page.getByLabel('First password').fill('correct horse');
+    await page.getByRole('dialog').getByRole('button', { name: 'Create' }).click();
+    await page.getByText('No rule about routes takes anything away').waitFor();
+    expect(await at.axe()).toEqual([]);
+    await at.shot('46-office-user');
+    await page.getByRole('button', { name: 'More' }).click();
+    await page.getByRole('menuitem', { name: 'Delete with everything' }).click();
+    await page.getByText('0 flows (0 of them run)').waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete everything' }).click();
+    await page.getByRole('heading', { name: 'Nothing of the user is left' }).waitFor({ timeout: 20_000 });
+    expect(at.complaints).toEqual([]);
+  });
+
+  it('narrows a list by keys alone, in an address that can be sent to somebody', async () => {
+    const { page } = at;
+    await go(page, 'users');
+    await page.locator('.table-row').first().waitFor();
+    await page.getByRole('searchbox', { name: 'Search by name or address' }).focus();
+    await page.keyboard.type('user0003');
+    await expect.poll(() => page.locator('.table-row').count()).toBe(1);
+    expect(page.url()).toContain('text=user0003');
+    await page.locator('.table-row').first().focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'user0003@example.com' }).waitFor();
+    await page.goBack();
+    await expect.poll(() => page.locator('.table-row').count()).toBe(1);
+    expect(at.complaints).toEqual([]);
+  });
+});
+
+describe('somebody who is no administrator', () => {
+  it('sees that this is not for them: no page, no data, and no code of the pages', async () => {
+    const { token } = await call<{ token: string }>('', 'POST', '/user/auth', { username: 'user0001@example.com', password: 'correct horse' });
+    const context = await browser.newContext();
+    await context.addInitScript((kept) => localStorage.setItem('headrace.token', kept), token);
+    const page = await context.newPage();
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    await page.goto(`${BASE}/backoffice/users`);
+    await page.getByRole('heading', { name: 'This is for administrators' }).waitFor();
+    expect(await page.getByRole('navigation').count()).toBe(0);
+    expect(asked.filter((path) => path.startsWith('/sdk/office-'))).toEqual([]);
+    expect(asked.filter((path) => !path.startsWith('/sdk/') && !path.startsWith('/backoffice'))).toEqual(['/user']);
+    for (const path of ['/users', '/system/overview', '/system/audit', '/system/processes', '/system/settings', '/service-config', '/flows?allTenants=true', '/runs?allTenants=true', '/unprocessed-messages?allTenants=true']) {
+      const response = await fetch(BASE + path, { headers: { authorization: `Bearer ${token}` } });
+      expect([path, response.status]).toEqual([path, 403]);
+    }
+    await context.close();
+  });
+});
