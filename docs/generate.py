@@ -44,6 +44,7 @@ from headrace_scheduler.settings import SchedulerSettings
 from headrace_scheduler.settings import ServerSettings as SchedulerServer
 from headrace_sdk import errors as component_errors
 
+from docs.widgets import section, widgets
 from tests.api import compatibility
 from tests.appmixer_cli import compatibility as cli_compatibility
 
@@ -84,7 +85,14 @@ def pages(metrics: str) -> dict[str, str]:
         "settings.md": settings(),
         "errors.md": error_codes(),
         "metrics.md": metric_names(metrics),
+        "widgets.md": widgets_of_the_sdk(),
     }
+
+
+def widgets_of_the_sdk() -> str:
+    """Every widget of the SDK with its options, events and states."""
+    intro = "What all of them have in common is told in [embedding](../embedding/README.md)."
+    return _page("Widgets", [intro, *map(section, widgets())])
 
 
 def components() -> str:

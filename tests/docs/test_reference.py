@@ -37,6 +37,10 @@ async def test_the_reference_names_all_there_is(written: dict[str, str]) -> None
     assert [each.code for each in errors.ALL if f"`{each.code}`" not in written["errors.md"]] == []
     routes = [f"### `{route.method} {route.path}`\n" for route in ROUTES]
     assert [route for route in routes if route not in written["rest-api.md"]] == []
+    listed = re.findall(r"^  (\w+): \{ name:", (ROOT / "ui/sdk/widgets.ts").read_text(), re.MULTILINE)
+    assert [name for name in listed if name != "Designer" and f"## {name}\n" not in written["widgets.md"]] == []
+    sections = [part for part in written["widgets.md"].split("\n## ")[1:] if "Options:" not in part]
+    assert sections == [], "a widget whose options were not found says too little"
     assert "| `POST /user/auth` | pass |" in written["compatibility.md"]
     assert "| `appmixer login` | pass |" in written["cli-compatibility.md"]
     assert "headrace_mongo_commands_total" in METRICS

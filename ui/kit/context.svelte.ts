@@ -34,6 +34,8 @@ export class Context<T extends Tree = Tree> {
   readonly k: Words<typeof STRINGS>;
   toasts = $state.raw<readonly Toast[]>([]);
   question = $state.raw<(Question & { answer(isYes: boolean): void }) | undefined>();
+  /** How many dialogs are open. */
+  dialogs = $state(0);
   isOnline = $state(navigator.onLine);
   /** Goes up when all is to be loaded anew. */
   turn = $state(0);

@@ -116,6 +116,11 @@ export class Widget<O extends object = object> {
     return this.#mounted !== undefined;
   }
 
+  /** Whether it stands above the page, as a dialog. */
+  get isModal(): boolean {
+    return 'modal' in this.element.dataset;
+  }
+
   /** Ends when the widget is closed. */
   get signal(): AbortSignal {
     return this.#end.signal;

@@ -31,8 +31,16 @@ export interface Address {
 
 /** What an address of the page means. */
 export function read(url: URL | Location): Address {
-  const [place = '', part = ''] = url.pathname.split('/').slice(1).map((each) => decodeURIComponent(each));
+  const [place = '', part = ''] = url.pathname.split('/').slice(1).map(decoded);
   return { place: place || 'flows', part, query: new URLSearchParams(url.search) };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // somebody wrote the address by hand
+  }
 }
 
 export function write(place: string, part = ''): string {

@@ -12,4 +12,28 @@ export interface AccountsOptions {
   shareTypes?: readonly ShareType[];
 }
 
+/** What it tells, and with what data. Each is the host's to do once it listens, and has a `-after`. */
+export interface AccountsEvents {
+  /** `service`; again: `accountId`; after it `accountId` */
+  'account:connect': object;
+  /** `accountId`; after it `isValid` */
+  'account:test': object;
+  /** `accountId`, `name` */
+  'account:rename': object;
+  /** `accountId` */
+  'account:share': object;
+  /** `accountId` */
+  'account:remove': object;
+  /** `flowId` */
+  'flow:open': object;
+}
+
+/** What it shows just now, by path. */
+export interface AccountsState {
+  /** Text that names have */
+  'query/pattern': string;
+  /** Such as `service:1` */
+  'query/sort': string;
+}
+
 export default view(Root, { css, strings: STRINGS, defaults: { showHeader: true } satisfies AccountsOptions });

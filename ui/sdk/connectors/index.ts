@@ -10,4 +10,24 @@ export interface ConnectorsOptions {
   canPublish?: boolean;
 }
 
+/** What it tells, and with what data. Each is the host's to do once it listens, and has a `-after`. */
+export interface ConnectorsEvents {
+  /** `app` */
+  'connector:open': object;
+  /** `filename`; after it `components` */
+  'connector:publish': object;
+  /** `app` */
+  'connector:remove': object;
+}
+
+/** What it shows just now, by path. */
+export interface ConnectorsState {
+  /** The connector that is shown */
+  'app': string;
+  /** Text that it has */
+  'query/pattern': string;
+  /** Only of this category */
+  'query/category': string;
+}
+
 export default view(Root, { css, strings: STRINGS, defaults: { showHeader: true } satisfies ConnectorsOptions });

@@ -19,6 +19,40 @@ export interface FlowManagerOptions {
   sharePermissions?: readonly SharePermission[];
 }
 
+/** What it tells, and with what data. Each is the host's to do once it listens, and has a `-after`. */
+export interface FlowManagerEvents {
+  /** A flow is to be made; after it `flowId` */
+  'flow:create': object;
+  /** `flowId` */
+  'flow:open': object;
+  /** `flowId`, `flow` */
+  'flow:start': object;
+  /** `flowId`, `flow` */
+  'flow:stop': object;
+  /** `flowId`, `flow`; after it `name` */
+  'flow:rename': object;
+  /** `flowId`, `flow`; after it `cloneId` */
+  'flow:clone': object;
+  /** `flowId`, `flow` */
+  'flow:share': object;
+  /** `flowId`, `flow` */
+  'flow:insights': object;
+  /** `flowId`, `flow` */
+  'flow:remove': object;
+}
+
+/** What it shows just now, by path. */
+export interface FlowManagerState {
+  /** Text that names have */
+  'query/pattern': string;
+  /** Such as `stage:running`, or `shared` */
+  'query/filter': string;
+  /** Such as `name:1` */
+  'query/sort': string;
+  /** `list`, `grid` or `thumbnail` */
+  'layout': string;
+}
+
 export default view(Root, {
   css,
   strings: STRINGS,

@@ -11,5 +11,5 @@ export const STRINGS = {
   none: { title: 'No task fits', text: 'Try another word.', all: 'Show all tasks' },
   reject: { title: 'Reject “{{title}}”?', text: 'The flow goes on with what it does then.', yes: 'Reject' },
   done: { approve: '“{{title}}” is approved', reject: '“{{title}}” is rejected' },
-  one: { requester: 'Asked by', approver: 'Decided by', due: 'Due', created: 'Asked', decided: 'Decided', nothing: 'There is no description.' },
+  one: { requester: 'Asked by', approver: 'Approver', due: 'Due', created: 'Asked', decided: 'Decided', nothing: 'There is no description.' },
 } as const;

@@ -250,6 +250,10 @@ it('a hostile page of another origin has it by an element, under a strict policy
     await page.evaluate(`window.runs = new headrace.ui.Runs(); runs.open()`);
     await page.locator('hr-runs').getByRole('heading', { name: 'Runs' }).waitFor();
     await at.shot('54-hostile-dialog');
+    await page.locator('hr-runs').getByRole('button', { name: 'Close' }).click();
+    await expect.poll(() => page.locator('hr-runs').count()).toBe(0);
+    await page.evaluate('runs.open()');
+    await page.locator('hr-runs').getByRole('heading', { name: 'Runs' }).waitFor();
     await page.keyboard.press('Escape');
     await expect.poll(() => page.locator('hr-runs').count()).toBe(0);
     await page.evaluate(`document.querySelector('hr-flow-manager').remove()`);
