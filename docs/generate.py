@@ -91,7 +91,7 @@ def pages(metrics: str) -> dict[str, str]:
 
 def widgets_of_the_sdk() -> str:
     """Every widget of the SDK with its options, events and states."""
-    intro = "What all of them have in common is told in [embedding](../embedding/widgets.md)."
+    intro = "What all of them have in common is told in [embedding](../embedding/README.md)."
     return _page("Widgets", [intro, *map(section, widgets())])
 
 

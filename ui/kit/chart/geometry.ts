@@ -190,7 +190,13 @@ function marked(columns: Drawing['columns'], say: (x: number | string) => string
   const texts = columns.map((each) => say(each.x));
   const longest = Math.min(22, Math.max(...texts.map((text) => text.length)));
   const every = Math.max(1, Math.ceil((columns.length * (longest * LETTER + 18)) / plot.width));
-  return columns.flatMap((each, at) => (at % every === 0 ? [{ at: each.at, text: texts[at]!.length > 22 ? `${texts[at]!.slice(0, 21)}…` : texts[at]! }] : []));
+  return columns.flatMap((each, at) => (at % every === 0 ? [{ at: each.at, text: short(texts[at]!) }] : []));
+}
+
+/** A long name as short as there is room for: of one with dots in it the end says most. */
+function short(text: string): string {
+  if (text.length <= 22) return text;
+  return text.includes('.') && !/\s/.test(text) ? `…${text.slice(-21)}` : `${text.slice(0, 21)}…`;
 }
 
 export const sum = (points: readonly Point[]): number => points.reduce((total, point) => total + point.y, 0);
