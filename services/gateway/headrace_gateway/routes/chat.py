@@ -118,7 +118,7 @@ async def chat_stream(call: Call) -> Response:
     if call.request.method == "HEAD":
         return Response(media_type="text/event-stream")
     told = _told(call, Scope(tenant, tenant), call.value("flowId"), thread)
-    return call.gateway.live.open(f"chat of {call.address}", {"message": told})
+    return call.gateway.live.open(f"chat of {call.address}", [("message", told)])
 
 
 async def _trigger(call: Call) -> tuple[str, dict[str, Json]]:
