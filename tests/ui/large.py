@@ -69,7 +69,7 @@ async def play(node: str, mode: str, users: int, flows: int, dead: int, shots: s
     """Make it large and let the browser play; its exit code."""
     opened = served if mode == "server" else standing
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)  # some servers run as users of their own
+        await asyncio.to_thread(Path(folder).chmod, 0o755)  # some servers run as users of their own
         async with opened(ROOT / "ui" / "dist", Path(folder)) as environ:
             began = time.monotonic()
             url, login, password = (environ[f"HEADRACE_{name}"] for name in ("URL", "LOGIN", "PASSWORD"))
