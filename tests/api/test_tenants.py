@@ -240,7 +240,7 @@ async def bob_of(people: People) -> AsyncIterator[httpx.AsyncClient]:
         yield bob
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_no_route_tells_a_tenant_anything_of_another(people: People) -> None:
     async with bob_of(people) as bob:
         ann = await furnish(people.ann, CANARY) | await furnish_vendor(people.admin, people.ann, "annsvendor", CANARY)

@@ -1,6 +1,7 @@
 """The audit trail: what administrators did, for administrators to read."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import orjson
 from starlette.responses import Response, StreamingResponse
@@ -22,7 +23,7 @@ async def list_acts(call: Call) -> Response:
 
 
 async def count_acts(call: Call) -> Response:
-    _, total = await call.clients.audit.page(queries.list_query({**call.parameters, "limit": ["1"]}))
+    _, total = await call.clients.audit.page(replace(queries.list_query(call.parameters), limit=1))
     return answer({"count": total})
 
 
