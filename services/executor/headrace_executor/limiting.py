@@ -52,9 +52,6 @@ GATED_LATE = 0.3
 LONGEST_GATED = 1.0
 """Seconds that it waits for them; where it would be longer, the scheduler knows better."""
 
-ALLOWED_MORE_EVERY = 60.0
-"""Seconds after which one call a second more is tried than was allowed."""
-
 MOST_HELD = 64
 """Steps that wait where they are; more of them are put aside."""
 
@@ -91,9 +88,6 @@ class _Calls:
     through: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_COUNTED))
     careful_until: float = 0.0
     paused_until: float = 0.0
-    allowed: int = 0
-    allowed_at: float = 0.0
-    """How many a second went through when one more was refused, and when that was."""
 
     def in_last_second(self, at: float) -> int:
         while self.through and self.through[0] <= at - 1:
@@ -174,7 +168,6 @@ class Limits:
             # Under a rule it is likely to be right, and a call was late: then there is a pause, and no other limit.
             is_ruled = quota is not None and bool(await self._rules(quota.manager))
             name, passed = _learned_name(learner, is_ruled=is_ruled), calls.in_last_second(now)
-            calls.allowed, calls.allowed_at = passed, now
             await schedules.report_refusal(name, pause, UNLIMITED if is_ruled else passed)
             calls.paused_until = now + (pause or UNKNOWN_PAUSE).total_seconds()
             turn = await schedules.acquire_quota([], self._try_of(delivery), run.tenant_id, [name])
@@ -260,8 +253,7 @@ class Limits:
 
     async def _passed_gates(self, call: _Try, begins: float) -> bool:
         """Wait until those before it have arrived; whether it still begins in time, and nobody asked for a pause."""
-        asked = [*call.asked, *self._allowed_before(call)]
-        while (wait := self._gates.room_at(asked) - self._clock.monotonic()) > 0:
+        while (wait := self._gates.room_at(call.asked) - self._clock.monotonic()) > 0:
             if wait > LONGEST_GATED:
                 break
             await self._hold(wait)
@@ -269,7 +261,7 @@ class Limits:
         is_paused = calls is not None and calls.paused_until > self._clock.monotonic()
         if is_paused or self._clock.monotonic() > begins + GATED_LATE:
             return False
-        self._gates.enter(call.call_id, asked)
+        self._gates.enter(call.call_id, call.asked)
         return True
 
     def _learned(self, call: _Try, calls: _Calls | None) -> Sequence[str]:
@@ -277,15 +269,6 @@ class Limits:
         if call.learner is None or calls is None or calls.careful_until <= self._clock.monotonic():
             return ()
         return (_learned_name(call.learner, is_ruled=call.is_ruled),)
-
-    def _allowed_before(self, call: _Try) -> Sequence[Allowance]:
-        """What a service that nobody made rules for let through in a second, when it refused one more."""
-        calls = None if call.learner is None or call.is_ruled else self._calls.get(call.learner)
-        if call.learner is None or calls is None or not calls.allowed:
-            return ()
-        more = int((self._clock.monotonic() - calls.allowed_at) / ALLOWED_MORE_EVERY)
-        name = _learned_name(call.learner, is_ruled=False)
-        return (Allowance(name, calls.allowed + more, timedelta(seconds=1)),)
 
     async def _hold(self, seconds: float) -> None:
         self._holding += 1

@@ -180,7 +180,7 @@ def _offer(connection: sqlite3.Connection, window: Window, caller: Caller, now: 
     if newest is not None and (room_at > now or newest > now or parties):
         room_at = max(room_at, newest + step)
     rank = _rank(connection, window, caller, _since(connection, window, caller, now))
-    gives_way = _gives_way(connection, window, caller, room_at)
+    gives_way = parties > 1 and _gives_way(connection, window, caller, room_at)
     return _Offer(room_at, room_at + (rank * max(1, parties) + gives_way) * step, gives_way)
 
 
@@ -200,19 +200,20 @@ def _newest(connection: sqlite3.Connection, window: Window, after: int, passed_o
 def _gives_way(connection: sqlite3.Connection, window: Window, caller: Caller, room_at: int) -> bool:
     """Whether another party is due before this moment and the caller's has had its share of those before it."""
     step = instants.span(window.step)
-    others = connection.execute(
-        "SELECT DISTINCT party FROM quota_turns WHERE name = ? AND at <= ? AND party <> ? LIMIT ?",
-        (window.name, room_at + step, caller.party, MOST_PARTIES),
-    ).fetchall()
+    others, waits_since = connection.execute(
+        "SELECT count(DISTINCT party), min(since) FROM quota_turns WHERE name = ? AND at <= ? AND party <> ?",
+        (window.name, room_at + step, caller.party),
+    ).fetchone()
     if not others:
         return False
-    parties = 1 + len(others)
-    looked_at = max(window.limit, SHARES * parties)
+    parties = 1 + min(int(others), MOST_PARTIES)
+    # What a party had while it was alone took nothing away from others.
+    begins = max(room_at - max(window.limit, SHARES * parties) * step, int(waits_since))
     had = connection.execute(
         "SELECT count(*) FROM quota_calls WHERE name = ? AND party = ? AND at > ?",
-        (window.name, caller.party, room_at - looked_at * step),
+        (window.name, caller.party, begins),
     ).fetchone()[0]
-    return (int(had) - SLACK) * parties >= looked_at
+    return (int(had) - SLACK) * parties * step >= room_at - begins
 
 
 def _since(connection: sqlite3.Connection, window: Window, caller: Caller, now: int) -> int:

@@ -79,9 +79,15 @@ local function gives_way(window, room, step)
     end
   end
   if parties == 1 then return false end
-  local looked_at = math.max(window.limit, shares * parties)
-  local had = redis.call('ZCOUNT', of_party('qp:', window.name, party), after(room - looked_at * step), '+inf')
-  return (had - slack) * parties >= looked_at
+  -- What a party had while it was alone took nothing away from others.
+  local waits_since = room
+  for whose in pairs(others) do
+    local first = redis.call('ZRANGE', of_party('l:', window.name, whose), 0, 0, 'WITHSCORES')
+    if first[2] then waits_since = math.min(waits_since, tonumber(first[2])) end
+  end
+  local begins = math.max(room - math.max(window.limit, shares * parties) * step, waits_since)
+  local had = redis.call('ZCOUNT', of_party('qp:', window.name, party), after(begins), '+inf')
+  return (had - slack) * parties * step >= room - begins
 end
 
 local function offer(window, length, step)
