@@ -7,7 +7,7 @@ PACKAGES := libs services embedded cli connectors bench
 
 .DEFAULT_GOAL := help
 .PHONY: help setup proto format check lint types layers servers test scenarios services run-server chaos secrets chart \
-	bench scaling docs ui ui-check runner-check run demo clean
+	bench office scaling docs ui ui-check runner-check run demo clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,9 @@ secrets: ## passwords and certificates for compose.yaml and the chart, into depl
 
 chart: setup ## lint and render deploy/helm/headrace with the real helm, and look at what comes out
 	$(BIN)/python -m tests.deploy.chart
+
+office: setup servers ## the Backoffice over 5,000 flows of 500 users, in a browser: make office MODE=embedded|server
+	$(BIN)/python -m tests.ui.large $(or $(MODE),embedded)
 
 bench: setup servers ## speed and memory: make bench SCENARIOS="F1 F2" SECONDS=5 ROUNDS=3 PEERS_HOME=… PEERS="headrace n8n"
 	$(BIN)/python -m bench $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SECONDS),--seconds $(SECONDS)) \

@@ -36,6 +36,42 @@ async def test_modifiers_are_read_replaced_and_set_back(people: People) -> None:
     assert (await people.ann.get("/modifiers")).json() == before
 
 
+async def test_a_flow_uses_a_modifier_that_an_administrator_wrote(people: People) -> None:
+    document = (await people.ann.get("/modifiers")).json()
+    entry = {
+        "type": "json2new",
+        "modifiers": {"body": {"v": {"variable": "$.hook.request.data.name", "functions": [{"name": "g_shout"}]}}},
+        "lambda": {"body": "{{{v}}}", "statusCode": 200},
+    }
+    answer = {
+        "type": "headrace.utils.http.Response",
+        "source": {"in": {"hook": ["request"]}},
+        "config": {"transform": {"in": {"hook": {"request": entry}}}},
+    }
+    hook = {
+        "type": "headrace.utils.http.WebhookTrigger",
+        "source": {},
+        "config": {"properties": {"immediateResponse": False}},
+    }
+    made = await people.ann.post("/flows", json={"name": "shouts", "flow": {"hook": hook, "answer": answer}})
+    place = f"/flows/{made.json()['flowId']}"
+    shout = {"label": "Shout", "helperFn": "(value) => `${value.toUpperCase()}!`"}
+
+    refused = await people.ann.post(f"{place}/coordinator", json={"command": "start"})
+    own = {**document["modifiers"], "g_shout": shout}
+    assert (await people.admin.put("/modifiers", json={**document, "modifiers": own})).status_code == 200
+    try:
+        started = await people.ann.post(f"{place}/coordinator", json={"command": "start"})
+        told = await people.ann.post(f"{place}/components/hook", json={"name": "ada"})
+        await people.ann.post(f"{place}/coordinator", json={"command": "stop"})
+    finally:
+        await people.admin.delete("/modifiers")
+
+    assert refused.status_code == 400
+    assert "no modifier 'g_shout'" in refused.text
+    assert (started.status_code, told.status_code, told.text) == (200, 200, "ADA!"), (started.text, told.text)
+
+
 async def test_the_gateway_says_what_it_is_and_how_it_is(people: People) -> None:
     about = (await people.ann.get("/")).json()
 

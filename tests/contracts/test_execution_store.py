@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 from headrace_executor.model import Commit, Inbound, RunState, StateChange
-from headrace_executor.store import Accepted, ExecutorStore, RunFilter
+from headrace_executor.store import Accepted, ExecutorStore, Narrowing, RunFilter
 
 from tests.contracts.execution_stores import ADAPTERS, ANN, BOB, ME, OTHER, adapter, commit, new_run, unprocessed
 
@@ -482,6 +484,45 @@ async def test_given_up_messages_are_listed_within_their_tenant_newest_first(sto
     assert (await store.list_unprocessed(None, "", "", 0, 10))[1] == 3
     assert await store.get_unprocessed(ANN, "new") == new
     assert await store.get_unprocessed(BOB, "new") is None
+
+
+async def test_given_up_messages_are_narrowed_by_node_cause_and_time(store: ExecutorStore) -> None:
+    await store.accept([new_run("r"), new_run("hers", tenant_id=BOB)], ME, 1.0)
+    old = unprocessed("old", node_id="a", error=b'{"code":"in_doubt","message":"Nobody knows"}', created=5.0)
+    new = unprocessed("new", node_id="b", error=b'{"code":"x","message":"Took 100% [too] long"}', created=6.0)
+    hers = unprocessed("hers", tenant_id=BOB, run_id="hers", error=b'{"message":"NOBODY KNOWS"}', created=7.0)
+    await write(store, commit("r", unprocessed=(old, new)), commit("hers", tenant_id=BOB, unprocessed=(hers,)))
+
+    async def found(**narrowing: Any) -> list[str]:
+        ids, total = await store.unprocessed_ids(None, "", Narrowing(**narrowing), 10)
+        listed, counted = await store.list_unprocessed(None, "", "", 0, 10, Narrowing(**narrowing))
+        assert total == counted and [each.message_id for each in listed] == ids[::-1]
+        return ids
+
+    assert await found() == ["old", "new", "hers"]
+    assert await found(node_id="a") == ["old"]
+    assert await found(cause="nobody KNOWS") == ["old", "hers"]
+    assert await found(cause="100% [too]") == ["new"] and await found(cause="100.") == []
+    assert await found(after=5.0, before=7.0) == ["new"]
+    assert await store.unprocessed_ids(ANN, "", Narrowing(), 1) == (["old"], 2)
+    await store.delete_unprocessed(ANN, ["old"])
+    assert await found(cause="nobody knows") == ["hers"]
+
+
+async def test_a_survey_counts_what_is_open_and_what_began(store: ExecutorStore) -> None:
+    await store.accept([new_run("old")], ME, 10.0)
+    await store.accept([new_run("r"), new_run("hers", tenant_id=BOB, owned=False)], ME, 100.0)
+    lost = unprocessed("lost", error=b'{"code":"in_doubt"}')
+    done = commit("r", state=RunState.DONE, steps=3, failed=1, unprocessed=(lost, unprocessed("m")))
+    await write(store, replace(done, now=104.0))
+
+    seen = await store.survey(60.0)
+
+    assert seen.open == {RunState.RUNNING: 1, RunState.READY: 1}
+    assert (seen.unprocessed, seen.in_doubt, seen.looked_at) == (2, 1, 2)
+    assert {minute: (each.runs, each.failed, each.steps) for minute, each in seen.minutes.items()} == {60: (2, 1, 3)}
+    assert [(tenant, each.steps) for tenant, each in seen.tenants.items()] == [(ANN, 3), (BOB, 0)]
+    assert seen.median == seen.p95 == 4.0
 
 
 async def test_a_message_given_up_again_replaces_what_was_known_of_it(store: ExecutorStore) -> None:

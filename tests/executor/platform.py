@@ -151,6 +151,7 @@ class Rooms:
     files: Any = None
     accounts: Any = None
     tasks: Any = None
+    modifiers: Any = None
 
 
 class CountingWeb:
@@ -224,6 +225,7 @@ class Platform:
                 catalog or nothing,
                 rooms.accounts or nothing,
                 rooms.tasks or nothing,
+                rooms.modifiers,
             ),
             bus=bus,
             clock=SystemClock(),

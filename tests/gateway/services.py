@@ -224,6 +224,12 @@ class Flows(flow_rpc.FlowServiceServicer):
     async def GetFlow(self, request: flows.GetFlowRequest, context: object) -> flows.GetFlowResponse:
         return flows.GetFlowResponse(flow=self._get(request))
 
+    async def ResolveFlow(self, request: flows.ResolveFlowRequest, context: object) -> flows.ResolveFlowResponse:
+        found = next((each for each in self.kept.items() if each[0][1] == request.flow_id), None)
+        if found is None:
+            raise errors.NotFound("flow", request.flow_id)
+        return flows.ResolveFlowResponse(tenant_id=found[0][0], version=self.versions[request.flow_id][-1])
+
     async def GetFlowUse(self, request: flows.GetFlowUseRequest, context: object) -> flows.GetFlowUseResponse:
         return flows.GetFlowUseResponse(
             running_flows=1, running_apps=["headrace.utils.http"], used_apps=["acme.crm", "headrace.utils.http"]

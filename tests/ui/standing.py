@@ -60,12 +60,7 @@ async def standing(build: Path, data_dir: Path) -> AsyncIterator[Mapping[str, st
         "HEADRACE_EGRESS_ALLOW_PRIVATE": "true",  # the service with accounts is of this machine
     }
     async with provider() as holder, open_platform(environ) as serving:
-        async with _admin(serving.url) as admin:
-            for kind in KINDS:
-                await _publish(admin, connector(kind, holder.url))
-                known = {"serviceId": f"{VENDOR}:{kind}", "clientId": CLIENT, "clientSecret": CLIENT_SECRET}
-                await _done(admin.post("/service-config", json=known))
-            await _publish(admin, forms())
+        await connect_services(serving.url, holder.url)
         async with demo_page(serving.url, foreign):
             yield {
                 "HEADRACE_URL": serving.url,
@@ -77,6 +72,16 @@ async def standing(build: Path, data_dir: Path) -> AsyncIterator[Mapping[str, st
                 "HEADRACE_HOST_PORT": str(host),
                 "HEADRACE_SERVICE_URL": holder.url,
             }
+
+
+async def connect_services(platform: str, holder: str, login: str = LOGIN, password: str = PASSWORD) -> None:
+    """Publish the connectors of the service with accounts, and what configures them."""
+    async with _admin(platform, login, password) as admin:
+        for kind in KINDS:
+            await _publish(admin, connector(kind, holder))
+            known = {"serviceId": f"{VENDOR}:{kind}", "clientId": CLIENT, "clientSecret": CLIENT_SECRET}
+            await _done(admin.post("/service-config", json=known))
+        await _publish(admin, forms())
 
 
 @asynccontextmanager
@@ -106,10 +111,10 @@ def forms() -> bytes:
 
 
 @asynccontextmanager
-async def _admin(url: str) -> AsyncIterator[httpx.AsyncClient]:
+async def _admin(url: str, login: str, password: str) -> AsyncIterator[httpx.AsyncClient]:
     """The administrator, who may publish connectors of the tests' vendor."""
     async with httpx.AsyncClient(base_url=url, timeout=60) as client:
-        signed_in = (await _done(client.post("/user/auth", json={"username": LOGIN, "password": PASSWORD}))).json()
+        signed_in = (await _done(client.post("/user/auth", json={"username": login, "password": password}))).json()
         client.headers["authorization"] = f"Bearer {signed_in['token']}"
         await _done(client.put(f"/users/{signed_in['user']['id']}", json={"vendor": VENDOR}))
         yield client

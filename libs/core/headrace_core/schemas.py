@@ -333,11 +333,8 @@ class _Plain:
             case "$ref":
                 return self._reference(value, path)
             case _ if key in _COUNTS:
-                return (
-                    int(value)
-                    if isinstance(value, int | float) and _is_number(value) and 0 <= value < math.inf
-                    else None
-                )
+                if isinstance(value, int | float) and _is_number(value) and 0 <= value < math.inf:
+                    return int(value)
         return None
 
     def _reference(self, value: Json, path: str) -> Json:

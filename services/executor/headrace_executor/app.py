@@ -31,6 +31,7 @@ from headrace_executor.clients import (
     FileClient,
     FlowClient,
     LogClient,
+    ModifierClient,
     QuotaClient,
     ScheduleClient,
     StoreClient,
@@ -58,6 +59,7 @@ from headrace_executor.runners.hosting import PublishedPlugins
 from headrace_executor.runners.library import Library
 from headrace_executor.runners.modules import PublishedModules
 from headrace_executor.runners.pool import Runners
+from headrace_executor.runners.scripts import CustomModifiers, ScriptBundles
 from headrace_executor.service import ExecutionService
 from headrace_executor.servicer import ExecutionServicer
 from headrace_executor.settings import ExecutorSettings, RunnerSettings
@@ -113,6 +115,7 @@ def connect(
         bundles=BundleClient(flow_channel),
         catalog=CatalogClient(flow_channel),
         accounts=AccountClient(flow_channel),
+        modifiers=ModifierClient(flow_channel),
     )
 
 
@@ -139,8 +142,9 @@ class ExecutorApp:
         networks = EVERYWHERE if settings.mutant == "open_network" else settings.egress_networks
         policy = EgressPolicy(allow_private=settings.egress_allow_private, allowed_networks=networks)
         runners = runners or RunnerSettings()
+        bundles = ScriptBundles(neighbours.bundles)
         self.runners = Runners(
-            neighbours.bundles,
+            bundles,
             replace(runners, folders=("/",)) if settings.mutant == "open_files" else runners,
             policy,
             clock,
@@ -148,6 +152,7 @@ class ExecutorApp:
             trusts_suspects=settings.mutant == "no_suspects",
             trusts_hosts=settings.mutant == "any_host",
         )
+        self.modifiers = CustomModifiers(self.runners, bundles, neighbours.modifiers, clock)
         within = settings.receive_timeout.total_seconds() + RUNNER_SLACK_SECONDS
         library = Library(Components([_entry(each) for each in components]), self.runners, within)
         self.plans = Plans(neighbours.flows, library, clock, settings.public_url)
@@ -244,6 +249,7 @@ class ExecutorApp:
             account_refused=desk.refused,
             happen=_hoarding(watching.happen) if settings.mutant == "hoard" else watching.happen,
             is_watched=watching.is_watched,
+            run_script=self.modifiers.run,
         )
 
     def register(self, server: Server) -> None:

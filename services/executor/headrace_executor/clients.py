@@ -30,7 +30,7 @@ from headrace.task.v1 import task_service_pb2 as task_pb
 from headrace.task.v1 import task_service_pb2_grpc as task_rpc
 from headrace_core import schedules
 from headrace_core.errors import NotFound
-from headrace_core.expressions import Json
+from headrace_core.expressions import MODIFIER_NAMES, Json, scripts_of
 from headrace_core.quotas import Allowance, QuotaRule
 from headrace_runtime.rpc import Channel
 
@@ -174,6 +174,18 @@ class QuotaClient:
             QuotaRule(each.limit, each.window.ToTimedelta(), tuple(each.resources), tuple(each.scope))
             for each in answer.quota.rules
         ]
+
+
+class ModifierClient:
+    """Keeps `ports.Modifiers`."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._stub = setting_rpc.SettingServiceStub(channel)
+
+    async def scripts(self) -> Mapping[str, str]:
+        answer = await self._stub.GetModifiers(setting_pb.GetModifiersRequest(), timeout=TIMEOUT)
+        found = scripts_of(orjson.loads(answer.document))
+        return {name: text for name, text in found.items() if name not in MODIFIER_NAMES}
 
 
 _TASK_STATUSES = {

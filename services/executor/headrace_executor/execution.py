@@ -15,12 +15,22 @@ from typing import TYPE_CHECKING, cast
 import orjson
 from headrace_core.clock import Clock
 from headrace_core.errors import Fenced
-from headrace_core.expressions import Environment, Json, Missing
+from headrace_core.expressions import (
+    Environment,
+    Json,
+    LimitExceeded,
+    Missing,
+    ScriptAnswer,
+    ScriptCall,
+    ScriptNeeded,
+    Scripts,
+)
 from headrace_core.schemas import Validator
 from headrace_runtime import logs
 from headrace_runtime.failpoints import failpoint
 from headrace_sdk.component import Work, carry_out
 from headrace_sdk.context import Message as SdkMessage
+from headrace_sdk.errors import TransientError
 
 from headrace_executor import happenings
 from headrace_executor.accounts import NoAccount
@@ -66,6 +76,7 @@ MAX_FLIGHTS = 16
 MAX_PENDING = 2_000
 MAX_SHOWN_BYTES = 51_200
 QUARANTINE_DEATHS = 5
+MAX_SCRIPTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,7 @@ class Surroundings:
     account_refused: Callable[[PlannedNode, Run, Credentials, Exception], Awaitable[Parked | None]]
     happen: Callable[[Plan, Run, dict[str, Json]], None]
     is_watched: Callable[[str], bool]
+    run_script: Callable[[str, ScriptCall], Awaitable[ScriptAnswer]]  # of a tenant's flow
 
 
 @dataclass(slots=True)
@@ -226,7 +238,7 @@ class Execution:
             found = await self._around.open_account(node, self._run, delivery)
         except NoAccount as error:
             now = self._around.clock.now()
-            return await self._fail(node, delivery, None, self._contents(node, delivery), now, error)
+            return await self._fail(node, delivery, None, await self._shown(node, delivery), now, error)
         if isinstance(found, Parked):
             self._park_for_account(node, delivery, found)
             return []
@@ -279,7 +291,8 @@ class Execution:
         if not delivery.intent:
             return None
         now = self._around.clock.now()
-        context = self._context(node, delivery, self._content(node, delivery), {}, {}, flights, now)
+        [content, *_] = await self._shown(node, delivery)
+        context = self._context(node, delivery, content, {}, {}, flights, now)
         happened = await self._ask_whether_it_happened(node, context)
         if happened is False:
             return None
@@ -299,7 +312,7 @@ class Execution:
             "message": f"{node.type} was interrupted: nobody knows whether its call took place. Retry or delete it.",
             "attempts": attempts,
         }
-        contents = self._contents(node, delivery)
+        contents = await self._shown(node, delivery)
         return self._give_up(node, delivery, StepResult("failed", attempts, stamp, stamp, error=error), contents)
 
     async def _ask_whether_it_happened(self, node: PlannedNode, context: StepContext) -> bool | None:
@@ -320,7 +333,7 @@ class Execution:
         content: Json = None
         context: StepContext | None = None
         try:
-            contents = self._contents(node, delivery)
+            contents = await self._contents(node, delivery)
             content, messages, inputs = self._input(node, delivery, contents)
             context = self._context(node, delivery, content, messages, inputs, flights, now)
             with logs.hiding(*self._secrets_of(delivery)):
@@ -383,22 +396,34 @@ class Execution:
             raise InputRefused(node.id, port, problems)
         return fitted
 
-    def _contents(self, node: PlannedNode, delivery: Delivery) -> list[Json]:
+    async def _contents(self, node: PlannedNode, delivery: Delivery) -> list[Json]:
         """What each of the messages a delivery stands for comes to at the node's in-port."""
-        return [self._content(node, part) for part in self._progress.parts_of(delivery)]
+        return [await self._content(node, part) for part in self._progress.parts_of(delivery)]
 
-    def _content(self, node: PlannedNode, delivery: Delivery) -> Json:
+    async def _shown(self, node: PlannedNode, delivery: Delivery) -> list[Json]:
+        """The same for who is told of it; the messages as they were sent where a modifier cannot be run now."""
+        try:
+            return await self._contents(node, delivery)
+        except (TransientError, CutShort):
+            return [part.message.content for part in self._progress.parts_of(delivery)]
+
+    async def _content(self, node: PlannedNode, delivery: Delivery) -> Json:
+        """Raises TransientError where a modifier in JavaScript cannot be run now."""
         if not isinstance(delivery.content, Missing):
             return delivery.content
         message = delivery.message
         transform = node.transforms.get((delivery.port, delivery.source, message.port))
         if transform is None:
             return message.content
-        return transform.apply(
-            Environment(
-                message, message.content, node.values, self._around.clock.now(), delivery.id.encode("ascii", "replace")
-            )
-        )
+        now, seed, scripts = self._around.clock.now(), delivery.id.encode("ascii", "replace"), Scripts()
+        while True:
+            try:
+                return transform.apply(Environment(message, message.content, node.values, now, seed, scripts=scripts))
+            except ScriptNeeded as needed:
+                if len(scripts.answers) >= MAX_SCRIPTS:
+                    said = f"A message's input takes at most {MAX_SCRIPTS} calls of modifiers in JavaScript."
+                    raise LimitExceeded(said) from None
+                scripts.answers[needed.call.key] = await self._around.run_script(self._run.tenant_id, needed.call)
 
     def _context(
         self,

@@ -284,6 +284,14 @@ class Catalog(Protocol):
         ...
 
 
+class Modifiers(Protocol):
+    """flow-manager's modifiers."""
+
+    async def scripts(self) -> Mapping[str, str]:
+        """Those that are written in JavaScript, by name with their source."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LogEntry:
     """One log record in the public fields (map §8)."""
@@ -331,7 +339,7 @@ class WebAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """Everyone the executor asks."""
+    """Everyone the executor asks. Without `modifiers` there are none in JavaScript."""
 
     flows: Flows
     schedules: Schedules
@@ -344,3 +352,4 @@ class Neighbours:
     catalog: Catalog
     accounts: Accounts
     tasks: Tasks
+    modifiers: Modifiers | None = None

@@ -145,7 +145,7 @@ class FlowManagerApp:
         self.rights = rights = ComponentRights(self.access, stores.people, stores.groups, self.catalog)
         self.withdrawal = Withdrawal(rights, stores.directory, self.lifecycle)
         guests = GuestBook(stores.people, stores.groups)
-        components = CatalogComponents(self.catalog)
+        components = CatalogComponents(self.catalog, lambda: self.settings.modifiers())
         self.flows = FlowService(stores.flows, guests, self.lifecycle, components, rights, news, clock)
         self.resolver = FlowResolver(stores.directory, components)
         self.use = FlowUse(stores.flows, self.catalog.app_ids)

@@ -1,10 +1,11 @@
 """Components as flows see them: the one place where flows and the catalog meet."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from headrace_core import Json
 from headrace_core import flow as descriptors
 from headrace_core.errors import Problem
+from headrace_core.expressions import MODIFIER_NAMES, scripts_of
 from headrace_core.validation import validate_flow
 
 from headrace_flow_manager.catalog.model import CatalogEntry
@@ -15,12 +16,16 @@ from headrace_flow_manager.flows.model import Component
 class CatalogComponents:
     """Keeps `flows.store.Components` from the catalog there is now."""
 
-    def __init__(self, catalog: CatalogService) -> None:
+    def __init__(self, catalog: CatalogService, modifiers: Callable[[], Awaitable[Mapping[str, Json]]]) -> None:
         self._catalog = catalog
+        self._modifiers = modifiers
 
     async def problems(self, tenant: str, flow: descriptors.Flow) -> Sequence[Problem]:
         catalog = await self._catalog.seen_by(tenant)
-        return validate_flow(flow, manifest_of=catalog.manifest, strict=True, known_types=catalog.types)
+        names = {*MODIFIER_NAMES, *scripts_of(await self._modifiers())}
+        return validate_flow(
+            flow, manifest_of=catalog.manifest, strict=True, known_types=catalog.types, modifier_names=names
+        )
 
     async def pins(self, tenant: str, types: Collection[str]) -> tuple[str, ...]:
         if all(self._catalog.builtin.find(each) is not None for each in types):

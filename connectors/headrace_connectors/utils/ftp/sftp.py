@@ -106,7 +106,7 @@ class Sftp:
         with _errors(path):
             async with self._client.open(path, "rb", encoding=None) as file:
                 while piece := await file.read(PIECE_BYTES):
-                    yield cast("bytes", piece)  # no encoding: it is not decoded
+                    yield cast("bytes", piece)  # read as bytes, whatever its types say
 
     async def upload(self, path: str, content: AsyncIterable[bytes]) -> None:
         with _errors(path):

@@ -30,6 +30,7 @@ from headrace_core.expressions.modifiers import (
     default_modifiers,
     run_modifier,
 )
+from headrace_core.expressions.scripts import ScriptAnswer, ScriptCall, ScriptNeeded, Scripts, scripts_of
 from headrace_core.expressions.templates import Template, VariableUse, compile_template
 from headrace_core.expressions.transforms import Transform, compile_transform, variables_of
 from headrace_core.expressions.values import plain
@@ -70,6 +71,10 @@ __all__ = [
     "Limits",
     "Missing",
     "Scope",
+    "ScriptAnswer",
+    "ScriptCall",
+    "ScriptNeeded",
+    "Scripts",
     "Template",
     "Transform",
     "VariableUse",
@@ -77,5 +82,6 @@ __all__ = [
     "compile_template",
     "compile_transform",
     "default_modifiers",
+    "scripts_of",
     "variables_of",
 ]

@@ -14,6 +14,7 @@ from typing import Final, Protocol, TypeAlias
 
 from headrace_core import Json
 from headrace_core.errors import TooLarge
+from headrace_core.expressions.scripts import Scripts
 
 
 class Missing:
@@ -101,6 +102,8 @@ class Environment:
     seed: bytes
     limits: Limits = DEFAULT_LIMITS
     failures: list[Failure] = field(default_factory=list)
+    scripts: Scripts | None = None
+    """Results of modifiers in JavaScript; None where there are no such modifiers."""
 
 
 class Loop:

@@ -35,7 +35,8 @@ METHODS: Mapping[str, Method] = {
         once="CreateFlow UpdateFlow DeleteFlow CloneFlow RestoreFlowVersion",
     ),
     **_rows("headrace.flow.v1.FlowService", "gateway executor", again="StopFlow"),
-    **_rows("headrace.flow.v1.FlowService", "executor", again="ResolveFlow ListActiveFlows"),
+    **_rows("headrace.flow.v1.FlowService", "executor", again="ListActiveFlows"),
+    **_rows("headrace.flow.v1.FlowService", "gateway executor", again="ResolveFlow"),
     **_rows(
         "headrace.integration.v1.IntegrationService",
         "gateway",
@@ -72,7 +73,8 @@ METHODS: Mapping[str, Method] = {
         once="OpenFile FinishFile DeleteFile",
     ),
     **_rows("headrace.file.v1.FileService", "gateway", once="DeleteFiles"),
-    **_rows("headrace.setting.v1.SettingService", "gateway", again="GetModifiers PutModifiers DeleteModifiers"),
+    **_rows("headrace.setting.v1.SettingService", "gateway executor", again="GetModifiers"),
+    **_rows("headrace.setting.v1.SettingService", "gateway", again="PutModifiers DeleteModifiers"),
     **_rows(
         "headrace.setting.v1.SettingService",
         "gateway",

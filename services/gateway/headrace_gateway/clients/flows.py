@@ -7,6 +7,7 @@ import orjson
 from headrace.flow.v1 import flow_pb2, flow_service_pb2
 from headrace.flow.v1.flow_service_pb2_grpc import FlowServiceStub
 from headrace_core import Json
+from headrace_core.errors import NotFound
 from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.wire import json_object, moment, query_to_proto, scope_to_proto
@@ -75,6 +76,14 @@ class FlowClient:
         """One flow. Raises NotFound."""
         request = flow_service_pb2.GetFlowRequest(scope=scope_to_proto(scope), flow_id=flow_id)
         return flow_to_json((await self._stub.GetFlow(request, timeout=self._timeout)).flow)
+
+    async def running(self, flow_id: str) -> tuple[str, dict[str, Json]]:
+        """The owner of a flow that takes events, and its nodes by id. Raises NotFound."""
+        request = flow_service_pb2.ResolveFlowRequest(flow_id=flow_id)
+        found = await self._stub.ResolveFlow(request, timeout=self._timeout)
+        if not found.HasField("version"):
+            raise NotFound("running flow", flow_id[:100])
+        return found.tenant_id, json_object(found.version.descriptor_json)
 
     async def pin(self, scope: Scope, flow_id: str) -> dict[str, Json]:
         """One flow, its newest version made to use the components as they are published now. Raises NotFound."""

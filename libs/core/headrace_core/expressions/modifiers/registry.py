@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from headrace_core import Json
-from headrace_core.expressions.environment import MISSING, Evaluation, Loop, ModifierFailed, Value
+from headrace_core.expressions.environment import MISSING, Evaluation, Loop, Missing, ModifierFailed, Value
+from headrace_core.expressions.scripts import ScriptCall, ScriptNeeded
 from headrace_core.expressions.values import flag_of, integer_of, kind_of, shortened, text_of
 
 Render: TypeAlias = Callable[[Evaluation], Value]
@@ -165,6 +166,24 @@ def modifier(
     return enter
 
 
+def _run_script(name: str, value: Value, arguments: Arguments, ev: Evaluation) -> Value:
+    scripts = ev.env.scripts
+    if scripts is None:
+        raise ModifierFailed(f"there is no modifier {shortened(name)}")
+    call = ScriptCall(
+        name,
+        None if isinstance(value, Missing) else value,
+        [None if isinstance(each, Missing) else each for each in arguments.positional],
+        {key: each for key, each in arguments.named.items() if not isinstance(each, Missing)},
+    )
+    answer = scripts.answers.get(call.key)
+    if answer is None:
+        raise ScriptNeeded(call)
+    if answer.failure:
+        raise ModifierFailed(answer.failure)
+    return answer.value
+
+
 def run_modifier(known: Modifier | None, name: str, value: Value, arguments: Arguments, ev: Evaluation) -> Value:
     """Apply one modifier. Raises `ModifierFailed` with the reason when it cannot be done.
 
@@ -172,7 +191,7 @@ def run_modifier(known: Modifier | None, name: str, value: Value, arguments: Arg
     a mistake of ours and passes.
     """
     if known is None:
-        raise ModifierFailed(f"there is no modifier {shortened(name)}")
+        return _run_script(name, value, arguments, ev)
     if type(value) is str:
         ev.spend(len(value) >> 10)
     try:
