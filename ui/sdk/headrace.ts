@@ -6,8 +6,15 @@ import { Streams, companyOf } from '../kit/live.ts';
 import type { Theme } from '../kit/theme.ts';
 import { Widget, defineElement } from '../kit/widget.ts';
 import type { Home, Mounted, WidgetConfig, WidgetElement } from '../kit/widget.ts';
+import type { AccountsOptions } from './accounts/index.ts';
+import type { ConnectorsOptions } from './connectors/index.ts';
 import type { DesignerOptions } from './designer/widget.ts';
+import type { FilesOptions } from './files/index.ts';
+import type { FlowManagerOptions } from './flow-manager/index.ts';
 import type { FieldDefinition, FieldOptions, RegisteredField } from './fields.ts';
+import type { PeopleTasksOptions } from './people-tasks/index.ts';
+import type { RunsOptions } from './runs/index.ts';
+import type { StorageOptions } from './storage/index.ts';
 import { WIDGETS } from './widgets.ts';
 import type { WidgetName } from './widgets.ts';
 
@@ -42,7 +49,20 @@ export interface Maker<W, C> {
   (config?: C): W;
 }
 
-export type Widgets = { readonly [Name in Exclude<WidgetName, 'Designer'>]: Maker<Widget<Record<string, unknown>>, WidgetConfig<Record<string, unknown>>> } & { readonly Designer: Maker<Designer, DesignerConfig> };
+/** The options of each widget; one that is not named here takes any. */
+interface OptionsOf {
+  FlowManager: FlowManagerOptions;
+  Runs: RunsOptions;
+  Accounts: AccountsOptions;
+  Storage: StorageOptions;
+  Files: FilesOptions;
+  PeopleTasks: PeopleTasksOptions;
+  Connectors: ConnectorsOptions;
+}
+
+type Options<Name> = Name extends keyof OptionsOf ? OptionsOf[Name] : Record<string, unknown>;
+
+export type Widgets = { readonly [Name in Exclude<WidgetName, 'Designer'>]: Maker<Widget<Options<Name>>, WidgetConfig<Options<Name>>> } & { readonly Designer: Maker<Designer, DesignerConfig> };
 
 export interface Config {
   baseUrl: string;

@@ -7,7 +7,7 @@ export const STRINGS = {
   columns: { name: 'Name', stage: 'State', mtime: 'Changed', btime: 'Made', steps: 'Steps' },
   stage: { running: 'Running', stopped: 'Stopped', starting: 'Starting', stopping: 'Stopping' },
   filter: { label: 'Show', all: 'All flows', running: 'Running', stopped: 'Stopped', shared: 'Shared with me' },
-  sort: { label: 'Sort', changed: 'Last changed', made: 'Newest', name: 'Name' },
+  sort: { label: 'Sort', changed: 'Changed', made: 'Made', name: 'Name' },
   layout: { label: 'Layout', list: 'List', grid: 'Cards', thumbnail: 'Pictures' },
   menu: { open: 'Open', start: 'Start', stop: 'Stop', rename: 'Rename', clone: 'Copy', share: 'Share', insights: 'Runs and insights', remove: 'Delete', label: 'Menu of {{name}}' },
   empty: { title: 'No flows yet', text: 'A flow connects your apps: something happens here, and something is done there.' },
