@@ -7,14 +7,20 @@ import type { Theme } from '../kit/theme.ts';
 import { Widget, defineElement } from '../kit/widget.ts';
 import type { Home, Mounted, WidgetConfig, WidgetElement } from '../kit/widget.ts';
 import type { AccountsOptions } from './accounts/index.ts';
+import type { AutomationHubOptions } from './automation-hub/index.ts';
 import type { ConnectorsOptions } from './connectors/index.ts';
 import type { DesignerOptions } from './designer/widget.ts';
 import type { FilesOptions } from './files/index.ts';
 import type { FlowManagerOptions } from './flow-manager/index.ts';
 import type { FieldDefinition, FieldOptions, RegisteredField } from './fields.ts';
+import type { InsightsChartEditorOptions } from './insights-chart-editor/index.ts';
+import type { InsightsDashboardOptions } from './insights-dashboard/index.ts';
+import type { InsightsLogsOptions } from './insights-logs/index.ts';
+import type { IntegrationsOptions } from './integrations/index.ts';
 import type { PeopleTasksOptions } from './people-tasks/index.ts';
 import type { RunsOptions } from './runs/index.ts';
 import type { StorageOptions } from './storage/index.ts';
+import type { WizardOptions } from './wizard/index.ts';
 import { WIDGETS } from './widgets.ts';
 import type { WidgetName } from './widgets.ts';
 
@@ -52,6 +58,12 @@ export interface Maker<W, C> {
 /** The options of each widget; one that is not named here takes any. */
 interface OptionsOf {
   FlowManager: FlowManagerOptions;
+  Wizard: WizardOptions;
+  Integrations: IntegrationsOptions;
+  AutomationHub: AutomationHubOptions;
+  InsightsLogs: InsightsLogsOptions;
+  InsightsChartEditor: InsightsChartEditorOptions;
+  InsightsDashboard: InsightsDashboardOptions;
   Runs: RunsOptions;
   Accounts: AccountsOptions;
   Storage: StorageOptions;

@@ -10,12 +10,12 @@ export const WIDGETS = {
   Files: { name: 'files', tag: 'hr-files', load: () => import('./files/index.ts').then((found) => found.default) },
   PeopleTasks: { name: 'peopleTasks', tag: 'hr-people-tasks', load: () => import('./people-tasks/index.ts').then((found) => found.default) },
   Connectors: { name: 'connectors', tag: 'hr-connectors', load: () => import('./connectors/index.ts').then((found) => found.default) },
-  Wizard: { name: 'wizard', tag: 'hr-wizard', load: () => import('./wizard/view.ts').then((found) => found.default) },
-  Integrations: { name: 'integrations', tag: 'hr-integrations', load: () => import('./integrations/view.ts').then((found) => found.default) },
-  AutomationHub: { name: 'automationHub', tag: 'hr-automation-hub', load: () => import('./automation-hub/view.ts').then((found) => found.default) },
-  InsightsLogs: { name: 'insightsLogs', tag: 'hr-insights-logs', load: () => import('./insights-logs/view.ts').then((found) => found.default) },
-  InsightsChartEditor: { name: 'insightsChartEditor', tag: 'hr-insights-chart-editor', load: () => import('./insights-chart-editor/view.ts').then((found) => found.default) },
-  InsightsDashboard: { name: 'insightsDashboard', tag: 'hr-insights-dashboard', load: () => import('./insights-dashboard/view.ts').then((found) => found.default) },
+  Wizard: { name: 'wizard', tag: 'hr-wizard', load: () => import('./wizard/index.ts').then((found) => found.default) },
+  Integrations: { name: 'integrations', tag: 'hr-integrations', load: () => import('./integrations/index.ts').then((found) => found.default) },
+  AutomationHub: { name: 'automationHub', tag: 'hr-automation-hub', load: () => import('./automation-hub/index.ts').then((found) => found.default) },
+  InsightsLogs: { name: 'insightsLogs', tag: 'hr-insights-logs', load: () => import('./insights-logs/index.ts').then((found) => found.default) },
+  InsightsChartEditor: { name: 'insightsChartEditor', tag: 'hr-insights-chart-editor', load: () => import('./insights-chart-editor/index.ts').then((found) => found.default) },
+  InsightsDashboard: { name: 'insightsDashboard', tag: 'hr-insights-dashboard', load: () => import('./insights-dashboard/index.ts').then((found) => found.default) },
 } as const satisfies Record<string, Definition>;
 
 export type WidgetName = keyof typeof WIDGETS;

@@ -4,7 +4,7 @@ import type { FieldDefinition, Widget, WidgetEvent } from '@headrace/sdk';
 import { Appmixer } from '@headrace/sdk/compat';
 
 const headrace = new Headrace({ baseUrl: 'https://flows.example.com', tokenProvider: () => fetch('/token').then((answer) => answer.text()) });
-const flows: Widget<Record<string, unknown>> = headrace.ui.FlowManager({ el: '#flows', options: { layout: 'grid' } });
+const flows: Widget<{ layout?: 'list' | 'grid' | 'thumbnail' }> = headrace.ui.FlowManager({ el: '#flows', options: { layout: 'grid' } });
 flows.on('flow:open', (event: WidgetEvent) => void event.next());
 
 const stars: FieldDefinition = {

@@ -59,7 +59,7 @@ it('an integration is published, installed, changed, rolled out with a preview, 
   await page.getByRole('button', { name: 'Install Work by the clock' }).waitFor();
   await clean(user, '04-offered');
   await page.getByRole('button', { name: 'Install Work by the clock' }).click();
-  await page.getByText('Does the work for you, as often as you like.').last().waitFor();
+  await page.getByRole('button', { name: 'Install', exact: true }).waitFor();
   await clean(user, '05-about');
   await page.getByRole('button', { name: 'Install', exact: true }).click();
   await page.getByRole('heading', { name: 'Connect your accounts' }).waitFor();
