@@ -65,17 +65,21 @@ def built() -> str:
     return told.stdout.strip()
 
 
-async def play(node: str, folder: Path, mode: str, users: int, flows: int, dead: int, shots: str) -> int:
+async def play(node: str, mode: str, users: int, flows: int, dead: int, shots: str) -> int:
     """Make it large and let the browser play; its exit code."""
     opened = served if mode == "server" else standing
-    async with opened(ROOT / "ui" / "dist", folder) as environ:
-        began = time.monotonic()
-        url, login, password = (environ[f"HEADRACE_{name}"] for name in ("URL", "LOGIN", "PASSWORD"))
-        await seeded(url, login, password, users=users, flows=flows, dead=dead)
-        made = f"{mode}: {flows} flows of {users} users and {dead} dead messages in {time.monotonic() - began:.0f} s"
-        told = {"HEADRACE_FIRST_PAINT_MS": str(FIRST_PAINT_MS), "HEADRACE_SHOTS": shots}
-        code, said = await browse(node, {**environ, **told}, SECONDS, "backoffice")
-        sys.stdout.write(f"{said}\n{made}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        await asyncio.to_thread(Path(folder).chmod, 0o755)  # some servers run as users of their own
+        async with opened(ROOT / "ui" / "dist", Path(folder)) as environ:
+            began = time.monotonic()
+            url, login, password = (environ[f"HEADRACE_{name}"] for name in ("URL", "LOGIN", "PASSWORD"))
+            await seeded(url, login, password, users=users, flows=flows, dead=dead)
+            made = (
+                f"{mode}: {flows} flows of {users} users and {dead} dead messages in {time.monotonic() - began:.0f} s"
+            )
+            told = {"HEADRACE_FIRST_PAINT_MS": str(FIRST_PAINT_MS), "HEADRACE_SHOTS": shots}
+            code, said = await browse(node, {**environ, **told}, SECONDS, "backoffice")
+            sys.stdout.write(f"{said}\n{made}\n")
     return code
 
 
@@ -87,10 +91,7 @@ def main() -> int:
     parser.add_argument("--dead", type=int, default=1_000)
     parser.add_argument("--shots", default="", help="folder for pictures of every page")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # some servers run as users of their own
-        return asyncio.run(play(built(), folder, given.mode, given.users, given.flows, given.dead, given.shots))
+    return asyncio.run(play(built(), given.mode, given.users, given.flows, given.dead, given.shots))
 
 
 if __name__ == "__main__":

@@ -306,13 +306,15 @@ class MongoExecutorStore:
     ) -> int:
         where = {"_id": {"$in": list(message_ids)}, **mongo_unprocessed.those(tenant_id)}
         async with self.mongo.asking() as database:
-            found = [each async for each in database["unprocessed"].find(where, {"run_id": 1})]
+            found = [each async for each in database["unprocessed"].find(where, {"run_id": 1, "seq": 1})]
         # Cut off here it is retried and still listed; retried again, its run knows that it has it.
         retries = [Inbound(0, "retry", each["_id"], content) for each in found]
         await mongo_inbox.leave(
             self.mongo, [(each["run_id"], None, retry) for each, retry in zip(found, retries, strict=True)], now
         )
-        return await self.delete_unprocessed(tenant_id, [each["_id"] for each in found])
+        # What failed again meanwhile is there anew, by a later commit, and stays.
+        await mongo_unprocessed.delete_as_read(self.mongo, [(each["_id"], each["seq"]) for each in found])
+        return len(found)
 
     # State of components.
 

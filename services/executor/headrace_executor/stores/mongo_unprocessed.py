@@ -20,6 +20,8 @@ from headrace_executor.stores import mongo_pieces
 
 _PLAIN = tuple(field.name for field in fields(Unprocessed) if field.name not in ("message_id", "messages"))
 
+_GONE: Document = {"$set": {"gone": True}, "$unset": {"messages": "", "error": "", "cause": ""}}
+
 
 async def put(mongo: Mongo, messages: Sequence[tuple[int, Unprocessed]]) -> None:
     """Put messages of commits of these numbers there, in place of those of former ones."""
@@ -45,8 +47,16 @@ async def put(mongo: Mongo, messages: Sequence[tuple[int, Unprocessed]]) -> None
 async def delete(mongo: Mongo, where: Document) -> int:
     """Drop the messages; how many there were."""
     async with mongo.asking() as database:
-        gone = {"$set": {"gone": True}, "$unset": {"messages": "", "error": "", "cause": ""}}
-        return int((await database["unprocessed"].update_many(where, gone)).modified_count)
+        return int((await database["unprocessed"].update_many(where, _GONE)).modified_count)
+
+
+async def delete_as_read(mongo: Mongo, messages: Sequence[tuple[str, int]]) -> None:
+    """Drop the messages of these ids that are still those of these commits."""
+    if not messages:
+        return
+    operations = [UpdateOne({"_id": name, "seq": seq, "gone": {"$exists": False}}, _GONE) for name, seq in messages]
+    async with mongo.asking() as database:
+        await database["unprocessed"].bulk_write(operations, ordered=False)
 
 
 async def page(mongo: Mongo, where: Document, offset: int = 0, limit: int = 1) -> list[Unprocessed]:
