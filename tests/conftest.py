@@ -10,6 +10,7 @@ pytest_plugins = ["tests.servers.fixtures"]
 ROOT: Final = Path(__file__).resolve().parent
 LONGEST: Final = (
     "ui/test_designer.py",
+    "ui/test_backoffice.py",
     "api/test_tenants.py",
     "api/test_archives.py",
     "api/test_filters.py",
