@@ -430,7 +430,7 @@ async def test_a_version_that_is_asked_for_is_made_once_whatever_it_says(house: 
 
     versions = [(await house.flows.UpdateFlow(request)).flow.version for _ in range(2)]
     request.as_version = 4
-    with pytest.raises(BadRequest, match="version 4 is not next"):
+    with pytest.raises(BadRequest, match="version 4 is not the next"):
         await house.flows.UpdateFlow(request)
 
     assert versions == [2, 2]

@@ -36,6 +36,9 @@ NAMED: dict[str, Callable[[dict[str, str]], Any]] = {
     "integrations.UpdateInstances": lambda ids: integration_pb.UpdateInstancesRequest(
         scope=THEIRS, template_id=ids["flow"]
     ),
+    "integrations.PreviewUpdate": lambda ids: integration_pb.PreviewUpdateRequest(
+        scope=THEIRS, template_id=ids["flow"]
+    ),
     "integrations.DeleteIntegration": lambda ids: integration_pb.DeleteIntegrationRequest(
         scope=THEIRS, flow_id=ids["flow"]
     ),
