@@ -96,6 +96,8 @@ type Said =
   | { kind: 'event'; event: LiveEvent }
   | { kind: 'state'; topics: string[] };
 
+/** How many the API follows in one stream; who comes later asks every few seconds. */
+const MOST_TOPICS = 50;
 const OVERLAP_MS = 250;
 const SETTLE_MS = 30;
 const REPEAT_MS = 20_000;
@@ -177,6 +179,7 @@ export class Streams {
   /** Hold the connection until the end. */
   #lead(): Promise<void> {
     this.#isLeader = true;
+    if (this.#connected.size) this.#announce([]); // who held the connection is gone, and what happened since is missed
     this.#say({ kind: 'who' });
     this.#wanted();
     return new Promise((resolve) => this.#end.signal.addEventListener('abort', () => resolve(), { once: true }));
@@ -212,7 +215,7 @@ export class Streams {
   /** Connect for what is wanted now. The connection before stays until the new one is there. */
   #connect(): void {
     for (const [tab, { at }] of this.#others) if (Date.now() - at > FORGOTTEN_MS) this.#others.delete(tab);
-    const topics = [...new Set([...this.#listeners.keys(), ...[...this.#others.values()].flatMap((each) => each.topics)])].sort();
+    const topics = [...new Set([...this.#listeners.keys(), ...[...this.#others.values()].flatMap((each) => each.topics)])].slice(0, MOST_TOPICS).sort();
     if (topics.join(' ') === this.#asked.join(' ')) return;
     this.#asked = topics;
     const before = this.#connection;
@@ -260,8 +263,8 @@ export class Streams {
     this.#connected = new Set(topics);
     for (const [topic, listeners] of this.#listeners) {
       const isConnected = this.#connected.has(topic);
-      // A topic that is not in a connection yet waits for the next one; no connection at all is told every time.
-      if (isConnected !== before.has(topic) || !topics.length) for (const each of [...listeners]) each.onState(isConnected);
+      // A topic that is not in a connection yet waits for the next one; that there is none for it is told every time.
+      if (isConnected !== before.has(topic) || !topics.length || topics.length >= MOST_TOPICS) for (const each of [...listeners]) each.onState(isConnected);
     }
   }
 

@@ -1,5 +1,7 @@
 """What happens in flows and what their log says, live."""
 
+import asyncio
+
 from headrace_core import Json, errors
 from starlette.responses import Response
 
@@ -28,20 +30,26 @@ async def watch_topics(call: Call) -> Response:
     for topic in topics:
         if not topic.startswith(_FLOW) or topic == _FLOW:
             raise one_problem("topic", f"{topic[:100]!r} is no topic. Name flows, each as flow:ID.")
-    refused: list[dict[str, Json]] = []
-    followed: list[str] = []
-    for topic in topics:
-        try:
-            await call.clients.flows.get(call.scope, topic.removeprefix(_FLOW))
-            followed.append(topic)
-        except (errors.NotFound, errors.Forbidden) as error:
-            refused.append({"topic": topic, "code": error.code, "message": error.message})
+    refusals = await asyncio.gather(*(_refusal(call, topic) for topic in topics))
     if call.request.method == "HEAD":
         return Response(media_type="text/event-stream")
     sources: list[tuple[str, Source]] = [
-        (name, about(topic, source)) for topic in followed for name, source in _sources(call, topic.removeprefix(_FLOW))
+        (name, about(topic, source))
+        for topic, refusal in zip(topics, refusals, strict=True)
+        if refusal is None
+        for name, source in _sources(call, topic.removeprefix(_FLOW))
     ]
-    return call.gateway.live.open(call.caller.user_id, sources, first=[("refused", each) for each in refused])
+    first = [("refused", refusal) for refusal in refusals if refusal is not None]
+    return call.gateway.live.open(call.caller.user_id, sources, first)
+
+
+async def _refusal(call: Call, topic: str) -> dict[str, Json] | None:
+    """Why the caller may not follow it; None where they may."""
+    try:
+        await call.clients.flows.get(call.scope, topic.removeprefix(_FLOW))
+    except (errors.NotFound, errors.Forbidden) as error:
+        return {"topic": topic, "code": error.code, "message": error.message}
+    return None
 
 
 def _sources(call: Call, flow_id: str) -> Named:
