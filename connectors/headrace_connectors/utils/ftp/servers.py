@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -153,6 +153,30 @@ async def server_of(context: Context) -> AsyncIterator[FileServer]:
     """The server of the node's account."""
     async with signed_in(context.tcp, login_of(context.auth)) as server:
         yield server
+
+
+async def remove(context: Context, act: Callable[[FileServer, str], Awaitable[None]]) -> None:
+    """Remove what the node was given, and send its path; to `notFound` where there is nothing."""
+    path = path_in(context)
+    try:
+        async with server_of(context) as server:
+            await act(server, path)
+    except NotThereError as error:
+        await context.send_json(error.as_json(), "notFound")
+        return
+    await context.send_json({"path": path})
+
+
+async def was_removed(context: Context) -> bool:
+    """Whether a removal took place that nobody saw end: it did where nothing is there any more. Sends its path then."""
+    path = path_in(context)
+    try:
+        async with server_of(context) as server:
+            await server.info(path)
+    except NotThereError:
+        await context.send_json({"path": path})
+        return True
+    return False
 
 
 def path_in(context: Context, name: str = "path") -> str:

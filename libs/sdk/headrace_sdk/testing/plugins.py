@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import json as json_text
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -14,12 +14,11 @@ from headrace_core import Json
 from headrace_sdk.caching import MemoryCache
 from headrace_sdk.collections import Collection, Collections
 from headrace_sdk.context import JsonObject, LogLevel
-from headrace_sdk.errors import LockUnavailable
 from headrace_sdk.plugins import Listener, Triggered
 from headrace_sdk.routes import Handler, Reply, Request
 from headrace_sdk.testing.memory import MemoryFiles, MemoryStores
 from headrace_sdk.testing.state import DirectState
-from headrace_sdk.testing.world import MemoryHttp, MemoryLock, World
+from headrace_sdk.testing.world import MemoryHttp, MemoryLock, World, held
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +104,15 @@ class MemoryPluginContext:
     def log(self, message: str | JsonObject, level: LogLevel = "info") -> None:
         self.logs.append((level, message))
 
-    @asynccontextmanager
-    async def lock(
+    def lock(
         self,
         name: str,
         *,
         ttl: timedelta = timedelta(seconds=20),
         retry_delay: float = 0.2,
         retries: int = 30,
-    ) -> AsyncIterator[MemoryLock]:
-        if name in self.world.locked:
-            raise LockUnavailable(name)
-        self.world.locked.add(name)
-        try:
-            yield MemoryLock(self.world, name)
-        finally:
-            self.world.locked.discard(name)
+    ) -> AbstractAsyncContextManager[MemoryLock]:
+        return held(self.world, name)
 
 
 async def run_route(

@@ -7,7 +7,7 @@ import copy
 import json as json_text
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
@@ -369,23 +369,15 @@ class MemoryContext:
     def webhook_url(self, node_id: str | None = None) -> str:
         return f"https://hooks.example/flows/{self.flow_id}/components/{node_id or self.node_id}"
 
-    @asynccontextmanager
-    async def lock(
+    def lock(
         self,
         name: str,
         *,
         ttl: timedelta = timedelta(seconds=20),
         retry_delay: float = 0.2,
         retries: int = 30,
-    ) -> AsyncIterator[MemoryLock]:
-        # Nobody else runs while a test waits, so a lock that is held now stays held: no use in trying again.
-        if name in self.world.locked:
-            raise LockUnavailable(name)
-        self.world.locked.add(name)
-        try:
-            yield MemoryLock(self.world, name)
-        finally:
-            self.world.locked.discard(name)
+    ) -> AbstractAsyncContextManager[MemoryLock]:
+        return held(self.world, name)
 
     async def set_timeout(self, content: Json, delay: timedelta | datetime) -> str:
         due = delay if isinstance(delay, datetime) else self.now + delay
@@ -420,6 +412,21 @@ class MemoryLock:
     async def extend(self, ttl: timedelta) -> None:
         if self._name not in self._world.locked:
             raise LockUnavailable(self._name)
+
+
+@asynccontextmanager
+async def held(world: World, name: str) -> AsyncIterator[MemoryLock]:
+    """The lock, while the block runs. Raises LockUnavailable.
+
+    Nobody else runs while a test waits, so a lock that is held now stays held: it is not tried again.
+    """
+    if name in world.locked:
+        raise LockUnavailable(name)
+    world.locked.add(name)
+    try:
+        yield MemoryLock(world, name)
+    finally:
+        world.locked.discard(name)
 
 
 class MemoryHttp(Http):

@@ -9,22 +9,7 @@ class RemoveDirectory(Component):
     """Removes an empty directory, and sends its path."""
 
     async def receive(self, context: Context) -> None:
-        path = servers.path_in(context)
-        try:
-            async with servers.server_of(context) as server:
-                await server.remove_directory(path)
-        except servers.NotThereError as error:
-            await context.send_json(error.as_json(), "notFound")
-            return
-        await context.send_json({"path": path})
+        await servers.remove(context, lambda server, path: server.remove_directory(path))
 
     async def reconcile(self, context: Context) -> bool | None:
-        """It took place where nothing is there any more."""
-        path = servers.path_in(context)
-        try:
-            async with servers.server_of(context) as server:
-                await server.info(path)
-        except servers.NotThereError:
-            await context.send_json({"path": path})
-            return True
-        return False
+        return await servers.was_removed(context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, Protocol, cast
 
@@ -245,6 +246,17 @@ class HostLock:
     async def release(self) -> None:
         """Give it back."""
         await self._ask.release_lock(self._name, self._handle)
+
+
+@asynccontextmanager
+async def held(ask: Ask, name: str, ttl: timedelta, retry_delay: float, retries: int) -> AsyncIterator[HostLock]:
+    """The lock, while the block runs. Raises `LockUnavailable`."""
+    lock = HostLock(ask, name)
+    await lock.acquire(ttl, retry_delay, retries)
+    try:
+        yield lock
+    finally:
+        await lock.release()
 
 
 def _info(answer: Json) -> FileInfo:

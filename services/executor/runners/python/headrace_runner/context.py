@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
@@ -13,7 +13,7 @@ from headrace_core import Json
 from headrace_sdk.context import Cache, Http, JsonObject, LogLevel, Message, Tcp
 from headrace_sdk.errors import CancelError
 
-from headrace_runner.asking import Ask, HostFiles, HostLock, HostState, HostStores, HostTasks, Sent, as_json
+from headrace_runner.asking import Ask, HostFiles, HostLock, HostState, HostStores, HostTasks, Sent, as_json, held
 
 AHEAD_OUTPUTS = 200
 AHEAD_BYTES = 1024 * 1024
@@ -252,16 +252,7 @@ class RunnerContext:
         retry_delay: float = 0.2,
         retries: int = 30,
     ) -> AbstractAsyncContextManager[HostLock]:
-        return self._held(name, ttl, retry_delay, retries)
-
-    @asynccontextmanager
-    async def _held(self, name: str, ttl: timedelta, retry_delay: float, retries: int) -> AsyncIterator[HostLock]:
-        lock = HostLock(self._ask, name)
-        await lock.acquire(ttl, retry_delay, retries)
-        try:
-            yield lock
-        finally:
-            await lock.release()
+        return held(self._ask, name, ttl, retry_delay, retries)
 
     async def set_timeout(self, content: Json, delay: timedelta | datetime) -> str:
         due = delay if isinstance(delay, datetime) else self.now + delay

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from headrace_sdk.context import Cache, Http, JsonObject, LogLevel
 from headrace_sdk.errors import ComponentError
 from headrace_sdk.plugins import Listener, Triggered
 
-from headrace_runner.asking import Ask, HostFiles, HostLock, HostState, HostStores, as_json
+from headrace_runner.asking import Ask, HostFiles, HostLock, HostState, HostStores, as_json, held
 
 MAX_LOGS = 100
 AT_ONCE = 16
@@ -100,16 +100,7 @@ class HostPluginContext:
         retry_delay: float = 0.2,
         retries: int = 30,
     ) -> AbstractAsyncContextManager[HostLock]:
-        return self._held(name, ttl, retry_delay, retries)
-
-    @asynccontextmanager
-    async def _held(self, name: str, ttl: timedelta, retry_delay: float, retries: int) -> AsyncIterator[HostLock]:
-        lock = HostLock(self._ask, name)
-        await lock.acquire(ttl, retry_delay, retries)
-        try:
-            yield lock
-        finally:
-            await lock.release()
+        return held(self._ask, name, ttl, retry_delay, retries)
 
 
 def listener_of(said: Mapping[str, Any]) -> Listener:
