@@ -7,7 +7,10 @@ from headrace_core.clock import TestClock
 from .services import Services
 
 
-@pytest.mark.parametrize("alias", ["flows", "flows/x", "/users", "FLOWS/a", "ui/x", "docs", "health", ".well-known/x"])
+@pytest.mark.parametrize(
+    "alias",
+    ["flows", "flows/x", "/users", "FLOWS/a", "ui/x", "docs", "health", ".well-known/x", "insights", "people-tasks/1"],
+)
 async def test_no_alias_is_made_that_looks_like_an_endpoint(alias: str, user: httpx.AsyncClient) -> None:
     given = {"alias": alias, "flowId": "f", "componentId": "c"}
 

@@ -8,7 +8,22 @@ from headrace_core import errors
 from headrace_core.clock import Clock
 
 MAX_PATH = 201
-RESERVED = frozenset({"assets", "backoffice", "designer", "favicon.ico", "robots.txt", "sdk", "ui", ".well-known"})
+RESERVED = frozenset(
+    [
+        "assets",
+        "backoffice",
+        "connectors",
+        "designer",
+        "favicon.ico",
+        "insights",
+        "integrations",
+        "people-tasks",
+        "robots.txt",
+        "sdk",
+        "ui",
+        ".well-known",
+    ]
+)
 """First parts of paths that are the platform's own, or may be one day."""
 
 _MEMORY_SECONDS = 5.0

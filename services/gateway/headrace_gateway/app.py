@@ -108,7 +108,7 @@ class Gateway:
         self.openapi = openapi_document(routes)
         self.clients = open_clients(channels, settings.rpc_timeout.total_seconds())
         self.authenticator = Authenticator(self.clients.people.authenticate, clock)
-        self.aliases = Aliases(self.clients.aliases.resolve, ("/backoffice", *(route.path for route in routes)), clock)
+        self.aliases = Aliases(self.clients.aliases.resolve, (route.path for route in routes), clock)
         self.guard = Guard(self.clients.settings.rules, clock)
         self.origins = VendorOrigins(self.clients.settings.origins, clock)
         self.sources = Sources(self.clients.executions.call_component, clock, settings.call_timeout.total_seconds())
