@@ -20,31 +20,14 @@ import { events } from '../../kit/live.ts';
 import type { LiveEvent, Streams } from '../../kit/live.ts';
 import type { JsonObject } from '../../kit/types.ts';
 import type { RegisteredField } from '../fields.ts';
-import type { Card, Counts, Paper, Wire } from './canvas.ts';
+import type { Card, Paper, Wire } from './canvas.ts';
+import { Overlay, countsOf } from './overlay.svelte.ts';
 import { CARD_WIDTH, SCALE, SPACING, around, cardHeight, toFlow, toWorld } from './geometry.ts';
 import type { Point } from './geometry.ts';
 
 export type SaveState = 'saved' | 'saving' | 'draft' | 'failed';
 
-export interface LogLine {
-  id: string;
-  at: string;
-  node: string;
-  severity: string;
-  text: string;
-  port: string;
-}
-
-/** A step that waits, and for what. */
-interface Wait {
-  node: string;
-  run: string;
-  reason: string;
-}
-
 const SAVE_AFTER_MS = 400;
-const MOST_LOGS = 400;
-const NO_COUNTS: Counts = { done: 0, failed: 0, waiting: 0, state: '' };
 const POLLED_AFTER_MS = 4000;
 const RUNS_SEARCHED = 5;
 
@@ -64,13 +47,12 @@ export class Session {
   notice = $state('');
   isLive = $state(false);
   isBusy = $state(false);
-  logs = $state.raw<readonly LogLine[]>([]);
   runs = $state.raw<readonly Run[]>([]);
   /** Messages that were given up, and wait for a person. */
   failed = $state.raw<readonly Failed[]>([]);
   versions = $state.raw<readonly Version[]>([]);
-  counts = $state.raw<ReadonlyMap<string, Counts>>(new Map());
-  passed = $state.raw<ReadonlyMap<string, number>>(new Map());
+  /** What happens in the flow now. */
+  readonly overlay = new Overlay(() => this.history.flow);
   /** The run that is looked at, and how many of its steps are done at that moment. */
   run = $state.raw<Run | undefined>();
   moment = $state(0);
@@ -92,7 +74,7 @@ export class Session {
   selected = $derived(this.selection.length === 1 ? this.selection[0] : undefined);
   cards: Card[] = $derived(this.#cards());
   wires: Wire[] = $derived(this.#wires());
-  shownCounts = $derived(this.run ? this.#runCounts(this.run, this.moment) : { counts: this.counts, passed: this.passed });
+  shownCounts = $derived(this.run ? countsOf(this.run, this.moment, this.history.flow) : this.overlay);
 
   readonly #streams: Streams;
   #leave: (() => void) | undefined;
@@ -100,9 +82,6 @@ export class Session {
   #base: Flow = {};
   #timer: ReturnType<typeof setTimeout> | undefined;
   #saving: Promise<void> | undefined;
-  #seen = new Set<string>();
-  /** Steps that are known to wait, by their id. */
-  readonly #waiting = new Map<string, Wait>();
 
   constructor(api: Api, flowId: string, fields: ReadonlyMap<string, RegisteredField>, streams: Streams, t: Translate = translator(undefined)) {
     this.t = t;
@@ -319,8 +298,7 @@ export class Session {
       if (this.isRunning) await this.api.stopFlow(this.flowId);
       else {
         await this.save(true);
-        this.counts = new Map();
-        this.passed = new Map();
+        this.overlay.clear();
         await this.api.startFlow(this.flowId);
       }
       const record = await this.api.getFlow(this.flowId);
@@ -522,93 +500,22 @@ export class Session {
 
   #happened({ event, data }: LiveEvent): void {
     if (!isObject(data)) return;
-    if (event === 'log') this.#logged([data]);
+    if (event === 'log') this.overlay.logged([data]);
     else if (event === 'dropped') this.#catchUp();
-    else if (event === 'happening' && data['type'] === 'step') this.#stepped(data);
-    else if (event === 'happening' && data['type'] === 'wait') this.#waits(data);
-    else if (event === 'happening' && data['type'] === 'run') {
-      if (data['state'] !== 'waiting') this.#goneOn((wait) => wait.run === data['runId']);
+    if (event !== 'happening') return;
+    if (data['type'] === 'step') this.overlay.stepped(data);
+    else if (data['type'] === 'wait') this.overlay.waits(data);
+    else if (data['type'] === 'run') {
+      if (data['state'] !== 'waiting') this.overlay.ended(String(data['runId']));
       void this.refreshRuns().catch(() => undefined);
     }
-  }
-
-  /** A step waits now: for a time, its turn, its account, an answer. */
-  #waits(wait: Record<string, unknown>): void {
-    const node = String(wait['componentId']);
-    this.#waiting.set(String(wait['stepId']), { node, run: String(wait['runId']), reason: String(wait['reason'] ?? '') });
-    this.#recount([node], 'waiting');
-    if (wait['kind'] === 'account') void this.refreshAccounts().catch(() => undefined); // perhaps it was revoked
-  }
-
-  #goneOn(has: (wait: Wait, step: string) => boolean): void {
-    const gone = [...this.#waiting].filter(([step, wait]) => has(wait, step));
-    for (const [step] of gone) this.#waiting.delete(step);
-    this.#recount(gone.map(([, { node }]) => node));
-  }
-
-  #recount(nodes: readonly string[], state?: 'waiting'): void {
-    if (!nodes.length) return;
-    const counts = new Map(this.counts);
-    for (const node of nodes) {
-      const before = counts.get(node) ?? NO_COUNTS;
-      const waits = [...this.#waiting.values()].filter((wait) => wait.node === node);
-      counts.set(node, { ...before, waiting: waits.length, why: waits.at(-1)?.reason ?? '', ...(state ? { state } : {}) });
-    }
-    this.counts = counts;
-  }
-
-  #stepped(step: Record<string, unknown>): void {
-    if (step['outcome'] === 'retry') return; // its wait is told of beside it
-    const id = String(step['componentId']);
-    this.#goneOn((_, waiting) => waiting === step['stepId']);
-    const counts = new Map(this.counts);
-    const before = counts.get(id) ?? NO_COUNTS;
-    const state = step['error'] ? 'failed' : 'done';
-    counts.set(id, { ...before, [state]: before[state] + 1, state });
-    this.counts = counts;
-    if (state === 'failed' && this.manifest(id)?.auth) void this.refreshAccounts().catch(() => undefined); // perhaps it was revoked
-    const outputs = Array.isArray(step['outputs']) ? (step['outputs'] as { port?: string }[]) : [];
-    this.passed = withPassed(this.passed, this.history.flow, id, outputs.map((each) => String(each.port)));
+    const isOfAccount = data['kind'] === 'account' || (data['error'] && this.manifest(String(data['componentId']))?.auth);
+    if (isOfAccount) void this.refreshAccounts().catch(() => undefined); // perhaps it was revoked
   }
 
   async #loadLogs(isCounted = false): Promise<void> {
     const found = await this.api.getLogs({ flowId: this.flowId, limit: '100' }).catch(() => ({ hits: [] }));
-    const hits = [...found.hits].reverse();
-    if (isCounted) this.#counted(hits.filter((each) => !this.#seen.has(String(each['_id']))));
-    this.#logged(hits);
-  }
-
-  /** Count what happened by what the log says of it, where nobody told of it as it happened. */
-  #counted(records: readonly Record<string, unknown>[]): void {
-    const counts = new Map(this.counts);
-    let passed = this.passed;
-    for (const { componentId, portType, port, severity } of records) {
-      const id = String(componentId ?? '');
-      if (!Object.hasOwn(this.flow, id)) continue;
-      const before = counts.get(id) ?? NO_COUNTS;
-      if (severity === 'error') counts.set(id, { ...before, failed: before.failed + 1, done: Math.max(0, before.done - 1), state: 'failed' });
-      else if (portType === 'in') counts.set(id, { ...before, done: before.done + 1, state: 'done' });
-      else if (portType === 'out') passed = withPassed(passed, this.history.flow, id, [String(port)]);
-    }
-    this.counts = counts;
-    this.passed = passed;
-  }
-
-  #logged(records: readonly Record<string, unknown>[]): void {
-    const lines = records.flatMap((each): LogLine[] => {
-      const id = String(each['_id'] ?? crypto.randomUUID());
-      if (this.#seen.has(id)) return [];
-      this.#seen.add(id);
-      return [{
-        id,
-        at: String(each['gridTimestamp'] ?? ''),
-        node: String(each['componentId'] ?? ''),
-        severity: String(each['severity'] ?? 'info'),
-        port: each['port'] ? `${String(each['portType'] ?? '')} ${String(each['port'])}` : String(each['type'] ?? ''),
-        text: String(each['msg'] ?? ''),
-      }];
-    });
-    if (lines.length) this.logs = [...this.logs, ...lines].slice(-MOST_LOGS);
+    this.overlay.logged([...found.hits].reverse(), isCounted);
   }
 
   #union(older: Flow): Flow {
@@ -663,18 +570,6 @@ export class Session {
     });
   }
 
-  #runCounts(run: Run, moment: number): { counts: ReadonlyMap<string, Counts>; passed: ReadonlyMap<string, number> } {
-    const counts = new Map<string, Counts>();
-    let passed: ReadonlyMap<string, number> = new Map();
-    (run.steps ?? []).slice(0, moment).forEach((step, index) => {
-      const before = counts.get(step.componentId) ?? NO_COUNTS;
-      const kind = step.error ? 'failed' : step.finished ? 'done' : 'waiting';
-      counts.set(step.componentId, { ...before, [kind]: before[kind] + 1, state: index === moment - 1 ? 'active' : kind });
-      passed = withPassed(passed, this.history.flow, step.componentId, step.outputs.map((each) => each.port));
-    });
-    return { counts, passed };
-  }
-
   #free(place: Point): Point {
     const taken = (x: number, y: number): boolean =>
       Object.values(this.steps).some((node) => Math.abs((node.x ?? 0) - x) < 150 && Math.abs((node.y ?? 0) - y) < 64);
@@ -682,16 +577,6 @@ export class Session {
     for (let attempt = 0; attempt < 40 && taken(x, y); attempt += 1) y += 96;
     return { x, y };
   }
-}
-
-function withPassed(passed: ReadonlyMap<string, number>, flow: Flow, id: string, ports: readonly string[]): ReadonlyMap<string, number> {
-  if (!ports.length) return passed;
-  const made = new Map(passed);
-  for (const link of linksOf(flow)) {
-    const times = link.source === id ? ports.filter((port) => port === link.outPort).length : 0;
-    if (times) made.set(linkId(link), (made.get(linkId(link)) ?? 0) + times);
-  }
-  return made;
 }
 
 function papersOf(flow: Flow): Paper[] {
