@@ -98,8 +98,9 @@ def run(folder: Path, level: Level, mutant: str = "") -> Verdict:
 
 async def _play(process: Process, level: Level) -> tuple[Seen, Sequence[Look]]:
     seen, looks = Seen(), list[Look]()
-    server = await asyncio.get_running_loop().create_server(lambda: _Called(seen), "127.0.0.1", 0)
-    async with server:
+    callers: set[asyncio.Transport] = set()
+    server = await asyncio.get_running_loop().create_server(lambda: _Called(seen, callers), "127.0.0.1", 0)
+    try:
         client = await asyncio.to_thread(process.client)
         port = server.sockets[0].getsockname()[1]
         flow_id = await asyncio.to_thread(start, client, "R15", _flow(port))
@@ -112,6 +113,10 @@ async def _play(process: Process, level: Level) -> tuple[Seen, Sequence[Look]]:
 
         await asyncio.to_thread(wait_for, at_rest, REST_SECONDS)
         watching.cancel()
+    finally:
+        server.close()
+        for caller in callers.copy():  # the platform keeps its connections, and nobody waits for that
+            caller.abort()
     return seen, looks
 
 
@@ -157,13 +162,19 @@ async def _load(port: int, path: str, level: Level, seen: Seen) -> None:
 class _Called(asyncio.Protocol):
     """The server that the flow calls."""
 
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: Seen, callers: set[asyncio.Transport]) -> None:
         self._seen = seen
+        self._callers = callers
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # those of uvloop are none by their class
+        self._callers.add(self._transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._transport is not None:
+            self._callers.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)

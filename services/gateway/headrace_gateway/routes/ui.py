@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from headrace_gateway.call import Call
 from headrace_gateway.routing import Answer, Handler, Policy, Route
+from headrace_gateway.schemas import FREE_OBJECT, TEXT
 
 APPMIXER = {"/appmixer/appmixer.js": "compat.js", "/appmixer/package/strings-en.json": "strings-en.json"}
 """Where pages of Appmixer's SDK look for its script and its texts, and what they find."""
@@ -41,7 +42,7 @@ ROUTES = (
             "Pages of any origin may load it: `headrace.mjs` is the module, `headrace.js` the loader for plain script "
             "tags. Files with a hash in their name never change."
         ),
-        answers=(Answer(200, "The file.", {"type": "string"}, "text/javascript"),),
+        answers=(Answer(200, "The file.", TEXT, "text/javascript"),),
         errors=(404,),
     ),
     *(
@@ -53,13 +54,14 @@ ROUTES = (
             tag="System",
             summary=summary,
             description=f"The same as `/sdk/{name}`.",
-            answers=(Answer(200, "The file.", {"type": "string"}, media_type),),
+            answers=(Answer(200, "The file.", schema, media_type),),
             errors=(404,),
         )
-        for (path, name), summary, media_type in zip(
+        for (path, name), summary, media_type, schema in zip(
             APPMIXER.items(),
             ("The script of Appmixer's SDK", "The texts of the interface in English"),
             ("text/javascript", "application/json"),
+            (TEXT, FREE_OBJECT),
             strict=True,
         )
     ),
