@@ -54,6 +54,7 @@ it('the log is searched, narrowed down by what it shows, read record by record, 
   await open(page, at.token, 'InsightsLogs');
   const lines = page.locator('.logs .line');
   await lines.first().waitFor();
+  const all = await lines.count();
   await at.shot('70-logs');
   expect(await at.axe()).toEqual([]);
   await page.getByRole('button', { name: 'Errors', exact: true }).click();
@@ -67,6 +68,7 @@ it('the log is searched, narrowed down by what it shows, read record by record, 
   await page.getByRole('button', { name: 'Clear filters' }).click();
   await record.getByRole('button', { name: 'Only this run' }).click();
   await page.getByRole('button', { name: 'Remove the filter Only this run' }).waitFor();
+  await expect.poll(() => lines.count()).toBeLessThan(all);
   const ofRun = await lines.count();
   await page.getByRole('button', { name: 'Clear filters' }).click();
   await expect.poll(() => lines.count()).toBeGreaterThan(ofRun);
