@@ -191,7 +191,7 @@ async def test_a_plugin_fires_nodes_of_its_own_service(tmp_path: Path) -> None:
             for run in (await here.here.service.list_runs(RunFilter(TENANT, "f1"), 0, 50))[0]
             if run.correlation_id == "c-1"
         ]
-        assert first.state is RunState.DONE
+        assert (await here.here.rest(first.run_id)).run.state is RunState.DONE
 
 
 async def test_components_reach_their_own_plugin_and_stores_by_the_api_and_little_more(tmp_path: Path) -> None:

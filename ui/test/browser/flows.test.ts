@@ -221,6 +221,7 @@ it('runs say why they wait, are cancelled, and are tried again', async () => {
   expect(await axeOf(at)).toEqual([]);
   await page.getByRole('button', { name: 'Try again' }).click();
   await expect.poll(async () => (await told(page)).map(([type]) => type)).toEqual(['run:cancel-after', 'run:retry-after']);
+  await expect.poll(() => page.locator('.steps > li').count(), { timeout: 15_000 }).toBe(3); // the hook, and both tries of the one step
   expect(at.complaints).toEqual([]);
   await page.context().close();
 });
