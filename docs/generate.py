@@ -34,6 +34,7 @@ from headrace_gateway.settings import Addresses, GatewaySettings
 from headrace_logging.settings import ElasticsearchSettings, LoggingSettings
 from headrace_logging.settings import ServerSettings as LoggingServer
 from headrace_runtime.bus.rabbitmq import RabbitSettings
+from headrace_runtime.kms import KmsSettings
 from headrace_runtime.mail import MailSettings
 from headrace_runtime.metrics_listener import MetricsSettings
 from headrace_runtime.mongo import MongoSettings
@@ -68,6 +69,7 @@ SETTINGS: Mapping[str, type] = {
     "Documents in MongoDB": MongoSettings,
     "Mail": MailSettings,
     "Secrets at rest": VaultSettings,
+    "Key service of the secrets at rest": KmsSettings,
 }
 ROOT = Path(__file__).parents[1]
 HELP = re.compile(r"^# HELP (\S+) (.*)\n# TYPE \1 (\S+)$", re.MULTILINE)

@@ -32,6 +32,7 @@ from headrace_runtime.bus import LocalBus
 from headrace_runtime.doctor.embedded import data_directory
 from headrace_runtime.egress import Egress, EgressPolicy
 from headrace_runtime.health import Health
+from headrace_runtime.kms import KmsSettings
 from headrace_runtime.mail import MailSettings, open_mail
 from headrace_runtime.metrics import Metrics
 from headrace_runtime.process import Process
@@ -101,7 +102,7 @@ async def open_platform(
         stack.push_async_callback(flow_stores.close)
         builtin = load_builtin()
         flow_settings = load(FlowManagerSettings, environ)
-        vault = open_vault(load(VaultSettings, environ), folder)
+        vault = await open_vault(environ, folder)
         flow_app = await stack.enter_async_context(
             headrace_flow_manager.app.open_app(
                 flow_stores,
@@ -174,7 +175,7 @@ async def open_platform(
 
         password = await _ensure_administrator(flow_app, own)
         servers = {
-            "flow-manager": (flow_server, (FlowManagerSettings, VaultSettings, MailSettings), None),
+            "flow-manager": (flow_server, (FlowManagerSettings, VaultSettings, KmsSettings, MailSettings), None),
             "scheduler": (schedule_server, (SchedulerSettings,), None),
             "executor": (execution_server, (ExecutorSettings, RunnerSettings), executor.engine),
             "logging": (log_server, (LoggingSettings,), None),

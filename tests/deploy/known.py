@@ -12,6 +12,7 @@ from headrace_gateway.settings import Addresses, GatewaySettings
 from headrace_logging.settings import ElasticsearchSettings, LoggingSettings
 from headrace_logging.settings import ServerSettings as LoggingServer
 from headrace_runtime.bus.rabbitmq import RabbitSettings
+from headrace_runtime.kms import KmsSettings
 from headrace_runtime.mail import MailSettings
 from headrace_runtime.metrics_listener import MetricsSettings
 from headrace_runtime.mongo import MongoSettings
@@ -31,6 +32,7 @@ READS: dict[str, tuple[type, ...]] = {
         RabbitSettings,
         MetricsSettings,
         VaultSettings,
+        KmsSettings,
         MailSettings,
     ),
     "scheduler": (SchedulerSettings, SchedulerServer, PeerSettings, MetricsSettings),

@@ -21,6 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from headrace_core.errors import Conflict, HeadraceError, Problem, ValidationFailed
 
+from headrace_runtime.kms import WRAPPED, KmsSettings, open_key_service
 from headrace_runtime.settings import load, setting
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,8 @@ class VaultSettings:
     keys: tuple[str, ...] = setting(
         (),
         env="HEADRACE_VAULT_KEYS",
-        help="Keys for secrets, 32 bytes in Base64 each, separated by commas: the first seals, all open.",
+        help="Keys for secrets, separated by commas: the first seals, all open. Each is 32 bytes in Base64, or what "
+        "the service at HEADRACE_KMS_URL made of them (`vault:v1:…`).",
         secret=True,
     )
 
@@ -90,19 +92,23 @@ class Vault:
         return data[:_ID] == self._sealing
 
 
-def read_keys(settings: VaultSettings, folder: Path | None) -> Sequence[bytes]:
-    """The keys as `open_vault` finds them; none with neither settings nor folder. Raises as it does."""
-    if settings.keys:
-        return [_decoded(number, key) for number, key in enumerate(settings.keys)]
-    return [] if folder is None else _keys_in(folder / KEY_FILE)
+def read_keys(environ: Mapping[str, str], folder: Path | None) -> Sequence[bytes]:
+    """The keys as `open_vault` finds them; none with neither settings nor folder. Raises as it does. Blocks."""
+    settings = load(VaultSettings, environ)
+    if not settings.keys:
+        return [] if folder is None else _keys_in(folder / KEY_FILE)
+    wrapped = [key for key in settings.keys if key.startswith(WRAPPED)]
+    opened = dict(zip(wrapped, _unwrapped(wrapped, environ), strict=True)) if wrapped else {}
+    return [opened.get(key) or _decoded(number, key) for number, key in enumerate(settings.keys)]
 
 
-def open_vault(settings: VaultSettings, folder: Path | None) -> Vault | None:
+async def open_vault(environ: Mapping[str, str], folder: Path | None) -> Vault | None:
     """The vault of the settings, else of the key file in the folder, which is made at first; None with neither.
 
-    Raises ValidationFailed for a key that is none, Conflict for a key file that cannot be used.
+    Raises ValidationFailed for a key that is none, Conflict for a key file that cannot be used and for a key service
+    that does not open its keys.
     """
-    keys = read_keys(settings, folder)
+    keys = await asyncio.to_thread(read_keys, environ, folder)
     return Vault(keys) if keys else None
 
 
@@ -116,13 +122,25 @@ def key_reader(vault: Vault | None, environ: Mapping[str, str], folder: Path | N
         if vault is None:
             return
         try:
-            keys = await asyncio.to_thread(lambda: read_keys(load(VaultSettings, environ), folder))
+            keys = await asyncio.to_thread(read_keys, environ, folder)
             if vault.change_keys(keys):
                 log.info("secrets are sealed with another key from now on; %d keys open them", len(keys))
         except (HeadraceError, ValueError) as error:
             log.error("the keys of secrets cannot be read again, and stay as they are: %s", error)
 
     return read
+
+
+def _unwrapped(wrapped: Sequence[str], environ: Mapping[str, str]) -> Sequence[bytes]:
+    service = open_key_service(load(KmsSettings, environ))
+    if service is None:
+        fix = "Set HEADRACE_KMS_URL to the engine that wrapped them."
+        raise ValidationFailed([Problem("HEADRACE_VAULT_KEYS", "It has wrapped keys, which nothing here opens.", fix)])
+    keys = service.unwrap(wrapped)
+    if any(len(key) != KEY_BYTES for key in keys):
+        fix = "Make one with: bao write -field=ciphertext -f transit/datakey/wrapped/headrace"
+        raise ValidationFailed([Problem("HEADRACE_VAULT_KEYS", f"A wrapped key is no {KEY_BYTES} bytes.", fix)])
+    return keys
 
 
 def _decoded(number: int, text: str) -> bytes:

@@ -10,6 +10,7 @@ from headrace_core.clock import SystemClock
 from headrace_runtime import failpoints, lifecycle, rpc, settings
 from headrace_runtime.bus.rabbitmq import RabbitSettings, open_bus
 from headrace_runtime.doctor.mongo import mongo as doctor
+from headrace_runtime.kms import KmsSettings
 from headrace_runtime.mail import MailSettings, open_mail
 from headrace_runtime.metrics import Metrics
 from headrace_runtime.metrics_listener import open_metrics
@@ -35,7 +36,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     own = settings.load(FlowManagerSettings, os.environ)
     stores = await _open_stores(stack, stopping, server, metrics)
     stack.push_async_callback(stores.close)
-    vault = open_vault(settings.load(VaultSettings, os.environ), _own_folder(server))
+    vault = await open_vault(os.environ, _own_folder(server))
     app = await stack.enter_async_context(
         open_app(
             stores,
@@ -57,7 +58,15 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
         log.info("Made the first administrator, %s", server.admin_email)
     documents = settings.load(MongoSettings, os.environ)
     process = peer.process(
-        settings=(ServerSettings, FlowManagerSettings, MongoSettings, RabbitSettings, MailSettings, VaultSettings),
+        settings=(
+            ServerSettings,
+            FlowManagerSettings,
+            MongoSettings,
+            RabbitSettings,
+            MailSettings,
+            VaultSettings,
+            KmsSettings,
+        ),
         subjects=[doctor(documents.url, {documents.database("flow-manager"): len(mongo.VERSIONS)})]
         if documents.url
         else [],
