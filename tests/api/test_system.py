@@ -6,6 +6,9 @@ import httpx
 
 from .people import People
 
+OVER = "(value, mark, options) => options.helpers.g_shout(value) + mark"
+"""A modifier that stands on another."""
+
 
 async def test_components_apps_and_bundles_are_listed(user: httpx.AsyncClient) -> None:
     names = (await user.get("/components", params={"manifest": "no", "selector": "headrace.utils.http"})).json()
@@ -63,6 +66,15 @@ async def test_a_flow_uses_a_modifier_that_an_administrator_wrote(people: People
     try:
         started = await people.ann.post(f"{place}/coordinator", json={"command": "start"})
         told = await people.ann.post(f"{place}/components/hook", json={"name": "ada"})
+        outputs = {"hook": {"request": {"data": {"name": "eve"}}}}
+        tried = [
+            await people.ann.post("/modifiers/test", json={"helperFn": "g_shout", "arguments": ["bob"]}),
+            await people.ann.post("/modifiers/transform", json={"transform": entry, "outputs": outputs}),
+            await people.admin.post("/modifiers/test", json={"helperFn": OVER, "arguments": ["joe", "?"]}),
+            await people.admin.post("/modifiers/test", json={"helperFn": OVER, "arguments": [5, "?"]}),
+            await people.ann.post("/modifiers/test", json={"helperFn": OVER, "arguments": ["joe", "?"]}),
+            await people.ann.post("/modifiers/test", json={"helperFn": "g_none", "arguments": [1]}),
+        ]
         await people.ann.post(f"{place}/coordinator", json={"command": "stop"})
     finally:
         await people.admin.delete("/modifiers")
@@ -70,6 +82,9 @@ async def test_a_flow_uses_a_modifier_that_an_administrator_wrote(people: People
     assert refused.status_code == 400
     assert "no modifier 'g_shout'" in refused.text
     assert (started.status_code, told.status_code, told.text) == (200, 200, "ADA!"), (started.text, told.text)
+    assert [each.status_code for each in tried] == [200, 200, 200, 400, 403, 400]
+    assert [each.json() for each in tried[:3]] == ["BOB!", {"body": "EVE!", "statusCode": 200}, "JOE!?"]
+    assert "toUpperCase is not a function" in tried[3].text and "there is no modifier" in tried[5].text
 
 
 async def test_the_gateway_says_what_it_is_and_how_it_is(people: People) -> None:

@@ -719,6 +719,11 @@ class Executor(execution_rpc.ExecutionServiceServicer):
     def events(self) -> list[execution.Event]:
         return [event for batch in self.batches for event in batch]
 
+    async def RunModifier(
+        self, request: executions.RunModifierRequest, context: object
+    ) -> executions.RunModifierResponse:
+        return executions.RunModifierResponse(value=b"null", failure=f"there is no modifier {request.name!r}")
+
     async def Accept(
         self, request: executions.AcceptRequest, context: object
     ) -> AsyncIterator[executions.AcceptResponse]:

@@ -265,6 +265,7 @@ class ExecutorApp:
             self.auth_steps,
             self.plugins,
             self.jobs,
+            self.modifiers,
         ).register(server)
 
     @contextlib.asynccontextmanager

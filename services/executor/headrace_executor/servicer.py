@@ -14,9 +14,11 @@ from headrace.execution.v1 import execution_service_pb2 as rpc
 from headrace.execution.v1 import execution_service_pb2_grpc as service_pb
 from headrace.scope.v1 import scope_pb2
 from headrace_core import Json
-from headrace_core.errors import BadRequest
+from headrace_core.errors import BadRequest, Unavailable
+from headrace_core.expressions import ScriptCall
 from headrace_core.webhook_signatures import SignedRequest
 from headrace_runtime.rpc import Server
+from headrace_sdk.errors import TransientError
 
 from headrace_executor import counting, service, timing
 from headrace_executor.activation import Activation
@@ -26,6 +28,7 @@ from headrace_executor.jobs import Jobs
 from headrace_executor.migration import Migration, Verdict
 from headrace_executor.model import Delivery, Parked, Run, RunState, StepRecord, Unprocessed
 from headrace_executor.plugins import Plugins, WebRequest
+from headrace_executor.runners.scripts import CustomModifiers
 from headrace_executor.static_calls import StaticCalls
 from headrace_executor.store import Narrowing, RunFilter
 from headrace_executor.survey import Tally
@@ -59,8 +62,10 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         auth_steps: AuthSteps,
         plugins: Plugins,
         jobs: Jobs,
+        modifiers: CustomModifiers,
     ) -> None:
         self._jobs = jobs
+        self._modifiers = modifiers
         self._plugins = plugins
         self._trials = trials
         self._calls = calls
@@ -312,6 +317,22 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
             node_id=request.node_id,
         )
         return rpc.CallComponentResponse(value=orjson.dumps(await self._calls.call(asked, within)))
+
+    async def RunModifier(self, request: rpc.RunModifierRequest, context: Context) -> rpc.RunModifierResponse:
+        params = orjson.loads(request.params or b"[]")
+        if not isinstance(params, list):
+            raise BadRequest("The arguments of a modifier are a list.")
+        named = _object(request.named, "named arguments")
+        call = ScriptCall(request.name, orjson.loads(request.value or b"null"), params, named)
+        tenant = _tenant(request.scope)
+        try:
+            if request.source:
+                answered = await self._modifiers.attempt(tenant, request.source, call)
+            else:
+                answered = await self._modifiers.run(tenant, call)
+        except TransientError as error:
+            raise Unavailable(str(error)) from error
+        return rpc.RunModifierResponse(value=orjson.dumps(answered.value), failure=answered.failure)
 
     async def CallPlugin(self, request: rpc.CallPluginRequest, context: Context) -> rpc.CallPluginResponse:
         within = request.within.ToTimedelta() if request.HasField("within") else STATIC_CALL

@@ -23,14 +23,14 @@ from headrace_executor.runners.pool import Key, Runners
 
 FRESH_SECONDS: Final = 2.0
 PIECE: Final = 256 * 1024
-REMEMBERED: Final = 8
+REMEMBERED: Final = 32
 ROOT: Final = "headrace/modifiers/custom/Modifiers"
 NOWHERE: Final = "nowhere.invalid"
 
 _MANIFEST: Final = {"name": ROOT.replace("/", "."), "hosts": [NOWHERE]}
 _TABLE: Final = """'use strict';
 const files = require('./files.json');
-const run = ({ name, value, params, named }) => {
+const load = (name) => {
     if (!Object.hasOwn(files, name)) {
         throw new Error(`there is no modifier ${name}`);
     }
@@ -38,8 +38,12 @@ const run = ({ name, value, params, named }) => {
     if (typeof own !== 'function') {
         throw new Error(`${name} is no function`);
     }
-    return own(value === null ? undefined : value, ...params, { hash: named, data: { root: {} }, helpers: {} });
+    return own;
 };
+const helpers = Object.freeze(Object.fromEntries(
+    Object.keys(files).map((name) => [name, (...given) => load(name)(...given)])));
+const run = ({ name, value, params, named }) =>
+    load(name)(value === null ? undefined : value, ...params, { hash: named, data: { root: {} }, helpers });
 module.exports = { run };
 """
 
@@ -54,7 +58,7 @@ class ScriptBundles:
     def put(self, files: Mapping[str, bytes]) -> str:
         """Have a bundle at hand; its content id."""
         bundle_id = content_id(dict(files))
-        self._archives[bundle_id] = write_archive(dict(files))
+        self._archives[bundle_id] = self._archives.pop(bundle_id, b"") or write_archive(dict(files))
         while len(self._archives) > REMEMBERED:
             del self._archives[next(iter(self._archives))]
         return bundle_id
@@ -86,7 +90,16 @@ class CustomModifiers:
         await self._refresh()
         if call.name not in self._scripts:
             return ScriptAnswer(failure=f"there is no modifier {call.name[:100]!r}")
-        key = Key(tenant_id, self._bundle_id, language="javascript")
+        return await self._run(tenant_id, self._bundle_id, call)
+
+    async def attempt(self, tenant_id: str, source: str, call: ScriptCall) -> ScriptAnswer:
+        """The same for one that is not in the document, or not like this. Those of the document are its helpers."""
+        await self._refresh()
+        self._bundles.put(_files(self._scripts))  # what is tried takes no place from what is used
+        return await self._run(tenant_id, self._bundles.put(_files({**self._scripts, call.name: source})), call)
+
+    async def _run(self, tenant_id: str, bundle_id: str, call: ScriptCall) -> ScriptAnswer:
+        key = Key(tenant_id, bundle_id, language="javascript")
         given: Json = {"name": call.name, "value": call.value, "params": [*call.params], "named": dict(call.named)}
         try:
             return ScriptAnswer(await self._runners.transform(key, ROOT, "run", given))

@@ -10,6 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from headrace.execution.v1 import execution_pb2, execution_service_pb2
 from headrace.execution.v1.execution_service_pb2_grpc import ExecutionServiceStub
 from headrace_core import Json, errors
+from headrace_core.expressions import ScriptAnswer, ScriptCall
 from headrace_core.ids import new_id
 from headrace_core.webhook_signatures import SignedRequest
 from headrace_runtime.rpc import Channel
@@ -383,6 +384,22 @@ class ExecutionClient:
         )
         answer = await self._stub.CallComponent(request, timeout=within_seconds + self._timeout)
         return json_value(answer.value)
+
+    async def run_modifier(self, scope: Scope, call: ScriptCall, source: str = "") -> ScriptAnswer:
+        """What a modifier in JavaScript comes to: that of the modifiers document, or the one of the source.
+
+        Raises Unavailable for what may pass.
+        """
+        request = execution_service_pb2.RunModifierRequest(
+            scope=scope_to_proto(scope),
+            name=call.name,
+            source=source,
+            value=orjson.dumps(call.value),
+            params=orjson.dumps([*call.params]),
+            named=orjson.dumps(dict(call.named)),
+        )
+        answer = await self._stub.RunModifier(request, timeout=self._timeout)
+        return ScriptAnswer(json_value(answer.value), answer.failure)
 
 
 def _filter(which: Unprocessed) -> execution_service_pb2.UnprocessedFilter:

@@ -1,5 +1,9 @@
 """The modifiers document."""
 
+import re
+
+from headrace_core.errors import Forbidden
+from headrace_core.expressions import ScriptAnswer, ScriptCall
 from starlette.responses import Response
 
 from headrace_gateway import trying
@@ -8,6 +12,7 @@ from headrace_gateway.revisions import IF_MATCH, expected_tag, tagged
 from headrace_gateway.routing import Answer, Policy, Route
 from headrace_gateway.schemas import ANYTHING, FREE_OBJECT, an_object, array_of
 
+_NAME = re.compile(r"[A-Za-z_$][\w$]*")
 _DOCUMENT = an_object({"categories": FREE_OBJECT, "modifiers": FREE_OBJECT})
 
 
@@ -28,12 +33,20 @@ async def delete_modifiers(call: Call) -> Response:
 
 async def test_modifier(call: Call) -> Response:
     given = await call.object()
-    arguments, named = given.get("arguments"), given.get("hash")
+    arguments, named, text = given.get("arguments"), given.get("hash"), str(given["helperFn"]).strip()
+    is_name = _NAME.fullmatch(text) is not None
+    if not is_name and not call.caller.is_admin:
+        raise Forbidden("Only an administrator tries a modifier that is not in the document. Give the name of one.")
+
+    async def run_script(asked: ScriptCall) -> ScriptAnswer:
+        return await call.clients.executions.run_modifier(call.scope, asked, "" if is_name else text)
+
     made = await trying.modifier(
-        str(given["helperFn"]),
+        text if is_name else trying.TRIED,
         arguments if isinstance(arguments, list) else [],
         named if isinstance(named, dict) else {},
         call.clock.now(),
+        run_script,
     )
     return answer(made)
 
@@ -46,6 +59,7 @@ async def transform(call: Call) -> Response:
         outputs if isinstance(outputs, dict) else {},
         given.get("content"),
         call.clock.now(),
+        lambda asked: call.clients.executions.run_modifier(call.scope, asked),
     )
     return answer(made)
 
@@ -90,13 +104,16 @@ ROUTES = (
         policy=Policy.USER,
         tag="Modifiers",
         summary="Try a modifier",
-        description="The result for the first argument as the value and the rest as arguments. 400 without one.",
+        description=(
+            "The result for the first argument as the value and the rest as arguments; 400 without one. `helperFn` is "
+            "the name of a modifier, or, for administrators, a function in JavaScript, which runs as in a flow."
+        ),
         request=an_object(
             {"helperFn": {"type": "string", "maxLength": 65536}, "arguments": array_of(ANYTHING), "hash": FREE_OBJECT},
             required=("helperFn",),
         ),
         answers=(Answer(200, "The result.", ANYTHING),),
-        errors=(400, 413),
+        errors=(400, 403, 413),
     ),
     Route(
         method="POST",
