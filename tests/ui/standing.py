@@ -26,7 +26,7 @@ INPUTS = {
     "code": {"type": "code", "label": "Code", "index": 2},
     "stars": {"type": "stars", "label": "Stars", "index": 3},
     "odd": {"type": "hologram", "label": "Odd", "index": 4},
-    "choice": {"type": "select", "label": "Choice", "options": ["one", "two"], "index": 5},
+    "choice": {"type": "select", "label": "Choice", "options": ["one", "two", "two"], "index": 5},
 }
 FORM = """
 from headrace_sdk import Component, Context

@@ -71,7 +71,7 @@ it('a file is uploaded and picked, code has an editor, and a choice can come fro
   expect((await values())['code']).toBe('return 1 +\n  2;');
 
   await page.getByRole('combobox', { name: 'Choice' }).selectOption('two');
-  expect((await values())['choice']).toBe('two');
+  expect((await values())['choice']).toBe('two'); // which its manifest offers twice
   await page.getByRole('button', { name: 'Take Choice from an earlier step' }).click();
   await page.getByRole('textbox', { name: 'Choice' }).click();
   await page.getByRole('button', { name: 'Started', exact: false }).first().click();
