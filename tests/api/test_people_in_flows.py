@@ -77,7 +77,11 @@ async def test_a_run_goes_on_when_its_task_is_decided(people: People) -> None:
     await people.ann.post(address(people.ann, flow_id), json={"name": "Rex"})
     [(port, created)] = await sent_by(people.ann, flow_id)
     [run] = (await people.ann.get(f"/runs?flowId={flow_id}")).json()["items"]
-    await until(lambda: people.ann.get(f"/runs/{run['runId']}"), lambda said: said["state"] == "waiting")
+    shown = await until(lambda: people.ann.get(f"/runs/{run['runId']}"), lambda said: said["state"] == "waiting")
+    listed = await people.ann.get(f"/runs?flowId={flow_id}&waits=true")
+    assert [each["waits"] for each in listed.json()["items"]] == [shown["waits"]]
+    assert [each["componentId"] for each in shown["waits"]] == [NODE]
+    assert (await people.ann.get("/runs?waits=true&limit=101")).status_code == 400
 
     forged = {"taskId": created["id"], "status": "approved"}
     assert (await people.ann.post(address(people.ann, flow_id, NODE), json=forged)).status_code == 200

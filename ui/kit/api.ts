@@ -387,6 +387,7 @@ export function createApi(connection: Connection) {
     uploadFile: (file: File) => {
       return request<FileRecord>({ method: 'POST', url: '/files', body: part(file, file.name), signal: AbortSignal.timeout(UPLOAD_MS) });
     },
+    /** With `waits` each says what it waits for, in a page of 100 at most. */
     getRuns: (query: string | Query) => read<{ items: Run[]; totalCount: number }>(`/runs${asked({ limit: 50, ...(typeof query === 'string' ? { flowId: query } : query) })}`),
     getRun: (id: string) => read<Run>(at('runs', id)),
     cancelRun: (id: string) => post<Run>(at('runs', id, 'cancel'), {}),

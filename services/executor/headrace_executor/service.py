@@ -392,6 +392,17 @@ class ExecutionService:
         runs, total = await self._store.list_runs(query, offset, limit)
         return [_shown(run) for run in runs], total
 
+    async def waits_of(
+        self, tenant_id: str | None, runs: Sequence[Run]
+    ) -> dict[str, Sequence[tuple[Delivery, Parked]]]:
+        """By run id what those of the runs wait for that do. One that has gone meanwhile is left out."""
+        found: dict[str, Sequence[tuple[Delivery, Parked]]] = {}
+        for run in runs:
+            if run.state is RunState.WAITING:
+                with contextlib.suppress(NotFound):
+                    found[run.run_id] = (await self.get_run(tenant_id, run.run_id, count=0)).waits
+        return found
+
     async def cancel_run(self, tenant_id: str | None, name: str, reason: str) -> Run:
         """End a run at its next step. Ending an ended run changes nothing. Raises NotFound."""
         run = await self._run(tenant_id, name)

@@ -38,6 +38,7 @@ from headrace_executor.watching import Watching
 MAX_BATCH = 1_000
 MAX_MIGRATED = 200
 MAX_SETTLED = 500
+MAX_WITH_WAITS = 100
 LONGEST_TRIAL = timedelta(minutes=5)
 STATIC_CALL = timedelta(seconds=30)
 LONGEST_STATIC_CALL = timedelta(minutes=2)
@@ -179,8 +180,16 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
             RunState(request.state) if request.state else None,
             request.correlation_id,
         )
-        runs, total = await self._execution.list_runs(query, request.offset, request.limit or DEFAULT_LIMIT)
-        return rpc.ListRunsResponse(runs=[_run(run) for run in runs], total=total)
+        limit = request.limit or DEFAULT_LIMIT
+        if request.with_waits and limit > MAX_WITH_WAITS:
+            raise BadRequest(f"A page with what its runs wait for has {MAX_WITH_WAITS} at most.")
+        runs, total = await self._execution.list_runs(query, request.offset, limit)
+        waits = await self._execution.waits_of(query.tenant_id, runs) if request.with_waits else {}
+        return rpc.ListRunsResponse(
+            runs=[_run(run) for run in runs],
+            total=total,
+            waits={run: rpc.Waits(waits=[_wait(*each) for each in those]) for run, those in waits.items()},
+        )
 
     async def CancelRun(self, request: rpc.CancelRunRequest, context: Context) -> rpc.CancelRunResponse:
         run = await self._execution.cancel_run(_tenant(request.scope), request.run_id, request.reason)

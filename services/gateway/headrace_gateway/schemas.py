@@ -220,6 +220,7 @@ COMPONENTS: dict[str, Schema] = {
             "updated": MOMENT,
             "due": MOMENT,
             "error": {"type": ["string", "null"]},
+            "waits": array_of(FREE_OBJECT),
         }
     ),
     "RunWithSteps": {

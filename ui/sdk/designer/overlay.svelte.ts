@@ -34,6 +34,8 @@ export class Overlay {
   logs = $state.raw<readonly LogLine[]>([]);
   readonly #flow: () => Flow;
   readonly #waiting = new Map<string, Wait>();
+  /** Steps of which was told that they go on. */
+  readonly #gone = new Set<string>();
   /** Ids of the records that are counted and shown, oldest first. */
   readonly #seen = new Set<string>();
 
@@ -62,9 +64,15 @@ export class Overlay {
   /** A step waits now: for a time, its turn, its account, an answer. */
   waits(wait: Told): void {
     const [step, node] = [String(wait['stepId']), String(wait['componentId'])];
+    this.#gone.delete(step);
     const more = this.#waiting.has(step) ? 0 : 1;
     this.#waiting.set(step, { node, run: String(wait['runId']) });
     this.#change(node, (before) => ({ ...before, waiting: before.waiting + more, why: String(wait['reason'] ?? ''), state: 'waiting' }));
+  }
+
+  /** A step was found waiting, by an answer that may be older than what was told since it was asked for. */
+  foundWaiting(wait: Told): void {
+    if (!this.#gone.has(String(wait['stepId']))) this.waits(wait);
   }
 
   /** A run is over: nothing of it waits any more. */
@@ -76,11 +84,7 @@ export class Overlay {
   logged(records: readonly Told[], isCounted = false): void {
     const fresh = records.filter((each) => !this.#seen.has(String(each['_id'])));
     if (isCounted) for (const each of fresh) this.#count(each);
-    for (const each of fresh) this.#seen.add(String(each['_id']));
-    for (const id of this.#seen) {
-      if (this.#seen.size <= MOST_REMEMBERED) break;
-      this.#seen.delete(id);
-    }
+    for (const each of fresh) keep(this.#seen, String(each['_id']));
     if (fresh.length) this.logs = [...this.logs, ...fresh.map(line)].slice(-MOST_LOGS);
   }
 
@@ -93,6 +97,7 @@ export class Overlay {
   }
 
   #goneOn(step: string): void {
+    keep(this.#gone, step);
     const wait = this.#waiting.get(step);
     if (!wait) return;
     this.#waiting.delete(step);
@@ -115,6 +120,15 @@ export function countsOf(run: Run, moment: number, flow: Flow): { counts: Readon
     passed = withPassed(passed, flow, step.componentId, step.outputs.map((each) => each.port));
   });
   return { counts, passed };
+}
+
+/** The newest of the names are remembered. */
+function keep(names: Set<string>, name: string): void {
+  names.add(name);
+  for (const oldest of names) {
+    if (names.size <= MOST_REMEMBERED) break;
+    names.delete(oldest);
+  }
 }
 
 function line(record: Told): LogLine {

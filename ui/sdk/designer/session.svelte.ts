@@ -31,6 +31,9 @@ const SAVE_AFTER_MS = 400;
 const POLLED_AFTER_MS = 4000;
 const RUNS_SEARCHED = 5;
 
+/** Runs of which is asked what they wait for when a flow is opened. */
+const MOST_WAITING = 100;
+
 export class Session {
   readonly api: Api;
   readonly flowId: string;
@@ -98,6 +101,7 @@ export class Session {
     this.history = begin(this.#base);
     void this.refreshRuns();
     void this.#loadLogs();
+    void this.#loadWaits();
     void this.refreshAccounts().catch(() => undefined);
     this.#leave = this.#streams.listen(`flow:${this.flowId}`, {
       onEvent: (event) => this.#happened(event),
@@ -117,7 +121,7 @@ export class Session {
 
   /** Ask for what was missed, and count it. */
   #catchUp(): void {
-    void Promise.all([this.refreshRuns(), this.#loadLogs(true)]).catch(() => undefined);
+    void Promise.all([this.refreshRuns(), this.#loadLogs(true), this.#loadWaits()]).catch(() => undefined);
   }
 
   /** End what goes on, and save what is not saved. */
@@ -516,6 +520,12 @@ export class Session {
   async #loadLogs(isCounted = false): Promise<void> {
     const found = await this.api.getLogs({ flowId: this.flowId, limit: '100' }).catch(() => ({ hits: [] }));
     this.overlay.logged([...found.hits].reverse(), isCounted);
+  }
+
+  /** What waits already, of the newest runs that do. */
+  async #loadWaits(): Promise<void> {
+    const { items } = await this.api.getRuns({ flowId: this.flowId, state: 'waiting', waits: true, limit: MOST_WAITING }).catch(() => ({ items: [] }));
+    for (const { runId, waits } of items) for (const wait of waits ?? []) this.overlay.foundWaiting({ ...wait, runId });
   }
 
   #union(older: Flow): Flow {

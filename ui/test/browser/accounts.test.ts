@@ -109,6 +109,9 @@ it('an account that its service no longer takes is named on the card; connected 
   await at.api('POST', `/flows/${flowId}/components/hook`, { n: 1 });
   await card(page, 'Work').locator('.trouble', { hasText: 'The account does not work' }).waitFor();
   await card(page, 'Work').locator('.counts .waiting[title*="account"]', { hasText: '1 waiting' }).waitFor();
+  await page.reload();
+  await card(page, 'Work').locator('.counts .waiting[title*="account"]', { hasText: '1 waiting' }).waitFor();
+  await card(page, 'Work').click();
   await at.shot('24-account-withdrawn');
   expect(await at.axe()).toEqual([]);
   const [again] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button', { name: 'Connect again' }).click()]);

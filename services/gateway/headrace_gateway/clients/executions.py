@@ -179,9 +179,20 @@ class ExecutionClient:
         }
 
     async def runs(
-        self, scope: Scope, *, flow_id: str, state: str, correlation_id: str, offset: int, limit: int
+        self,
+        scope: Scope,
+        *,
+        flow_id: str,
+        state: str,
+        correlation_id: str,
+        offset: int,
+        limit: int,
+        with_waits: bool = False,
     ) -> tuple[list[dict[str, Json]], int]:
-        """A page of runs, newest first, and how many match. `state` is one of RUN_STATES or empty."""
+        """A page of runs, newest first, and how many match. `state` is one of RUN_STATES or empty.
+
+        `with_waits`: each with what it waits for, in a page of 100 at most.
+        """
         request = execution_service_pb2.ListRunsRequest(
             scope=scope_to_proto(scope),
             flow_id=flow_id,
@@ -189,9 +200,15 @@ class ExecutionClient:
             correlation_id=correlation_id,
             offset=offset,
             limit=limit,
+            with_waits=with_waits,
         )
         answer = await self._stub.ListRuns(request, timeout=self._timeout)
-        return [_run_to_json(each) for each in answer.runs], answer.total
+        runs = [_run_to_json(each) for each in answer.runs]
+        if with_waits:
+            for run in runs:
+                waits = answer.waits.get(str(run["runId"]))
+                run["waits"] = [_wait_to_json(each) for each in waits.waits] if waits else []
+        return runs, answer.total
 
     async def cancel_run(self, scope: Scope, run_id: str, reason: str) -> dict[str, Json]:
         """End a run. Raises NotFound."""

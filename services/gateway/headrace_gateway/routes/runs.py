@@ -6,7 +6,20 @@ from headrace_gateway.call import Call, answer
 from headrace_gateway.clients.executions import RUN_STATES
 from headrace_gateway.errors import one_problem
 from headrace_gateway.routing import Answer, Parameter, Policy, Route
-from headrace_gateway.schemas import ALL_TENANTS, ON_BEHALF_OF, PAGE_PARAMETERS, TEXT, WHOLE, an_object, array_of, ref
+from headrace_gateway.schemas import (
+    ALL_TENANTS,
+    ON_BEHALF_OF,
+    PAGE_PARAMETERS,
+    TEXT,
+    WHOLE,
+    YES_NO,
+    an_object,
+    array_of,
+    ref,
+)
+
+WITH_WAITS = 100
+"""Runs of a page that says what they wait for."""
 
 _STATES = sorted(RUN_STATES.values())
 
@@ -15,13 +28,16 @@ async def list_runs(call: Call) -> Response:
     state = call.text("state")
     if state and state not in _STATES:
         raise one_problem("state", f"{state[:40]!r} is no state of a run.", f"Give one of {', '.join(_STATES)}.")
+    with_waits = call.flag("waits")
+    most = WITH_WAITS if with_waits else 1000
     runs, total = await call.clients.executions.runs(
         call.reading_scope,
         flow_id=call.text("flowId"),
         state=state,
         correlation_id=call.text("correlationId"),
         offset=call.number("offset", 0),
-        limit=call.number("limit", 100, minimum=1, maximum=1000),
+        limit=call.number("limit", 100, minimum=1, maximum=most),
+        with_waits=with_waits,
     )
     return answer({"items": [*runs], "totalCount": total})
 
@@ -54,6 +70,7 @@ ROUTES = (
             Parameter("flowId", "Only this flow's runs."),
             Parameter("state", "Only runs in this state.", {"type": "string", "enum": [*_STATES]}),
             Parameter("correlationId", "Only runs with this id of the outside world."),
+            Parameter("waits", f"Say what each waits for, too (`waits`), of {WITH_WAITS} at most.", YES_NO),
             *PAGE_PARAMETERS,
             ON_BEHALF_OF,
             ALL_TENANTS,
