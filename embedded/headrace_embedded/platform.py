@@ -20,6 +20,7 @@ from headrace_executor.stores.sqlite import SqliteExecutorStore
 from headrace_flow_manager.app import FlowManagerApp
 from headrace_flow_manager.configuration import FlowManagerSettings
 from headrace_flow_manager.npm import Npm
+from headrace_flow_manager.sending import EgressSender
 from headrace_flow_manager.stores.sqlite import open_stores as open_flow_stores
 from headrace_gateway.app import Gateway, create_app
 from headrace_gateway.clients import Channels
@@ -98,6 +99,12 @@ async def open_platform(
         )
         log_app.register(log_server)
 
+        executor_settings = load(ExecutorSettings, environ)
+        policy = EgressPolicy(
+            allow_private=executor_settings.egress_allow_private, allowed_networks=executor_settings.egress_networks
+        )
+        egress = await stack.enter_async_context(Egress(policy))
+
         flow_stores = await open_flow_stores(folder / "flow_manager.db", on_broken=on_broken)
         stack.push_async_callback(flow_stores.close)
         builtin = load_builtin()
@@ -112,6 +119,7 @@ async def open_platform(
                 execution_channel=channels.execution,
                 log_channel=channels.log,
                 bus=bus,
+                sender=EgressSender(egress),
                 vault=vault,
                 reload_keys=key_reader(vault, environ, folder),
                 mail=open_mail(load(MailSettings, environ)),
@@ -135,13 +143,8 @@ async def open_platform(
         )
         schedule_app.register(schedule_server)
 
-        executor_settings = load(ExecutorSettings, environ)
         if "HEADRACE_PUBLIC_URL" not in environ:
             executor_settings = replace(executor_settings, public_url=f"http://{gateway.host}:{gateway.port}")
-        policy = EgressPolicy(
-            allow_private=executor_settings.egress_allow_private, allowed_networks=executor_settings.egress_networks
-        )
-        egress = await stack.enter_async_context(Egress(policy))
         run_store = await SqliteExecutorStore.open(
             folder / "executor.db", fenced=executor_settings.mutant != "no_fence", on_broken=on_broken
         )

@@ -19,6 +19,7 @@ REMOVED: Mapping[str, str] = {
     "/public-files": "filename",
     "/people-task/tasks": "taskId",
     "/accounts": "accountId",
+    "/system/webhooks": "id",
 }
 """Lists of which nothing is left → the name of an id there. The first of them are the administrator's own."""
 

@@ -28,6 +28,7 @@ from headrace_executor.clients import (
     AccountClient,
     BundleClient,
     CatalogClient,
+    FailureClient,
     FileClient,
     FlowClient,
     LogClient,
@@ -116,6 +117,7 @@ def connect(
         catalog=CatalogClient(flow_channel),
         accounts=AccountClient(flow_channel),
         modifiers=ModifierClient(flow_channel),
+        failures=FailureClient(flow_channel),
     )
 
 
@@ -220,7 +222,7 @@ class ExecutorApp:
         )
         self.trials = Trials(self.service, self.plans, self.watching, clock)
         Measuring(store, self.engine, clock, self.counters).show_in(metrics)
-        self._shipper = Shipper(store, self.plans, neighbours.logs, clock, self.counters)
+        self._shipper = Shipper(store, self.plans, neighbours.logs, neighbours.failures, clock, self.counters)
 
     def _surroundings(
         self, engine: Engine, store: ExecutorStore, doors: Doors, clock: Clock, limits: Limits, desk: AccountDesk

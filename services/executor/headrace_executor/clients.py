@@ -16,6 +16,8 @@ from headrace.file.v1 import file_service_pb2 as file_pb
 from headrace.file.v1 import file_service_pb2_grpc as file_rpc
 from headrace.flow.v1 import flow_pb2, flow_service_pb2
 from headrace.flow.v1 import flow_service_pb2_grpc as flow_rpc
+from headrace.hook.v1 import hook_service_pb2 as hook_pb
+from headrace.hook.v1 import hook_service_pb2_grpc as hook_rpc
 from headrace.log.v1 import log_service_pb2 as log_pb
 from headrace.log.v1 import log_service_pb2_grpc as log_rpc
 from headrace.query.v1 import query_pb2
@@ -36,6 +38,7 @@ from headrace_runtime.rpc import Channel
 
 from headrace_executor.ports import (
     Credentials,
+    Failure,
     FlowSource,
     FlowTimer,
     Lease,
@@ -437,6 +440,23 @@ class CatalogClient:
         answer = await self._stub.FindPlugins(request, timeout=TIMEOUT)
         places = [PluginPlace(each.folder, _LANGUAGES.get(each.language, "")) for each in answer.plugins]
         return ServicePlugins(service, answer.bundle_id, places, _object(answer.config))
+
+
+class FailureClient:
+    """Keeps `ports.Failures`."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._stub = hook_rpc.HookServiceStub(channel)
+
+    async def tell(self, failures: Sequence[Failure]) -> None:
+        told = []
+        for each in failures:
+            happening = hook_pb.Happening(
+                event_id=each.event_id, event=each.event, tenant_id=each.tenant_id, data=orjson.dumps(dict(each.data))
+            )
+            happening.at.FromDatetime(each.at)
+            told.append(happening)
+        await self._stub.Announce(hook_pb.AnnounceRequest(happenings=told), timeout=TIMEOUT)
 
 
 class LogClient:

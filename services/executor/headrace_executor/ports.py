@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
-from headrace_core.expressions import Json
+from headrace_core.expressions import Json, ScriptAnswer, ScriptCall
 from headrace_core.quotas import Allowance, QuotaRule
 from headrace_core.schedules import Schedule
 
@@ -292,6 +292,18 @@ class Modifiers(Protocol):
         ...
 
 
+class ScriptRunner(Protocol):
+    """Where modifiers in JavaScript run. Both raise TransientError for what may pass."""
+
+    async def run(self, tenant_id: str, call: ScriptCall) -> ScriptAnswer:
+        """What one of the document came to, or why it failed."""
+        ...
+
+    async def attempt(self, tenant_id: str, source: str, call: ScriptCall) -> ScriptAnswer:
+        """The same for one that is tried."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LogEntry:
     """One log record in the public fields (map §8)."""
@@ -307,6 +319,25 @@ class Logs(Protocol):
 
     async def write(self, entries: Sequence[LogEntry]) -> None:
         """Store records; equal ids are one record."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step that failed for good, as webhooks of the system tell of it (map §9)."""
+
+    event_id: str
+    event: str
+    tenant_id: str
+    at: datetime
+    data: Mapping[str, Json]
+
+
+class Failures(Protocol):
+    """flow-manager's system webhooks."""
+
+    async def tell(self, failures: Sequence[Failure]) -> None:
+        """Write down what is to be told; equal ids are told once."""
         ...
 
 
@@ -339,7 +370,7 @@ class WebAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """Everyone the executor asks. Without `modifiers` there are none in JavaScript."""
+    """Everyone the executor asks. Without `modifiers` there are none in JavaScript, without `failures` none is told."""
 
     flows: Flows
     schedules: Schedules
@@ -353,3 +384,4 @@ class Neighbours:
     accounts: Accounts
     tasks: Tasks
     modifiers: Modifiers | None = None
+    failures: Failures | None = None

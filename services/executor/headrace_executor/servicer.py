@@ -28,7 +28,7 @@ from headrace_executor.jobs import Jobs
 from headrace_executor.migration import Migration, Verdict
 from headrace_executor.model import Delivery, Parked, Run, RunState, StepRecord, Unprocessed
 from headrace_executor.plugins import Plugins, WebRequest
-from headrace_executor.runners.scripts import CustomModifiers
+from headrace_executor.ports import ScriptRunner
 from headrace_executor.static_calls import StaticCalls
 from headrace_executor.store import Narrowing, RunFilter
 from headrace_executor.survey import Tally
@@ -63,7 +63,7 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         auth_steps: AuthSteps,
         plugins: Plugins,
         jobs: Jobs,
-        modifiers: CustomModifiers,
+        modifiers: ScriptRunner,
     ) -> None:
         self._jobs = jobs
         self._modifiers = modifiers

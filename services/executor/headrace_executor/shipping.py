@@ -1,7 +1,7 @@
-"""Log records, made from the journal after the fact: a run never waits for a log, and a crash loses none.
+"""Log records, and failures for webhooks, made from the journal after the fact: a run waits for neither.
 
-The journal is the spool. The store remembers what was shipped; ids come from steps, so shipping a chunk twice makes no
-second record.
+The journal is the spool, so a crash loses none. The store remembers what was shipped; ids come from steps, so shipping
+a chunk twice makes no second record, and tells nobody twice.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import orjson
 from headrace_core.clock import Clock
 from headrace_core.errors import HeadraceError
 from headrace_core.expressions import Json
+from headrace_core.ids import derive_id
 
 from headrace_executor.counters import Counters
 from headrace_executor.journal import read_steps
 from headrace_executor.model import HOOK_PORTS, StepRecord
 from headrace_executor.plan import Plan
 from headrace_executor.plans import Plans
-from headrace_executor.ports import LogEntry, Logs
+from headrace_executor.ports import Failure, Failures, LogEntry, Logs
 from headrace_executor.redaction import Redaction, aside
 from headrace_executor.store import JournalEntry, RunStore
 
@@ -33,12 +34,17 @@ RECORDS = 200
 IDLE_SECONDS = 0.3
 BUSY_SHARE = 0.25
 MAX_MESSAGE_CHARS = 51_200
+FAILURES = 50
+"""Told at once. Each has the messages that failed with it."""
 
 
 class Shipper:
     """Follows the journal and gives its records to the log service, taking a quarter of the time at most."""
 
-    def __init__(self, store: RunStore, plans: Plans, logs: Logs, clock: Clock, counters: Counters) -> None:
+    def __init__(
+        self, store: RunStore, plans: Plans, logs: Logs, failures: Failures | None, clock: Clock, counters: Counters
+    ) -> None:
+        self._failures = failures
         self._store = store
         self._plans = plans
         self._logs = logs
@@ -63,14 +69,20 @@ class Shipper:
 
     async def _ship(self, chunks: Sequence[JournalEntry]) -> None:
         records: list[LogEntry] = []
+        failures: list[Failure] = []
         redactions = await self._redactions(chunks)
         for chunk in chunks:
             plan = await self._plan(chunk)
             if plan is not None:
                 work = partial(_records, plan=plan, redaction=redactions[chunk.run_id])
-                records.extend(await aside(len(chunk.records), work, chunk))
+                made, failed = await aside(len(chunk.records), work, chunk)
+                records += made
+                failures += failed
         for start in range(0, len(records), RECORDS):
             await self._logs.write(records[start : start + RECORDS])
+        if self._failures is not None:
+            for start in range(0, len(failures), FAILURES):
+                await self._failures.tell(failures[start : start + FAILURES])
         self._counters.shipped += len(records)
         await self._store.shipped([chunk.ticket for chunk in chunks])
 
@@ -90,17 +102,44 @@ class Shipper:
             return None
 
 
-def _records(chunk: JournalEntry, plan: Plan, redaction: Redaction) -> list[LogEntry]:
-    """The records of a chunk, as far as the flow wants them logged."""
-    if plan.log_level == "none":
-        return []
-    return [
+def _records(chunk: JournalEntry, plan: Plan, redaction: Redaction) -> tuple[list[LogEntry], list[Failure]]:
+    """The records of a chunk, as far as the flow wants them logged, and its failures."""
+    steps = [redaction.step(step) for step in read_steps([chunk.records], chunk.run_id) if step.port not in HOOK_PORTS]
+    records = [
         record
-        for step in read_steps([chunk.records], chunk.run_id)
-        if step.port not in HOOK_PORTS
-        for record in _step_records(chunk, plan, redaction.step(step))
+        for step in (steps if plan.log_level != "none" else ())
+        for record in _step_records(chunk, plan, step)
         if plan.log_level == "all" or record.fields["severity"] == "error"
     ]
+    return records, [failure for step in steps for failure in _failures(chunk, plan, step)]
+
+
+def _failures(chunk: JournalEntry, plan: Plan, step: StepRecord) -> Iterator[Failure]:
+    """What webhooks tell of a step that failed for good; of one that is put aside, that it waits for somebody, too."""
+    if step.error is None or step.outcome not in ("failed", "caught"):
+        return
+    node = plan.nodes.get(step.node_id)
+    data: dict[str, Json] = {
+        "err": dict(step.error),
+        "flowId": chunk.flow_id,
+        "flowName": plan.name,
+        "userId": chunk.tenant_id,
+        "componentId": step.node_id,
+        "componentType": node.type if node is not None else "",
+        "inputMessages": None if step.input is None else _fitting({step.port: [step.input]}),
+        "runId": chunk.run_id,
+        "correlationId": chunk.correlation_id,
+        "messageId": step.step_id,
+        "attempts": step.attempts,
+    }
+    for event in ("component.error", "message.unprocessed") if step.outcome == "failed" else ("component.error",):
+        name = derive_id(event, step.step_id, repr(step.finished))
+        yield Failure(name, event, chunk.tenant_id, datetime.fromtimestamp(step.finished, UTC), data)
+
+
+def _fitting(value: Json) -> Json:
+    """The value, unless it is too much to be told."""
+    return value if len(orjson.dumps(value)) <= MAX_MESSAGE_CHARS else None
 
 
 def _step_records(chunk: JournalEntry, plan: Plan, step: StepRecord) -> Iterator[LogEntry]:

@@ -10,6 +10,7 @@ from headrace_core.clock import SystemClock
 from headrace_runtime import failpoints, lifecycle, rpc, settings
 from headrace_runtime.bus.rabbitmq import RabbitSettings, open_bus
 from headrace_runtime.doctor.mongo import mongo as doctor
+from headrace_runtime.egress import Egress, EgressPolicy
 from headrace_runtime.kms import KmsSettings
 from headrace_runtime.mail import MailSettings, open_mail
 from headrace_runtime.metrics import Metrics
@@ -21,6 +22,7 @@ from headrace_runtime.vault import VaultSettings, key_reader, open_vault
 from headrace_flow_manager.app import open_app
 from headrace_flow_manager.configuration import FlowManagerSettings, ServerSettings
 from headrace_flow_manager.npm import Npm
+from headrace_flow_manager.sending import EgressSender
 from headrace_flow_manager.stores import mongo, sqlite
 from headrace_flow_manager.stores.bundle import Stores
 
@@ -37,6 +39,8 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     stores = await _open_stores(stack, stopping, server, metrics)
     stack.push_async_callback(stores.close)
     vault = await open_vault(os.environ, _own_folder(server))
+    policy = EgressPolicy(allow_private=server.egress_allow_private, allowed_networks=server.egress_networks)
+    egress = await stack.enter_async_context(Egress(policy))
     app = await stack.enter_async_context(
         open_app(
             stores,
@@ -51,6 +55,7 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
             bus=await stack.enter_async_context(open_bus(os.environ, metrics)),
             vault=vault,
             reload_keys=key_reader(vault, os.environ, _own_folder(server)),
+            sender=EgressSender(egress),
             mail=open_mail(settings.load(MailSettings, os.environ)),
         )
     )

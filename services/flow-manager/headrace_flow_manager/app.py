@@ -1,7 +1,7 @@
 """The flow manager put together from what it is handed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -46,6 +46,7 @@ from headrace_flow_manager.configuration import FlowManagerSettings
 from headrace_flow_manager.data_stores.relay import Relay
 from headrace_flow_manager.data_stores.service import DataStoreService
 from headrace_flow_manager.data_stores.servicer import StoreServicer
+from headrace_flow_manager.facts import FactsOfNouns
 from headrace_flow_manager.files.service import FileService
 from headrace_flow_manager.files.servicer import FileServicer
 from headrace_flow_manager.flows.integrations import IntegrationService
@@ -58,6 +59,11 @@ from headrace_flow_manager.flows.use import FlowUse
 from headrace_flow_manager.groups.service import GroupService
 from headrace_flow_manager.groups.servicer import GroupServicer
 from headrace_flow_manager.guests import GuestBook
+from headrace_flow_manager.hooks.book import HookBook
+from headrace_flow_manager.hooks.delivering import Delivering
+from headrace_flow_manager.hooks.service import HookService
+from headrace_flow_manager.hooks.servicer import HookServicer
+from headrace_flow_manager.hooks.store import Sender
 from headrace_flow_manager.insights.service import ChartService
 from headrace_flow_manager.insights.servicer import ChartServicer
 from headrace_flow_manager.loops import Loop, Loops
@@ -106,6 +112,7 @@ class Neighbours:
     vault: Sealing | None
     reload_keys: Reload
     packages: PackageSource
+    sender: Sender | None
 
 
 class FlowManagerApp:
@@ -122,7 +129,13 @@ class FlowManagerApp:
         tasks: asyncio.TaskGroup,
     ) -> None:
         execution = ExecutionClient(neighbours.execution_channel, settings.execution_timeout, settings.hooks_timeout)
-        news = FlowNewsPublisher(neighbours.bus)
+        self.sealed = SealedSettings(stores.entries, neighbours.vault, clock)
+        data_keys = DataKeys(stores.entries, neighbours.vault, clock)
+        book = AccountBook(stores.entries, data_keys, clock)
+        told = asyncio.Event()
+        self.hooks = _hooks(stores, neighbours, self.sealed, FactsOfNouns(stores.people, book), clock, told.set)
+        announce = self.hooks.announce
+        news = FlowNewsPublisher(neighbours.bus, announce, clock)
         records_changed = asyncio.Event()
         turns = Turns(stores.turns, clock)
         self.lifecycle = Lifecycle(stores.flows, stores.directory, turns, execution, news, clock)
@@ -154,7 +167,9 @@ class FlowManagerApp:
             self.flows, stores.flows, stores.directory, stores.work, turns, execution, clock, ordered
         )
         self.publisher = Publisher(self.flows, stores.flows)
-        self.people = PeopleService(stores.people, passwords, _people_rules(settings), clock, rights_changed.set)
+        self.people = PeopleService(
+            stores.people, passwords, _people_rules(settings), clock, rights_changed.set, announce
+        )
         self.recovery = Recovery(stores.people, passwords, neighbours.mail, _people_rules(settings), clock)
         self.audit = AuditService(stores.audit, clock)
         self.groups = GroupService(stores.groups, stores.people.get, clock)
@@ -167,13 +182,10 @@ class FlowManagerApp:
         self.telling = Telling(stores.task_agenda, stores.tasks, execution, clock)
         self.settings = SettingService(stores.documents, clock, default_modifiers)
         self.aliases = AliasService(stores.entries, stores.flows.get, clock)
-        self.sealed = SealedSettings(stores.entries, neighbours.vault, clock)
         self.origins = Origins(stores.entries, clock)
         self.quotas = Quotas(stores.entries, clock, self.catalog.quota_sources, self.catalog.quotas)
         log_client = LogClient(neighbours.log_channel, settings.execution_timeout)
-        account_news = AccountNewsPublisher(neighbours.bus, log_client, clock)
-        data_keys = DataKeys(stores.entries, neighbours.vault, clock)
-        book = AccountBook(stores.entries, data_keys, clock)
+        account_news = AccountNewsPublisher(neighbours.bus, log_client, announce, clock)
         tickets = TicketBook(stores.entries, data_keys, clock)
         self.modules = modules = AuthModules(self.catalog, AuthModuleClient(neighbours.execution_channel), self.sealed)
         plugin_host = PluginClient(neighbours.execution_channel)
@@ -188,7 +200,7 @@ class FlowManagerApp:
             stores.entries,
             data_keys,
             book,
-            self.sealed.reseal if settings.mutant != "no_reseal" else _nothing_sealed,
+            self._reseal if settings.mutant != "no_reseal" else _nothing_sealed,
             neighbours.reload_keys,
             clock,
             settings.data_key_lifetime,
@@ -208,6 +220,7 @@ class FlowManagerApp:
             stores.tasks,
             stores.groups,
             stores.publications,
+            stores.hook_deliveries,
             log_client,
             execution,
             clock,
@@ -233,12 +246,18 @@ class FlowManagerApp:
                 Loop("keys of secrets", self.rotation.round, settings.key_rotation_every, asyncio.Event()),
                 Loop("pruning of tickets", tickets.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("pruning of uploads", self.files.prune, PRUNE_EVERY, asyncio.Event()),
+                Loop("system webhooks", self.hooks.round, settings.relay_every, told),
+                Loop("pruning of deliveries", self.hooks.prune, PRUNE_EVERY, asyncio.Event()),
             ],
             clock,
         )
 
+    async def _reseal(self) -> int:
+        return await self.sealed.reseal() + await self.hooks.book.reseal()
+
     def register(self, server: Server) -> None:
         """Answer the services of the flow manager at this server."""
+        HookServicer(self.hooks).register(server)
         FlowServicer(self.flows, self.resolver, self.use).register(server)
         IntegrationServicer(self.integrations, self.publisher).register(server)
         PeopleServicer(self.people, self.authenticator, self.recovery, self.removal, self.groups).register(server)
@@ -283,6 +302,7 @@ async def open_app(
     vault: Sealing | None = None,
     reload_keys: Reload | None = None,
     packages: PackageSource | None = None,
+    sender: Sender | None = None,
     apps: Mapping[str, Mapping[str, Json]] | None = None,
     bundles: Mapping[str, Mapping[str, Json]] | None = None,
     quotas: Mapping[str, str] | None = None,
@@ -290,7 +310,7 @@ async def open_app(
     """A flow manager for the length of the block, over a SQLite file or over stores that stay the caller's to close.
 
     Without mail nobody can ask for a new password, without a vault no secret is kept, without packages no bundle
-    that needs some is published. Without a bus others learn of
+    that needs some is published, without a sender no webhook is told. Without a bus others learn of
     changes when they look again; without a log, changes of data stores that nobody takes stand in the service's own
     log only. `quotas` are the sources that connectors bring, by name.
     """
@@ -309,6 +329,7 @@ async def open_app(
                     vault,
                     reload_keys or _nothing_new,
                     packages or NoPackages(),
+                    sender,
                 ),
                 passwords,
                 clock,
@@ -323,6 +344,20 @@ async def open_app(
         passwords.close()
         if stores is not database:
             await stores.close()
+
+
+def _hooks(
+    stores: Stores,
+    neighbours: Neighbours,
+    sealed: SealedSettings,
+    facts: FactsOfNouns,
+    clock: Clock,
+    wake: Callable[[], None],
+) -> HookService:
+    book = HookBook(stores.entries, neighbours.vault, sealed, clock)
+    sender = neighbours.sender
+    delivering = Delivering(book, stores.hook_deliveries, facts, sender, clock) if sender is not None else None
+    return HookService(book, stores.hook_deliveries, delivering, facts, clock, wake)
 
 
 async def _nothing_sealed() -> int:

@@ -15,7 +15,7 @@ from headrace.scope.v1 import scope_pb2
 from headrace_core import Json
 from headrace_core.clock import Clock
 from headrace_core.errors import HeadraceError, Unavailable, from_dict
-from headrace_core.ids import derive_id
+from headrace_core.ids import derive_id, new_id
 from headrace_core.ports import Bus
 from headrace_runtime.rpc import Channel
 
@@ -25,7 +25,8 @@ from headrace_flow_manager.accounts.store import ABSENT, Absent, Broken, Rejecte
 from headrace_flow_manager.catalog.model import AuthModule
 from headrace_flow_manager.data_stores.model import Delivery
 from headrace_flow_manager.data_stores.store import Refused
-from headrace_flow_manager.flows.model import Flow
+from headrace_flow_manager.flows.model import Flow, Stage
+from headrace_flow_manager.happenings import Announce, Fact, Happening
 from headrace_flow_manager.tasks import model as task_model
 from headrace_flow_manager.tasks.model import Hook, Task
 from headrace_flow_manager.tasks.store import Unheard
@@ -166,12 +167,30 @@ class PluginClient:
 
 
 class AccountNewsPublisher:
-    """Keeps `accounts.store.AccountNews`: `account.changed` on the bus with the account's id, and a log record."""
+    """Keeps `accounts.store.AccountNews`: `account.changed` on the bus with the account's id, the log, webhooks."""
 
-    def __init__(self, bus: Bus | None, log_client: LogClient, clock: Clock) -> None:
+    def __init__(self, bus: Bus | None, log_client: LogClient, announce: Announce, clock: Clock) -> None:
         self._bus = bus
         self._log = log_client
+        self._announce = announce
         self._clock = clock
+
+    async def refusing(self, account: Account, reason: str) -> None:
+        name = derive_id("account.invalid", account.account_id, account.token_id)
+        await self._announce([self._happening(name, "account.invalid", account, "account is invalid", reason)])
+
+    async def connecting(self, account: Account) -> None:
+        await self._announce([self._happening(new_id(), "account.connected", account, "account is valid", "")])
+
+    def _happening(self, name: str, event: str, account: Account, fact: Fact, reason: str) -> Happening:
+        data: dict[str, Json] = {
+            "accountId": account.account_id,
+            "service": account.service,
+            "name": account.label,
+            "userId": account.tenant_id,
+            "reason": reason or None,
+        }
+        return Happening(name, event, account.tenant_id, self._clock.now(), data, fact, account.account_id)
 
     async def refused(self, account: Account) -> None:
         said = f"The account {account.label} of {account.service} has to be connected anew: {account.reason}"
@@ -241,10 +260,28 @@ class LogClient:
 
 
 class FlowNewsPublisher:
-    """Keeps `flows.store.FlowNews`: `flow.changed` on the bus, with the flow's id."""
+    """Keeps `flows.store.FlowNews`: `flow.changed` on the bus with the flow's id, starts and stops to webhooks."""
 
-    def __init__(self, bus: Bus | None) -> None:
+    def __init__(self, bus: Bus | None, announce: Announce, clock: Clock) -> None:
         self._bus = bus
+        self._announce = announce
+        self._clock = clock
+
+    async def settling(self, before: Flow, after: Flow) -> None:
+        if after.stage is Stage.STOPPED:
+            event = "flow.stopped"
+        elif before.stage is Stage.STARTING:
+            event = "flow.started"
+        else:
+            return  # another version of one that runs
+        name = derive_id("flow", event, after.flow_id, before.activation_id)
+        data: dict[str, Json] = {
+            "flowId": after.flow_id,
+            "flowName": after.name,
+            "userId": after.tenant_id,
+            **({"reason": after.stage_error or None} if event == "flow.stopped" else {}),
+        }
+        await self._announce([Happening(name, event, after.tenant_id, self._clock.now(), data)])
 
     async def changed(self, flow: Flow) -> None:
         if self._bus is None:

@@ -141,5 +141,11 @@ class ServerSettings:
         help="Password of the first administrator; a service of its own makes none without it.",
         secret=True,
     )
+    egress_allow_private: bool = setting(
+        False, env="HEADRACE_EGRESS_ALLOW_PRIVATE", help="True lets webhooks call private and loopback addresses."
+    )
+    egress_networks: tuple[str, ...] = setting(
+        (), env="HEADRACE_EGRESS_NETWORKS", help="Private networks that webhooks may call, for example 10.2.0.0/16."
+    )
     executor_address: str = setting("127.0.0.1:7103", env="HEADRACE_EXECUTOR_ADDRESS", help="Address of the executor.")
     logging_address: str = setting("127.0.0.1:7105", env="HEADRACE_LOGGING_ADDRESS", help="Address of the log service.")

@@ -25,6 +25,7 @@ Kind = Literal[
     "origins",
     "quota",
     "service_config",
+    "system_hook",
     "ticket",
 ]
 

@@ -22,6 +22,7 @@ from headrace_flow_manager.files.store import FileStore
 from headrace_flow_manager.flows.lifecycle import Lifecycle
 from headrace_flow_manager.flows.store import FlowDirectory, FlowStore
 from headrace_flow_manager.groups.store import GroupStore
+from headrace_flow_manager.hooks.store import DeliveryStore
 from headrace_flow_manager.insights.store import ChartStore
 from headrace_flow_manager.people import departure as departures
 from headrace_flow_manager.people.departure import Departure
@@ -69,6 +70,7 @@ class Removal:
         tasks: TaskStore,
         groups: GroupStore,
         publications: PublicationStore,
+        deliveries: DeliveryStore,
         journals: Journals,
         counts: Counts,
         clock: Clock,
@@ -95,6 +97,7 @@ class Removal:
             tasks.delete_owned,
             self._leave_groups,
             publications.delete_owned,
+            deliveries.forget_tenant,
             journals.forget,
             counts.forget_tenant,
             self._remove_user,

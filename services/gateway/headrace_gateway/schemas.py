@@ -226,6 +226,37 @@ COMPONENTS: dict[str, Schema] = {
     "RunWithSteps": {
         "allOf": [ref("Run"), an_object({"steps": array_of(FREE_OBJECT), "waits": array_of(FREE_OBJECT)})]
     },
+    "SystemWebhook": an_object(
+        {
+            "id": TEXT,
+            "url": TEXT,
+            "events": array_of(TEXT),
+            "description": TEXT,
+            "users": array_of(TEXT),
+            "active": YES_NO,
+            "isConfigured": YES_NO,
+            "mtime": MOMENT,
+            "changedBy": {"type": ["string", "null"]},
+        }
+    ),
+    "WebhookDelivery": an_object(
+        {
+            "id": {**TEXT, "description": "What the receiver sees as `webhook-id`."},
+            "webhookId": TEXT,
+            "event": TEXT,
+            "userId": {"type": ["string", "null"]},
+            "at": MOMENT,
+            "state": {"type": "string", "enum": ["pending", "delivered", "failed"]},
+            "nextTry": MOMENT,
+            "attempts": WHOLE,
+            "status": {"type": ["integer", "null"], "description": "Of the last answer."},
+            "answer": {"type": ["string", "null"], "description": "Its first 1,000 characters."},
+            "error": {"type": ["string", "null"]},
+            "created": MOMENT,
+            "ended": MOMENT,
+            "body": FREE_OBJECT,
+        }
+    ),
     "Unprocessed": an_object(
         {
             "messageId": TEXT,

@@ -91,6 +91,13 @@ METHODS: Mapping[str, Method] = {
         once="CreateAlias DeleteAlias",
     ),
     **_rows(
+        "headrace.hook.v1.HookService",
+        "gateway",
+        again="ListHooks GetHook UpdateHook ListDeliveries GetDelivery",
+        once="CreateHook RenewSecret DeleteHook TestHook DeliverAgain",
+    ),
+    **_rows("headrace.hook.v1.HookService", "executor", again="Announce"),
+    **_rows(
         "headrace.chart.v1.ChartService",
         "gateway",
         again="GetChart ListCharts",

@@ -159,6 +159,7 @@ class AccountService:
             updated_at=now,
             sealed=await self._book.seal(tenant, fresh, tokens.secrets),
         )
+        await self._news.connecting(account)
         await self._book.add(account)
         return account
 
@@ -465,6 +466,7 @@ class AccountService:
             shown = display_name or kept.display_name
             return replace(after, name=name or kept.name, scope=scope, profile_info=profile, display_name=shown)
 
+        await self._news.connecting(known)
         after = await self._book.change(known.tenant_id, known.account_id, change)
         await self._news.accepted(after)
         return after

@@ -46,6 +46,14 @@ class ModuleRunner(Protocol):
 class AccountNews(Protocol):
     """Tells. Nobody's being away stops anything: those who were not told look by themselves."""
 
+    async def refusing(self, account: Account, reason: str) -> None:
+        """Write down that the account is about to be refused, for who wants to hear of it; again changes nothing."""
+        ...
+
+    async def connecting(self, account: Account) -> None:
+        """Write down that the account is about to be connected, anew or as a new one."""
+        ...
+
     async def refused(self, account: Account) -> None:
         """The account has to be connected anew; components that use it wait until then."""
         ...

@@ -90,6 +90,8 @@ class TokenKeeper:
                 return kept
             return kept.refused(reason, self._clock.now())
 
+        if account.state == "valid":
+            await self._news.refusing(account, reason)
         after = await self._book.change(account.tenant_id, account.account_id, change)
         if after.state == "invalid" and account.state == "valid":
             await self._news.refused(after)

@@ -208,6 +208,7 @@ class Lifecycle:
         await self._store.erase(flow.tenant_id, flow.flow_id)
 
     async def _settle(self, flow: Flow, settled: Flow) -> Flow:
+        await self._news.settling(flow, settled)
         try:
             return await self.save(flow, settled)
         except RevisionConflict:

@@ -219,8 +219,12 @@ class FlowExecution(Protocol):
 
 
 class FlowNews(Protocol):
-    """Who tells others that a flow changed. News may get lost: they hurry things up, nothing depends on them."""
+    """Who tells others that a flow changed."""
+
+    async def settling(self, before: Flow, after: Flow) -> None:
+        """Write down that the flow is about to be as given, for who wants to hear of it. Again, it changes nothing."""
+        ...
 
     async def changed(self, flow: Flow) -> None:
-        """Tell that this flow is now as given."""
+        """Tell that this flow is now as given. This may get lost: it hurries things up, and nothing depends on it."""
         ...

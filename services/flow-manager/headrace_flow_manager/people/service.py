@@ -10,8 +10,9 @@ from datetime import datetime
 from headrace_core import Json
 from headrace_core.clock import Clock
 from headrace_core.errors import Forbidden, NotFound, Problem, RateLimited, Unauthenticated
-from headrace_core.ids import new_id, new_user_id
+from headrace_core.ids import derive_id, new_id, new_user_id
 
+from headrace_flow_manager.happenings import Announce, Happening, nobody_hears
 from headrace_flow_manager.people import model
 from headrace_flow_manager.people.model import AttemptKey, PeopleRules, Personal, Token, User, UserChange
 from headrace_flow_manager.people.passwords import Passwords
@@ -32,7 +33,9 @@ class PeopleService:
         rules: PeopleRules,
         clock: Clock,
         roles_changed: Callable[[], None],
+        announce: Announce = nobody_hears,
     ) -> None:
+        self._announce = announce
         self._roles_changed = roles_changed
         self._store = store
         self._passwords = passwords
@@ -46,7 +49,9 @@ class PeopleService:
         model.check_metadata(metadata)
         user = User(new_user_id(), username, email, self._clock.now(), metadata=metadata)
         token, kept = self._new_token(user)
-        await self._store.add(user, await self._passwords.hash(password), kept)
+        hashed = await self._passwords.hash(password)
+        await self._announce([_created(user)])
+        await self._store.add(user, hashed, kept)
         return user, token
 
     async def sign_in(self, login: str, password: str, address: str) -> tuple[User, str, datetime]:
@@ -221,6 +226,12 @@ class Authenticator:
         if not is_valid:
             raise Unauthenticated("The token has ended. Log in again.")
         return kept.limits(user), kept.expires_at, kept.impersonator_id
+
+
+def _created(user: User) -> Happening:
+    data: dict[str, Json] = {"userId": user.user_id, "username": user.username, "email": user.email}
+    name = derive_id("user.created", user.user_id)
+    return Happening(name, "user.created", user.user_id, user.created_at, data, "user exists", user.user_id)
 
 
 def hash_of(token: str) -> bytes:

@@ -10,6 +10,7 @@ from headrace_flow_manager.entries import EntryStore
 from headrace_flow_manager.files.store import FileStore
 from headrace_flow_manager.flows.store import FlowDirectory, FlowStore, TurnStore, WorkStore
 from headrace_flow_manager.groups.store import GroupStore
+from headrace_flow_manager.hooks.store import DeliveryStore
 from headrace_flow_manager.insights.store import ChartStore
 from headrace_flow_manager.people.store import DepartureStore, PeopleStore, TokenLookup
 from headrace_flow_manager.settings.store import DocumentStore
@@ -39,6 +40,7 @@ class Stores:
     task_agenda: TaskAgenda
     bundles: BundleStore
     publications: PublicationStore
+    hook_deliveries: DeliveryStore
     closing: Callable[[], Awaitable[None]]
 
     async def close(self) -> None:

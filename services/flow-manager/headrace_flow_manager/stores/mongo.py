@@ -16,6 +16,7 @@ from headrace_flow_manager.stores import (
     mongo_files,
     mongo_flows,
     mongo_groups,
+    mongo_hooks,
     mongo_people,
     mongo_settings,
     mongo_tasks,
@@ -32,6 +33,7 @@ from headrace_flow_manager.stores.mongo_files import MongoFileStore
 from headrace_flow_manager.stores.mongo_flow_directory import MongoFlowDirectory
 from headrace_flow_manager.stores.mongo_flows import MongoFlowsStore
 from headrace_flow_manager.stores.mongo_groups import MongoGroupStore
+from headrace_flow_manager.stores.mongo_hooks import MongoDeliveryStore
 from headrace_flow_manager.stores.mongo_outbox import MongoOutbox
 from headrace_flow_manager.stores.mongo_people import MongoPeopleStore, MongoTokenLookup
 from headrace_flow_manager.stores.mongo_settings import MongoSettingsStore
@@ -62,6 +64,7 @@ VERSIONS: Sequence[Version] = (
     mongo_groups.INDEXES,
     {**mongo_bundles.INDEXES, **mongo_flows.BUNDLE_INDEXES},
     mongo_audit.INDEXES,
+    mongo_hooks.INDEXES,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -98,5 +101,6 @@ def stores_of(mongo: Mongo) -> Stores:
         task_agenda=MongoTaskAgenda(mongo),
         bundles=MongoBundleStore(mongo),
         publications=MongoPublicationStore(mongo),
+        hook_deliveries=MongoDeliveryStore(mongo),
         closing=mongo.close,
     )

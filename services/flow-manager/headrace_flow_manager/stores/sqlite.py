@@ -15,6 +15,7 @@ from headrace_flow_manager.stores import (
     sqlite_files,
     sqlite_flows,
     sqlite_groups,
+    sqlite_hooks,
     sqlite_people,
     sqlite_settings,
     sqlite_tasks,
@@ -31,6 +32,7 @@ from headrace_flow_manager.stores.sqlite_entries import SqliteEntryStore
 from headrace_flow_manager.stores.sqlite_files import SqliteFileStore
 from headrace_flow_manager.stores.sqlite_flows import SqliteFlowDirectory, SqliteFlowStore
 from headrace_flow_manager.stores.sqlite_groups import SqliteGroupStore
+from headrace_flow_manager.stores.sqlite_hooks import SqliteDeliveryStore
 from headrace_flow_manager.stores.sqlite_people import SqlitePeopleStore, SqliteTokenLookup
 from headrace_flow_manager.stores.sqlite_settings import SqliteDocumentStore
 from headrace_flow_manager.stores.sqlite_tasks import SqliteTaskAgenda, SqliteTaskStore
@@ -56,6 +58,7 @@ MIGRATIONS = (
     sqlite_flows.BUNDLES_SCHEMA,
     sqlite_audit.SCHEMA,
     sqlite_people.IMPERSONATION,
+    sqlite_hooks.SCHEMA,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
@@ -83,5 +86,6 @@ async def open_stores(path: Path, *, on_broken: Callable[[BaseException], None] 
         task_agenda=SqliteTaskAgenda(database),
         bundles=SqliteBundleStore(database),
         publications=SqlitePublicationStore(database),
+        hook_deliveries=SqliteDeliveryStore(database),
         closing=database.close,
     )

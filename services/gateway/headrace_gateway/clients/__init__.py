@@ -17,6 +17,7 @@ from headrace_gateway.clients.executions import ExecutionClient
 from headrace_gateway.clients.files import FileClient
 from headrace_gateway.clients.flows import FlowClient
 from headrace_gateway.clients.groups import GroupClient
+from headrace_gateway.clients.hooks import HookClient
 from headrace_gateway.clients.integrations import IntegrationClient
 from headrace_gateway.clients.logs import LogClient
 from headrace_gateway.clients.modifiers import ModifierClient
@@ -59,6 +60,7 @@ class Clients:
     accounts: AccountClient
     belongings: BelongingsClient
     audit: AuditClient
+    hooks: HookClient
 
 
 def open_clients(channels: Channels, timeout_seconds: float) -> Clients:
@@ -82,4 +84,5 @@ def open_clients(channels: Channels, timeout_seconds: float) -> Clients:
         accounts=AccountClient(channels.flow, timeout_seconds),
         belongings=BelongingsClient(channels.flow, timeout_seconds),
         audit=AuditClient(channels.flow, timeout_seconds),
+        hooks=HookClient(channels.flow, timeout_seconds),
     )

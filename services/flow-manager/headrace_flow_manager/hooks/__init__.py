@@ -1,0 +1,1 @@
+"""System webhooks: what happens on the platform, told to addresses that administrators set."""
