@@ -16,7 +16,7 @@ from headrace_gateway.revisions import IF_MATCH
 from headrace_gateway.routes import ROUTES
 
 from .people import People
-from .test_no_drift import MODIFIERS, OTHERWISE, RESOURCES, RULES, Place, a_store, a_user, an_alias
+from .test_no_drift import MODIFIERS, OTHERWISE, RESOURCES, RULES, Place, a_hook, a_store, a_user, an_alias
 
 WITHOUT: Mapping[Place, str] = {
     ("PUT", "/flows/{id}/logger"): "sets one value, whatever else the flow says",
@@ -64,13 +64,17 @@ async def edited(kind: str, people: People) -> Edited:
             return Edited("PUT", "/service-config/acme:mail", {"clientId": "one"}, {"clientId": "other"})
         case "origins":
             return Edited("PUT", "/origins/acme", {"origins": ["https://a.test"]}, {"origins": ["https://b.test"]})
+        case "hook":
+            where = f"/system/webhooks/{(await a_hook(people.admin))['id']}"
+            body = {"url": "https://a.test/hook", "events": ["flow.started"]}
+            return Edited("PUT", where, body, {**body, "events": ["flow.stopped"]})
         case "rules":
             return Edited("POST", "/acl/routes", RULES, RULES[1:])
         case _:
             return Edited("PUT", "/modifiers", MODIFIERS, {**MODIFIERS, "modifiers": {"g_b": {"label": "B"}}})
 
 
-KINDS = ("alias", "store", "user", "service", "origins", "rules", "modifiers")
+KINDS = ("alias", "store", "user", "service", "origins", "hook", "rules", "modifiers")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -117,7 +121,7 @@ async def test_of_many_who_decided_on_the_same_one_is_heard(kind: str, people: P
     assert (await client.get(place.path)).headers["etag"] == heard[0].headers["etag"]
 
 
-@pytest.mark.parametrize("kind", ["alias", "service", "origins", "modifiers"])
+@pytest.mark.parametrize("kind", ["alias", "service", "origins", "hook", "modifiers"])
 async def test_only_what_was_read_is_taken_away(kind: str, people: People) -> None:
     place = await edited(kind, people)
     client = people.admin if place.by_admin else people.ann

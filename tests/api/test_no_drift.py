@@ -82,6 +82,11 @@ def named(name: str) -> Callable[[httpx.AsyncClient], Awaitable[Mapping[str, str
     return make
 
 
+async def a_hook(client: httpx.AsyncClient) -> Mapping[str, str]:
+    made = await client.post("/system/webhooks", json={"url": "https://a.test/hook", "events": ["flow.started"]})
+    return {"id": made.json()["id"]}
+
+
 RULES = [
     {"role": "user", "resource": "charts", "action": ["update", "read", "create"], "attributes": []},
     {"role": "guest", "resource": "*", "action": ["!*"], "attributes": []},
@@ -151,6 +156,14 @@ RESOURCES: Mapping[Place, Resource] = {
     ("PUT", "/origins/{vendor}"): Resource(
         ({"origins": ["https://b.test", "http://a.test:8080"]}, {"origins": []}), named("acme"), by_admin=True
     ),
+    ("PUT", "/system/webhooks/{id}"): Resource(
+        (
+            {"url": "https://b.test/hook", "events": ["user.created", "flow.stopped"], "users": ["b", "a"]},
+            {"url": "https://b.test/hook", "events": ["user.created"], "description": "Ours", "active": False},
+        ),
+        a_hook,
+        by_admin=True,
+    ),
     ("POST", "/acl/{type}"): Resource((RULES, RULES[:1]), named("routes"), by_admin=True),
 }
 
@@ -171,6 +184,7 @@ OTHERWISE: Mapping[Place, str] = {
     ("PATCH", "/store/{id}/{key}"): "writes data, as POST does",
     ("PUT", "/store/{id}/{key}"): "moves a record to another place",
     ("POST", "/groups"): "makes another one each time",
+    ("POST", "/system/webhooks"): "makes another one each time",
     (
         "PUT",
         "/accounts/{id}",

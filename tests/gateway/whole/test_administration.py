@@ -71,10 +71,10 @@ async def test_a_user_is_removed_with_everything_of_theirs(admin: httpx.AsyncCli
     ticket = (await admin.delete(f"/users/{user_id}")).json()["ticket"]
     assert (await ann.get("/user")).status_code == 401
     async with asyncio.timeout(20):
-        while (status := (await admin.get(f"/users/{user_id}/delete-status/{ticket}")).json())["stepsDone"] < 12:
+        while (status := (await admin.get(f"/users/{user_id}/delete-status/{ticket}")).json())["stepsDone"] < 13:
             assert status["status"] == "in-progress"
 
-    assert status == {"status": "completed", "stepsDone": 12, "stepsTotal": 12}
+    assert status == {"status": "completed", "stepsDone": 13, "stepsTotal": 13}
     assert (await admin.get(f"/users/{user_id}")).status_code == 404
     for path in ("/flows", "/stores"):
         assert (await admin.get(path, params=everywhere)).json() == [], path

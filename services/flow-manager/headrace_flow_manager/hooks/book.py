@@ -99,6 +99,8 @@ class HookBook:
         before = await self._entry(hook_id)
         tags.expect(_tag(before), expected, _THE_HOOK)
         value = {**_value(wanted), "secrets": before.value["secrets"]}
+        if value == dict(before.value):
+            return _hook(before)
         return _hook(await self._replace(before, actor, value))
 
     async def renew_secret(self, actor: str, hook_id: str) -> tuple[Hook, str]:
@@ -214,9 +216,9 @@ def _holds(until: Json, now: int) -> bool:
 def _value(wanted: Wanted) -> dict[str, Json]:
     return {
         "url": wanted.url,
-        "events": list[Json](sorted(set(wanted.events))),
+        "events": list[Json](dict.fromkeys(wanted.events)),
         "description": wanted.description,
-        "tenants": list[Json](sorted(set(wanted.tenants))),
+        "tenants": list[Json](dict.fromkeys(wanted.tenants)),
         "active": wanted.active,
     }
 
