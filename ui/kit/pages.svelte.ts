@@ -53,7 +53,7 @@ export class Pages<R> {
     this.#turn += 1;
     this.#asked.clear();
     untrack(() => {
-      if (!keep || this.standing === 'failed') this.standing = 'loading';
+      if (!keep) this.standing = 'loading';
     });
     const first = keep ? Math.floor(this.#range[0] / this.size) : 0;
     await this.#page(Number.isFinite(first) ? first : 0, true);
