@@ -146,6 +146,7 @@ it.each(Object.keys(CASES))('%s', async (name) => {
   const alert = page.getByRole('alert').first();
   let turn = Object.keys(CASES).indexOf(name);
   const seen = async (state: string): Promise<void> => {
+    if (state !== 'loading') await expect.poll(() => page.locator('.bones, .skeleton').count()).toBe(0);
     await at.shot(`80-${name}-${state}`);
     expect(await axeOf(at), state).toEqual([]);
     expect(await page.evaluate(OUT), state).toEqual([]);
