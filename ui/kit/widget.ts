@@ -1,7 +1,7 @@
 /** What every widget of the SDK is: an element with a shadow root, opened and closed by its host. Free of any framework. */
 import type { Api } from './api.ts';
 import { Events } from './events.ts';
-import type { Listener } from './events.ts';
+import type { AnyEvents, CommonEvents, EventData, EventName, Listener } from './events.ts';
 import type { Strings, Tree } from './l10n.ts';
 import type { Streams } from './live.ts';
 import css from './style.css?inline';
@@ -70,7 +70,7 @@ export class WidgetElement extends HTMLElement {
   readonly root = this.attachShadow({ mode: 'open' });
 }
 
-export class Widget<O extends object = object> {
+export class Widget<O extends object = object, E = AnyEvents> {
   readonly element: WidgetElement;
   /** Resolves when it was opened and shows its data. */
   readonly ready: Promise<void>;
@@ -226,13 +226,13 @@ export class Widget<O extends object = object> {
     return this;
   }
 
-  on(event: string, listener: Listener): this {
-    this.events.on(event, listener);
+  on<Name extends EventName<E & CommonEvents>>(event: Name, listener: Listener<EventData<E & CommonEvents, Name>>): this {
+    this.events.on(event, listener as unknown as Listener);
     return this;
   }
 
-  off(event?: string, listener?: Listener): this {
-    this.events.off(event, listener);
+  off<Name extends EventName<E & CommonEvents>>(event?: Name, listener?: Listener<EventData<E & CommonEvents, Name>>): this {
+    this.events.off(event, listener as unknown as Listener | undefined);
     return this;
   }
 
