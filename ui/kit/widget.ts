@@ -92,6 +92,7 @@ export class Widget<O extends object = object, E = AnyEvents> {
   #mounted: Mounted | undefined;
   #end = new AbortController();
   #api: Api | undefined;
+  #guard: (() => Promise<boolean>) | undefined;
   #settle!: { resolve(): void; reject(error: unknown): void };
 
   /** `element` is one that stands in the page already, in markup. */
@@ -173,6 +174,21 @@ export class Widget<O extends object = object, E = AnyEvents> {
     this.element.root.replaceChildren();
     if (this.#isOwn) this.element.remove();
     this.events.emit('close');
+  }
+
+  /** A person wants it away: it closes, unless its inside asks and is told to stay. Whether it closed. */
+  async leave(): Promise<boolean> {
+    if (this.#guard && !(await this.#guard())) return false;
+    await this.close();
+    return true;
+  }
+
+  /** Ask this before a person leaves. What is answered takes it back. */
+  guard(ask: () => Promise<boolean>): () => void {
+    this.#guard = ask;
+    return () => {
+      if (this.#guard === ask) this.#guard = undefined;
+    };
   }
 
   /** Show what is now. */
@@ -312,7 +328,12 @@ export class Widget<O extends object = object, E = AnyEvents> {
     dialog.addEventListener('cancel', (event) => {
       if (event.target !== dialog) return;
       event.preventDefault();
-      void this.close();
+      void this.leave();
+    });
+    dialog.addEventListener('close', (event) => {
+      if (event.target !== dialog || !this.isOpen) return;
+      dialog.showModal(); // browsers let a second Escape through that follows no other key
+      void this.leave();
     });
     this.element.dataset['modal'] = '';
     this.element.root.append(dialog);
