@@ -9,7 +9,7 @@ from pathlib import Path
 
 SDK = Path(__file__).parents[1] / "ui" / "sdk"
 _LISTED = re.compile(
-    r"^  (\w+): \{ name: '(\w+)', tag: '([\w-]+)', load: .*import\('\./([\w-]+)/index\.ts'\)", re.MULTILINE
+    r"^  (\w+): \{ name: '(\w+)', tag: '([\w-]+)', load: .*import\('\./([\w-]+/\w+\.ts)'\)", re.MULTILINE
 )
 _ABOUT = re.compile(r"\A/\*\* (.+?) \*/", re.DOTALL)
 _CONFIGURATION = re.compile(r"^/\*\* (`\w+`.+?) \*/\nexport interface \w+Options", re.MULTILINE)
@@ -41,9 +41,9 @@ class Widget:
 
 
 def widgets() -> Iterator[Widget]:
-    """All of them but the designer, which has a page of its own."""
-    for name, words, tag, folder in _LISTED.findall((SDK / "widgets.ts").read_text()):
-        text = (SDK / folder / "index.ts").read_text()
+    """All of them, in the order that the source lists them."""
+    for name, words, tag, source in _LISTED.findall((SDK / "widgets.ts").read_text()):
+        text = (SDK / source).read_text()
         about, configuration = _ABOUT.search(text), _CONFIGURATION.search(text)
         yield Widget(
             name,
@@ -70,10 +70,37 @@ def section(widget: Widget) -> str:
         f"{widget.about} `new headrace.ui.{widget.name}({{ el }})`, `<{widget.tag}>`; words: `l10n.ui.{widget.words}`.",
         widget.configuration,
         *_list("Options", (f"`{each.name}: {each.type}`" + _dash(each) for each in widget.options)),
-        *_list("Events", (f"`{each.name}`" + _dash(each) for each in widget.events)),
+        *_events(widget.events),
         *_list("State", (f"`{each.name}`" + _dash(each) for each in widget.states)),
     ]
     return "\n\n".join(filter(None, parts))
+
+
+def _events(events: tuple[Member, ...]) -> list[str]:
+    """A table of them: the name, its data, what comes with its `-after`, and when it is told."""
+    lines = ["| event | data | with `-after` also | |", "|---|---|---|---|"]
+    for each in events:
+        kind, data, after = _typed(each.type)
+        more = _code(after) if kind == "Act" else "none comes"
+        lines.append(f"| `{each.name}` | {_code(data)} | {more} | {each.about} |")
+    return ["Events:", "\n".join(lines)]
+
+
+def _typed(text: str) -> tuple[str, str, str]:
+    """Whether the host can do it (`Act`) or hears of it (`Told`), its data, and what `-after` adds."""
+    kind, _, given = text.removesuffix(">").partition("<")
+    depth = 0
+    for at, sign in enumerate(given):
+        depth += {"{": 1, "}": -1}.get(sign, 0)
+        if sign == "," and not depth:
+            return kind, given[:at], given[at + 1 :].strip()
+    return kind, given, ""
+
+
+def _code(text: str) -> str:
+    """Fields as code, one after the other; nothing for none."""
+    fields = text.strip("{ }")
+    return "" if fields in ("", "Nothing") else "`" + fields.replace("|", "\\|") + "`"
 
 
 def _dash(member: Member) -> str:

@@ -19,6 +19,7 @@ CODE = [file for room in ("libs", "services", "embedded") for file in (ROOT / ro
 VARIABLES = {name for file in CODE for name in re.findall(r'env="(HEADRACE_\w+)"', file.read_text())}
 KINDS_OF_NUMBERS = "total|seconds|runs|streams|waiting"
 METRICS = {name for file in CODE for name in re.findall(rf'"(headrace_\w+_(?:{KINDS_OF_NUMBERS}))"', file.read_text())}
+SOURCES = [path.read_text() for path in (ROOT / "ui/sdk").glob("*/*.ts")]
 VARIABLES -= {"HEADRACE_KEY"}  # the example in the docstring of headrace_runtime.settings
 
 
@@ -38,9 +39,12 @@ async def test_the_reference_names_all_there_is(written: dict[str, str]) -> None
     routes = [f"### `{route.method} {route.path}`\n" for route in ROUTES]
     assert [route for route in routes if route not in written["rest-api.md"]] == []
     listed = re.findall(r"^  (\w+): \{ name:", (ROOT / "ui/sdk/widgets.ts").read_text(), re.MULTILINE)
-    assert [name for name in listed if name != "Designer" and f"## {name}\n" not in written["widgets.md"]] == []
+    assert [name for name in listed if f"## {name}\n" not in written["widgets.md"]] == []
     sections = [part for part in written["widgets.md"].split("\n## ")[1:] if "Options:" not in part]
     assert sections == [], "a widget whose options were not found says too little"
+    told = {name for text in SOURCES for name in re.findall(r"^  '?([\w:-]+)'?: (?:Act|Told)\b", text, re.MULTILINE)}
+    assert [name for name in told if f"| `{name}` |" not in written["widgets.md"]] == []
+    assert "| `flow:clone` | `flowId: string; flow: FlowRecord` | `cloneId: string` |" in written["widgets.md"]
     assert "| `POST /user/auth` | pass |" in written["compatibility.md"]
     assert "| `appmixer login` | pass |" in written["cli-compatibility.md"]
     assert "headrace_mongo_commands_total" in METRICS

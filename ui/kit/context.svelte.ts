@@ -26,6 +26,8 @@ export interface Question {
 
 const KEY = Symbol('widget');
 const TOAST_MS = 6000;
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 30_000;
 
 export class Context<T extends Tree = Tree> {
   readonly widget: Widget;
@@ -43,6 +45,9 @@ export class Context<T extends Tree = Tree> {
   /** Who depends on the options is not told of every other change. */
   readonly #options: Record<string, any> = $derived.by(() => (this.#subscribe(), this.widget.options));
   #last = 0;
+  #isOwed = false;
+  #pause = FIRST_PAUSE_MS;
+  #again: ReturnType<typeof setTimeout> | undefined;
 
   constructor(widget: Widget, strings: T) {
     this.widget = widget;
@@ -100,7 +105,37 @@ export class Context<T extends Tree = Tree> {
   }
 
   reload(): void {
+    clearTimeout(this.#again);
+    this.#again = undefined;
     this.turn += 1;
+  }
+
+  /** Nothing is to be waited for any more: the network is back. */
+  back(): void {
+    this.isOnline = true;
+    this.#pause = FIRST_PAUSE_MS;
+    this.reload();
+  }
+
+  /** Somebody looks again. */
+  seen(): void {
+    if (document.hidden || !this.#isOwed) return;
+    this.#isOwed = false;
+    this.reload();
+  }
+
+  /** Why something could not be loaded. What could not be reached is asked for again by itself: soon, then less often. */
+  failed(error: unknown): string {
+    if (isUnreachable(error) && this.#again === undefined && !this.widget.signal.aborted) {
+      this.#again = setTimeout(() => {
+        this.#again = undefined;
+        if (document.hidden) this.#isOwed = true;
+        else if (navigator.onLine) this.reload();
+      }, this.#pause);
+      this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
+      this.widget.signal.addEventListener('abort', () => clearTimeout(this.#again), { once: true });
+    }
+    return this.reason(error);
   }
 
   /**
@@ -153,9 +188,13 @@ export class Context<T extends Tree = Tree> {
   /** What an error says, in the host's words where it has some. */
   reason(error: unknown): string {
     if (error instanceof ApiError) return [error.message, ...error.problems.slice(0, 1).map((each) => each['message'])].filter((each, at, all) => typeof each === 'string' && all.indexOf(each) === at).join(' ');
-    if (error instanceof TypeError || (error instanceof DOMException && error.name === 'TimeoutError')) return this.k('error.unreachable');
+    if (isUnreachable(error)) return this.k('error.unreachable');
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof TypeError || (error instanceof DOMException && error.name === 'TimeoutError');
 }
 
 /** For the components below a root: `mount(root, { context: below(context) })`. */

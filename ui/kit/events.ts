@@ -1,8 +1,44 @@
 /** Events of widgets, which a host may take over. */
 
-export interface WidgetEvent {
+/** Nothing comes along. */
+export type Nothing = Record<never, never>;
+
+/** Something that the host may do in a widget's place, and what it is about; `<name>-after` tells what came of it, too. */
+export interface Act<Data extends object = Nothing, After extends object = Nothing> {
+  readonly data: Readonly<Data>;
+  readonly after: Readonly<Data & After>;
+}
+
+/** Something that has happened. */
+export interface Told<Data extends object = Nothing> {
+  readonly data: Readonly<Data>;
+}
+
+/** What every widget tells. */
+export interface CommonEvents {
+  /** It has left the page */
+  close: Told;
+  /** It wears another theme */
+  theme: Told<{ mode: 'light' | 'dark' }>;
+}
+
+/** Events of which only the names are known when they come: a widget of any kind takes every name. */
+export type AnyEvents = any;
+type IsAny<E> = 0 extends 1 & E ? true : false;
+
+type Acts<E> = { [Name in keyof E & string]: E[Name] extends { readonly after: object } ? Name : never }[keyof E & string];
+
+/** The names of events, those with `-after` among them. */
+export type EventName<E> = IsAny<E> extends true ? string : (keyof E & string) | `${Acts<E>}-after`;
+
+/** What comes with an event of this name. */
+export type EventData<E, Name> = IsAny<E> extends true ? Readonly<Record<string, unknown>> : Name extends keyof E
+  ? E[Name] extends { readonly data: infer Data extends object } ? Data : never
+  : Name extends `${infer Base}-after` ? (Base extends keyof E ? (E[Base] extends { readonly after: infer After extends object } ? After : never) : never) : never;
+
+export interface WidgetEvent<Data extends object = Readonly<Record<string, unknown>>> {
   readonly type: string;
-  readonly data: Readonly<Record<string, unknown>>;
+  readonly data: Data;
   /** Do what is built in. Without a listener it is done anyway. Twice is as once. */
   next(): Promise<void>;
   /** Leave what is built in undone, though nobody listens by `on`. */
@@ -11,7 +47,7 @@ export interface WidgetEvent {
   toString(): string;
 }
 
-export type Listener = (event: WidgetEvent) => unknown;
+export type Listener<Data extends object = Readonly<Record<string, unknown>>> = (event: WidgetEvent<Data>) => unknown;
 
 export class Events {
   readonly #listeners = new Map<string, Set<Listener>>();

@@ -15,6 +15,13 @@ export interface Page<R> {
 export type Load<R> = (asked: Asked) => Promise<Page<R>>;
 export type Standing = 'loading' | 'ready' | 'failed';
 
+/** A page and how many there are in all, which is asked for only where the page does not say so by itself. */
+export async function counted<R>({ offset, limit }: Asked, page: Promise<readonly R[]>, count: () => Promise<number>): Promise<Page<R> & { total: number }> {
+  const items = await page;
+  const isLast = items.length < limit && (items.length > 0 || offset === 0);
+  return { items, total: isLast ? offset + items.length : await count() };
+}
+
 export class Pages<R> {
   readonly size: number;
   standing = $state<Standing>('loading');
@@ -53,7 +60,7 @@ export class Pages<R> {
     this.#turn += 1;
     this.#asked.clear();
     untrack(() => {
-      if (!keep || this.standing === 'failed') this.standing = 'loading';
+      if (!keep) this.standing = 'loading';
     });
     const first = keep ? Math.floor(this.#range[0] / this.size) : 0;
     await this.#page(Number.isFinite(first) ? first : 0, true);

@@ -2,12 +2,13 @@
 
 const EVERY_MS = 30_000;
 
-/** Answers what ends it. */
-export function refreshed(look: () => void, everyMs = EVERY_MS): () => void {
+/** Answers what ends it. While `isNeeded` says no, only who comes back makes it look. */
+export function refreshed(look: () => void, everyMs = EVERY_MS, isNeeded: () => boolean = () => true): () => void {
+  const isSeen = (): boolean => document.visibilityState === 'visible' && navigator.onLine;
   const seen = (): void => {
-    if (document.visibilityState === 'visible' && navigator.onLine) look();
+    if (isSeen()) look();
   };
-  const timer = setInterval(seen, everyMs);
+  const timer = setInterval(() => { if (isNeeded()) seen(); }, everyMs);
   document.addEventListener('visibilitychange', seen);
   return () => {
     clearInterval(timer);

@@ -1,7 +1,7 @@
 /** What every widget of the SDK is: an element with a shadow root, opened and closed by its host. Free of any framework. */
 import type { Api } from './api.ts';
 import { Events } from './events.ts';
-import type { Listener } from './events.ts';
+import type { AnyEvents, CommonEvents, EventData, EventName, Listener } from './events.ts';
 import type { Strings, Tree } from './l10n.ts';
 import type { Streams } from './live.ts';
 import css from './style.css?inline';
@@ -70,7 +70,7 @@ export class WidgetElement extends HTMLElement {
   readonly root = this.attachShadow({ mode: 'open' });
 }
 
-export class Widget<O extends object = object> {
+export class Widget<O extends object = object, E = AnyEvents> {
   readonly element: WidgetElement;
   /** Resolves when it was opened and shows its data. */
   readonly ready: Promise<void>;
@@ -92,6 +92,7 @@ export class Widget<O extends object = object> {
   #mounted: Mounted | undefined;
   #end = new AbortController();
   #api: Api | undefined;
+  #guard: (() => Promise<boolean>) | undefined;
   #settle!: { resolve(): void; reject(error: unknown): void };
 
   /** `element` is one that stands in the page already, in markup. */
@@ -175,6 +176,21 @@ export class Widget<O extends object = object> {
     this.events.emit('close');
   }
 
+  /** A person wants it away: it closes, unless its inside asks and is told to stay. Whether it closed. */
+  async leave(): Promise<boolean> {
+    if (this.#guard && !(await this.#guard())) return false;
+    await this.close();
+    return true;
+  }
+
+  /** Ask this before a person leaves. What is answered takes it back. */
+  guard(ask: () => Promise<boolean>): () => void {
+    this.#guard = ask;
+    return () => {
+      if (this.#guard === ask) this.#guard = undefined;
+    };
+  }
+
   /** Show what is now. */
   async reload(): Promise<void> {
     if (this.#mounted?.reload) return this.#mounted.reload();
@@ -226,13 +242,13 @@ export class Widget<O extends object = object> {
     return this;
   }
 
-  on(event: string, listener: Listener): this {
-    this.events.on(event, listener);
+  on<Name extends EventName<E & CommonEvents>>(event: Name, listener: Listener<EventData<E & CommonEvents, Name>>): this {
+    this.events.on(event, listener as unknown as Listener);
     return this;
   }
 
-  off(event?: string, listener?: Listener): this {
-    this.events.off(event, listener);
+  off<Name extends EventName<E & CommonEvents>>(event?: Name, listener?: Listener<EventData<E & CommonEvents, Name>>): this {
+    this.events.off(event, listener as unknown as Listener | undefined);
     return this;
   }
 
@@ -312,7 +328,12 @@ export class Widget<O extends object = object> {
     dialog.addEventListener('cancel', (event) => {
       if (event.target !== dialog) return;
       event.preventDefault();
-      void this.close();
+      void this.leave();
+    });
+    dialog.addEventListener('close', (event) => {
+      if (event.target !== dialog || !this.isOpen) return;
+      dialog.showModal(); // browsers let a second Escape through that follows no other key
+      void this.leave();
     });
     this.element.dataset['modal'] = '';
     this.element.root.append(dialog);

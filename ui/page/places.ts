@@ -16,6 +16,7 @@ export const PLACES: readonly Place[] = [
   { path: 'integrations', label: 'Integrations', icon: 'puzzle', widget: 'Integrations' },
   { path: 'runs', label: 'Runs', icon: 'runs', widget: 'Runs', part: 'runId' },
   { path: 'insights', label: 'Insights', icon: 'chart', widget: 'InsightsDashboard' },
+  { path: 'logs', label: 'Logs', icon: 'logs', widget: 'InsightsLogs' },
   { path: 'people-tasks', label: 'People tasks', icon: 'task', widget: 'PeopleTasks', part: 'taskId' },
   { path: 'accounts', label: 'Accounts', icon: 'key', widget: 'Accounts' },
   { path: 'stores', label: 'Data stores', icon: 'store', widget: 'Storage', part: 'storeId' },

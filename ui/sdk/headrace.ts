@@ -6,32 +6,45 @@ import { Streams, companyOf } from '../kit/live.ts';
 import type { Theme } from '../kit/theme.ts';
 import { Widget, defineElement } from '../kit/widget.ts';
 import type { Home, Mounted, WidgetConfig, WidgetElement } from '../kit/widget.ts';
-import type { AccountsOptions } from './accounts/index.ts';
-import type { AutomationHubOptions } from './automation-hub/index.ts';
-import type { ConnectorsOptions } from './connectors/index.ts';
-import type { DesignerOptions } from './designer/widget.ts';
-import type { FilesOptions } from './files/index.ts';
-import type { FlowManagerOptions } from './flow-manager/index.ts';
+import type { AccountsEvents, AccountsOptions } from './accounts/index.ts';
+import type { AutomationHubEvents, AutomationHubOptions } from './automation-hub/index.ts';
+import type { ConnectorsEvents, ConnectorsOptions } from './connectors/index.ts';
+import type { DesignerEvents, DesignerOptions } from './designer/widget.ts';
+import type { FilesEvents, FilesOptions } from './files/index.ts';
+import type { FlowManagerEvents, FlowManagerOptions } from './flow-manager/index.ts';
 import type { FieldDefinition, FieldOptions, RegisteredField } from './fields.ts';
-import type { InsightsChartEditorOptions } from './insights-chart-editor/index.ts';
-import type { InsightsDashboardOptions } from './insights-dashboard/index.ts';
-import type { InsightsLogsOptions } from './insights-logs/index.ts';
-import type { IntegrationsOptions } from './integrations/index.ts';
-import type { PeopleTasksOptions } from './people-tasks/index.ts';
-import type { RunsOptions } from './runs/index.ts';
-import type { StorageOptions } from './storage/index.ts';
-import type { WizardOptions } from './wizard/index.ts';
+import type { InsightsChartEditorEvents, InsightsChartEditorOptions } from './insights-chart-editor/index.ts';
+import type { InsightsDashboardEvents, InsightsDashboardOptions } from './insights-dashboard/index.ts';
+import type { InsightsLogsEvents, InsightsLogsOptions } from './insights-logs/index.ts';
+import type { IntegrationsEvents, IntegrationsOptions } from './integrations/index.ts';
+import type { PeopleTasksEvents, PeopleTasksOptions } from './people-tasks/index.ts';
+import type { RunsEvents, RunsOptions } from './runs/index.ts';
+import type { StorageEvents, StorageOptions } from './storage/index.ts';
+import type { WizardEvents, WizardOptions } from './wizard/index.ts';
 import { WIDGETS } from './widgets.ts';
 import type { WidgetName } from './widgets.ts';
 
 export { ApiError } from '../kit/api.ts';
 export type { Api } from '../kit/api.ts';
-export type { WidgetEvent } from '../kit/events.ts';
+export type { Act, EventData, EventName, Told, WidgetEvent } from '../kit/events.ts';
 export type { FieldContext, FieldDefinition, FieldOptions } from './fields.ts';
 export type { Strings } from '../kit/l10n.ts';
 export type { Theme } from '../kit/theme.ts';
 export type { Widget, WidgetConfig } from '../kit/widget.ts';
-export type { DesignerOptions } from './designer/widget.ts';
+export type { DesignerEvents, DesignerOptions } from './designer/widget.ts';
+export type { AccountsEvents, AccountsOptions } from './accounts/index.ts';
+export type { AutomationHubEvents, AutomationHubOptions } from './automation-hub/index.ts';
+export type { ConnectorsEvents, ConnectorsOptions } from './connectors/index.ts';
+export type { FilesEvents, FilesOptions } from './files/index.ts';
+export type { FlowManagerEvents, FlowManagerOptions } from './flow-manager/index.ts';
+export type { InsightsChartEditorEvents, InsightsChartEditorOptions } from './insights-chart-editor/index.ts';
+export type { InsightsDashboardEvents, InsightsDashboardOptions } from './insights-dashboard/index.ts';
+export type { InsightsLogsEvents, InsightsLogsOptions } from './insights-logs/index.ts';
+export type { IntegrationsEvents, IntegrationsOptions } from './integrations/index.ts';
+export type { PeopleTasksEvents, PeopleTasksOptions } from './people-tasks/index.ts';
+export type { RunsEvents, RunsOptions } from './runs/index.ts';
+export type { StorageEvents, StorageOptions } from './storage/index.ts';
+export type { WizardEvents, WizardOptions } from './wizard/index.ts';
 
 export interface DesignerConfig extends WidgetConfig<DesignerOptions> {
   flowId?: string;
@@ -43,7 +56,7 @@ export interface Showing extends Mounted {
   showRun(runId: string): Promise<void>;
 }
 
-export class Designer extends Widget<DesignerOptions> {
+export class Designer extends Widget<DesignerOptions, DesignerEvents & OwnEvents> {
   async showRun(runId: string): Promise<void> {
     await (this.inside as Showing | undefined)?.showRun(runId);
   }
@@ -55,26 +68,30 @@ export interface Maker<W, C> {
   (config?: C): W;
 }
 
-/** The options of each widget; one that is not named here takes any. */
-interface OptionsOf {
-  FlowManager: FlowManagerOptions;
-  Wizard: WizardOptions;
-  Integrations: IntegrationsOptions;
-  AutomationHub: AutomationHubOptions;
-  InsightsLogs: InsightsLogsOptions;
-  InsightsChartEditor: InsightsChartEditorOptions;
-  InsightsDashboard: InsightsDashboardOptions;
-  Runs: RunsOptions;
-  Accounts: AccountsOptions;
-  Storage: StorageOptions;
-  Files: FilesOptions;
-  PeopleTasks: PeopleTasksOptions;
-  Connectors: ConnectorsOptions;
+/**
+ * Events of a host's own, as entries of its menus tell them. A host adds its names:
+ * `declare module '@headrace/sdk' { interface OwnEvents { 'my-own': Act<{ flowId: string }> } }`.
+ */
+export interface OwnEvents {}
+
+/** The options and the events of each widget but the designer. */
+interface Kinds {
+  FlowManager: [FlowManagerOptions, FlowManagerEvents];
+  Wizard: [WizardOptions, WizardEvents];
+  Integrations: [IntegrationsOptions, IntegrationsEvents];
+  AutomationHub: [AutomationHubOptions, AutomationHubEvents];
+  InsightsLogs: [InsightsLogsOptions, InsightsLogsEvents];
+  InsightsChartEditor: [InsightsChartEditorOptions, InsightsChartEditorEvents];
+  InsightsDashboard: [InsightsDashboardOptions, InsightsDashboardEvents];
+  Runs: [RunsOptions, RunsEvents];
+  Accounts: [AccountsOptions, AccountsEvents];
+  Storage: [StorageOptions, StorageEvents];
+  Files: [FilesOptions, FilesEvents];
+  PeopleTasks: [PeopleTasksOptions, PeopleTasksEvents];
+  Connectors: [ConnectorsOptions, ConnectorsEvents];
 }
 
-type Options<Name> = Name extends keyof OptionsOf ? OptionsOf[Name] : Record<string, unknown>;
-
-export type Widgets = { readonly [Name in Exclude<WidgetName, 'Designer'>]: Maker<Widget<Options<Name>>, WidgetConfig<Options<Name>>> } & { readonly Designer: Maker<Designer, DesignerConfig> };
+export type Widgets = { readonly [Name in keyof Kinds]: Maker<Widget<Kinds[Name][0], Kinds[Name][1] & OwnEvents>, WidgetConfig<Kinds[Name][0]>> } & { readonly Designer: Maker<Designer, DesignerConfig> };
 
 export interface Config {
   baseUrl: string;
@@ -228,7 +245,8 @@ export class Headrace implements Home {
   }
 
   #make(name: WidgetName, config: WidgetConfig = {}, element?: WidgetElement): Widget {
-    const widget = new (name === 'Designer' ? Designer : Widget)(this, WIDGETS[name], config as WidgetConfig<never>, element);
+    const of = (name === 'Designer' ? Designer : Widget) as typeof Widget; // all are kept alike, whatever they tell
+    const widget: Widget = new of(this, WIDGETS[name], config, element);
     this.#widgets.add(widget);
     widget.whenDestroyed(() => this.#widgets.delete(widget));
     return widget;

@@ -1,5 +1,6 @@
 /** Accounts at other services: connected, tested, renamed, shared, removed, and where they are used. */
 import type { ShareType } from '../../kit/api.ts';
+import type { Act } from '../../kit/events.ts';
 import { view } from '../../kit/view.ts';
 import css from './accounts.css?inline';
 import Root from './Accounts.svelte';
@@ -12,20 +13,16 @@ export interface AccountsOptions {
   shareTypes?: readonly ShareType[];
 }
 
-/** What it tells, and with what data. Each is the host's to do once it listens, and has a `-after`. */
+/** What it tells, with what data, and what comes with `-after`. */
 export interface AccountsEvents {
-  /** `service`; again: `accountId`; after it `accountId` */
-  'account:connect': object;
-  /** `accountId`; after it `isValid` */
-  'account:test': object;
-  /** `accountId`, `name` */
-  'account:rename': object;
-  /** `accountId` */
-  'account:share': object;
-  /** `accountId` */
-  'account:remove': object;
-  /** `flowId` */
-  'flow:open': object;
+  /** An account is to be connected; with `accountId` again */
+  'account:connect': Act<{ service: string; accountId?: string }, { accountId: string }>;
+  'account:test': Act<{ accountId: string }, { isValid: boolean }>;
+  'account:rename': Act<{ accountId: string; name: string }>;
+  'account:share': Act<{ accountId: string }>;
+  'account:remove': Act<{ accountId: string }>;
+  /** A flow that uses an account */
+  'flow:open': Act<{ flowId: string }>;
 }
 
 /** What it shows just now, by path. */

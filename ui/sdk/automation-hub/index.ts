@@ -1,4 +1,6 @@
 /** Integrations that are ready to use, and automations of one's own, in one place. */
+import type { FlowRecord } from '../../kit/api.ts';
+import type { Act, Nothing } from '../../kit/events.ts';
 import { view } from '../../kit/view.ts';
 import integrations from '../integrations/integrations.css?inline';
 import Root from './AutomationHub.svelte';
@@ -11,18 +13,13 @@ export interface AutomationHubOptions {
   customFilter?: Readonly<Record<string, unknown>>;
 }
 
-/** What it tells, and with what data. Each is the host's to do once it listens, and has a `-after`. */
+/** What it tells, with what data, and what comes with `-after`. */
 export interface AutomationHubEvents {
-  /** `flowId`, `flow` */
-  'flow:open-wizard': object;
-  /** `flowId`, `flow` */
-  'flow:open-designer': object;
-  /** After it `flowId` */
-  'flow:create': object;
-  /** `flowId` */
-  'flow:start': object;
-  /** `flowId` */
-  'flow:stop': object;
+  'flow:open-wizard': Act<{ flowId: string; flow: FlowRecord }>;
+  'flow:open-designer': Act<{ flowId: string; flow: FlowRecord }>;
+  'flow:create': Act<Nothing, { flowId: string }>;
+  'flow:start': Act<{ flowId: string }>;
+  'flow:stop': Act<{ flowId: string }>;
 }
 
 /** What it shows just now, by path. */

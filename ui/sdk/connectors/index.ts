@@ -1,4 +1,5 @@
 /** Connectors and their components: found, read about, published and removed by those who may. */
+import type { Act } from '../../kit/events.ts';
 import { view } from '../../kit/view.ts';
 import css from './connectors.css?inline';
 import Root from './Connectors.svelte';
@@ -10,14 +11,11 @@ export interface ConnectorsOptions {
   canPublish?: boolean;
 }
 
-/** What it tells, and with what data. Each is the host's to do once it listens, and has a `-after`. */
+/** What it tells, with what data, and what comes with `-after`. */
 export interface ConnectorsEvents {
-  /** `app` */
-  'connector:open': object;
-  /** `filename`; after it `components` */
-  'connector:publish': object;
-  /** `app` */
-  'connector:remove': object;
+  'connector:open': Act<{ app: string }>;
+  'connector:publish': Act<{ filename: string }, { components: readonly string[] }>;
+  'connector:remove': Act<{ app: string }>;
 }
 
 /** What it shows just now, by path. */

@@ -1,5 +1,6 @@
-/** The inside of the designer: a session with a flow, drawn into the widget's element. */
+/** One flow: drawn, run, watched. */
 import { mount, unmount } from 'svelte';
+import type { Act, Told } from '../../kit/events.ts';
 import { translator } from '../../kit/l10n.ts';
 import type { IconName } from '../../kit/icons.ts';
 import type { View, Widget } from '../../kit/widget.ts';
@@ -10,6 +11,7 @@ import publish from './publish.css?inline';
 import Root from './Designer.svelte';
 import { Session } from './session.svelte.ts';
 
+/** `flowId` of the configuration is the flow, and `runId` a run of it to look at. */
 export interface DesignerOptions {
   showHeader?: boolean;
   showButtonHome?: boolean;
@@ -27,6 +29,36 @@ export interface DesignerOptions {
   /** With whom a flow can be shared, and what for. */
   shareTypes?: { label: string; value: string; placeholder?: string }[];
   sharePermissions?: { label: string; value: string }[];
+}
+
+/** What it tells, with what data, and what comes with `-after`. */
+export interface DesignerEvents {
+  'flow:start': Act<{ flowId: string }>;
+  'flow:stop': Act<{ flowId: string }>;
+  'flow:rename': Act<{ flowId: string }>;
+  'flow:share': Act<{ flowId: string }>;
+  'flow:clone': Act<{ flowId: string }>;
+  /** The copy is there */
+  'flow:cloned': Told<{ flowId: string; cloneId: string }>;
+  'flow:remove': Act<{ flowId: string }>;
+  /** Opens the log of the flow below the canvas */
+  'flow:insights-logs': Act<{ flowId: string }>;
+  'flow:export-svg': Act<{ flowId: string }>;
+  'flow:export-png': Act<{ flowId: string }>;
+  'flow:print': Act<{ flowId: string }>;
+  /** Opens what a wizard asks for, and publishes */
+  'wizard:open': Act<{ flowId: string }>;
+  'integration:publish': Act<{ flowId: string }>;
+  /** The host's to do: nothing is built in */
+  'navigate:connectors': Act<{ flowId: string }>;
+  'navigate:flows': Told<{ flowId: string }>;
+  change: Told<{ flowId: string }>;
+  /** A run is looked at, or none, with an empty `runId` */
+  'run:select': Told<{ flowId: string; runId: string }>;
+  'component:add': Told<{ flowId: string; componentId: string; type: string }>;
+  'component:open': Told<{ flowId: string; componentId: string }>;
+  'component:close': Told<{ flowId: string; componentId: string }>;
+  'component:rename': Told<{ flowId: string; componentId: string; label: string }>;
 }
 
 const view: View = {

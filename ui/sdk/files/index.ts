@@ -1,4 +1,5 @@
 /** Files of a user: uploaded in parts, found, downloaded, deleted. */
+import type { Act } from '../../kit/events.ts';
 import { view } from '../../kit/view.ts';
 import css from './files.css?inline';
 import Root from './Files.svelte';
@@ -8,14 +9,13 @@ export interface FilesOptions {
   showHeader?: boolean;
 }
 
-/** What it tells, and with what data. Each is the host's to do once it listens, and has a `-after`. */
+/** What it tells, with what data, and what comes with `-after`. */
 export interface FilesEvents {
-  /** `files`; `file:upload-after` comes with `fileId` and `filename` for each that is there */
-  'file:upload': object;
-  /** `fileId`, `filename` */
-  'file:download': object;
-  /** `fileId`, `fileIds` */
-  'file:remove': object;
+  /** Files are to be uploaded; `-after` comes once they are on their way, and with `fileId` and `filename` for each that is there */
+  'file:upload': Act<{ files?: readonly File[] }, { fileId?: string; filename?: string }>;
+  'file:download': Act<{ fileId: string; filename: string }>;
+  /** The first of them, and all */
+  'file:remove': Act<{ fileId: string; fileIds: readonly string[] }>;
 }
 
 /** What it shows just now, by path. */

@@ -1,5 +1,6 @@
 /** Flows of a user: found, opened, started, stopped, copied, shared, renamed, removed. */
-import type { SharePermission, ShareType } from '../../kit/api.ts';
+import type { FlowRecord, SharePermission, ShareType } from '../../kit/api.ts';
+import type { Act, Nothing } from '../../kit/events.ts';
 import type { IconName } from '../../kit/icons.ts';
 import { view } from '../../kit/view.ts';
 import css from './flow-manager.css?inline';
@@ -19,26 +20,20 @@ export interface FlowManagerOptions {
   sharePermissions?: readonly SharePermission[];
 }
 
-/** What it tells, and with what data. Each is the host's to do once it listens, and has a `-after`. */
+/** What it tells, with what data, and what comes with `-after`. */
 export interface FlowManagerEvents {
-  /** A flow is to be made; after it `flowId` */
-  'flow:create': object;
-  /** `flowId` */
-  'flow:open': object;
-  /** `flowId`, `flow` */
-  'flow:start': object;
-  /** `flowId`, `flow` */
-  'flow:stop': object;
-  /** `flowId`, `flow`; after it `name` */
-  'flow:rename': object;
-  /** `flowId`, `flow`; after it `cloneId` */
-  'flow:clone': object;
-  /** `flowId`, `flow` */
-  'flow:share': object;
-  /** `flowId`, `flow` */
-  'flow:insights': object;
-  /** `flowId`, `flow` */
-  'flow:remove': object;
+  /** A flow is to be made */
+  'flow:create': Act<Nothing, { flowId: string }>;
+  /** A flow is to be opened; one that was just made comes without `flow` */
+  'flow:open': Act<{ flowId: string; flow?: FlowRecord }>;
+  'flow:start': Act<{ flowId: string; flow: FlowRecord }>;
+  'flow:stop': Act<{ flowId: string; flow: FlowRecord }>;
+  'flow:rename': Act<{ flowId: string; flow: FlowRecord }, { name: string }>;
+  'flow:clone': Act<{ flowId: string; flow: FlowRecord }, { cloneId: string }>;
+  'flow:share': Act<{ flowId: string; flow: FlowRecord }>;
+  /** Opens the log of the flow */
+  'flow:insights': Act<{ flowId: string; flow: FlowRecord }>;
+  'flow:remove': Act<{ flowId: string; flow: FlowRecord }>;
 }
 
 /** What it shows just now, by path. */

@@ -1,5 +1,6 @@
 /** One chart, made or changed beside what it draws. */
 import chart from '../../kit/chart/chart.css?inline';
+import type { Act } from '../../kit/events.ts';
 import { view } from '../../kit/view.ts';
 import css from './editor.css?inline';
 import Root from './InsightsChartEditor.svelte';
@@ -10,12 +11,10 @@ export interface InsightsChartEditorOptions {
   showHeader?: boolean;
 }
 
-/** What it tells, and with what data. */
+/** What it tells, with what data, and what comes with `-after`. */
 export interface InsightsChartEditorEvents {
-  /** `chartId`, empty for a new one; after it the one that was saved. The host's to do once it listens */
-  'chart:save': object;
-  /** It has left the page */
-  'close': object;
+  /** `chartId` is empty for a new one, and the one that was saved after it */
+  'chart:save': Act<{ chartId: string }>;
 }
 
 export default view(Root, { css: chart + css, strings: STRINGS });

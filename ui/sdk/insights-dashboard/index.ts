@@ -1,5 +1,6 @@
 /** All charts, arranged, and kept fresh. */
 import chart from '../../kit/chart/chart.css?inline';
+import type { Act } from '../../kit/events.ts';
 import { view } from '../../kit/view.ts';
 import css from './dashboard.css?inline';
 import Root from './InsightsDashboard.svelte';
@@ -11,16 +12,14 @@ export interface InsightsDashboardOptions {
   refresh?: number;
 }
 
-/** What it tells, and with what data. Each is the host's to do once it listens, and has a `-after`. */
+/** What it tells, with what data, and what comes with `-after`. */
 export interface InsightsDashboardEvents {
-  /** `chartId`; opens the editor */
-  'chart:open': object;
   /** Opens the editor */
-  'chart:create': object;
-  /** `chartId`; after it `cloneId` */
-  'chart:clone': object;
-  /** `chartId` */
-  'chart:remove': object;
+  'chart:open': Act<{ chartId: string }>;
+  /** Opens the editor, or makes one of those to begin with */
+  'chart:create': Act<{ chartId?: string }>;
+  'chart:clone': Act<{ chartId: string }, { cloneId: string }>;
+  'chart:remove': Act<{ chartId: string }>;
 }
 
 /** What it shows just now, by path. */

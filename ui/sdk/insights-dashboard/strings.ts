@@ -13,5 +13,6 @@ export const STRINGS = {
   remove: { title: 'Remove this chart?', text: '‘{{name}}’ goes. The log that it counts stays.' },
   empty: { title: 'No charts yet', text: 'See how many messages come in, which flows fail, and what is used most.', starters: 'Begin with one of these' },
   starters: { messages: 'Messages by day', errors: 'Errors by flow', components: 'Most used components' },
+  grip: 'Drag {{name}}, or move it by the arrow keys',
   moved: '{{name}} is now number {{place}}',
 } as const;

@@ -1,5 +1,7 @@
 /** The log of flows: how much over time, which records, all of one; searched, narrowed down, followed as it grows. */
 import chart from '../../kit/chart/chart.css?inline';
+import type { Act } from '../../kit/events.ts';
+import type { JsonObject } from '../../kit/types.ts';
 import { view } from '../../kit/view.ts';
 import css from './logs.css?inline';
 import Root from './InsightsLogs.svelte';
@@ -12,12 +14,11 @@ export interface InsightsLogsOptions {
   showHistogram?: boolean;
 }
 
-/** What it tells, and with what data. Each is the host's to do once it listens, and has a `-after`. */
+/** What it tells, with what data, and what comes with `-after`. */
 export interface InsightsLogsEvents {
-  /** `id`, `flowId`, `record` */
-  'log:open': object;
-  /** `flowId` */
-  'flow:open': object;
+  'log:open': Act<{ id: string; flowId: string; record: JsonObject }>;
+  /** The flow of a record; the host's to do, since nothing is built in */
+  'flow:open': Act<{ flowId: string }>;
 }
 
 /** What it shows just now, by path. */

@@ -1,4 +1,5 @@
 /** Integrations that can be installed, and those that somebody has. */
+import type { Act } from '../../kit/events.ts';
 import { view } from '../../kit/view.ts';
 import css from './integrations.css?inline';
 import Root from './Integrations.svelte';
@@ -11,22 +12,19 @@ export interface IntegrationsOptions {
   customFilter?: Readonly<Record<string, unknown>>;
 }
 
-/** What it tells, and with what data. Each is the host's to do once it listens, and has a `-after`. */
+/** What it tells, with what data, and what comes with `-after`. */
 export interface IntegrationsEvents {
-  /** `templateId`; opens the wizard */
-  'integration:create': object;
-  /** `integrationId`; opens the wizard */
-  'integration:edit': object;
-  /** `integrationId` */
-  'integration:start': object;
-  /** `integrationId` */
-  'integration:stop': object;
-  /** `integrationId` */
-  'integration:remove': object;
-  /** `integrationId`; opens its log */
-  'integration:insights': object;
-  /** `templateId`; the template goes, and every copy of it */
-  'integration:withdraw': object;
+  /** Opens the wizard */
+  'integration:create': Act<{ templateId: string }>;
+  /** Opens the wizard */
+  'integration:edit': Act<{ integrationId: string }>;
+  'integration:start': Act<{ integrationId: string }>;
+  'integration:stop': Act<{ integrationId: string }>;
+  'integration:remove': Act<{ integrationId: string }>;
+  /** Opens its log */
+  'integration:insights': Act<{ integrationId: string }>;
+  /** The template goes, and every copy of it */
+  'integration:withdraw': Act<{ templateId: string }>;
 }
 
 /** What it shows just now, by path. */

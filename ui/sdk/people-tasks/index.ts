@@ -1,4 +1,5 @@
 /** Tasks that flows put before people, who approve or reject. */
+import type { Act } from '../../kit/events.ts';
 import { view } from '../../kit/view.ts';
 import css from './people-tasks.css?inline';
 import Root from './PeopleTasks.svelte';
@@ -9,14 +10,11 @@ export interface PeopleTasksOptions {
   showHeader?: boolean;
 }
 
-/** What it tells, and with what data. Each is the host's to do once it listens, and has a `-after`. */
+/** What it tells, with what data, and what comes with `-after`. */
 export interface PeopleTasksEvents {
-  /** `taskId` */
-  'task:open': object;
-  /** `taskId` */
-  'task:approve': object;
-  /** `taskId` */
-  'task:reject': object;
+  'task:open': Act<{ taskId: string }>;
+  'task:approve': Act<{ taskId: string }>;
+  'task:reject': Act<{ taskId: string }>;
 }
 
 /** What it shows just now, by path. */

@@ -1,4 +1,5 @@
 /** Runs of flows: what came of each event, why one waits, and what a person can do about it. */
+import type { Act } from '../../kit/events.ts';
 import { view } from '../../kit/view.ts';
 import css from './runs.css?inline';
 import Root from './Runs.svelte';
@@ -9,16 +10,13 @@ export interface RunsOptions {
   showHeader?: boolean;
 }
 
-/** What it tells, and with what data. Each is the host's to do once it listens, and has a `-after`. */
+/** What it tells, with what data, and what comes with `-after`. */
 export interface RunsEvents {
-  /** `runId`, `flowId` */
-  'run:open': object;
-  /** `runId`, `flowId` */
-  'run:cancel': object;
-  /** `runId` */
-  'run:retry': object;
-  /** `flowId`, `runId` */
-  'flow:open': object;
+  'run:open': Act<{ runId: string; flowId: string }>;
+  'run:cancel': Act<{ runId: string; flowId: string }>;
+  /** What the run is given up for is tried again */
+  'run:retry': Act<{ runId: string }>;
+  'flow:open': Act<{ flowId: string; runId: string }>;
 }
 
 /** What it shows just now, by path. */

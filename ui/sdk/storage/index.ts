@@ -1,4 +1,5 @@
 /** Data stores and their records: made, searched, edited, imported, exported, cleared. */
+import type { Act } from '../../kit/events.ts';
 import { view } from '../../kit/view.ts';
 import css from './storage.css?inline';
 import Root from './Storage.svelte';
@@ -9,28 +10,19 @@ export interface StorageOptions {
   showHeader?: boolean;
 }
 
-/** What it tells, and with what data. Each is the host's to do once it listens, and has a `-after`. */
+/** What it tells, with what data, and what comes with `-after`. */
 export interface StorageEvents {
-  /** `storeId` */
-  'store:open': object;
-  /** `name`; after it `storeId` */
-  'store:create': object;
-  /** `storeId`, `name` */
-  'store:rename': object;
-  /** `storeId`; after it `deletedCount` */
-  'store:clear': object;
-  /** `storeId` */
-  'store:remove': object;
-  /** `storeId`, `filename`; after it `count` */
-  'store:import': object;
-  /** `storeId`, `format` */
-  'store:export': object;
-  /** `storeId`, `key` */
-  'record:create': object;
-  /** `storeId`, `key` */
-  'record:update': object;
-  /** `storeId`, `key`, `keys` */
-  'record:remove': object;
+  'store:open': Act<{ storeId: string }>;
+  'store:create': Act<{ name: string }, { storeId: string }>;
+  'store:rename': Act<{ storeId: string; name: string }>;
+  'store:clear': Act<{ storeId: string }, { deletedCount: number }>;
+  'store:remove': Act<{ storeId: string }>;
+  'store:import': Act<{ storeId: string; filename: string }, { count: number }>;
+  'store:export': Act<{ storeId: string; format: 'json' | 'csv' }>;
+  'record:create': Act<{ storeId: string; key: string }>;
+  'record:update': Act<{ storeId: string; key: string }>;
+  /** The first of them, and all */
+  'record:remove': Act<{ storeId: string; key: string; keys: readonly string[] }>;
 }
 
 /** What it shows just now, by path. */

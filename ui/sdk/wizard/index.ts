@@ -1,4 +1,5 @@
 /** The way from a template to an integration that runs, and the settings of one that is there. */
+import type { Act, Told } from '../../kit/events.ts';
 import { view } from '../../kit/view.ts';
 import css from './wizard.css?inline';
 import { STRINGS } from './strings.ts';
@@ -10,22 +11,17 @@ export interface WizardOptions {
   showHeader?: boolean;
 }
 
-/** What it tells, and with what data. Each of the first five is the host's to do once it listens, and has a `-after`. */
+/** What it tells, with what data, and what comes with `-after`. */
 export interface WizardEvents {
-  /** `templateId`; after it `integrationId` */
-  'integration:create': object;
-  /** `flowId` */
-  'flow:start': object;
-  /** `flowId` */
-  'flow:stop': object;
-  /** `flowId` */
-  'flow:remove': object;
-  /** `flowId`; changes were saved */
-  'flow:save': object;
-  /** `flowId`; it was called off, and nothing is left behind */
-  'cancel': object;
-  /** It has left the page */
-  'close': object;
+  /** A copy of the template is made */
+  'integration:create': Act<{ templateId: string }, { integrationId: string }>;
+  'flow:start': Act<{ flowId: string }>;
+  'flow:stop': Act<{ flowId: string }>;
+  'flow:remove': Act<{ flowId: string }>;
+  /** Changes were saved */
+  'flow:save': Told<{ flowId: string }>;
+  /** It was called off, and nothing is left behind */
+  cancel: Told<{ flowId: string }>;
 }
 
 export default view(Root, { css, strings: STRINGS });

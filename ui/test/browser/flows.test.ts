@@ -228,6 +228,40 @@ it('runs say why they wait, are cancelled, and are tried again', async () => {
 
 const HOSTILE = `* { all: unset !important; color: red !important; font-size: 30px !important; } head, script, style, title { display: none !important; } html, body, main { display: block !important; } button, .table, .frame, dialog { display: none !important; } main { height: 800px !important; }`;
 
+it('runs come over the live stream, nothing is asked for by the clock meanwhile, and nothing at all while nobody looks', async () => {
+  const at = await visit(browser);
+  const { page } = at;
+  const flowId = await made(at, 'Told as it happens', { hook: HOOK });
+  await at.api('POST', `/flows/${flowId}/coordinator`, { command: 'start' });
+  const send = (): Promise<unknown> => at.api('POST', `/flows/${flowId}/components/hook`, {});
+  await send();
+  const asked: string[] = [];
+  page.on('request', (request) => { if (request.resourceType() === 'fetch' && !/\/(sdk|live|user)/.test(request.url())) asked.push(request.url()); });
+  await page.clock.install();
+  const streamed = page.waitForResponse((response) => response.url().includes(`/live?topic=flow%3A${flowId}`));
+  await opened(at, 'Runs', `flowId: '${flowId}'`);
+  const rows = page.locator('.table-row');
+  await expect.poll(() => rows.count()).toBe(1);
+  await page.clock.runFor(500);
+  await streamed;
+  await page.clock.runFor(2000);
+  const before = asked.length;
+  await send();
+  await expect.poll(async () => (await page.clock.runFor(1000), rows.count())).toBe(2);
+  expect(asked.length - before).toBeLessThanOrEqual(2);
+  const settled = asked.length;
+  await page.clock.runFor(60_000);
+  expect(asked.length).toBe(settled);
+  const see = (state: string): Promise<unknown> => page.evaluate(`for (const [name, value] of [['visibilityState', '${state}'], ['hidden', ${state === 'hidden'}]]) Object.defineProperty(document, name, { value, configurable: true }); document.dispatchEvent(new Event('visibilitychange'))`);
+  await see('hidden');
+  await send();
+  await page.clock.runFor(200_000);
+  expect(asked.length).toBe(settled);
+  await see('visible');
+  await expect.poll(() => rows.count()).toBe(3);
+  await page.context().close();
+});
+
 it('a hostile page of another origin has it by an element, under a strict policy, and above itself as a dialog', async () => {
   const at = await visit(browser);
   const { page } = at;

@@ -1,6 +1,7 @@
 /** Logs, charts and the dashboard: found by mouse and by keys, followed live, in the dark, on a phone, from the right to the left, when nothing answers. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { starter } from '../../sdk/insights-dashboard/charts.ts';
 import { BASE, hosted, launch, visit } from './page.ts';
 import type { Visit } from './page.ts';
 
@@ -152,3 +153,88 @@ it.each([{ dark: true, narrow: false, lang: 'en' }, { dark: false, narrow: true,
   expect(at.complaints.filter((each) => !/ERR_FAILED/.test(each))).toEqual([]);
   await page.context().close();
 }, 60_000);
+
+it('a finger picks a bar, swipes a table and drags a chart', async () => {
+  const at = await visit(browser, host.origin, { narrow: true, touch: true });
+  const { page } = at;
+  await busy(at);
+  for (const { chartId } of await at.api<{ chartId: string }[]>('GET', '/charts')) await at.api('DELETE', `/charts/${chartId}`);
+  const [first, second] = ['First', 'Second'].map((name, index) => starter('messages', name, index));
+  const traces = Object.values(first!.traces!).flatMap((trace) => Array.from({ length: 9 }, (_, of) => [`t${of}`, { ...trace, name: `Messages of kind ${of}` }]));
+  await at.api('POST', '/charts', { ...first, traces: Object.fromEntries(traces) });
+  await at.api('POST', '/charts', second);
+  const session = await page.context().newCDPSession(page);
+  const touch = (type: string, x?: number, y?: number): Promise<unknown> => session.send('Input.dispatchTouchEvent' as never, { type, touchPoints: x === undefined ? [] : [{ x, y }] } as never);
+  async function swipe(from: { x: number; y: number }, to: { x: number; y: number }): Promise<void> {
+    await touch('touchStart', from.x, from.y);
+    for (let step = 1; step <= 10; step += 1) await touch('touchMove', from.x + ((to.x - from.x) * step) / 10, from.y + ((to.y - from.y) * step) / 10);
+    await touch('touchEnd');
+  }
+  const middle = async (selector: string): Promise<{ x: number; y: number }> => {
+    const { x, y, width, height } = (await page.locator(selector).boundingBox())!;
+    return { x: x + width / 2, y: y + height / 2 };
+  };
+
+  await open(page, at.token, 'InsightsLogs');
+  await page.locator('.bars .bar').last().waitFor();
+  const bar = (await page.locator('.bars .bar').last().boundingBox())!;
+  await page.touchscreen.tap(bar.x + bar.width / 2, bar.y + bar.height / 2);
+  await page.getByRole('combobox', { name: 'Time' }).locator('option:checked', { hasText: 'Between two times' }).waitFor({ state: 'attached' });
+  await at.shot('75-picked');
+
+  await open(page, at.token, 'InsightsDashboard', { options: { refresh: 0 } });
+  const cards = page.locator('.card-of h2');
+  await expect.poll(() => cards.allTextContents()).toEqual(['First', 'Second']);
+  await page.getByRole('button', { name: 'What to do with First' }).tap();
+  await page.getByRole('menuitem', { name: 'Show as a table' }).tap();
+  await page.locator('.table-behind').waitFor();
+  const table = await middle('.table-behind');
+  await swipe(table, { x: 20, y: table.y });
+  await expect.poll(() => page.locator('.table-behind').evaluate((node) => node.scrollLeft)).toBeGreaterThan(40);
+  await at.shot('76-swiped');
+  const plot = await middle('.card-of:nth-child(2) .plot');
+  await page.touchscreen.tap(plot.x, plot.y);
+  await page.locator('.card-of:nth-child(2) .tip').waitFor();
+  expect(await at.axe()).toEqual([]);
+  const [from, to] = [await middle('.card-of:nth-child(2) .grip'), await middle('.card-of:nth-child(1) .grip')];
+  await swipe(from, { x: to.x + 60, y: to.y });
+  await expect.poll(() => cards.allTextContents()).toEqual(['Second', 'First']);
+  await expect.poll(async () => (await at.api<{ name: string; index: number }[]>('GET', '/charts')).sort((a, b) => a.index - b.index).map((each) => each.name)).toEqual(['Second', 'First']);
+  await page.getByRole('button', { name: 'Drag Second' }).press('ArrowDown');
+  await expect.poll(() => cards.allTextContents()).toEqual(['First', 'Second']);
+  await at.shot('77-dragged');
+  expect(at.complaints).toEqual([]);
+  await page.context().close();
+});
+
+it('a chart that was changed is not left without a question, by whichever way', async () => {
+  const at = await visit(browser, host.origin);
+  const { page } = at;
+  const question = page.getByRole('dialog').filter({ hasText: 'Leave without saving?' }).last();
+  const stay = async (): Promise<void> => {
+    await question.getByRole('button', { name: 'Cancel' }).click();
+    await expect.poll(() => page.getByRole('textbox', { name: 'Name', exact: false }).first().inputValue()).toBe('Of some worth');
+  };
+  await open(page, at.token, 'InsightsChartEditor');
+  for (const isAbove of [false, true]) {
+    await page.evaluate(`(async () => {
+      await widget.destroy();
+      window.left = 0;
+      window.widget = headrace.ui.InsightsChartEditor(${isAbove ? '{}' : '{ el: document.querySelector("main") }'});
+      widget.on('close', () => { left += 1; });
+      await widget.open();
+    })()`);
+    await page.getByRole('textbox', { name: 'Name', exact: false }).first().fill('Of some worth');
+    const ways = isAbove ? [() => page.keyboard.press('Escape'), () => page.getByRole('button', { name: 'Close' }).first().click()] : [() => page.getByRole('button', { name: 'Back' }).click(), () => page.getByRole('button', { name: 'Cancel' }).first().click()];
+    for (const leave of ways) {
+      await leave();
+      await question.waitFor();
+      await stay();
+    }
+    await ways[0]!();
+    await question.getByRole('button', { name: 'Leave' }).click();
+    await expect.poll(() => page.evaluate('left')).toBe(1);
+  }
+  expect(at.complaints).toEqual([]);
+  await page.context().close();
+});

@@ -5,7 +5,7 @@ import { BASE, launch, visit } from './page.ts';
 
 const LOGIN = process.env['HEADRACE_LOGIN'] ?? '';
 const PASSWORD = process.env['HEADRACE_PASSWORD'] ?? '';
-const PLACES = { '/flows': 'Flows', '/runs': 'Runs', '/people-tasks': 'People tasks', '/accounts': 'Accounts', '/stores': 'Data stores', '/files': 'Files', '/connectors': 'Connectors' };
+const PLACES = { '/flows': 'Flows', '/runs': 'Runs', '/logs': 'Logs', '/people-tasks': 'People tasks', '/accounts': 'Accounts', '/stores': 'Data stores', '/files': 'Files', '/connectors': 'Connectors' };
 
 let browser: Browser;
 beforeAll(async () => {
