@@ -70,7 +70,13 @@ async def list_processes(call: Call) -> Response:
 
 async def hold_process(call: Call) -> Response:
     is_resumed = (await call.object())["command"] == "resume"
-    found = await call.gateway.processes.hold(call.value("service"), call.value("instance"), resume=is_resumed)
+    user = await call.clients.people.get(call.caller.impersonator_id or call.caller.user_id)
+    found = await call.gateway.processes.hold(
+        call.value("service"),
+        call.value("instance"),
+        by=str(user.get("email") or user.get("username") or user["id"]),
+        resume=is_resumed,
+    )
     return answer({key: value for key, value in found.items() if key != "settings"})
 
 
@@ -259,6 +265,8 @@ _PROCESS = an_object(
         "clockSkewSeconds": {"type": "number"},
         "answeredInMs": {"type": "number"},
         "canHold": YES_NO,
+        "heldAt": {"type": ["string", "null"]},
+        "heldBy": {"type": ["string", "null"]},
         "numbers": FREE_OBJECT,
         "findings": array_of(FREE_OBJECT),
     },
@@ -313,7 +321,8 @@ ROUTES = (
         summary="Drain a process, or let it work again",
         description=(
             "A drained executor begins no run: what it has begun goes on to its end, and other executors take what "
-            "comes. Where it is the only one, events are still put on record, and runs wait."
+            "comes. Where it is the only one, events are still put on record, and runs wait. It stays drained over its "
+            "restarts; `heldAt` and `heldBy` say since when, and by whom."
         ),
         request=an_object({"command": {"type": "string", "enum": ["drain", "resume"]}}, required=("command",)),
         answers=(Answer(200, "How it is now.", _PROCESS),),
