@@ -56,6 +56,7 @@ MIGRATIONS = (
     sqlite_flows.BUNDLES_SCHEMA,
     sqlite_audit.SCHEMA,
     sqlite_people.IMPERSONATION,
+    sqlite_audit.LOOKED_THROUGH,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 
