@@ -11,7 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,11 +19,12 @@ from pathlib import Path
 from headrace_flow_manager.audit.model import Act
 from headrace_flow_manager.audit.store import AuditStore
 from headrace_flow_manager.query import Condition, ListQuery
-from headrace_flow_manager.stores import mongo, sqlite
+from headrace_flow_manager.stores import mongo, mongo_audit, sqlite
+from headrace_runtime.mongo import open_mongo
 
 from tests.servers import Mongo
 
-AT_ONCE = 64
+AT_ONCE = 500
 ROUNDS = 5
 STEP = timedelta(minutes=3)
 LONG = {"name": "x" * 600, "flow": {str(number): "y" * 40 for number in range(10)}}
@@ -64,26 +65,30 @@ def questions(now: datetime) -> dict[str, ListQuery]:
 
 
 @asynccontextmanager
-async def opened(kind: str, folder: Path) -> AsyncIterator[AuditStore]:
+async def opened(kind: str, folder: Path, acts: Sequence[Act]) -> AsyncIterator[AuditStore]:
+    """The store of that kind, with these acts."""
     if kind == "sqlite":
         stores = await sqlite.open_stores(folder / "flow_manager.db")
+        for first in range(0, len(acts), AT_ONCE):
+            await asyncio.gather(*map(stores.audit.begin, acts[first : first + AT_ONCE]))
         yield stores.audit
         await stores.close()
         return
     with Mongo(folder / "mongo") as server:
-        stores = await mongo.open_stores(server.url, "trail")
-        yield stores.audit
-        await stores.close()
+        database = await open_mongo(server.url, "trail", mongo.VERSIONS)
+        for first in range(0, len(acts), AT_ONCE):
+            documents = [mongo_audit.document_of(each) for each in acts[first : first + AT_ONCE]]
+            async with database.asking() as asked:
+                await asked[mongo_audit.AUDIT].insert_many(documents, ordered=False)
+        yield mongo.stores_of(database).audit
+        await database.close()
 
 
 async def main(kind: str, acts: int) -> None:
     now = datetime.now(UTC)
     with tempfile.TemporaryDirectory() as folder:
         await asyncio.to_thread(Path(folder).chmod, 0o755)  # the server runs as a user of its own
-        async with opened(kind, Path(folder)) as trail:
-            for first in range(0, acts, AT_ONCE):
-                numbers = range(first, min(acts, first + AT_ONCE))
-                await asyncio.gather(*(trail.begin(act(number, acts, now)) for number in numbers))
+        async with opened(kind, Path(folder), [act(number, acts, now) for number in range(acts)]) as trail:
             sys.stdout.write(f"{kind}, {acts:,} acts\n\n| asked for | page, ms | found |\n|---|---|---|\n")
             for name, query in questions(now).items():
                 took, found = [], 0

@@ -56,11 +56,7 @@ class MongoAuditStore:
         self._counted = (0, 0)
 
     async def begin(self, act: Act) -> None:
-        document: Document = {name: getattr(act, name) for name in _TEXTS}
-        document |= {"begun_at": times.to_micros(act.begun_at), "status": act.status, "ended_at": None}
-        # Texts, so that whole numbers of any size and names of fields with dots come back as they were.
-        document |= {name: json_text.encode(getattr(act, name)) for name in ("before", "given", "after")}
-        document["words"] = words_of(act)
+        document = document_of(act)
         async with self._mongo.asking() as database:
             await database[AUDIT].update_one({"_id": act.act_id}, {"$setOnInsert": document}, upsert=True)
 
@@ -114,6 +110,15 @@ class MongoAuditStore:
             known += await database[AUDIT].count_documents(older)
             self._counted = settled, known = until, known
         return known + await database[AUDIT].count_documents({"begun_at": {"$gte": settled}})
+
+
+def document_of(act: Act) -> Document:
+    """The document of an act that is begun."""
+    document: Document = {"_id": act.act_id, **{name: getattr(act, name) for name in _TEXTS}}
+    document |= {"begun_at": times.to_micros(act.begun_at), "status": act.status, "ended_at": None}
+    # Texts, so that whole numbers of any size and names of fields with dots come back as they were.
+    document |= {name: json_text.encode(getattr(act, name)) for name in ("before", "given", "after")}
+    return document | {"words": words_of(act)}
 
 
 async def fill_in(database: "AsyncIOMotorDatabase[Document]") -> None:

@@ -18,6 +18,7 @@ from headrace_gateway.queries import Condition, ListQuery, SortKey
 from headrace_gateway.routes.files import attachment
 from headrace_gateway.routing import Answer, Parameter, Policy, Route, Schema
 from headrace_gateway.schemas import FREE_OBJECT, TEXT, WHOLE, YES_NO, an_object, array_of
+from headrace_gateway.selftest import SelfTest
 
 MOST_MINUTES = 24 * 60
 MOST_USERS = 200
@@ -78,6 +79,11 @@ async def hold_process(call: Call) -> Response:
         resume=is_resumed,
     )
     return answer({key: value for key, value in found.items() if key != "settings"})
+
+
+async def run_self_test(call: Call) -> Response:
+    trip = SelfTest(call.clients, call.gateway.coalescer, call.clock)
+    return answer(await trip.run(call.scope))
 
 
 async def list_settings(call: Call) -> Response:
@@ -272,6 +278,14 @@ _PROCESS = an_object(
     },
     required=("service", "place", "state"),
 )
+_SELF_TEST = an_object(
+    {
+        "at": TEXT,
+        "isWell": YES_NO,
+        "steps": array_of(an_object({"name": TEXT, "isWell": YES_NO, "said": TEXT, "tookMs": WHOLE})),
+    },
+    required=("at", "isWell", "steps"),
+)
 _ACCESS = an_object(
     {
         "userId": TEXT,
@@ -327,6 +341,19 @@ ROUTES = (
         request=an_object({"command": {"type": "string", "enum": ["drain", "resume"]}}, required=("command",)),
         answers=(Answer(200, "How it is now.", _PROCESS),),
         errors=(400, 404),
+    ),
+    Route(
+        method="POST",
+        path="/system/self-test",
+        handler=run_self_test,
+        policy=Policy.ADMIN,
+        tag="Platform",
+        summary="Try the whole platform",
+        description=(
+            "A flow of the administrator's is made, started, sent an event, answers, waits a moment, is found in the "
+            "log and is taken away. Each step says what it proved, or what went wrong."
+        ),
+        answers=(Answer(200, "How it went.", _SELF_TEST),),
     ),
     Route(
         method="GET",
