@@ -180,7 +180,7 @@ async def open_platform(
         servers = {
             "flow-manager": (flow_server, (FlowManagerSettings, VaultSettings, KmsSettings, MailSettings), None),
             "scheduler": (schedule_server, (SchedulerSettings,), None),
-            "executor": (execution_server, (ExecutorSettings, RunnerSettings), executor.engine),
+            "executor": (execution_server, (ExecutorSettings, RunnerSettings), executor.holding),
             "logging": (log_server, (LoggingSettings,), None),
         }
         for name, (server, classes, holding) in servers.items():

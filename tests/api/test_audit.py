@@ -52,6 +52,25 @@ async def test_an_act_is_on_record_with_what_was_there_before_and_since(people: 
     assert (await admin.get(f"/system/audit/{made['actId']}")).json() == made
 
 
+async def test_the_history_of_a_key_is_what_was_done_to_it_alone(people: People) -> None:
+    key = f"key-{people.mark}"
+    for value in (SECRET, SECRET + "2"):
+        await people.admin.post("/config", json={"key": key, "value": value})
+    await people.admin.post("/config", json={"key": f"other-{people.mark}", "value": 1})
+    await people.admin.delete(f"/config/{key}")
+    found = (await people.admin.get("/system/audit", params={"filter": f"target:{key}"})).json()
+
+    assert [(each["action"], each["target"], each["status"]) for each in found] == [
+        ("DELETE /config/{key}", key, 200),
+        ("POST /config", key, 200),
+        ("POST /config", key, 200),
+    ]
+    sealed = {"key": key, "value": "***"}
+    assert (found[2]["before"], found[2]["after"]) == (None, sealed)
+    assert (found[1]["before"], found[1]["after"]) == (sealed, {"key": key, "value": "*** (changed)"})
+    assert SECRET not in str(found)
+
+
 async def test_passwords_and_tokens_stay_out_of_the_trail(people: People) -> None:
     password = f"a-{people.mark}-password"
     made = await people.admin.post("/user", json={"email": f"new@{people.domain}", "password": password})

@@ -94,6 +94,23 @@ async def test_each_process_says_how_it_is_and_what_it_was_set_to(people: People
         assert "correct horse" not in str(shown)
 
 
+async def test_a_self_test_goes_through_everything_and_leaves_nothing(people: People) -> None:
+    said = (await people.admin.post("/system/self-test", timeout=120)).json()
+    left = (await people.admin.get("/flows", params={"filter": "name:Self-test"})).json()
+
+    assert said["isWell"], said
+    assert [each["name"] for each in said["steps"]] == [
+        "A flow is saved",
+        "It is started",
+        "It takes an event and answers",
+        "Its run goes on after a wait",
+        "Its log is found",
+        "It is taken away",
+    ]
+    assert 500 <= said["steps"][3]["tookMs"] < 20_000 and left == []
+    assert (await people.ann.post("/system/self-test")).status_code == 403
+
+
 @EMBEDDED
 async def test_a_drained_executor_begins_nothing_and_loses_nothing(people: People) -> None:
     flow_id = await make_running(people.ann, echo_flow())

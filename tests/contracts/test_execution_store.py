@@ -674,3 +674,15 @@ async def test_runs_that_wait_for_an_account_are_found_in_the_order_they_came(st
         commit("a", epoch=2, seq=1, state=RunState.DONE, handled_inbox=(left.number,)),
     )
     assert await store.waited_for(10) == ["one", "three"]
+
+
+async def test_an_executor_stays_kept_back_until_somebody_lets_it_go(store: ExecutorStore) -> None:
+    await store.keep_hold("one:7103", 5.0, "ann@example.com")
+    await store.keep_hold("one:7103", 9.0, "bob@example.com")
+
+    assert await store.held("one:7103") == (5.0, "ann@example.com")
+    assert await store.held("two:7103") is None
+
+    await store.drop_hold("one:7103")
+    await store.drop_hold("one:7103")
+    assert await store.held("one:7103") is None

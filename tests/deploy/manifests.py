@@ -10,7 +10,12 @@ from headrace_runtime import probe
 from . import compose, known
 
 Manifest = Mapping[str, Any]
-PORTS = {name: int(default.rpartition(":")[2]) for name, (_, default) in probe.LISTENING.items()} | {"gateway": 2200}
+PORTS = {name: int(default.rpartition(":")[2]) for name, (_, default) in probe.LISTENING.items()} | {
+    "gateway": 2200,
+    "gateways": 7104,
+}
+PODS = {**{name: name for name in compose.SERVICES}, "gateways": "gateway"}
+"""Whose pods a Service of this name is of: gateways find each other by one of their own."""
 
 
 def problems(manifests: Sequence[Manifest]) -> list[str]:
@@ -22,7 +27,7 @@ def problems(manifests: Sequence[Manifest]) -> list[str]:
     found = [
         f"There is no {kind} for each service, but for {sorted(kinds.get(kind, {}))}"
         for kind in ("Deployment", "Service", "ServiceAccount", "PodDisruptionBudget", "NetworkPolicy")
-        if set(kinds.get(kind, {})) != set(compose.SERVICES)
+        if set(kinds.get(kind, {})) != (set(PODS) if kind == "Service" else set(compose.SERVICES))
     ]
     for name, deployment in kinds["Deployment"].items():
         found += [f"{name}: {problem}" for problem in _of_deployment(name, deployment, kinds)]
@@ -65,7 +70,7 @@ def _of_deployment(name: str, deployment: Manifest, kinds: Mapping[str, Mapping[
             host, _, port = each["value"].removeprefix("dns:///").rpartition(":")
             if host not in services or int(port) != PORTS[services[host]]:
                 yield f"looks for {each['value']}"
-            elif not _lets_in(kinds["NetworkPolicy"][services[host]], labels):
+            elif not _lets_in(kinds["NetworkPolicy"][PODS[services[host]]], labels):
                 yield f"is kept out by the network policy of {services[host]}"
     mounted = {each["name"] for each in container["volumeMounts"]}
     if mounted != {each["name"] for each in pod["volumes"]}:
@@ -103,6 +108,6 @@ def _unwatched(container: Manifest) -> Iterator[str]:
 
 
 def _lets_in(policy: Manifest, labels: Mapping[str, str]) -> bool:
-    callers = [peer["podSelector"]["matchLabels"] for rule in policy["spec"]["ingress"] for peer in rule["from"]
+    callers = [peer["podSelector"]["matchLabels"] for rule in policy["spec"]["ingress"] for peer in rule.get("from", ())
                if "podSelector" in peer]  # fmt: skip
     return any(each.items() <= labels.items() for each in callers)

@@ -43,7 +43,10 @@ class Services:
         self.folder = folder
         self.certificates = certificates
         self.names = [name for service in ALL for name in names_of(service, (replicas or {}).get(service, 1))]
-        self.ports = {**dict(zip(self.names, free_ports(len(self.names)), strict=True)), **(ports or {})}
+        gateways = names_of("gateway", (replicas or {}).get("gateway", 1))
+        free = free_ports(len(self.names) + len(gateways))
+        self.ports = {**dict(zip(self.names, free, strict=False)), **(ports or {})}
+        self.peer_ports = dict(zip(gateways, free[len(self.names) :], strict=True))
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.given = environ
         self._environ = {
@@ -85,14 +88,14 @@ class Services:
         """The settings by which replicas differ."""
         port = self.ports[name]
         return {
-            f"HEADRACE_{service_of(name).upper()}_LISTEN": f"127.0.0.1:{port}",
+            f"HEADRACE_{service_of(name).upper()}_LISTEN": f"127.0.0.1:{self.peer_ports.get(name, port)}",
             "HEADRACE_PORT": str(port),
             "HEADRACE_DATA_DIR": str(self.folder / name),
             **{key: value for key, value in self.given.items() if key.endswith("_LISTEN")},
         }
 
     def _address(self, service: str) -> str:
-        places = [f"127.0.0.1:{self.ports[name]}" for name in self.replicas(service)]
+        places = [f"127.0.0.1:{self.peer_ports.get(name, self.ports[name])}" for name in self.replicas(service)]
         return places[0] if len(places) == 1 else f"ipv4:{','.join(places)}"
 
     def identity(self, name: str) -> dict[str, str]:

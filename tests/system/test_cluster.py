@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from headrace_core.ids import new_id
 
 from .cluster import cluster, settings_of
-from .process import Answer, Client, wait_for
+from .process import ADMIN, Answer, Client, wait_for
 from .services import ALL, Services
 from .test_embedded import HELLO, run_flow, steps_of
 from .test_services import START, live_lines, runs_of
@@ -120,6 +121,38 @@ def test_a_live_view_shows_what_was_accepted_elsewhere(clients: tuple[Client, Cl
             client.post(f"/flows/{flow_id}/components/hook", json={"name": "ada"})
         assert next(line for line in lines if line == "event: happening")
         assert next(line for line in lines if line == "event: log")
+
+
+def test_a_drained_executor_is_so_after_its_restart_and_both_gateways_see_every_process(
+    services: Services, clients: tuple[Client, Client]
+) -> None:
+    first, second = clients
+    seen = [first.get("/system/processes").json(), second.get("/system/processes").json()]
+    place = next(each for each in seen[0] if each["service"] == "executor")
+    drained = f"/system/processes/executor/{place['instanceId']}"
+    assert first.post(drained, json={"command": "drain"}).json()["state"] == "held"
+    port = int(place["place"].rpartition(":")[2])
+    name = next(each for each in services.replicas("executor") if services.ports[each] == port)
+    services.ask_to_stop([name])
+    services.start([name])
+
+    def again() -> dict[str, Any]:
+        found: list[dict[str, Any]] = second.get("/system/processes").json()
+        return next(each for each in found if each["place"] == place["place"])
+
+    held = wait_for(lambda: again() if again()["state"] != "away" else None, 20)
+    flow_id = run_flow(first, "Hello", HELLO)
+    answers = [client.post(f"/flows/{flow_id}/components/hook", json={"name": "ada"}) for client in clients * 4]
+    claimed = again()["numbers"]["headrace_executor_settled_total"]
+    back = second.post(f"/system/processes/executor/{held['instanceId']}", json={"command": "resume"}).json()
+
+    assert [sorted(each["instanceId"] for each in found) for found in seen] == [
+        sorted(each["instanceId"] for each in seen[0])
+    ] * 2
+    assert [each["service"] for each in seen[0]].count("gateway") == len(seen[0]) - 7 == 2
+    assert (held["state"], held["heldBy"]) == ("held", ADMIN) and held["instanceId"] != place["instanceId"]
+    assert {answer.text for answer in answers} == {"Hello ADA!"} and claimed == 0
+    assert (back["state"], back["heldAt"]) == ("serving", None)
 
 
 def test_stores_and_files_are_the_same_behind_both(clients: tuple[Client, Client]) -> None:

@@ -1,17 +1,34 @@
-"""A platform with users, flows, runs and dead messages, made by its API: the same for either mode."""
+"""A platform with users, flows, runs and dead messages: the same for either mode.
+
+Users and flows are put where they are kept, by the stores' own code; what runs was started, and what is dead has
+failed, by the API.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
+from headrace_core.ids import new_id
+from headrace_flow_manager.flows.model import Flow
+from headrace_flow_manager.people.model import Token, User
+from headrace_flow_manager.people.passwords import Passwords
+from headrace_flow_manager.people.service import hash_of
+from headrace_flow_manager.stores import mongo, sqlite
+from headrace_flow_manager.stores.bundle import Stores
 
 from tests.api.people import HOOK, echo_flow, failing_flow, until
 
 PASSWORD = "correct horse"
 AT_ONCE = 16
+RUNNING = 100
+LIFETIME = timedelta(hours=8)
 NAMES = (
     "Invoices to the ledger",
     "New leads",
@@ -20,58 +37,73 @@ NAMES = (
     "Sync the stock",
     "Tickets to chat",
 )
+Headers = dict[str, str]
 
 
-async def seeded(url: str, login: str, password: str, *, users: int, flows: int, dead: int) -> None:
+@asynccontextmanager
+async def opened(place: Path | str) -> AsyncIterator[Stores]:
+    """What the flow manager keeps: in the file, or behind this address of MongoDB."""
+    if isinstance(place, Path):
+        stores = await sqlite.open_stores(place)
+    else:
+        stores = await mongo.open_stores(place, "headrace_flow_manager")
+    try:
+        yield stores
+    finally:
+        await stores.close()
+
+
+async def seeded(url: str, place: Path | str, *, users: int, flows: int, dead: int) -> None:
     """Make them. The first user has a flow whose steps fail, which is where the dead messages come from."""
-    async with httpx.AsyncClient(base_url=url, timeout=120) as admin:
-        token = (await admin.post("/user/auth", json={"username": login, "password": password})).json()["token"]
-        admin.headers["Authorization"] = f"Bearer {token}"
-        await _users(admin, users)
-        everybody = await _tokens(admin, users)
-        await _each(range(flows), lambda number: _flow(admin, everybody[number % users], number))
-        await _dead(admin, everybody[0], dead)
+    async with opened(place) as stores:
+        everybody = await _users(stores, users)
+        owned = [(everybody[number % users], _flow(everybody[number % users][0], number)) for number in range(flows)]
+        await _each(owned, lambda each: stores.flows.add(each[1].tenant_id, each[1]))
+    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
+        started = [(flow.flow_id, headers) for (_, headers), flow in owned[: 3 * RUNNING : 3]]
+        await _each(started, lambda each: _start(client, *each))
+        await _dead(client, everybody[0][1], dead)
 
 
-async def _users(admin: httpx.AsyncClient, count: int) -> None:
-    async def make(number: int) -> None:
-        made = await admin.post("/user", json={"email": _address(number), "password": PASSWORD})
-        assert made.status_code == 201, made.text
+async def _users(stores: Stores, count: int) -> Sequence[tuple[str, Headers]]:
+    """Who they are, and what each sends along. They share a password, and its hash."""
+    password_hash = await Passwords().hash(PASSWORD)
+    now = datetime.now(UTC)
 
-    await _each(range(count), make)
+    async def make(number: int) -> tuple[str, Headers]:
+        address, token = f"user{number:04}@example.com", secrets.token_urlsafe(32)
+        user = User(new_id(), address, address, now + timedelta(microseconds=number))
+        await stores.people.add(user, password_hash, Token(hash_of(token), user.user_id, now, now + LIFETIME))
+        return user.user_id, {"Authorization": f"Bearer {token}"}
 
-
-async def _tokens(admin: httpx.AsyncClient, count: int) -> Sequence[dict[str, str]]:
-    """What each user sends along, in their order: administrators sign in as them, which needs no hash."""
-    listed: list[dict[str, Any]] = []
-    while len(page := (await admin.get("/users", params={"limit": 1000, "offset": len(listed)})).json()):
-        listed += page
-    ids = {each["email"]: each["id"] for each in listed}
-
-    async def token(number: int) -> dict[str, str]:
-        given = await admin.post(f"/users/{ids[_address(number)]}/sign-in-as")
-        return {"Authorization": f"Bearer {given.json()['token']}"}
-
-    return await _each(range(count), token)
+    return await _each(range(count), make)
 
 
-async def _flow(admin: httpx.AsyncClient, owner: dict[str, str], number: int) -> None:
-    name = f"{NAMES[number % len(NAMES)]} {number}"
-    made = await admin.post("/flows", json={"name": name, "flow": echo_flow()}, headers=owner)
-    assert made.status_code == 200, made.text
-    if number % 3 == 0 and number < 300:  # starting takes longer than making, and a hundred that run are enough
-        place = f"/flows/{made.json()['flowId']}"
-        assert (await admin.post(f"{place}/coordinator", json={"command": "start"}, headers=owner)).status_code == 200
-        await admin.post(f"{place}/components/{HOOK}", json={"name": "one"})
+def _flow(user_id: str, number: int) -> Flow:
+    record = {"name": f"{NAMES[number % len(NAMES)]} {number}"}
+    now = datetime.now(UTC) - timedelta(minutes=number)
+    return Flow(new_id(), user_id, record, echo_flow(), created_at=now, modified_at=now)
 
 
-async def _dead(admin: httpx.AsyncClient, owner: dict[str, str], count: int) -> None:
-    made = await admin.post("/flows", json={"name": "Orders of the day", "flow": failing_flow()}, headers=owner)
+async def _start(client: httpx.AsyncClient, flow_id: str, owner: Mapping[str, str]) -> None:
+    place = f"/flows/{flow_id}"
+    assert (await client.post(f"{place}/coordinator", json={"command": "start"}, headers=owner)).status_code == 200
+    assert (await client.post(f"{place}/components/{HOOK}", json={"name": "one"})).status_code == 200
+
+
+async def _dead(client: httpx.AsyncClient, owner: Headers, count: int) -> None:
+    given = {"name": "Orders of the day", "flow": failing_flow()}
+    made = await client.post("/flows", json=given, headers=owner)
     place = f"/flows/{made.json()['flowId']}"
-    assert (await admin.post(f"{place}/coordinator", json={"command": "start"}, headers=owner)).status_code == 200
-    await _each(range(count), lambda _: admin.post(f"{place}/components/{HOOK}", json={"list": 5}))
-    counted = "/unprocessed-messages?limit=1000"
-    await until(lambda: admin.get(counted, headers=owner), lambda found: len(found) >= min(count, 1000), within=120)
+    assert (await client.post(f"{place}/coordinator", json={"command": "start"}, headers=owner)).status_code == 200
+
+    async def knock(_: int) -> None:
+        assert (await client.post(f"{place}/components/{HOOK}", json={"list": 5})).status_code < 300
+
+    await _each(range(count), knock)
+
+    last = f"/unprocessed-messages?limit=1&offset={count - 1}"
+    await until(lambda: client.get(last, headers=owner), bool, within=240)
 
 
 async def _each(items: Sequence[Any], act: Callable[[Any], Awaitable[Any]]) -> list[Any]:
@@ -83,7 +115,3 @@ async def _each(items: Sequence[Any], act: Callable[[Any], Awaitable[Any]]) -> l
             return await act(item)
 
     return await asyncio.gather(*(one(each) for each in items))
-
-
-def _address(number: int) -> str:
-    return f"user{number:04}@example.com"

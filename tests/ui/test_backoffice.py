@@ -22,8 +22,7 @@ async def test_operators_see_and_steer_everything_and_nobody_else_does(
     chromium: Path, build: Path, node: str, tmp_path: Path
 ) -> None:
     async with standing(build, tmp_path) as environ:
-        url, login, password = (environ[f"HEADRACE_{name}"] for name in ("URL", "LOGIN", "PASSWORD"))
-        await seeded(url, login, password, users=USERS, flows=FLOWS, dead=DEAD)
+        await seeded(environ["HEADRACE_URL"], tmp_path / "flow_manager.db", users=USERS, flows=FLOWS, dead=DEAD)
         told = {"HEADRACE_SHOTS": str(SHOTS), "CHROMIUM": str(chromium), "HEADRACE_FIRST_PAINT_MS": str(PATIENCE_MS)}
         code, said = await browse(node, {**environ, **told}, PATIENCE_SECONDS, "backoffice")
 

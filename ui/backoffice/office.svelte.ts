@@ -118,7 +118,11 @@ export class Office {
 
   /** Save a text as a file. */
   save(name: string, text: string, type = 'application/json'): void {
-    const url = URL.createObjectURL(new Blob([text], { type }));
+    this.#keep(name, new Blob([text], { type }));
+  }
+
+  #keep(name: string, blob: Blob): void {
+    const url = URL.createObjectURL(blob);
     const link = document.createElement('a');
     link.href = url;
     link.download = name;
@@ -129,7 +133,7 @@ export class Office {
   /** Download what an address answers with. */
   async download(url: string, name: string): Promise<void> {
     const response = await this.api.raw({ url, headers: { accept: '*/*' } });
-    this.save(name, await response.text(), response.headers.get('content-type') ?? 'text/plain');
+    this.#keep(name, await response.blob());
   }
 
   #end(tell: (isOver: boolean) => void, failures: readonly string[]): void {

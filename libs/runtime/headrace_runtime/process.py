@@ -28,26 +28,34 @@ REMEMBERED_SECONDS = 10.0
 """How long what was found behind the process is believed: asking costs the servers something."""
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """That work is kept back: since when, and by whom, as they sign in."""
+
+    at: datetime
+    by: str
+
+
 class Holding(Protocol):
-    """Work that can be kept back without ending the process."""
+    """Work that can be kept back without ending the process. What was asked for holds over restarts of it."""
 
     @property
-    def is_held(self) -> bool:
-        """Whether nothing new is begun."""
+    def held(self) -> Held | None:
+        """Since when nothing new is begun, and by whom; None while it is."""
         ...
 
-    def hold(self) -> None:
-        """Begin nothing new; what is under way goes on to its end. Twice is as once."""
+    async def hold(self, by: str) -> None:
+        """Begin nothing new; what is under way goes on to its end. Twice is as once: the first stays on record."""
         ...
 
-    def resume(self) -> None:
+    async def resume(self) -> None:
         """Begin work again. Twice is as once."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """A process at a moment. `is_held` is None where it has nothing to hold back."""
+    """A process at a moment. `held` is None where work is not kept back, or cannot be."""
 
     service: str
     instance_id: str
@@ -56,7 +64,8 @@ class Described:
     version: str
     started_at: datetime
     now: datetime
-    is_held: bool | None
+    can_hold: bool
+    held: Held | None
     numbers: Mapping[str, float]
     settings: Sequence[Given]
     findings: Sequence[tuple[str, Finding]]
@@ -103,19 +112,22 @@ class Process:
             version=running_version(),
             started_at=self._started_at,
             now=self._clock.now(),
-            is_held=None if self._holding is None else self._holding.is_held,
+            can_hold=self._holding is not None,
+            held=None if self._holding is None else self._holding.held,
             numbers={**numbers_of(await self._metrics.text()), **self._own_numbers()},
             settings=[each for cls in self._settings for each in given(cls, self._environ)],
             findings=await self._behind(),
         )
 
-    def hold(self) -> None:
-        """Begin nothing new. Raises Unsupported where there is nothing to hold back."""
-        self._needed().hold()
+    async def hold(self, by: str) -> None:
+        """Begin nothing new. Raises Unsupported where there is nothing to hold back, Unavailable where it cannot be
+        kept for the next start: then nothing changes.
+        """
+        await self._needed().hold(by)
 
-    def resume(self) -> None:
-        """Begin work again. Raises Unsupported where there is nothing to hold back."""
-        self._needed().resume()
+    async def resume(self) -> None:
+        """Begin work again. Raises Unsupported where there is nothing to hold back, Unavailable as `hold`."""
+        await self._needed().resume()
 
     def _needed(self) -> Holding:
         if self._holding is None:

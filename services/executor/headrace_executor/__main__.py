@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,11 @@ class ServerSettings:
 
     listen: str = settings.setting(
         "127.0.0.1:7103", env="HEADRACE_EXECUTOR_LISTEN", help="Address the executor answers gRPC at."
+    )
+    name: str = settings.setting(
+        "",
+        env="HEADRACE_EXECUTOR_NAME",
+        help="What a drain of this executor is remembered by over its restarts; empty for its machine and port.",
     )
     data_directory: Path = settings.setting(
         Path("data"), env="HEADRACE_DATA_DIR", help="Directory of the service's files; one process may use it."
@@ -77,13 +83,14 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
         settings=chosen,
         runners=settings.load(RunnerSettings, os.environ),
         metrics=metrics,
+        name=server.name or f"{platform.node()}:{server.listen.rpartition(':')[2]}",
     )
     await stack.enter_async_context(app.running(alone=documents.url is None))
     process = peer.process(
         settings=(ServerSettings, ExecutorSettings, RunnerSettings, MongoSettings, RabbitSettings),
         subjects=_behind(documents),
         data=None if documents.url else server.data_directory,
-        holding=app.engine,
+        holding=app.holding,
     )
     await stack.enter_async_context(peer.serve(server.listen, app.register, drain=app.drain, process=process))
     await stopping.wait()

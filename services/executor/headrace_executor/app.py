@@ -43,6 +43,7 @@ from headrace_executor.counters import Counters
 from headrace_executor.engine import Engine
 from headrace_executor.execution import Surroundings
 from headrace_executor.fleet import Ears, Fleet
+from headrace_executor.holding import KeptBack
 from headrace_executor.inner_api import InnerApi
 from headrace_executor.jobs import Jobs
 from headrace_executor.limiting import Limits
@@ -136,6 +137,7 @@ class ExecutorApp:
         runners: RunnerSettings | None = None,
         metrics: Metrics | None = None,
         auths: Mapping[str, BuiltinAuth] | None = None,
+        name: str = "executor",
     ) -> None:
         metrics = metrics or Metrics()
         self._bus = bus if bus is not None else LocalBus()
@@ -196,6 +198,7 @@ class ExecutorApp:
             fleet=fleet,
             surroundings=lambda engine: self._surroundings(engine, store, doors, clock, limits, desk),
         )
+        self.holding = KeptBack(store, self.engine, name, clock)
         self.service = ExecutionService(
             store,
             self.engine,
@@ -273,6 +276,7 @@ class ExecutorApp:
     @contextlib.asynccontextmanager
     async def running(self, *, alone: bool) -> AsyncIterator[None]:
         """Run flows until the block ends. `alone`: no other executor can be alive on this store."""
+        await self.holding.restore()
         async with self.runners.running(), self.engine.running(alone=alone), asyncio.TaskGroup() as tasks:
             ears = Ears(
                 ready=self.engine.wake,

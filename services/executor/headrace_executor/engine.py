@@ -81,6 +81,7 @@ class Engine:
         self._wake = asyncio.Event()
         self._stopping = False
         self._held = False
+        self._renewed = clock.monotonic()
         self._tasks: asyncio.TaskGroup | None = None
         self._keeper: threading.Thread | None = None
         self._keeper_stop = threading.Event()
@@ -131,15 +132,11 @@ class Engine:
             until = self._clock.now().timestamp() + self._lease.total_seconds()
             try:
                 self._store.heartbeat(self.owner, until)
+                self._renewed = self._clock.monotonic()
             except (HeadraceError, TimeoutError) as error:
                 logger.warning("The lease could not be renewed: %s", error)
 
-    # Holding back.
-
-    @property
-    def is_held(self) -> bool:
-        """Whether no run is taken in, new or old."""
-        return self._held
+    # Holding back; `holding` keeps it over restarts.
 
     def hold(self) -> None:
         """Take in no more runs: events are put on record for other executors, what is under way goes on to its end."""
@@ -169,6 +166,11 @@ class Engine:
     @property
     def active_count(self) -> int:
         return len(self._active)
+
+    @property
+    def lease_age(self) -> float:
+        """For how many seconds the lease of this executor was not renewed."""
+        return self._clock.monotonic() - self._renewed
 
     def take(self, run: Run) -> None:
         """Give a run that was just accepted, and belongs to this executor, to a worker.

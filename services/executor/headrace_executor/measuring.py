@@ -34,6 +34,12 @@ class Measuring:
         follow("headrace_executor_news_lost_total", "Words that others missed.", lambda: engine.fleet.lost)
         follow("headrace_executor_active_runs", "Runs under way.", lambda: engine.active_count, kind="gauge")
         follow("headrace_executor_queued_runs", "Runs waiting for a worker.", lambda: engine.backlog, kind="gauge")
+        follow(
+            "headrace_executor_lease_age_seconds",
+            "How long ago this executor renewed the lease that its runs are held by.",
+            lambda: engine.lease_age,
+            kind="gauge",
+        )
         self._ready_age = metrics.gauge(
             "headrace_executor_ready_age_seconds",
             "How long the oldest run that could go on has waited, in the store or for a worker of this executor.",

@@ -212,6 +212,22 @@ class UnprocessedStore(Protocol):
         ...
 
 
+class HoldStore(Protocol):
+    """Which executors are kept from taking runs in, by name."""
+
+    async def held(self, name: str) -> tuple[float, str] | None:
+        """Since when, and by whom; None where that executor is not kept back."""
+        ...
+
+    async def keep_hold(self, name: str, at: float, by: str) -> None:
+        """Keep it back. What is on record already stays."""
+        ...
+
+    async def drop_hold(self, name: str) -> None:
+        """Keep it back no more. Doing it again changes nothing."""
+        ...
+
+
 class StateStore(Protocol):
     """State that components keep between messages. Scopes are built by the executor and begin with the tenant."""
 
@@ -250,7 +266,7 @@ class CountStore(Protocol):
         ...
 
 
-class ExecutorStore(RunStore, UnprocessedStore, StateStore, CountStore, Protocol):
+class ExecutorStore(RunStore, UnprocessedStore, HoldStore, StateStore, CountStore, Protocol):
     """All the executor keeps."""
 
     async def close(self) -> None:

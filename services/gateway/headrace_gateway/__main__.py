@@ -32,8 +32,11 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
         "scheduler": addresses.scheduler,
         "executor": addresses.executor,
         "logging": addresses.logging,
+        **({"gateway": addresses.gateways} if addresses.gateways else {}),
     }
     replicas = {name: await stack.enter_async_context(peer.replicas(name, place)) for name, place in places.items()}
+    if addresses.listen:
+        await stack.enter_async_context(peer.serve(addresses.listen, _nothing_else, drain=_at_once, process=process))
     clock = SystemClock()
     app = create_app(
         channels=channels,
@@ -46,6 +49,14 @@ async def main(stack: AsyncExitStack, stopping: lifecycle.Stopping) -> None:
     )
     await stack.enter_async_context(serve_http(app, chosen.host, chosen.port))
     await stopping.wait()
+
+
+def _nothing_else(server: rpc.Server) -> None:
+    """Of a gateway the others ask nothing but how it is."""
+
+
+async def _at_once() -> None:
+    """Nothing of that is under way for long."""
 
 
 if __name__ == "__main__":

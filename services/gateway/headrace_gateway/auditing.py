@@ -49,8 +49,9 @@ class Auditor:
 
     async def carry_out(self, call: Call) -> Response:
         """Do what is asked, on record. Raises what the handler raises, and Unavailable where no record can be made."""
-        before = await self._seen(call)
-        act_id = await self._begin(call, before)
+        given = await _given(call)
+        before = _own(given, await self._seen(call))
+        act_id = await self._begin(call, before, given)
         try:
             response = await call.route.handler(call)
         except errors.HeadraceError as error:
@@ -59,13 +60,13 @@ class Auditor:
         except Exception:
             await self._end(act_id, 500, None)
             raise
-        after = await self._seen(call)
+        after = _own(given, await self._seen(call))
         if after is None and call.route.method != "DELETE":
             after = _said(response)
         await self._end(act_id, response.status_code, _shown(call, after, before))
         return response
 
-    async def _begin(self, call: Call, before: Json) -> str:
+    async def _begin(self, call: Call, before: Json, given: Json) -> str:
         caller, act_id = call.caller, new_id()
         actor_id = caller.impersonator_id or caller.user_id
         user = await self._gateway.clients.people.get(actor_id)
@@ -78,10 +79,10 @@ class Auditor:
             request_id=logs.ensure_request_id(),
             action=f"{call.route.method} {call.route.path}",
             summary=call.route.summary,
-            target=", ".join(call.match.values.values())[:_MAX_TEXT],
+            target=(", ".join(call.match.values.values()) or redacting.name_of(given))[:_MAX_TEXT],
             tenant_id=caller.user_id if caller.impersonator_id else call.on_behalf_of,
             before=_shown(call, before),
-            given=_shown(call, await _given(call)),
+            given=_shown(call, given),
         )
         await self._gateway.clients.audit.begin(act)
         return act_id
@@ -110,6 +111,12 @@ class Auditor:
 
 def _owner(call: Call) -> dict[str, list[str]]:
     return {"onBehalfOf": [call.on_behalf_of], "allTenants": ["true"]} if call.on_behalf_of else {}
+
+
+def _own(given: Json, seen: Json) -> Json:
+    """Of a list to which something is put by its name, what is there under that name."""
+    name = redacting.name_of(given)
+    return redacting.by_name(seen).get(name) if name and isinstance(seen, list) else seen
 
 
 def _shown(call: Call, value: Json, before: Json = None) -> Json:

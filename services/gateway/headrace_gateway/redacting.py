@@ -29,8 +29,8 @@ def hidden(value: Json, *, all_values: bool = False, before: Json = None) -> Jso
     Where `before` has another secret at the same place, it says that it changed.
     """
     if isinstance(value, list):
-        known = _by_name(before)
-        return [hidden(each, all_values=all_values, before=known.get(_name_of(each))) for each in value]
+        known = by_name(before)
+        return [hidden(each, all_values=all_values, before=known.get(name_of(each))) for each in value]
     if not isinstance(value, dict):
         return HIDDEN if all_values and not _is_plain(value) else value
     named, old = value.get("key"), before if isinstance(before, dict) else None
@@ -64,11 +64,12 @@ def _is_plain(value: Json) -> bool:
     return value in (None, "") or isinstance(value, bool)
 
 
-def _by_name(items: Json) -> dict[str, Json]:
-    return {_name_of(each): each for each in items if _name_of(each)} if isinstance(items, list) else {}
+def by_name(items: Json) -> dict[str, Json]:
+    """The items of a list by what they are called, but for those that have no name."""
+    return {name_of(each): each for each in items if name_of(each)} if isinstance(items, list) else {}
 
 
-def _name_of(item: Json) -> str:
+def name_of(item: Json) -> str:
     """What an item of a list is called; empty for what has no name."""
     if not isinstance(item, dict):
         return ""

@@ -90,7 +90,7 @@ class GatewaySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where the services behind the gateway answer."""
+    """Where the services behind the gateway answer, and the other gateways."""
 
     flow_manager: str = setting(
         "127.0.0.1:7101", env="HEADRACE_FLOW_MANAGER_ADDRESS", help="Address of the flow-manager."
@@ -98,3 +98,13 @@ class Addresses:
     scheduler: str = setting("127.0.0.1:7102", env="HEADRACE_SCHEDULER_ADDRESS", help="Address of the scheduler.")
     executor: str = setting("127.0.0.1:7103", env="HEADRACE_EXECUTOR_ADDRESS", help="Address of the executor.")
     logging: str = setting("127.0.0.1:7105", env="HEADRACE_LOGGING_ADDRESS", help="Address of the log service.")
+    gateways: str = setting(
+        "",
+        env="HEADRACE_GATEWAY_ADDRESS",
+        help="Address of all gateways for calls between services, by which each finds the others; empty for one alone.",
+    )
+    listen: str = setting(
+        "",
+        env="HEADRACE_GATEWAY_LISTEN",
+        help="Address this gateway answers the other gateways at, over gRPC; empty where there are none.",
+    )

@@ -53,6 +53,10 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{ include "headrace.address" (dict "root" $root "service" . "port" (get $services .).port) }}
 {{- end }}
 {{- if eq .service "gateway" }}
+- name: HEADRACE_GATEWAY_ADDRESS
+  value: dns:///{{ include "headrace.name" $root }}-gateways:7104
+- name: HEADRACE_GATEWAY_LISTEN
+  value: 0.0.0.0:7104
 - name: HEADRACE_HOST
   value: 0.0.0.0
 - name: HEADRACE_PORT

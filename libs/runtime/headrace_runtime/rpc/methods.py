@@ -110,7 +110,7 @@ METHODS: Mapping[str, Method] = {
         once="CreateGroup UpdateGroup DeleteGroup",
     ),
     **_rows("headrace.process.v1.ProcessService", "gateway", again="DescribeProcess HoldProcess"),
-    **_rows("headrace.audit.v1.AuditService", "gateway", again="BeginAct EndAct ListActs GetAct"),
+    **_rows("headrace.audit.v1.AuditService", "gateway", again="BeginAct EndAct ListActs ExportActs GetAct"),
     **_rows(
         "headrace.task.v1.TaskService",
         "gateway",

@@ -24,21 +24,24 @@ class ProcessServicer(grpc_pb.ProcessServiceServicer):
             host=found.host,
             pid=found.pid,
             version=found.version,
-            can_hold=found.is_held is not None,
-            is_held=bool(found.is_held),
+            can_hold=found.can_hold,
+            is_held=found.held is not None,
+            held_by=found.held.by if found.held else "",
             numbers=found.numbers,
             settings=map(_setting, found.settings),
             findings=[_finding(subject, each) for subject, each in found.findings],
         )
         answer.started_at.FromDatetime(found.started_at)
         answer.now.FromDatetime(found.now)
+        if found.held:
+            answer.held_at.FromDatetime(found.held.at)
         return answer
 
     async def HoldProcess(self, request: pb.HoldProcessRequest, context: object) -> pb.HoldProcessResponse:
         if request.resume:
-            self._process.resume()
+            await self._process.resume()
         else:
-            self._process.hold()
+            await self._process.hold(request.by)
         return pb.HoldProcessResponse()
 
 

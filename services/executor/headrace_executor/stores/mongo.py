@@ -316,6 +316,21 @@ class MongoExecutorStore:
         await mongo_unprocessed.delete_as_read(self.mongo, [(each["_id"], each["seq"]) for each in found])
         return len(found)
 
+    # Executors that take no runs in.
+
+    async def held(self, name: str) -> tuple[float, str] | None:
+        async with self.mongo.asking() as database:
+            found = await database["holds"].find_one({"_id": name})
+        return None if found is None else (float(found["at"]), str(found["by"]))
+
+    async def keep_hold(self, name: str, at: float, by: str) -> None:
+        async with self.mongo.asking() as database:
+            await database["holds"].update_one({"_id": name}, {"$setOnInsert": {"at": at, "by": by}}, upsert=True)
+
+    async def drop_hold(self, name: str) -> None:
+        async with self.mongo.asking() as database:
+            await database["holds"].delete_one({"_id": name})
+
     # State of components.
 
     async def read_state(self, scope: str) -> dict[str, Json]:

@@ -107,4 +107,11 @@ MIGRATIONS = [
     ALTER TABLE unprocessed ADD COLUMN cause TEXT NOT NULL DEFAULT '';
     UPDATE unprocessed SET cause = lower(substr(CAST(error AS TEXT), 1, 500))
     """,
+    """
+    CREATE TABLE holds (
+        name TEXT PRIMARY KEY,
+        at REAL NOT NULL,
+        by TEXT NOT NULL
+    ) WITHOUT ROWID
+    """,
 ]

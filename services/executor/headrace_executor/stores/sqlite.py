@@ -353,6 +353,22 @@ class SqliteExecutorStore:
 
         return await self._database.write(work)
 
+    # Executors that take no runs in.
+
+    async def held(self, name: str) -> tuple[float, str] | None:
+        def work(connection: sqlite3.Connection) -> tuple[float, str] | None:
+            row = connection.execute("SELECT at, by FROM holds WHERE name = ?", (name,)).fetchone()
+            return None if row is None else (row["at"], row["by"])
+
+        return await self._database.read(work)
+
+    async def keep_hold(self, name: str, at: float, by: str) -> None:
+        statement = "INSERT INTO holds (name, at, by) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING"
+        await self._database.write(lambda connection: connection.execute(statement, (name, at, by)))
+
+    async def drop_hold(self, name: str) -> None:
+        await self._database.write(lambda connection: connection.execute("DELETE FROM holds WHERE name = ?", (name,)))
+
     # State of components.
 
     async def read_state(self, scope: str) -> dict[str, Json]:

@@ -1,5 +1,7 @@
 """What can be done with the trail."""
 
+from collections.abc import AsyncIterator, Sequence
+
 from headrace_core import Json
 from headrace_core.clock import Clock
 
@@ -29,6 +31,10 @@ class AuditService:
     async def get(self, act_id: str) -> Act:
         """The act. Raises NotFound."""
         return await self._store.get(act_id)
+
+    def walk(self, query: ListQuery) -> AsyncIterator[Sequence[Act]]:
+        """All of the trail that the query finds, newest first, some at a time. Raises ValidationFailed."""
+        return self._store.walk(query)
 
     async def page(self, query: ListQuery) -> Page[Act]:
         """A page of the trail."""

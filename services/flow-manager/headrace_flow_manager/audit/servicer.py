@@ -1,5 +1,6 @@
 """headrace.audit.v1: decode, call, encode."""
 
+from collections.abc import AsyncGenerator
 from datetime import UTC
 
 from headrace.audit.v1 import audit_service_pb2 as pb
@@ -34,6 +35,12 @@ class AuditServicer(grpc_pb.AuditServiceServicer):
     async def ListActs(self, request: pb.ListActsRequest, context: object) -> pb.ListActsResponse:
         page = await self._trail.page(query_of(request.query))
         return pb.ListActsResponse(acts=map(_act, page.items), total=page.total)
+
+    async def ExportActs(
+        self, request: pb.ExportActsRequest, context: object
+    ) -> AsyncGenerator[pb.ExportActsResponse, None]:
+        async for acts in self._trail.walk(query_of(request.query)):
+            yield pb.ExportActsResponse(acts=map(_act, acts))
 
     async def GetAct(self, request: pb.GetActRequest, context: object) -> pb.GetActResponse:
         return pb.GetActResponse(act=_act(await self._trail.get(request.act_id)))

@@ -1,5 +1,6 @@
 """Where the trail is kept."""
 
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -22,6 +23,13 @@ class AuditStore(Protocol):
 
     async def get(self, act_id: str) -> Act:
         """The act. Raises NotFound."""
+        ...
+
+    def walk(self, query: ListQuery) -> AsyncIterator[Sequence[Act]]:
+        """All that the query finds, newest first, each once, some at a time; its order and page are not looked at.
+
+        Acts that are begun meanwhile are not among them.
+        """
         ...
 
     async def page(self, query: ListQuery) -> Page[Act]:

@@ -65,6 +65,8 @@ VERSIONS: Sequence[Version] = (
     {**mongo_bundles.INDEXES, **mongo_flows.BUNDLE_INDEXES},
     mongo_audit.INDEXES,
     mongo_hooks.INDEXES,
+    {**mongo_flows.ORDER_INDEXES, **mongo_audit.LOOKED_THROUGH},
+    mongo_audit.fill_in,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 

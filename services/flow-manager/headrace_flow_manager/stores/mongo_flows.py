@@ -18,6 +18,7 @@ from headrace_flow_manager.query import ListQuery, Page, Record, Selection
 from headrace_flow_manager.scope import Tenants
 from headrace_flow_manager.stores import mongo_flow_documents as documents
 from headrace_flow_manager.stores.mongo_flow_documents import FLOWS, PAST_VERSIONS
+from headrace_flow_manager.stores.mongo_plain import Plain, plain
 from headrace_flow_manager.stores.mongo_selection import count_of, of_tenants, page_of
 from headrace_flow_manager.stores.mongo_values import packed, unpacked
 
@@ -46,6 +47,13 @@ SHARES_INDEXES: Mapping[str, Sequence[IndexModel]] = {
     FLOWS: [IndexModel([("shares", ASCENDING), ("created_at", ASCENDING), ("_id", ASCENDING)])],
 }
 
+ORDER_INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    FLOWS: [
+        IndexModel([("modified_at", DESCENDING), ("created_at", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel([("stage", ASCENDING), ("modified_at", DESCENDING), ("created_at", ASCENDING), ("_id", ASCENDING)]),
+    ],
+}
+
 BUNDLE_INDEXES: Mapping[str, Sequence[IndexModel]] = {
     FLOWS: [IndexModel([("types", ASCENDING)]), IndexModel([("pins", ASCENDING)])],
     PAST_VERSIONS: [IndexModel([("pins", ASCENDING)])],
@@ -71,6 +79,11 @@ LISTENERS: Final = "store_listeners"
 
 _INDEXED: Final = {"stage": "stage", "name": "name", "flowId": "_id", "userId": "tenant_id"}
 """Public fields whose equality the database looks up."""
+
+_ORDERED: Final = {"name": "name", "stage": "stage", "btime": "created_at", "mtime": "modified_at"}
+"""Public fields whose order is that of a field of the documents."""
+
+_NATURAL: Final = [("created_at", ASCENDING), ("_id", ASCENDING)]
 
 _SMALL: Final = frozenset(
     {
@@ -116,6 +129,8 @@ class MongoFlowsStore:
 
     async def page(self, tenants: Tenants, query: ListQuery) -> Page[Flow]:
         selection = Selection(query)
+        if asked := plain(query, _INDEXED, _ORDERED, _NATURAL):
+            return await self._page(tenants, asked, query)
         candidates = _candidates(self._mongo.database, tenants, query)
         page = await page_of(self._mongo, candidates, selection, documents.shown)
         async with self._mongo.asking() as database:
@@ -125,8 +140,20 @@ class MongoFlowsStore:
         found = {each.flow_id: each for each in await asyncio.to_thread(lambda: [*map(documents.flow, kept)])}
         return Page(tuple(found[flow_id] for flow_id in page.items if flow_id in found), page.total)
 
+    async def _page(self, tenants: Tenants, asked: Plain, query: ListQuery) -> Page[Flow]:
+        here = {"removed": False, **of_tenants(tenants), **asked.where}
+        async with self._mongo.asking() as database:
+            total = await database[FLOWS].count_documents(here)
+            found = database[FLOWS].find(here).sort(asked.order).skip(query.offset).limit(query.page_size)
+            kept = await found.to_list(query.page_size)
+        return Page(tuple(await asyncio.to_thread(lambda: [*map(documents.flow, kept)])), total)
+
     async def count(self, tenants: Tenants, query: ListQuery) -> int:
         selection = Selection(query)
+        if asked := plain(query, _INDEXED, _ORDERED, _NATURAL):
+            async with self._mongo.asking() as database:
+                here = {"removed": False, **of_tenants(tenants), **asked.where}
+                return await database[FLOWS].count_documents(here)
         candidates = _candidates(self._mongo.database, tenants, query)
         return await count_of(self._mongo, candidates, selection, documents.shown)
 

@@ -59,6 +59,7 @@ MIGRATIONS = (
     sqlite_audit.SCHEMA,
     sqlite_people.IMPERSONATION,
     sqlite_hooks.SCHEMA,
+    sqlite_audit.LOOKED_THROUGH,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 

@@ -1,7 +1,8 @@
 """The audit trail in SQLite."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from headrace_core import Json
@@ -12,6 +13,7 @@ from headrace_flow_manager import json_text, times
 from headrace_flow_manager.audit import model
 from headrace_flow_manager.audit.model import Act
 from headrace_flow_manager.query import ListQuery, Page, Selection
+from headrace_flow_manager.stores.audit_asking import SEARCHED, Asked, asked_of, words_of
 from headrace_flow_manager.stores.values import changed_rows, instant, micros, parsed
 
 SCHEMA = """
@@ -39,7 +41,19 @@ CREATE TRIGGER audit_stays BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the
 CREATE TRIGGER audit_ends_once BEFORE UPDATE ON audit WHEN old.status <> 0
 BEGIN SELECT RAISE(ABORT, 'the audit trail is kept'); END
 """
-_NARROWED = {"actorId": "actor_id", "tenantId": "tenant_id"}
+LOOKED_THROUGH = """
+ALTER TABLE audit ADD COLUMN words TEXT NOT NULL DEFAULT '';
+DROP TRIGGER audit_ends_once;
+UPDATE audit SET words = lower(actor_name || char(31) || action || char(31) || summary || char(31) || target);
+CREATE TRIGGER audit_ends_once BEFORE UPDATE ON audit WHEN old.status <> 0
+BEGIN SELECT RAISE(ABORT, 'the audit trail is kept'); END;
+CREATE INDEX audit_of_target ON audit (target, begun_at);
+CREATE INDEX audit_looked_through ON audit (begun_at, status, words)
+"""
+"""By time, with what people look for: a search reads this alone, and not what was there before and after."""
+
+_NEWEST = "begun_at DESC, number DESC"
+_PART = 500
 _TEXTS = ("act_id", "actor_id", "actor_name", "address", "request_id", "action", "summary", "target", "tenant_id")
 
 
@@ -53,6 +67,7 @@ class SqliteAuditStore:
         values: dict[str, object] = {name: getattr(act, name) for name in _TEXTS}
         values |= {"begun_at": times.to_micros(act.begun_at), "status": act.status, "ended_at": micros(act.ended_at)}
         values |= {name: json_text.encode(getattr(act, name)) for name in ("before", "given", "after")}
+        values["words"] = words_of(act)
         names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
         statement = f"INSERT INTO audit ({names}) VALUES ({marks}) ON CONFLICT (act_id) DO NOTHING"
         await self._database.write(lambda connection: connection.execute(statement, values))
@@ -71,31 +86,58 @@ class SqliteAuditStore:
     async def get(self, act_id: str) -> Act:
         return await self._database.read(lambda connection: _get(connection, act_id))
 
+    async def walk(self, query: ListQuery) -> AsyncIterator[Sequence[Act]]:
+        query = replace(query, sort=())
+        selection, asked = Selection(query, SEARCHED), asked_of(query)
+        where, values = _where(asked or Asked())
+        onwards = f"{where} {'AND' if where else 'WHERE'} (begun_at, number) < (?, ?)"
+        select = f"SELECT * FROM audit{onwards} ORDER BY {_NEWEST} LIMIT {_PART}"
+        last = (2**62, 2**62)
+        while True:
+            rows = await self._database.read(_rows(select, [*values, *last]))
+            if not rows:
+                return
+            last = (rows[-1]["begun_at"], rows[-1]["number"])
+            acts = [_act(row) for row in rows]
+            yield acts if asked else [act for act in acts if selection.holds(model.public(act))]
+
     async def page(self, query: ListQuery) -> Page[Act]:
-        selection = Selection(query, ("actor", "action", "summary", "target"))
-        where, values = _narrowed(query)
-        is_plain = not (query.conditions or query.pattern or query.sort)
+        selection, asked = Selection(query, SEARCHED), asked_of(query)
 
         def work(connection: sqlite3.Connection) -> Page[Act]:
-            if is_plain:
-                [total] = connection.execute("SELECT COUNT(*) FROM audit").fetchone()
-                window = (query.page_size, query.offset)
-                rows = connection.execute("SELECT * FROM audit ORDER BY number DESC LIMIT ? OFFSET ?", window)
-                return Page(tuple(map(_act, rows)), total)
-            return selection.page((act, model.public(act)) for act in _all(connection, where, values))
+            if asked is None:
+                return selection.page((act, model.public(act)) for act in _all(connection))
+            where, values = _where(asked)
+            [total] = connection.execute(f"SELECT COUNT(*) FROM audit{where}", values).fetchone()
+            # First which they are, out of an index; then the rows of the page alone, which may be large.
+            found = f"SELECT number FROM audit{where} ORDER BY {_NEWEST} LIMIT ? OFFSET ?"
+            page = f"SELECT * FROM audit WHERE number IN ({found}) ORDER BY {_NEWEST}"
+            rows = connection.execute(page, [*values, query.page_size, query.offset])
+            return Page(tuple(map(_act, rows)), total)
 
         return await self._database.read(work)
 
 
-def _narrowed(query: ListQuery) -> tuple[str, list[str]]:
-    """What of the query an index answers; the rest is for the selection."""
-    found = [(column, value) for field, column in _NARROWED.items() for value in query.equalities(field)]
-    where = " AND ".join(f"{column} = ?" for column, _ in found)
-    return f" WHERE {where}" if where else "", [value for _, value in found]
+def _rows(select: str, values: Sequence[str | int]) -> Callable[[sqlite3.Connection], list[sqlite3.Row]]:
+    return lambda connection: connection.execute(select, values).fetchall()
 
 
-def _all(connection: sqlite3.Connection, where: str, values: list[str]) -> Iterator[Act]:
-    for row in connection.execute(f"SELECT * FROM audit{where} ORDER BY number DESC", values):
+def _where(asked: Asked) -> tuple[str, list[str | int]]:
+    given = [
+        *((f"{column} = ?", text) for column, text in asked.equal),
+        ("begun_at >= ?", asked.since),
+        ("begun_at < ?", asked.until),
+        ("status >= ?", asked.least_status),
+        ("status <= ?", asked.most_status),
+        ("instr(words, ?) > 0", asked.words or None),
+    ]
+    known = [(condition, value) for condition, value in given if value is not None]
+    where = " AND ".join(condition for condition, _ in known)
+    return f" WHERE {where}" if where else "", [value for _, value in known]
+
+
+def _all(connection: sqlite3.Connection) -> Iterator[Act]:
+    for row in connection.execute(f"SELECT * FROM audit ORDER BY {_NEWEST}"):
         yield _act(row)
 
 

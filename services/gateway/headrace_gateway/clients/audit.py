@@ -1,5 +1,6 @@
 """The audit trail."""
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +12,8 @@ from headrace_runtime.rpc import Channel
 
 from headrace_gateway.clients.wire import json_value, moment, query_to_proto
 from headrace_gateway.queries import ListQuery
+
+EXPORT_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,15 @@ class AuditClient:
         request = pb.ListActsRequest(query=query_to_proto(query))
         answer = await self._stub.ListActs(request, timeout=self._timeout)
         return [_act_to_json(each) for each in answer.acts], answer.total
+
+    async def export(self, query: ListQuery) -> AsyncGenerator[list[dict[str, Json]], None]:
+        """All that match, newest first, some at a time; within ten minutes."""
+        stream = self._stub.ExportActs(pb.ExportActsRequest(query=query_to_proto(query)), timeout=EXPORT_SECONDS)
+        try:
+            async for answer in stream:
+                yield [_act_to_json(each) for each in answer.acts]
+        finally:
+            stream.cancel()
 
     async def get(self, act_id: str) -> dict[str, Json]:
         """One act. Raises NotFound."""

@@ -20,10 +20,7 @@ GATEWAY = "gateway"
 
 
 class Processes:
-    """The processes behind the gateway, and the gateway's own.
-
-    Of gateways a balancer stands in front of, each knows itself alone.
-    """
+    """The processes behind the gateway, the gateway's own, and the other gateways where their address is known."""
 
     def __init__(self, replicas: Mapping[str, Replicas], own: Process, clock: Clock) -> None:
         self._replicas = replicas
@@ -33,20 +30,26 @@ class Processes:
     async def all(self) -> list[dict[str, Json]]:
         """Each process, by service and place. One that does not answer is told as `away`, with the reason."""
         found = await asyncio.gather(*(self._of(name, each) for name, each in self._replicas.items()))
-        return [_own(await self._own.describe()), *(process for some in found for process in some)]
+        every = [_own(await self._own.describe()), *(process for some in found for process in some)]
+        # A process has an address in each network that it is in, and this one is behind the gateways' own.
+        seen: dict[str, dict[str, Json]] = {}
+        for each in every:
+            seen.setdefault(str(each.get("instanceId") or f"{each['service']} {each['place']}"), each)
+        order = (GATEWAY, *(name for name in self._replicas if name != GATEWAY))
+        return sorted(seen.values(), key=lambda each: order.index(str(each["service"])))
 
-    async def hold(self, service: str, instance_id: str, *, resume: bool) -> dict[str, Json]:
-        """Keep a process from beginning new work, or let it begin again; how it is then.
+    async def hold(self, service: str, instance_id: str, *, by: str, resume: bool) -> dict[str, Json]:
+        """Keep a process from beginning new work, or let it begin again, as `by` says; how it is then.
 
         Raises NotFound where no such process answers, Unsupported for one that has nothing to hold back.
         """
         if service == GATEWAY and instance_id == self._own.instance_id:
-            self._own.hold()
+            await self._own.hold(by)
         channels = await self._replicas[service].channels() if service in self._replicas else {}
         for place, channel in channels.items():
             found = await self._described(service, place, channel)
             if found.get("instanceId") == instance_id:
-                request = pb.HoldProcessRequest(resume=resume)
+                request = pb.HoldProcessRequest(resume=resume, by=by)
                 await ProcessServiceStub(channel).HoldProcess(request, timeout=ASK_SECONDS)
                 return await self._described(service, place, channel)
         raise errors.NotFound(f"process of the {service[:40]}", instance_id[:100])
@@ -78,6 +81,8 @@ class Processes:
             "clockSkewSeconds": round(skew.total_seconds(), 3),
             "answeredInMs": round(took.total_seconds() * 1000, 1),
             "canHold": answer.can_hold,
+            "heldAt": moment(answer, "held_at"),
+            "heldBy": answer.held_by or None,
             "numbers": dict(answer.numbers),
             "settings": [_setting(each) for each in answer.settings],
             "findings": [

@@ -1,19 +1,18 @@
 """The audit trail: what administrators did, for administrators to read."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 
 import orjson
+from headrace_core import Json
 from starlette.responses import Response, StreamingResponse
 
 from headrace_gateway import queries
 from headrace_gateway.call import Call, answer
-from headrace_gateway.queries import MAX_LIMIT, ListQuery
 from headrace_gateway.routes.files import attachment
 from headrace_gateway.routing import Answer, Policy, Route
 from headrace_gateway.schemas import LIST_PARAMETERS, PROJECTION, TEXT, array_of, ref
-
-MOST_EXPORTED = 100_000
 
 
 async def list_acts(call: Call) -> Response:
@@ -32,18 +31,22 @@ async def get_act(call: Call) -> Response:
 
 
 async def export_acts(call: Call) -> Response:
-    asked = queries.list_query(call.parameters)
+    parts = call.clients.audit.export(queries.list_query(call.parameters))
+    nothing: list[dict[str, Json]] = []
+    first = await anext(parts, nothing)  # what is wrong with the query is heard before anything is answered
 
     async def lines() -> AsyncGenerator[bytes, None]:
-        for offset in range(0, MOST_EXPORTED, MAX_LIMIT):
-            query = ListQuery(asked.filter, asked.pattern, asked.sort, offset, MAX_LIMIT)
-            acts, total = await call.clients.audit.page(query)
-            yield b"".join(orjson.dumps(each) + b"\n" for each in acts)
-            if offset + MAX_LIMIT >= total:
-                return
+        async with aclosing(parts):
+            yield _lines(first)
+            async for acts in parts:
+                yield _lines(acts)
 
     headers = {"Content-Disposition": attachment("audit.ndjson")}
     return StreamingResponse(lines(), headers=headers, media_type="application/x-ndjson")
+
+
+def _lines(acts: list[dict[str, Json]]) -> bytes:
+    return b"".join(orjson.dumps(each) + b"\n" for each in acts)
 
 
 ROUTES = (
@@ -80,8 +83,8 @@ ROUTES = (
         policy=Policy.ADMIN,
         tag="Audit",
         summary="Download the audit trail",
-        description=f"JSON, one act a line, filtered as the list is; {MOST_EXPORTED} acts at most.",
-        parameters=LIST_PARAMETERS[:3],
+        description="JSON, one act a line, newest first, filtered as the list is; it comes as it is read.",
+        parameters=LIST_PARAMETERS[:2],
         answers=(Answer(200, "The acts.", TEXT, "application/x-ndjson"),),
         errors=(400,),
     ),

@@ -18,6 +18,7 @@ from headrace_gateway.queries import Condition, ListQuery, SortKey
 from headrace_gateway.routes.files import attachment
 from headrace_gateway.routing import Answer, Parameter, Policy, Route, Schema
 from headrace_gateway.schemas import FREE_OBJECT, TEXT, WHOLE, YES_NO, an_object, array_of
+from headrace_gateway.selftest import SelfTest
 
 MOST_MINUTES = 24 * 60
 MOST_USERS = 200
@@ -70,8 +71,19 @@ async def list_processes(call: Call) -> Response:
 
 async def hold_process(call: Call) -> Response:
     is_resumed = (await call.object())["command"] == "resume"
-    found = await call.gateway.processes.hold(call.value("service"), call.value("instance"), resume=is_resumed)
+    user = await call.clients.people.get(call.caller.impersonator_id or call.caller.user_id)
+    found = await call.gateway.processes.hold(
+        call.value("service"),
+        call.value("instance"),
+        by=str(user.get("email") or user.get("username") or user["id"]),
+        resume=is_resumed,
+    )
     return answer({key: value for key, value in found.items() if key != "settings"})
+
+
+async def run_self_test(call: Call) -> Response:
+    trip = SelfTest(call.clients, call.gateway.coalescer, call.clock)
+    return answer(await trip.run(call.scope))
 
 
 async def list_settings(call: Call) -> Response:
@@ -259,10 +271,20 @@ _PROCESS = an_object(
         "clockSkewSeconds": {"type": "number"},
         "answeredInMs": {"type": "number"},
         "canHold": YES_NO,
+        "heldAt": {"type": ["string", "null"]},
+        "heldBy": {"type": ["string", "null"]},
         "numbers": FREE_OBJECT,
         "findings": array_of(FREE_OBJECT),
     },
     required=("service", "place", "state"),
+)
+_SELF_TEST = an_object(
+    {
+        "at": TEXT,
+        "isWell": YES_NO,
+        "steps": array_of(an_object({"name": TEXT, "isWell": YES_NO, "said": TEXT, "tookMs": WHOLE})),
+    },
+    required=("at", "isWell", "steps"),
 )
 _ACCESS = an_object(
     {
@@ -313,11 +335,25 @@ ROUTES = (
         summary="Drain a process, or let it work again",
         description=(
             "A drained executor begins no run: what it has begun goes on to its end, and other executors take what "
-            "comes. Where it is the only one, events are still put on record, and runs wait."
+            "comes. Where it is the only one, events are still put on record, and runs wait. It stays drained over its "
+            "restarts; `heldAt` and `heldBy` say since when, and by whom."
         ),
         request=an_object({"command": {"type": "string", "enum": ["drain", "resume"]}}, required=("command",)),
         answers=(Answer(200, "How it is now.", _PROCESS),),
         errors=(400, 404),
+    ),
+    Route(
+        method="POST",
+        path="/system/self-test",
+        handler=run_self_test,
+        policy=Policy.ADMIN,
+        tag="Platform",
+        summary="Try the whole platform",
+        description=(
+            "A flow of the administrator's is made, started, sent an event, answers, waits a moment, is found in the "
+            "log and is taken away. Each step says what it proved, or what went wrong."
+        ),
+        answers=(Answer(200, "How it went.", _SELF_TEST),),
     ),
     Route(
         method="GET",
