@@ -1,5 +1,8 @@
 /** The Backoffice as an operator has it: every page over a seeded platform, and one day's work from end to end. */
+import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Browser, Page, Request } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BASE, call, launch, visit } from './page.ts';
@@ -26,7 +29,7 @@ const PLACES: readonly Place[] = [
   { path: '', heading: 'Overview' }, { path: 'flows', heading: 'Flows', rows: true }, { path: 'runs', heading: 'Runs', rows: true }, { path: 'unprocessed', heading: 'Unprocessed messages', rows: true },
   { path: 'users', heading: 'Users', rows: true }, { path: 'health', heading: 'Health' }, { path: 'audit', heading: 'Audit', rows: true }, { path: 'connectors', heading: 'Connectors', rows: true },
   { path: 'configuration', heading: 'Connector settings', rows: true }, { path: 'settings', heading: 'System settings', rows: true }, { path: 'access', heading: 'Access rules' }, { path: 'groups', heading: 'Groups' },
-  { path: 'modifiers', heading: 'Modifiers' }, { path: 'files', heading: 'Public files' }, { path: 'logs', heading: 'Logs' },
+  { path: 'modifiers', heading: 'Modifiers' }, { path: 'webhooks', heading: 'System webhooks' }, { path: 'files', heading: 'Public files' }, { path: 'logs', heading: 'Logs' },
 ];
 /** Until the first rows of a list are painted. */
 const FIRST_PAINT_MS = Number(process.env['HEADRACE_FIRST_PAINT_MS'] ?? 1000);
@@ -173,6 +176,75 @@ describe('an operator', () => {
     expect(kept['clientSecret']).toBe(process.env['HEADRACE_CLIENT_SECRET']);
     expect(await page.content()).not.toContain(kept['clientSecret']);
     expect(await page.getByLabel('clientSecret').inputValue()).toBe('');
+    expect(at.complaints).toEqual([]);
+  });
+
+  it('has a receiver of its own told what happens, signed, and sees in a log what came of it', async () => {
+    const { page } = at;
+    const told: { id: string; body: { type: string; data: Record<string, unknown> }; isSigned: boolean }[] = [];
+    let secret = '';
+    let status = 200;
+    const receiver = createServer((request, response) => {
+      const parts: Buffer[] = [];
+      request.on('data', (part: Buffer) => parts.push(part)).on('end', () => {
+        const text = Buffer.concat(parts).toString();
+        const [id, moment, given] = ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) => String(request.headers[name]));
+        const expected = createHmac('sha256', Buffer.from(secret.replace('whsec_', ''), 'base64')).update(`${id}.${moment}.${text}`).digest('base64');
+        told.push({ id: String(id), body: JSON.parse(text) as (typeof told)[number]['body'], isSigned: String(given).split(' ').includes(`v1,${expected}`) });
+        response.writeHead(status).end('thank you');
+      });
+    }).listen(0, '127.0.0.1');
+    await new Promise((resolve) => receiver.once('listening', resolve));
+    const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
+
+    await go(page, 'webhooks');
+    await page.getByRole('button', { name: 'New webhook' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Address').fill(url);
+    await dialog.getByRole('checkbox', { name: 'flow.stopped' }).check();
+    expect(await at.axe()).toEqual([]);
+    await at.shot('47-office-webhook-new');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('heading', { name: 'What signs from now on' }).waitFor();
+    secret = await page.locator('.secret').innerText();
+    expect(await at.axe()).toEqual([]);
+    await at.shot('48-office-webhook-secret');
+    await page.getByRole('button', { name: 'I have it' }).click();
+    expect(await page.content()).not.toContain(secret);
+
+    await page.getByRole('button', { name: `Test: ${url}` }).click();
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByText('It was taken, with 200, after 1 try.').waitFor();
+    expect(await at.axe()).toEqual([]);
+    await at.shot('49-office-webhook-test');
+    await page.getByRole('dialog').getByRole('button', { name: 'Close' }).last().click();
+    const { flowId } = await at.api<{ flowId: string }>('POST', '/flows', { name: 'Stops', flow: { hook: { type: 'headrace.utils.http.WebhookTrigger', x: 0, y: 0, source: {} } } });
+    await at.api('POST', `/flows/${flowId}/coordinator`, { command: 'start' });
+    status = 503;
+    await at.api('POST', `/flows/${flowId}/coordinator`, { command: 'stop' });
+    await expect.poll(() => told.length, { timeout: 20_000 }).toBe(2);
+    expect(told.map(({ body, isSigned }) => [body.type, body.data['flowId'], isSigned])).toEqual([['flow.stopped', '0'.repeat(24), true], ['flow.stopped', flowId, true]]);
+
+    await page.getByRole('link', { name: 'What was told' }).click();
+    await page.getByRole('heading', { name: 'What was told', level: 1 }).waitFor();
+    await page.locator('.table-row').nth(1).waitFor();
+    expect(await at.axe()).toEqual([]);
+    await at.shot('50-office-deliveries');
+    await page.getByLabel('State').selectOption('Pending');
+    await page.locator('.table-row', { hasText: 'Delivered' }).waitFor({ state: 'detached' });
+    await page.locator('.table-row', { hasText: 'flow.stopped' }).click();
+    await page.getByText('It was not taken after 1 try, and is tried again by itself. It answered 503.').waitFor();
+    expect(await at.axe()).toEqual([]);
+    await at.shot('51-office-delivery');
+    await page.setViewportSize({ width: 390, height: 844 });
+    await at.shot('51-office-delivery-narrow');
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await go(page, 'webhooks');
+    await page.locator('.table-row', { hasText: url }).getByRole('button', { name: /More/ }).click();
+    await page.getByRole('menuitem', { name: 'Delete' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    await page.getByText('Nobody is told anything yet').waitFor();
+    receiver.close();
     expect(at.complaints).toEqual([]);
   });
 

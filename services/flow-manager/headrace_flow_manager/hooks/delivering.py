@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 BATCH: Final = 32
 AT_ONCE: Final = 8
 WITHIN: Final = timedelta(seconds=10)
-LEASE: Final = timedelta(minutes=2)
+LEASE: Final = timedelta(minutes=1)
 """Longer than a whole batch takes of which nobody answers."""
 
 LATEST_FACT: Final = timedelta(minutes=1)
