@@ -77,6 +77,23 @@ async def test_several_flows_are_followed_in_one_stream(
     assert not [each for each in told if each.get("topic") == f"flow:{theirs}" and "code" not in each]
 
 
+async def test_administrators_follow_the_flow_of_somebody_else_and_nobody_else_does(
+    listening: Listening, user: httpx.AsyncClient, admin: httpx.AsyncClient, flow_id: str
+) -> None:
+    others = await user.get(f"/live?topic=flow:{flow_id}&allTenants=true")
+    one = await user.get(f"/flows/{flow_id}/live?allTenants=true")
+    own = await admin.head(f"/flows/{flow_id}/live")
+    headers = {"Authorization": "Bearer admin-token"}
+    async with (
+        httpx.AsyncClient(base_url=listening.url, headers=headers) as client,
+        client.stream("GET", "/live", params={"topic": f"flow:{flow_id}", "allTenants": "true"}) as stream,
+    ):
+        text = await read_until(stream.aiter_lines(), "happening", "log", "dropped")
+
+    assert (others.status_code, one.status_code, own.status_code) == (403, 403, 404)
+    assert '"runId":"run-1"' in text and f'"topic":"flow:{flow_id}"' in text
+
+
 TOO_MANY = "&".join(f"topic=flow:{number}" for number in range(51))
 
 

@@ -21,6 +21,7 @@ from .process import Process, wait_for
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
 KILLS = 4
+LIST = {"type": "json2new", "modifiers": {}, "lambda": {"list": 5}}
 FLOW = {
     "hook": {
         "type": "appmixer.utils.http.WebhookTrigger", "x": 0, "y": 0, "source": {},
@@ -28,7 +29,7 @@ FLOW = {
     },
     "fail": {
         "type": "appmixer.utils.controls.Each", "x": 0, "y": 0, "source": {"in": {"hook": ["request"]}},
-        "config": {"transform": {"in": {"hook": {"request": {"type": "json2new", "modifiers": {}, "lambda": {"list": 5}}}}}},
+        "config": {"transform": {"in": {"hook": {"request": LIST}}}},
     },
 }  # fmt: skip
 

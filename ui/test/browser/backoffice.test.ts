@@ -126,6 +126,16 @@ describe('an operator', () => {
     await page.getByText(/messages could not be processed/).waitFor();
     expect(await at.axe()).toEqual([]);
     await at.shot('41-office-flow');
+    await page.getByRole('button', { name: 'Look at it' }).click();
+    const step = page.locator('[data-component-id="fail"]');
+    await step.waitFor();
+    await expect.poll(async () => {
+      await call('', 'POST', `/flows/${flow!.flowId}/components/hook`, { list: ['of the owner'] });
+      return step.locator('.counts .done').count();
+    }, { timeout: 10_000, interval: 300 }).toBe(1); // it happens while the administrator looks
+    expect(await at.axe()).toEqual([]);
+    await at.shot('41-office-flow-live');
+    await go(page, `flows/${flow!.flowId}`);
     await page.getByRole('listitem').filter({ hasText: 'could not be processed' }).getByRole('link', { name: 'Look' }).click();
     await page.locator('.table-row').first().click();
     const what = page.getByRole('dialog').getByLabel('What it was given');
