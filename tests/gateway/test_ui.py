@@ -28,7 +28,7 @@ def built(gateway: Gateway, tmp_path: Path) -> Gateway:
 
 
 PAGES = ["/", "/flows", "/flows/f1", "/runs", "/runs/r1", "/accounts", "/stores", "/stores/s1", "/files"]
-PAGES += ["/people-tasks", "/people-tasks/t1", "/connectors", "/connectors/vault.key", "/insights", "/integrations"]
+PAGES += ["/people-tasks", "/people-tasks/t1", "/connectors", "/connectors/vault.key", "/insights", "/integrations", "/logs"]
 
 
 @pytest.mark.parametrize("path", PAGES)
