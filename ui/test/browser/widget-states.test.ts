@@ -121,7 +121,7 @@ async function wear(page: Page, { narrow, dark, rtl }: (typeof MODES)[number]): 
   await page.evaluate(`document.documentElement.dir = '${rtl ? 'rtl' : 'ltr'}'`);
 }
 
-/** What sticks out of the page, is cut by its widget, or has to be scrolled to the side. Text, since it runs in the page. */
+/** What sticks out of the page, is cut by its widget, has to be scrolled to the side, or points to the wrong one. Text, since it runs in the page. */
 const OUT = `(() => {
   const found = [];
   const said = (node) => node.localName + '.' + (node.getAttribute('class') ?? '');
@@ -130,7 +130,8 @@ const OUT = `(() => {
     for (const node of root.querySelectorAll('*')) {
       if (node.shadowRoot) look(node.shadowRoot);
       const box = node.getBoundingClientRect();
-      if (!box.width || !box.height || node.closest('.sr, svg') || getComputedStyle(node).visibility === 'hidden') continue;
+      if (!box.width || !box.height || node.closest('.sr, svg *') || getComputedStyle(node).visibility === 'hidden') continue;
+      if (node.matches('.turn-back .glyph') && (getComputedStyle(node).transform === 'none') === node.matches(':dir(rtl)')) found.push('points the wrong way: ' + said(node));
       const { overflowX } = getComputedStyle(node);
       if ((overflowX === 'auto' || overflowX === 'scroll') && node.scrollWidth > node.clientWidth + 1 && !node.matches(mayScroll)) found.push('scrolls to the side: ' + said(node));
       if (box.right <= innerWidth + 1 && box.left >= -1) continue;
