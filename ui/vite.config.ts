@@ -21,6 +21,7 @@ export default defineConfig({
   build: {
     outDir: 'dist',
     target: 'es2022',
+    cssTarget: ['chrome120', 'firefox121', 'safari16.4'], // these know :dir(); for others it would become a list of languages
     modulePreload: false,
     rolldownOptions: {
       input: { headrace: 'sdk/headrace.ts', app: 'page/app.ts', compat: 'sdk/compat.ts', backoffice: 'backoffice/app.ts' },

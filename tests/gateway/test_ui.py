@@ -27,7 +27,7 @@ def built(gateway: Gateway, tmp_path: Path) -> Gateway:
     return gateway
 
 
-PAGES = ["/", "/flows", "/flows/f1", "/runs", "/runs/r1", "/accounts", "/stores", "/stores/s1", "/files"]
+PAGES = ["/", "/flows", "/flows/f1", "/runs", "/runs/r1", "/accounts", "/stores", "/stores/s1", "/files", "/logs"]
 PAGES += ["/people-tasks", "/people-tasks/t1", "/connectors", "/connectors/vault.key", "/insights", "/integrations"]
 
 

@@ -19,7 +19,7 @@ from starlette.types import Scope
 from headrace_gateway import heads
 
 _PAGES = re.compile(
-    rb"/(?:(?:flows|runs|stores|people-tasks|connectors|insights|integrations)(?:/[^/]+)?|accounts|files)/?\Z"
+    rb"/(?:(?:flows|runs|stores|people-tasks|connectors|insights|integrations)(?:/[^/]+)?|accounts|files|logs)/?\Z"
 )
 """Addresses inside the page: for who asks for HTML and is no client with a token. Some are endpoints for all others."""
 

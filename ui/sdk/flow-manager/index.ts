@@ -31,6 +31,8 @@ export interface FlowManagerEvents {
   'flow:rename': Act<{ flowId: string; flow: FlowRecord }, { name: string }>;
   'flow:clone': Act<{ flowId: string; flow: FlowRecord }, { cloneId: string }>;
   'flow:share': Act<{ flowId: string; flow: FlowRecord }>;
+  /** Opens the runs of the flow */
+  'flow:runs': Act<{ flowId: string; flow: FlowRecord }>;
   /** Opens the log of the flow */
   'flow:insights': Act<{ flowId: string; flow: FlowRecord }>;
   'flow:remove': Act<{ flowId: string; flow: FlowRecord }>;
@@ -54,6 +56,6 @@ export default view(Root, {
   defaults: {
     showHeader: true,
     layout: 'list',
-    menu: ['open', 'start', 'stop', 'rename', 'clone', 'share', 'insights', 'remove'].map((each) => ({ event: `flow:${each}` })),
+    menu: ['open', 'start', 'stop', 'rename', 'clone', 'share', 'runs', 'insights', 'remove'].map((each) => ({ event: `flow:${each}` })),
   } satisfies FlowManagerOptions,
 });

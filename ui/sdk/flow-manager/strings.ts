@@ -9,7 +9,7 @@ export const STRINGS = {
   filter: { label: 'Show', all: 'All flows', running: 'Running', stopped: 'Stopped', shared: 'Shared with me' },
   sort: { label: 'Sort', changed: 'Changed', made: 'Made', name: 'Name' },
   layout: { label: 'Layout', list: 'List', grid: 'Cards', thumbnail: 'Pictures' },
-  menu: { open: 'Open', start: 'Start', stop: 'Stop', rename: 'Rename', clone: 'Copy', share: 'Share', insights: 'Runs and insights', remove: 'Delete', label: 'Menu of {{name}}' },
+  menu: { open: 'Open', start: 'Start', stop: 'Stop', rename: 'Rename', clone: 'Copy', share: 'Share', runs: 'Runs', insights: 'Logs', remove: 'Delete', label: 'Menu of {{name}}' },
   empty: { title: 'No flows yet', text: 'A flow connects your apps: something happens here, and something is done there.' },
   none: { title: 'No flow fits', text: 'Try another word, or show all flows.', all: 'Show all flows' },
   changed: 'Changed {{when}}',

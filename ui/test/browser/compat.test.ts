@@ -243,7 +243,7 @@ it('every widget opens where it is told to, with the options and events of the m
   await row('InsightsLogs', 'without el: a modal', async () => { await use('InsightsLogs', { modal: true }); await page.locator('hr-insights-logs dialog[open]').waitFor(); });
   await row('InsightsDashboard', 'chart:open(chartId), chart:clone, chart:remove', async () => {
     await use('InsightsDashboard', {}, { 'chart:open': 'keep', 'chart:clone': 'next', 'chart:remove': 'keep' });
-    await shown('Counts').click();
+    await page.getByRole('button', { name: 'Counts', exact: true }).click();
     await heard('chart:open');
     for (const [entry, event] of [['Duplicate', 'chart:clone'], ['Remove', 'chart:remove']] as const) {
       await shown('What to do with Counts').click();

@@ -61,6 +61,13 @@ it('flows are found, started, renamed, copied, deleted by mouse, and the host he
   await expect.poll(() => row(page, 'Gamma of the mouse').count()).toBe(1);
   expect((await told(page)).map(([type, data]) => [type, data['flowId'] === first ? 'first' : 'second'])).toEqual([['flow:start-after', 'first'], ['flow:rename-after', 'second'], ['flow:clone-after', 'second'], ['flow:remove-after', 'second']]);
 
+  for (const [entry, tag] of [['Runs', 'hr-runs'], ['Logs', 'hr-insights-logs']] as const) {
+    await choose(page, 'Alpha of the mouse', entry);
+    await page.locator(tag).getByRole('heading', { level: 1 }).waitFor();
+    expect(await page.evaluate(`document.querySelector('${tag}').dataset.modal`)).toBe('');
+    await page.keyboard.press('Escape');
+    await page.locator(tag).waitFor({ state: 'detached' });
+  }
   await page.getByRole('checkbox', { name: 'Select Alpha of the mouse' }).check();
   await page.getByRole('toolbar').getByRole('button', { name: 'Stop' }).click();
   await expect.poll(stage(at, first)).toBe('stopped');

@@ -30,7 +30,7 @@ interface Case {
 let browser: Browser;
 let at: Visit;
 let empty: string;
-let ids: { flowId: string; templateId: string; chartId: string; plainId: string };
+let ids: { flowId: string; templateId: string; chartId: string; plainId: string; runId: string };
 let answer: 'pass' | 'hold' | 500 | 403 = 'pass';
 let letGo: (() => void)[] = [];
 
@@ -49,6 +49,8 @@ const CASES: Readonly<Record<string, Case>> = {
   InsightsDashboard: { filled: 'What came in', empty: 'No charts yet' },
   Connectors: { filled: 'HTTP', empty: 'No connector fits', nothing: () => ({ state: { query: { pattern: 'nothing is called that' } } }) },
   Runs: { filled: 'Failed', empty: 'Nothing has run yet' },
+  'Runs, one of them': { filled: 'Each', empty: 'No run fits', config: () => ({ runId: ids.runId }), nothing: () => ({ state: { query: { state: 'waiting' } } }) },
+  'Connectors, one of them': { filled: 'vault.key.core.Work', empty: 'No connector fits', config: () => ({ app: 'vault.key' }), nothing: () => ({ state: { query: { category: 'none' } } }) },
 };
 
 beforeAll(async () => {
@@ -74,7 +76,12 @@ beforeAll(async () => {
   await post('/people-task/tasks', { title: 'May it be paid?', description: 'It is more than usual.', requester: 'bob@example.com', approver: LOGIN, decisionBy: '2031-01-01T00:00:00Z' });
   await post('/people-task/tasks', { title: 'A task whose title goes on for longer than anybody would have thought when they drew its column', requester: 'somebody.with.a.rather.long.name@an-organisation.example.com', approver: LOGIN });
   const { chartId } = await post<{ chartId: string }>('/charts', starter('messages', 'What came in', 0));
-  ids = { flowId, templateId, chartId, plainId };
+  const { items } = await vi.waitFor(async () => {
+    const found = await at.api<{ items: { runId: string; state: string }[] }>('GET', `/runs?flowId=${flowId}`);
+    expect(found.items.map((each) => each.state)).toContain('failed');
+    return found;
+  }, { timeout: 15_000, interval: 200 });
+  ids = { flowId, templateId, chartId, plainId, runId: items.find((each) => each.state === 'failed')!.runId };
   empty = (await call<{ token: string }>('', 'POST', '/user', { username: EMPTY.name, email: EMPTY.name, password: EMPTY.password })).token;
   const file = new FormData();
   file.append('file', new Blob(['what is owed']), 'Rechnung über alles, was im vergangenen Jahr bestellt, geliefert und noch nicht bezahlt wurde.txt');
@@ -114,7 +121,7 @@ async function wear(page: Page, { narrow, dark, rtl }: (typeof MODES)[number]): 
   await page.evaluate(`document.documentElement.dir = '${rtl ? 'rtl' : 'ltr'}'`);
 }
 
-/** What sticks out of the page, is cut by its widget, or has to be scrolled to the side. Text, since it runs in the page. */
+/** What sticks out of the page, is cut by its widget, has to be scrolled to the side, or points to the wrong one. Text, since it runs in the page. */
 const OUT = `(() => {
   const found = [];
   const said = (node) => node.localName + '.' + (node.getAttribute('class') ?? '');
@@ -123,7 +130,8 @@ const OUT = `(() => {
     for (const node of root.querySelectorAll('*')) {
       if (node.shadowRoot) look(node.shadowRoot);
       const box = node.getBoundingClientRect();
-      if (!box.width || !box.height || node.closest('.sr, svg') || getComputedStyle(node).visibility === 'hidden') continue;
+      if (!box.width || !box.height || node.closest('.sr, svg *') || getComputedStyle(node).visibility === 'hidden') continue;
+      if (node.matches('.turn-back .glyph') && (getComputedStyle(node).transform === 'none') === node.matches(':dir(rtl)')) found.push('points the wrong way: ' + said(node));
       const { overflowX } = getComputedStyle(node);
       if ((overflowX === 'auto' || overflowX === 'scroll') && node.scrollWidth > node.clientWidth + 1 && !node.matches(mayScroll)) found.push('scrolls to the side: ' + said(node));
       if (box.right <= innerWidth + 1 && box.left >= -1) continue;
@@ -140,14 +148,14 @@ const OUT = `(() => {
 it.each(Object.keys(CASES))('%s', async (name) => {
   const { filled, empty: nothing, config = () => ({}), nothing: other = config } = CASES[name]!;
   const { page } = at;
-  const begin = (isEmpty: boolean, how: object): Promise<unknown> => page.evaluate(`void begin(${JSON.stringify(name)}, ${isEmpty}, ${JSON.stringify(how)})`);
+  const begin = (isEmpty: boolean, how: object): Promise<unknown> => page.evaluate(`void begin(${JSON.stringify(name.split(',')[0])}, ${isEmpty}, ${JSON.stringify(how)})`);
   const end = (): Promise<unknown> => page.evaluate('widget.destroy()');
   const read = (text: string | RegExp) => page.locator('main').getByText(text).filter({ visible: true }).first();
   const alert = page.getByRole('alert').first();
   let turn = Object.keys(CASES).indexOf(name);
   const seen = async (state: string): Promise<void> => {
     if (state !== 'loading') await expect.poll(() => page.locator('.bones, .skeleton').count()).toBe(0);
-    await at.shot(`80-${name}-${state}`);
+    await at.shot(`80-${name.replaceAll(/\W+/g, '-')}-${state}`);
     expect(await axeOf(at), state).toEqual([]);
     expect(await page.evaluate(OUT), state).toEqual([]);
     await wear(page, MODES[(turn += 1) % MODES.length]!);
