@@ -81,6 +81,7 @@ async def test_the_newest_come_first_and_what_is_asked_for_is_found(trail: Audit
         ((Condition("target", "equal", 7, "7"), Condition("actor", "equal", "admin@example.com")), ""),
         ((Condition("tenantId", "equal", "ann"), Condition("status", "less", 300)), ""),
         ((Condition("status", "greater", 299),), ""),
+        ((Condition("target", "equal", "user1"), Condition("target", "equal", "user2")), ""),
         ((Condition("status", "empty"),), ""),
         ((Condition("status", "equal", 200), Condition("status", "empty")), ""),
         ((Condition("at", "greater", "2026-01-02"), Condition("at", "less", "2026-01-04")), ""),

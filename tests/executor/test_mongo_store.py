@@ -17,6 +17,7 @@ from headrace_core.clock import SystemClock
 from headrace_core.errors import Conflict, Fenced, Unavailable
 from headrace_core.expressions import Json
 from headrace_executor.model import Commit, RunState, StateChange, StateVerb
+from headrace_executor.store import EVERY_ONE
 from headrace_executor.stores import mongo_pieces
 from headrace_executor.stores.mongo import MongoExecutorStore, latest
 from headrace_executor.stores.mongo_accepting import were_there
@@ -581,3 +582,57 @@ async def test_an_idle_executor_asks_five_times_a_second_and_writes_nothing(
 def since(before: Mapping[str, int], store: MongoExecutorStore) -> Counter[str]:
     """The commands sent since then."""
     return Counter(store.mongo.sent) - Counter(before)
+
+
+# Messages that are given back.
+
+
+async def test_what_fails_again_while_all_are_given_back_is_neither_lost_nor_doubled(
+    mongo_url: str, database: str
+) -> None:
+    """Two executors over runs whose steps fail up to three times more, two operators who retry all there is."""
+    names = [f"r{number:02}" for number in range(40)]
+    fails = {name: number % 4 for number, name in enumerate(names)}
+    asides, attempts, given_back, idle = Counter(names), Counter[str](), 0, 0
+    stores = [await MongoExecutorStore.open(mongo_url, database, SystemClock()) for _ in range(2)]
+    for owner in (ME, OTHER):
+        await asyncio.to_thread(stores[0].heartbeat, owner, time.time() + 600)
+    await stores[0].accept([new_run(name) for name in names], ME, 1.0)
+    dead = {name: unprocessed(f"m-{name}", run_id=name) for name in names}
+    await stores[0].commit([commit(name, state=RunState.FAILED, unprocessed=(dead[name],)) for name in names])
+
+    def is_over() -> bool:
+        return all(attempts[name] == fails[name] + 1 for name in names)
+
+    async def retry_all(store: MongoExecutorStore) -> None:
+        nonlocal given_back
+        while not is_over():
+            ids, _ = await store.unprocessed_ids(None, "", EVERY_ONE, 25)
+            retried = await store.retry_unprocessed(None, ids, time.time())
+            given_back += retried
+
+    async def execute(store: MongoExecutorStore, owner: str) -> None:
+        nonlocal idle
+        while not is_over():
+            for loaded in await store.claim(owner, time.time(), 10):
+                name, now = loaded.run.run_id, time.time()
+                handled = tuple(each.number for each in loaded.inbox)
+                idle += attempts[name] == asides[name]
+                attempts[name] += attempts[name] < asides[name]
+                again = attempts[name] <= fails[name]
+                asides[name] += again
+                state, kept = (RunState.FAILED, (dead[name],)) if again else (RunState.DONE, ())
+                made = commit(loaded.run, now=now, state=state, unprocessed=kept, handled_inbox=handled)
+                assert await store.commit([made]) == [True]
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        for store, owner in zip(stores, (ME, OTHER), strict=True):
+            tasks.create_task(retry_all(store))
+            tasks.create_task(execute(store, owner))
+
+    left, total = await stores[0].list_unprocessed(None, "", "", 0, 100)
+    for store in stores:
+        await store.close()
+
+    assert (left, total, idle) == ([], 0, 0)
+    assert attempts == asides and given_back == sum(attempts.values()) == sum(fails.values()) + len(names)

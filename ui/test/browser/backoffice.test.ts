@@ -13,6 +13,7 @@ let at: Visit;
 beforeAll(async () => {
   browser = await launch();
   at = await visit(browser, '/backoffice/');
+  follow(at.page);
 });
 afterAll(async () => {
   const place = process.env['HEADRACE_TABLE'];
@@ -42,22 +43,36 @@ async function go(page: Page, path: string): Promise<void> {
 const median = (values: readonly number[]): number => [...values].sort((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0;
 const linkTo = (page: Page, heading: string) => page.getByRole('navigation', { name: 'Backoffice' }).getByRole('link', { name: heading === 'Unprocessed messages' ? 'Unprocessed' : heading, exact: true });
 
+const isAsked = (request: Request): boolean => ['fetch', 'xhr'].includes(request.resourceType());
+/** What the API is asked and has not answered yet. */
+const asked = new Set<Request>();
+function follow(page: Page): void {
+  page.on('request', (request) => { if (isAsked(request)) asked.add(request); });
+  page.on('requestfinished', (request) => void asked.delete(request));
+  page.on('requestfailed', (request) => void asked.delete(request));
+}
+/** Until everything is answered and drawn. */
+async function settled(page: Page): Promise<void> {
+  await page.evaluate(() => new Promise((resolve) => { requestAnimationFrame(() => setTimeout(resolve)); }));
+  await expect.poll(async () => asked.size + (await page.getByText('Loading…').count()), { interval: 10, timeout: 10_000 }).toBe(0);
+}
+
 /** Open a page from another one: how long until what it is about is painted, in milliseconds, and how often the API was asked. */
 async function opening(page: Page, place: Place): Promise<{ took: number; requests: number }> {
   const other = place.heading === 'Groups' ? 'Modifiers' : 'Groups';
   await linkTo(page, other).click();
   await page.getByRole('heading', { name: other, level: 1 }).waitFor();
-  await page.waitForLoadState('networkidle');
+  await settled(page);
   let requests = 0;
-  const count = (request: Request): void => void (requests += Number(['fetch', 'xhr'].includes(request.resourceType())));
+  const count = (request: Request): void => void (requests += Number(isAsked(request)));
   page.on('request', count);
   const began = performance.now();
   await linkTo(page, place.heading).click();
   if (place.path !== 'logs') await page.getByRole('heading', { name: place.heading, level: 1 }).waitFor();
   if (place.rows) await page.locator('.table-row').first().waitFor();
-  else await page.waitForFunction(() => !document.querySelector('.bones'));
+  else await settled(page);
   const took = performance.now() - began;
-  await page.waitForLoadState('networkidle');
+  await settled(page);
   page.off('request', count);
   return { took, requests };
 }
@@ -78,7 +93,7 @@ async function shown(page: Page, place: Place): Promise<void> {
   if (place.path === 'logs') await page.getByRole('searchbox').or(page.getByRole('textbox')).first().waitFor();
   else await page.getByRole('heading', { name: place.heading, level: 1 }).waitFor();
   if (place.rows) await page.locator('.table-row').first().waitFor();
-  await page.waitForLoadState('networkidle');
+  await settled(page);
 }
 
 describe('every page', () => {
@@ -157,11 +172,17 @@ describe('an operator', () => {
     await go(page, 'health');
     await page.getByRole('button', { name: 'Drain' }).first().click();
     await page.getByRole('dialog').getByRole('button', { name: 'Drain' }).click();
-    await page.getByText('Drained').first().waitFor();
+    await page.getByText(/^Drained by .* it stays so over restarts/).waitFor();
     await at.shot('43-office-drained');
     await page.getByRole('button', { name: 'Let it work' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Let it work' }).click();
     await page.getByRole('button', { name: 'Drain' }).first().waitFor();
+
+    await page.getByRole('button', { name: 'Self-test' }).click();
+    await page.getByText('All of it works').waitFor({ timeout: 60_000 });
+    expect(await at.axe()).toEqual([]);
+    await at.shot('47-office-self-test');
+    await page.keyboard.press('Escape');
 
     await go(page, 'audit');
     const table = page.getByRole('grid', { name: 'Audit' });
@@ -186,6 +207,23 @@ describe('an operator', () => {
     expect(kept['clientSecret']).toBe(process.env['HEADRACE_CLIENT_SECRET']);
     expect(await page.content()).not.toContain(kept['clientSecret']);
     expect(await page.getByLabel('clientSecret').inputValue()).toBe('');
+    const history = page.getByRole('region', { name: 'History' });
+    await history.getByText('clientId: *** (changed)').first().waitFor();
+    expect(at.complaints).toEqual([]);
+  });
+
+  it('sees who set a key, and when, where it is set', async () => {
+    const { page } = at;
+    const key = `motd-${Date.now()}`;
+    for (const value of ['one', 'two']) await at.api('POST', '/config', { key, value });
+    await go(page, `settings?text=${key}`);
+    await page.getByText(key).first().click();
+    const history = page.getByRole('region', { name: 'History' });
+    await history.getByText('Set first').waitFor();
+    await history.getByText('value: *** (changed)').waitFor();
+    expect(await at.axe()).toEqual([]);
+    await at.shot('48-office-key');
+    await at.api('DELETE', `/config/${key}`);
     expect(at.complaints).toEqual([]);
   });
 

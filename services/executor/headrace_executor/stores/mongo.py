@@ -305,8 +305,7 @@ class MongoExecutorStore:
         self, tenant_id: str | None, message_ids: Sequence[str], now: float, *, content: bytes = b""
     ) -> int:
         where = {"_id": {"$in": list(message_ids)}, **mongo_unprocessed.those(tenant_id)}
-        async with self.mongo.asking() as database:
-            found = [each async for each in database["unprocessed"].find(where, {"run_id": 1, "seq": 1})]
+        found = await mongo_unprocessed.claim(self.mongo, where, now)
         # Cut off here it is retried and still listed; retried again, its run knows that it has it.
         retries = [Inbound(0, "retry", each["_id"], content) for each in found]
         await mongo_inbox.leave(

@@ -7,6 +7,7 @@ also after it was deleted: so a commit that is carried out once more by somebody
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import fields
 
@@ -20,7 +21,10 @@ from headrace_executor.stores import mongo_pieces
 
 _PLAIN = tuple(field.name for field in fields(Unprocessed) if field.name not in ("message_id", "messages"))
 
-_GONE: Document = {"$set": {"gone": True}, "$unset": {"messages": "", "error": "", "cause": ""}}
+_GONE: Document = {"$set": {"gone": True}, "$unset": {"messages": "", "error": "", "cause": "", "claimed": ""}}
+
+GIVING_SECONDS = 15.0
+"""How long who gives messages back has them for himself; whoever was cut off before that has let go of them."""
 
 
 async def put(mongo: Mongo, messages: Sequence[tuple[int, Unprocessed]]) -> None:
@@ -32,7 +36,7 @@ async def put(mongo: Mongo, messages: Sequence[tuple[int, Unprocessed]]) -> None
     operations = [
         UpdateOne(
             {"_id": message.message_id, "seq": {"$lt": seq}},
-            {"$set": {**_values(message, each.kept), "seq": seq}, "$unset": {"gone": ""}},
+            {"$set": {**_values(message, each.kept), "seq": seq}, "$unset": {"gone": "", "claimed": ""}},
             upsert=True,
         )
         for (seq, message), each in zip(messages, packed, strict=True)
@@ -48,6 +52,22 @@ async def delete(mongo: Mongo, where: Document) -> int:
     """Drop the messages; how many there were."""
     async with mongo.asking() as database:
         return int((await database["unprocessed"].update_many(where, _GONE)).modified_count)
+
+
+async def claim(mongo: Mongo, where: Document, now: float) -> list[Document]:
+    """The id, run and commit of each of the messages that nobody else gives back now.
+
+    Of two who retry the same one has it: else the later, who read of it before it failed again, would give it back a
+    second time.
+    """
+    token = secrets.token_hex(8)
+    free = [{"claimed": {"$exists": False}}, {"claimed.at": {"$lt": now - GIVING_SECONDS}}]
+    claimed = {"$set": {"claimed": {"by": token, "at": now}}}
+    async with mongo.asking() as database:
+        if not (await database["unprocessed"].update_many({**where, "$or": free}, claimed)).modified_count:
+            return []
+        mine = {**where, "claimed.by": token}
+        return [each async for each in database["unprocessed"].find(mine, {"run_id": 1, "seq": 1})]
 
 
 async def delete_as_read(mongo: Mongo, messages: Sequence[tuple[str, int]]) -> None:

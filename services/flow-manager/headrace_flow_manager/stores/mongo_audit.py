@@ -1,6 +1,7 @@
 """The audit trail in MongoDB: a document for each act, written once and once more when it ends."""
 
 import re
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from headrace_flow_manager.audit import model
 from headrace_flow_manager.audit.model import Act
 from headrace_flow_manager.query import ListQuery, Page, Record, Selection
 from headrace_flow_manager.stores.audit_asking import SEARCHED, Asked, asked_of, folded, words_of
+from headrace_flow_manager.stores.mongo_plain import equals
 from headrace_flow_manager.stores.mongo_selection import page_of
 from headrace_flow_manager.stores.values import instant, parsed
 
@@ -34,6 +36,7 @@ LOOKED_THROUGH: Mapping[str, Sequence[IndexModel]] = {
     AUDIT: [
         IndexModel([("target", ASCENDING), ("begun_at", DESCENDING)]),
         IndexModel([("status", ASCENDING), ("begun_at", DESCENDING)]),
+        IndexModel([("begun_at", DESCENDING), ("_id", DESCENDING), ("words", ASCENDING)]),
     ],
 }
 _NEWEST: Final = [("begun_at", DESCENDING), ("_id", DESCENDING)]
@@ -43,6 +46,7 @@ _WIDEST: Final = 20_000 * 24 * _HOUR
 _SETTLED: Final = 600_000_000
 """How many microseconds ago an act was begun at the latest that no gateway writes any more: its call has ended."""
 _AT_ONCE: Final = 500
+_MOST_COUNTED: Final = 200
 _PATIENCE: Final = timedelta(seconds=10)
 """Who searches a long trail for words waits for them."""
 _TEXTS: Final = ("actor_id", "actor_name", "address", "request_id", "action", "summary", "target", "tenant_id")
@@ -53,7 +57,7 @@ class MongoAuditStore:
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
-        self._counted = (0, 0)
+        self._counted: OrderedDict[Asked, tuple[int, int]] = OrderedDict()
 
     async def begin(self, act: Act) -> None:
         document = document_of(act)
@@ -96,20 +100,21 @@ class MongoAuditStore:
             found = self._mongo.database[AUDIT].find({}).sort(_NEWEST)
             return await page_of(self._mongo, found, selection, _shown)
         async with self._mongo.asking(_PATIENCE) as database:
-            everything = asked.is_everything
-            total = await (self._count(database) if everything else database[AUDIT].count_documents(_of(asked)))
+            total = await self._count(database, asked)
             newest = await _newest(database, asked, query.offset, query.page_size)
         return Page(tuple(map(_act, newest)), total)
 
-    async def _count(self, database: "AsyncIOMotorDatabase[Document]") -> int:
-        """How many there are. What was settled when they were counted last stays as many."""
-        now, (settled, known) = times.to_micros(datetime.now(UTC)), self._counted
-        until = now - _SETTLED
+    async def _count(self, database: "AsyncIOMotorDatabase[Document]", asked: Asked) -> int:
+        """How many there are. What was settled when they were counted last stays as many: nothing is taken away."""
+        settled, known = self._counted.pop(asked, (0, 0))
+        until = times.to_micros(datetime.now(UTC)) - _SETTLED
         if until > settled:
-            older = {"begun_at": {"$gte": settled, "$lt": until}} if settled else {"begun_at": {"$lt": until}}
-            known += await database[AUDIT].count_documents(older)
-            self._counted = settled, known = until, known
-        return known + await database[AUDIT].count_documents({"begun_at": {"$gte": settled}})
+            known += await database[AUDIT].count_documents(_of(_between(asked, settled, until)))
+            settled = until
+        self._counted[asked] = settled, known
+        if len(self._counted) > _MOST_COUNTED:
+            self._counted.popitem(last=False)
+        return known + await database[AUDIT].count_documents(_of(_between(asked, settled, None)))
 
 
 def document_of(act: Act) -> Document:
@@ -145,6 +150,12 @@ async def _newest(
         span *= _WIDER
 
 
+def _between(asked: Asked, since: int, until: int | None) -> Asked:
+    """Of what is asked for, what was begun between these."""
+    ends = [each for each in (asked.until, until) if each is not None]
+    return replace(asked, since=max(asked.since or 0, since) or None, until=min(ends, default=None))
+
+
 def _of(asked: Asked) -> Document:
     """What finds what is asked for. Words are looked for as they are written, never as a pattern."""
     bounds: Mapping[str, Mapping[str, int | str | None]] = {
@@ -156,8 +167,7 @@ def _of(asked: Asked) -> Document:
         field: {operator: value for operator, value in each.items() if value is not None}
         for field, each in bounds.items()
     }
-    equal: Document = {"$and": [{column: {"$eq": text}} for column, text in asked.equal]} if asked.equal else {}
-    return {**equal, **{field: each for field, each in known.items() if each}}
+    return {**equals(asked.equal), **{field: each for field, each in known.items() if each}}
 
 
 def _act(kept: Document) -> Act:

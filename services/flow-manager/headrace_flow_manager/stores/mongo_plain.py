@@ -3,7 +3,7 @@
 Everything else is judged by the plain evaluator; see `mongo_selection`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from headrace_runtime.mongo import Document
@@ -38,5 +38,14 @@ def plain(
     if any(each.field not in orders for each in query.sort):
         return None
     order = [(orders[each.field], DESCENDING if each.descending else ASCENDING) for each in query.sort]
-    where: Document = {"$and": [{own: {"$eq": text}} for own, text in asked]} if asked else {}
-    return Plain(where, [*order, *natural])
+    return Plain(equals(asked), [*order, *natural])
+
+
+def equals(asked: Sequence[tuple[str, str]]) -> Document:
+    """Where fields have these texts. One that is asked for twice is in an `$and`: planners look at plain ones first."""
+    first: dict[str, str] = {}
+    for field, text in asked:
+        first.setdefault(field, text)
+    again = [{field: {"$eq": text}} for field, text in asked if first[field] != text]
+    found: Document = {field: {"$eq": text} for field, text in first.items()}
+    return {**found, "$and": again} if again else found
