@@ -135,7 +135,7 @@ METHODS: Mapping[str, Method] = {
         "headrace.execution.v1.ExecutionService",
         "gateway",
         again="GetRun MigrateRuns ListUnprocessed GetUnprocessed CountMessages Watch SurveyRuns",
-        once="DeleteUnprocessed RetryUnprocessed SettleUnprocessed TryFlow CallComponent CallPlugin",
+        once="DeleteUnprocessed RetryUnprocessed SettleUnprocessed DecideStep TryFlow CallComponent CallPlugin",
     ),
     **_rows(
         "headrace.schedule.v1.ScheduleService",

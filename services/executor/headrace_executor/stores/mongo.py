@@ -298,7 +298,7 @@ class MongoExecutorStore:
         return found[0] if found else None
 
     async def delete_unprocessed(self, tenant_id: str | None, message_ids: Sequence[str]) -> int:
-        where = {"_id": {"$in": list(message_ids)}, **mongo_unprocessed.those(tenant_id)}
+        where = {"_id": {"$in": list(message_ids)}, **mongo_unprocessed.those(tenant_id), "decided": {"$exists": False}}
         return await mongo_unprocessed.delete(self.mongo, where)
 
     async def retry_unprocessed(
@@ -306,15 +306,19 @@ class MongoExecutorStore:
     ) -> int:
         where = {"_id": {"$in": list(message_ids)}, **mongo_unprocessed.those(tenant_id)}
         async with self.mongo.asking() as database:
-            found = [each async for each in database["unprocessed"].find(where, {"run_id": 1, "seq": 1})]
+            # Of several who decide at once, the first does; whoever comes next carries out what was decided.
+            undecided = {**where, "decided": {"$exists": False}}
+            await database["unprocessed"].update_many(undecided, {"$set": {"decided": content}})
+            shown = {"run_id": 1, "seq": 1, "decided": 1}
+            found = [each async for each in database["unprocessed"].find(where, shown)]
         # Cut off here it is retried and still listed; retried again, its run knows that it has it.
-        retries = [Inbound(0, "retry", each["_id"], content) for each in found]
+        retries = [Inbound(0, "retry", each["_id"], each["decided"]) for each in found]
         await mongo_inbox.leave(
             self.mongo, [(each["run_id"], None, retry) for each, retry in zip(found, retries, strict=True)], now
         )
         # What failed again meanwhile is there anew, by a later commit, and stays.
         await mongo_unprocessed.delete_as_read(self.mongo, [(each["_id"], each["seq"]) for each in found])
-        return len(found)
+        return sum(each["decided"] == content for each in found)
 
     # State of components.
 

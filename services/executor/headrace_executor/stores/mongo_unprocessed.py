@@ -32,7 +32,7 @@ async def put(mongo: Mongo, messages: Sequence[tuple[int, Unprocessed]]) -> None
     operations = [
         UpdateOne(
             {"_id": message.message_id, "seq": {"$lt": seq}},
-            {"$set": {**_values(message, each.kept), "seq": seq}, "$unset": {"gone": ""}},
+            {"$set": {**_values(message, each.kept), "seq": seq}, "$unset": {"gone": "", "decided": ""}},
             upsert=True,
         )
         for (seq, message), each in zip(messages, packed, strict=True)
