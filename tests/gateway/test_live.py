@@ -140,6 +140,25 @@ async def test_nobody_follows_somebody_elses_flow(other: httpx.AsyncClient, flow
     assert not services.executor.watching.is_set()
 
 
+async def test_administrators_follow_the_flows_of_all_and_nobody_else_does(
+    listening: Listening, admin: httpx.AsyncClient, other: httpx.AsyncClient, flow_id: str, services: Services
+) -> None:
+    places = (f"/flows/{flow_id}/live?allTenants=true", f"/live?topic=flow:{flow_id}&allTenants=true")
+    for place in places:
+        assert (await other.get(place)).status_code == 403
+        assert (await other.head(place)).status_code == 403
+    assert not services.executor.watching.is_set()
+
+    for place in places:
+        async with (
+            httpx.AsyncClient(base_url=listening.url, headers=admin.headers) as client,
+            client.stream("GET", place) as stream,
+        ):
+            assert stream.status_code == 200
+            text = await read_until(stream.aiter_lines(), "happening", "log")
+        assert '"runId":"run-1"' in text
+
+
 async def test_asking_for_the_head_opens_no_stream(user: httpx.AsyncClient, flow_id: str, services: Services) -> None:
     assert (await user.head(f"/flows/{flow_id}/live")).status_code == 200
     assert (await user.head(f"/live?topic=flow:{flow_id}")).status_code == 200

@@ -7,9 +7,10 @@ from starlette.responses import Response
 
 from headrace_gateway.call import Call
 from headrace_gateway.errors import one_problem
+from headrace_gateway.identity import Scope
 from headrace_gateway.live import Named, Source, about
 from headrace_gateway.routing import Answer, Parameter, Policy, Route
-from headrace_gateway.schemas import TEXT
+from headrace_gateway.schemas import ALL_TENANTS, TEXT
 
 MOST_TOPICS = 50
 _FLOW = "flow:"
@@ -17,7 +18,7 @@ _FLOW = "flow:"
 
 async def watch_flow(call: Call) -> Response:
     flow_id = call.value("id")
-    await call.clients.flows.get(call.scope, flow_id)
+    await call.clients.flows.get(call.reading_scope, flow_id)
     if call.request.method == "HEAD":
         return Response(media_type="text/event-stream")
     return call.gateway.live.open(call.caller.user_id, _sources(call, flow_id))
@@ -30,7 +31,8 @@ async def watch_topics(call: Call) -> Response:
     for topic in topics:
         if not topic.startswith(_FLOW) or topic == _FLOW:
             raise one_problem("topic", f"{topic[:100]!r} is no topic. Name flows, each as flow:ID.")
-    refusals = await asyncio.gather(*(_refusal(call, topic) for topic in topics))
+    scope = call.reading_scope
+    refusals = await asyncio.gather(*(_refusal(call, scope, topic) for topic in topics))
     if call.request.method == "HEAD":
         return Response(media_type="text/event-stream")
     sources: list[tuple[str, Source]] = [
@@ -43,10 +45,10 @@ async def watch_topics(call: Call) -> Response:
     return call.gateway.live.open(call.caller.user_id, sources, first)
 
 
-async def _refusal(call: Call, topic: str) -> dict[str, Json] | None:
+async def _refusal(call: Call, scope: Scope, topic: str) -> dict[str, Json] | None:
     """Why the caller may not follow it; None where they may."""
     try:
-        await call.clients.flows.get(call.scope, topic.removeprefix(_FLOW))
+        await call.clients.flows.get(scope, topic.removeprefix(_FLOW))
     except (errors.NotFound, errors.Forbidden) as error:
         return {"topic": topic, "code": error.code, "message": error.message}
     return None
@@ -54,8 +56,8 @@ async def _refusal(call: Call, topic: str) -> dict[str, Json] | None:
 
 def _sources(call: Call, flow_id: str) -> Named:
     return [
-        ("happening", call.clients.executions.watch(call.scope, flow_id)),
-        ("log", call.clients.logs.tail(call.scope, flow_id)),
+        ("happening", call.clients.executions.watch(call.reading_scope, flow_id)),
+        ("log", call.clients.logs.tail(call.reading_scope, flow_id)),
     ]
 
 
@@ -71,8 +73,9 @@ ROUTES = (
             "Server-sent events until the caller leaves: `happening` (run, step and wait changes), `log` (records), "
             "`dropped` ({count} that a slow reader missed), `error`. A comment comes every 15 seconds."
         ),
+        parameters=(ALL_TENANTS,),
         answers=(Answer(200, "The stream.", TEXT, "text/event-stream"),),
-        errors=(404, 429),
+        errors=(403, 404, 429),
     ),
     Route(
         method="GET",
@@ -93,8 +96,9 @@ ROUTES = (
                 {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MOST_TOPICS},
                 required=True,
             ),
+            ALL_TENANTS,
         ),
         answers=(Answer(200, "The stream.", TEXT, "text/event-stream"),),
-        errors=(400, 429),
+        errors=(400, 403, 429),
     ),
 )
