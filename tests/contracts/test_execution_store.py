@@ -557,6 +557,22 @@ async def test_a_retried_message_goes_back_to_its_run(store: ExecutorStore) -> N
     assert (await store.list_unprocessed(ANN, "", "", 0, 10))[1] == 0
 
 
+async def test_of_two_who_decide_at_once_one_does(store: ExecutorStore) -> None:
+    await store.accept([new_run()], ME, 1.0)
+    await write(store, commit("r", unprocessed=(unprocessed(),), state=RunState.FAILED))
+    said = [b'{"by":"ann"}', b'{"by":"bob"}']
+
+    *counts, dropped = await asyncio.gather(
+        *(store.retry_unprocessed(ANN, ["m"], 20.0, content=each) for each in said),
+        store.delete_unprocessed(ANN, ["m"]),
+    )
+
+    assert sum(counts) + dropped == 1
+    won = [each for each, count in zip(said, counts, strict=True) if count]
+    assert [each.content for each in await inbox_of(store)] == won
+    assert await store.get_unprocessed(ANN, "m") is None
+
+
 async def test_a_retried_message_takes_its_edits_along(store: ExecutorStore) -> None:
     await store.accept([new_run()], ME, 1.0)
     await write(store, commit("r", unprocessed=(unprocessed(),), state=RunState.FAILED))

@@ -46,8 +46,10 @@ from headrace_executor.model import (
     STOP_HOOK,
     TICK_PORT,
     Commit,
+    Decision,
     Delivery,
     Inbound,
+    Outcome,
     Parked,
     Run,
     RunState,
@@ -764,8 +766,7 @@ class Execution:
             if inbound.kind == "answer":
                 arrived = progress.arrive(inbound.delivery_id, ANSWER_PORT, orjson.loads(inbound.content))
             elif inbound.kind == "retry":
-                edits = orjson.loads(inbound.content) if inbound.content else ()
-                arrived = progress.arrive(inbound.delivery_id, None, None, edits)
+                arrived = self._give_back(inbound)
             elif inbound.delivery_id == self._run.run_id:
                 progress.cancel(orjson.loads(inbound.content))
                 return
@@ -775,6 +776,24 @@ class Execution:
             if arrived is not None and arrived not in progress.ready:
                 progress.ready.append(arrived)
         progress.ready.extend(progress.wake(self._around.clock.now()))
+
+    def _give_back(self, inbound: Inbound) -> Delivery | None:
+        """Take back what was given up. Returns what is tried again; None where a person decided that nothing is."""
+        given = orjson.loads(inbound.content) if inbound.content else ()
+        progress = self._progress
+        if not isinstance(given, dict):
+            return progress.arrive(inbound.delivery_id, None, None, given)
+        decision = Decision.from_json(given)
+        delivery = progress.arrive(inbound.delivery_id, None, None, decision=decision)
+        if delivery is None or decision.verdict == "retry":
+            return delivery
+        outcome: Outcome = "done" if decision.verdict == "happened" else "skipped"
+        result = StepResult(outcome, 0, decision.at, decision.at, outputs=[*decision.outputs])
+        progress.ready.extend(progress.finish(delivery, result))
+        node = self._plan.nodes.get(delivery.node)
+        if node is not None:
+            self._tell(node, delivery, result)
+        return None
 
     def _forget_timeout(self, timeout_id: str) -> None:
         delivery = self._progress.pending.get(timeout_id)

@@ -8,7 +8,8 @@ vanish. See `docs/concepts/journal.md`.
 
 Records, by `k`: `s` a finished step, `c` outputs of a step that goes on, `p` a delivery that waits, `i` the intent of
 an unsafe step, `m` what a step asked of its node's memory, `j` a join that fired, `a` an answer or retry that arrived,
-`x` the end of a run by order. In `w` is what goes with outputs besides their contents.
+with the person's decision under `by`, `x` the end of a run by order. In `w` is what goes with outputs besides their
+contents.
 """
 
 from __future__ import annotations
@@ -27,7 +28,17 @@ from headrace_core.ids import delivery_id, derive_id, message_id
 from headrace_executor.counting import DayCount, Tally
 from headrace_executor.firing import Join, JoinRules, is_met
 from headrace_executor.memory import Memories, Operation
-from headrace_executor.model import HOOK_PORTS, TIMEOUT_PORT, Delivery, Edit, Message, Parked, StepRecord, WaitKind
+from headrace_executor.model import (
+    HOOK_PORTS,
+    TIMEOUT_PORT,
+    Decision,
+    Delivery,
+    Edit,
+    Message,
+    Parked,
+    StepRecord,
+    WaitKind,
+)
 from headrace_executor.scopes import Envelope
 
 Record = dict[str, Any]
@@ -78,6 +89,7 @@ class Progress:
         self._live: dict[tuple[str, str], int] = {}
         self._touched: list[tuple[str, str]] = []
         self._joined: dict[str, tuple[Delivery, ...]] = {}
+        self._decided: set[str] = set()
         self._records: list[Record] = []
         self._tally = Tally()
         self._replaying = False
@@ -151,17 +163,28 @@ class Progress:
             self.unsettled = True
         return answer
 
-    def arrive(self, delivery_id_: str, port: str | None, content: Json, edits: Sequence[Edit] = ()) -> Delivery | None:
+    def arrive(
+        self,
+        delivery_id_: str,
+        port: str | None,
+        content: Json,
+        edits: Sequence[Edit] = (),
+        decision: Decision | None = None,
+    ) -> Delivery | None:
         """Record that an answer (or a retry: `port` None) came for a delivery. None when nobody waits for it.
 
-        A retry may bring edits: what the component gets from then on instead of what it was sent.
+        A retry may bring edits: what the component gets from then on instead of what it was sent. One decision of a
+        person arrives once.
         """
+        if decision is not None and decision.id in self._decided:
+            return None
         if delivery_id_ not in self.pending and delivery_id_ not in self.failed:
             return None
         record: Record = {"k": "a", "i": delivery_id_}
         _put(record, "p", port)
         _put(record, "v", content)
         _put(record, "e", list(edits))
+        _put(record, "by", None if decision is None else decision.to_json())
         self._records.append(record)
         return self._apply_arrival(record)
 
@@ -320,6 +343,8 @@ class Progress:
         return joined
 
     def _apply_arrival(self, record: Record) -> Delivery | None:
+        if "by" in record:
+            self._decided.add(record["by"]["id"])
         delivery = self.pending.get(record["i"]) or self._revive(record["i"])
         if delivery is None:
             return None
@@ -447,17 +472,31 @@ class Progress:
 def read_steps(chunks: Iterable[bytes], run_id: str) -> list[StepRecord]:
     """The finished steps of a journal in the order they ended."""
     earlier: dict[str, list[Sequence[Any]]] = {}
+    decisions: dict[str, Decision] = {}
     steps: list[StepRecord] = []
     for chunk in chunks:
         for record in orjson.loads(chunk):
             if record["k"] == "c":
                 earlier.setdefault(record["i"], []).extend(record["o"])
             elif record["k"] == "s":
-                steps.append(_step(record, run_id, earlier.pop(record["i"], [])))
+                decision = decisions.pop(record["i"], None)
+                steps.append(_step(record, run_id, earlier.pop(record["i"], []), decision))
+            elif "by" in record:
+                decisions[record["i"]] = Decision.from_json(record["by"])
     return steps
 
 
-def _step(record: Record, run_id: str, earlier: list[Sequence[Any]]) -> StepRecord:
+def decision_on(chunks: Iterable[bytes], step_id: str) -> Decision | None:
+    """The last decision of a person that the journal has on a step."""
+    found: Decision | None = None
+    for chunk in chunks:
+        for record in orjson.loads(chunk):
+            if "by" in record and record["i"] == step_id:
+                found = Decision.from_json(record["by"])
+    return found
+
+
+def _step(record: Record, run_id: str, earlier: list[Sequence[Any]], decision: Decision | None) -> StepRecord:
     step, node = record["i"], record["n"]
     outputs = [
         (message_id(run_id, node, step, port, index), port, content)
@@ -476,6 +515,7 @@ def _step(record: Record, run_id: str, earlier: list[Sequence[Any]]) -> StepReco
         finished=record["e"],
         logs=record.get("l", []),
         response=record.get("r"),
+        decision=decision,
     )
 
 

@@ -25,6 +25,7 @@ SIGNAL_PORT = "signal"
 
 WaitKind = Literal["retry", "timeout", "quota", "account", "call", "join", "in_doubt", "stopped"]
 Outcome = Literal["done", "failed", "cancelled", "skipped"]
+Verdict = Literal["happened", "retry", "skip"]
 
 
 class RunState(IntEnum):
@@ -284,8 +285,28 @@ Edit = tuple[str, int, Json]
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person says of a step in doubt: it happened and sent `outputs`, try it again, or go on without it."""
+
+    id: str
+    verdict: Verdict
+    by: str  # a user
+    at: float  # seconds since 1970
+    outputs: tuple[tuple[str, Json], ...] = ()  # (out-port, content), in the order in which they are sent
+
+    def to_json(self) -> dict[str, Json]:
+        outputs: list[Json] = [[port, content] for port, content in self.outputs]
+        return {"id": self.id, "verdict": self.verdict, "by": self.by, "at": self.at, "outputs": outputs}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Decision:
+        outputs = tuple((port, content) for port, content in value["outputs"])
+        return cls(value["id"], value["verdict"], value["by"], value["at"], outputs)
+
+
+@dataclass(frozen=True, slots=True)
 class Inbound:
-    """Something another party left for a run: an answer to its call, a retry with its edits, a cancellation."""
+    """What another party left for a run: an answer to its call, a retry with edits or a decision, a cancellation."""
 
     number: int
     kind: Literal["answer", "retry", "cancel", "account"]
@@ -318,3 +339,4 @@ class StepRecord:
     finished: float
     logs: list[Json]
     response: Mapping[str, Any] | None
+    decision: Decision | None = None

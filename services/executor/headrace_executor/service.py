@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import orjson
 from headrace_core.clock import Clock
 from headrace_core.errors import (
     BadRequest,
+    Conflict,
     HeadraceError,
     NotFound,
     TooLarge,
@@ -27,9 +28,10 @@ from headrace_runtime.failpoints import failpoint
 from headrace_executor.answers import AnswerBox, FlowAnswer, Waiters, implicit, to_answer
 from headrace_executor.counters import Counters
 from headrace_executor.counting import CountQuery, DayCount
+from headrace_executor.deciding import Said, decided
 from headrace_executor.editing import edits
 from headrace_executor.engine import Engine, cancel_order, entry_of
-from headrace_executor.journal import Progress, read_steps
+from headrace_executor.journal import Progress, decision_on, read_steps
 from headrace_executor.model import (
     SIGNAL_PORT,
     Delivery,
@@ -420,6 +422,38 @@ class ExecutionService:
         if loaded is None:
             raise NotFound("run", name)
         return _shown(loaded.run)
+
+    async def decide_step(self, tenant_id: str, run_id: str, step_id: str, said: Said) -> None:
+        """Say what is true of a step in doubt; its run goes on from there.
+
+        Raises NotFound for a step that is not in doubt, BadRequest for outputs that its component cannot send, and
+        Conflict where somebody else decided first.
+        """
+        found = await self._store.get_unprocessed(tenant_id, step_id)
+        if found is None or found.run_id != run_id:
+            raise await self._decided_already(tenant_id, run_id, step_id)
+        if orjson.loads(found.error).get("code") != "in_doubt":
+            raise BadRequest("This step is not in doubt: it failed. Retry its message, edit it, or drop it.")
+        run = await self._run(tenant_id, run_id)
+        plan = await self._plans.version(run.flow_id, run.version)
+        now = self._clock.now().timestamp()
+        content = orjson.dumps(decided(said, plan.nodes.get(found.node_id), now).to_json())
+        is_first = await self._store.retry_unprocessed(tenant_id, [step_id], now, content=content)
+        self._engine.nudge()
+        if not is_first:
+            raise await self._decided_already(tenant_id, run_id, step_id)
+
+    async def _decided_already(self, tenant_id: str, run_id: str, step_id: str) -> Conflict | NotFound:
+        loaded = await self._store.get(tenant_id, run_id)
+        if loaded is None:
+            return NotFound("run", run_id)
+        if any(each.kind == "retry" and each.delivery_id == step_id for each in loaded.inbox):
+            return Conflict(f"Somebody else decided on the step {step_id} first. Read the run again.")
+        decision = decision_on(loaded.chunks, step_id)
+        if decision is None:
+            return NotFound("step in doubt", step_id)
+        moment = datetime.fromtimestamp(decision.at, UTC).isoformat()
+        return Conflict(f"User {decision.by} decided on the step {step_id} at {moment}: {decision.verdict}.")
 
     # Counts of messages.
 

@@ -24,6 +24,7 @@ from headrace_executor import counting, service, timing
 from headrace_executor.activation import Activation
 from headrace_executor.auth_modules import Absent, AuthSteps, Place
 from headrace_executor.context import StaticCall
+from headrace_executor.deciding import Said
 from headrace_executor.jobs import Jobs
 from headrace_executor.migration import Migration, Verdict
 from headrace_executor.model import Delivery, Parked, Run, RunState, StepRecord, Unprocessed
@@ -245,6 +246,12 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         else:
             raise BadRequest("Edited contents are those of one message. Name it alone.")
         return rpc.RetryUnprocessedResponse(retried=retried)
+
+    async def DecideStep(self, request: rpc.DecideStepRequest, context: Context) -> rpc.DecideStepResponse:
+        outputs = _object(request.outputs, "outputs") if request.outputs else {}
+        said = Said(request.verdict, outputs, request.scope.actor_id)
+        await self._execution.decide_step(_tenant(request.scope), request.run_id, request.step_id, said)
+        return rpc.DecideStepResponse()
 
     async def SettleUnprocessed(
         self, request: rpc.SettleUnprocessedRequest, context: Context
@@ -475,6 +482,9 @@ def _step(step: StepRecord, types: dict[str, str]) -> pb.Step:
     )
     answer.started_at.FromDatetime(datetime.fromtimestamp(step.started, UTC))
     answer.finished_at.FromDatetime(datetime.fromtimestamp(step.finished, UTC))
+    if step.decision is not None:
+        answer.decision.verdict, answer.decision.user_id = step.decision.verdict, step.decision.by
+        answer.decision.decided_at.FromDatetime(datetime.fromtimestamp(step.decision.at, UTC))
     return answer
 
 

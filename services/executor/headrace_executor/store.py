@@ -205,9 +205,10 @@ class UnprocessedStore(Protocol):
     async def retry_unprocessed(
         self, tenant_id: str | None, message_ids: Sequence[str], now: float, *, content: bytes = b""
     ) -> int:
-        """Give messages back to their runs in one write each; says how many there were.
+        """Give messages back to their runs; says how many there were.
 
-        `content` goes with each: what was edited in it.
+        `content` goes with each: what was edited in it, or what a person decided. Of several who give back one
+        message with different contents, one does; the others are told of none.
         """
         ...
 

@@ -142,7 +142,8 @@ METHODS: Mapping[str, Method] = {
         "headrace.execution.v1.ExecutionService",
         "gateway",
         again="GetRun MigrateRuns ListUnprocessed GetUnprocessed CountMessages Watch SurveyRuns",
-        once="DeleteUnprocessed RetryUnprocessed SettleUnprocessed TryFlow CallComponent RunModifier CallPlugin",
+        once="DeleteUnprocessed RetryUnprocessed SettleUnprocessed DecideStep TryFlow CallComponent"
+        " RunModifier CallPlugin",
     ),
     **_rows(
         "headrace.schedule.v1.ScheduleService",

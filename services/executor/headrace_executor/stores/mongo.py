@@ -298,22 +298,22 @@ class MongoExecutorStore:
         return found[0] if found else None
 
     async def delete_unprocessed(self, tenant_id: str | None, message_ids: Sequence[str]) -> int:
-        where = {"_id": {"$in": list(message_ids)}, **mongo_unprocessed.those(tenant_id)}
+        where = {"_id": {"$in": list(message_ids)}, **mongo_unprocessed.those(tenant_id), "decided": {"$exists": False}}
         return await mongo_unprocessed.delete(self.mongo, where)
 
     async def retry_unprocessed(
         self, tenant_id: str | None, message_ids: Sequence[str], now: float, *, content: bytes = b""
     ) -> int:
         where = {"_id": {"$in": list(message_ids)}, **mongo_unprocessed.those(tenant_id)}
-        found = await mongo_unprocessed.claim(self.mongo, where, now)
+        found = await mongo_unprocessed.claim(self.mongo, where, now, content)
         # Cut off here it is retried and still listed; retried again, its run knows that it has it.
-        retries = [Inbound(0, "retry", each["_id"], content) for each in found]
+        retries = [Inbound(0, "retry", each["_id"], each["decided"]) for each in found]
         await mongo_inbox.leave(
             self.mongo, [(each["run_id"], None, retry) for each, retry in zip(found, retries, strict=True)], now
         )
         # What failed again meanwhile is there anew, by a later commit, and stays.
         await mongo_unprocessed.delete_as_read(self.mongo, [(each["_id"], each["seq"]) for each in found])
-        return len(found)
+        return sum(each["decided"] == content for each in found)
 
     # Executors that take no runs in.
 

@@ -21,7 +21,10 @@ from headrace_executor.stores import mongo_pieces
 
 _PLAIN = tuple(field.name for field in fields(Unprocessed) if field.name not in ("message_id", "messages"))
 
-_GONE: Document = {"$set": {"gone": True}, "$unset": {"messages": "", "error": "", "cause": "", "claimed": ""}}
+_GONE: Document = {
+    "$set": {"gone": True},
+    "$unset": {"messages": "", "error": "", "cause": "", "claimed": "", "decided": ""},
+}
 
 GIVING_SECONDS = 15.0
 """How long who gives messages back has them for himself; whoever was cut off before that has let go of them."""
@@ -36,7 +39,10 @@ async def put(mongo: Mongo, messages: Sequence[tuple[int, Unprocessed]]) -> None
     operations = [
         UpdateOne(
             {"_id": message.message_id, "seq": {"$lt": seq}},
-            {"$set": {**_values(message, each.kept), "seq": seq}, "$unset": {"gone": "", "claimed": ""}},
+            {
+                "$set": {**_values(message, each.kept), "seq": seq},
+                "$unset": {"gone": "", "claimed": "", "decided": ""},
+            },
             upsert=True,
         )
         for (seq, message), each in zip(messages, packed, strict=True)
@@ -54,11 +60,11 @@ async def delete(mongo: Mongo, where: Document) -> int:
         return int((await database["unprocessed"].update_many(where, _GONE)).modified_count)
 
 
-async def claim(mongo: Mongo, where: Document, now: float) -> list[Document]:
-    """The id, run and commit of each of the messages that nobody else gives back now.
+async def claim(mongo: Mongo, where: Document, now: float, content: bytes) -> list[Document]:
+    """The id, run, commit and decision of each of the messages that nobody else gives back now.
 
     Of two who retry the same one has it: else the later, who read of it before it failed again, would give it back a
-    second time.
+    second time. What the first decided stays decided: who comes after one that was cut off carries that out.
     """
     token = secrets.token_hex(8)
     free = [{"claimed": {"$exists": False}}, {"claimed.at": {"$lt": now - GIVING_SECONDS}}]
@@ -67,7 +73,10 @@ async def claim(mongo: Mongo, where: Document, now: float) -> list[Document]:
         if not (await database["unprocessed"].update_many({**where, "$or": free}, claimed)).modified_count:
             return []
         mine = {**where, "claimed.by": token}
-        return [each async for each in database["unprocessed"].find(mine, {"run_id": 1, "seq": 1})]
+        undecided = {**mine, "decided": {"$exists": False}}
+        await database["unprocessed"].update_many(undecided, {"$set": {"decided": content}})
+        shown = {"run_id": 1, "seq": 1, "decided": 1}
+        return [each async for each in database["unprocessed"].find({**mine, "decided": {"$exists": True}}, shown)]
 
 
 async def delete_as_read(mongo: Mongo, messages: Sequence[tuple[str, int]]) -> None:

@@ -276,6 +276,15 @@ class ExecutionClient:
         )
         return (await self._stub.RetryUnprocessed(request, timeout=self._timeout)).retried
 
+    async def decide_step(
+        self, scope: Scope, run_id: str, step_id: str, *, verdict: str, outputs: Mapping[str, Json]
+    ) -> None:
+        """Say what is true of a step in doubt. Raises NotFound, BadRequest, and Conflict where somebody was first."""
+        request = execution_service_pb2.DecideStepRequest(
+            scope=scope_to_proto(scope), run_id=run_id, step_id=step_id, verdict=verdict, outputs=orjson.dumps(outputs)
+        )
+        await self._stub.DecideStep(request, timeout=self._timeout)
+
     async def settle_unprocessed(
         self, scope: Scope, which: Unprocessed, *, message_ids: Sequence[str], drop: bool, limit: int
     ) -> tuple[int, int]:
@@ -519,6 +528,15 @@ def _step_to_json(step: execution_pb2.Step) -> dict[str, Json]:
         "finished": moment(step, "finished_at"),
         "logs": json_value(step.logs) or [],
         **({"isCut": True} if step.is_cut else {}),
+        **({"decision": _decision_to_json(step.decision)} if step.HasField("decision") else {}),
+    }
+
+
+def _decision_to_json(decision: execution_pb2.Decision) -> dict[str, Json]:
+    return {
+        "verdict": decision.verdict,
+        "userId": decision.user_id,
+        "decided": moment(decision, "decided_at"),
     }
 
 

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from headrace_gateway.call import Call, answer
 from headrace_gateway.clients.executions import RUN_STATES
 from headrace_gateway.errors import one_problem
-from headrace_gateway.routing import Answer, Parameter, Policy, Route
+from headrace_gateway.routing import Answer, Parameter, Policy, Route, Schema
 from headrace_gateway.schemas import (
     ALL_TENANTS,
     ON_BEHALF_OF,
@@ -57,6 +57,28 @@ async def cancel_run(call: Call) -> Response:
     reason = str(given.get("reason") or "Cancelled by a person.")
     return answer(await call.clients.executions.cancel_run(call.scope, call.value("id"), reason))
 
+
+async def decide_step(call: Call) -> Response:
+    given = await call.object()
+    outputs = given.get("outputs")
+    run_id, step_id = call.value("id"), call.value("stepId")
+    await call.clients.executions.decide_step(
+        call.scope,
+        run_id,
+        step_id,
+        verdict=str(given["verdict"]),
+        outputs=outputs if isinstance(outputs, dict) else {},
+    )
+    return answer({"runId": run_id, "stepId": step_id, "verdict": given["verdict"]})
+
+
+_VERDICT: Schema = {"type": "string", "enum": ["happened", "retry", "skip"]}
+_DECIDED = an_object({"runId": TEXT, "stepId": TEXT, "verdict": _VERDICT}, required=("runId", "stepId", "verdict"))
+_OUTPUTS: Schema = {
+    "type": "object",
+    "additionalProperties": array_of({}),
+    "description": "Where it happened: by out-port the list of contents that the step sends now.",
+}
 
 ROUTES = (
     Route(
@@ -111,5 +133,24 @@ ROUTES = (
         parameters=(ON_BEHALF_OF,),
         answers=(Answer(200, "The run as it is now.", ref("Run")),),
         errors=(400, 404),
+    ),
+    Route(
+        method="POST",
+        path="/runs/{id}/steps/{stepId}/decision",
+        handler=decide_step,
+        policy=Policy.USER,
+        tag="Runs",
+        summary="Decide on a step in doubt",
+        description=(
+            "It began, and nobody knows whether its effect happened; its id is that of its unprocessed message. "
+            "`happened`: the run goes on with `outputs`, as if the component had sent them, after what it had sent. "
+            "`retry`: it did not happen, and the component is called again. `skip`: nothing after the step is done "
+            "for its message. The journal keeps who decided, and when. 409 where somebody else decided first."
+        ),
+        request=an_object({"verdict": _VERDICT, "outputs": _OUTPUTS}, required=("verdict",)),
+        parameters=(ON_BEHALF_OF,),
+        answers=(Answer(200, "On record.", _DECIDED),),
+        errors=(400, 403, 404, 409),
+        is_audited=True,
     ),
 )
