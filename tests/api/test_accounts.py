@@ -431,3 +431,57 @@ async def test_an_account_that_is_removed_stops_the_flows_of_those_it_was_shared
 
     assert (await bob.get(f"/flows/{flow_id}")).json()["stage"] == "stopped"
     assert (await bob.get(f"/accounts/flow/{flow_id}")).json()["components"]["work"]["accountId"] is None
+
+
+async def test_a_version_with_new_steps_takes_accounts_along_and_waits_for_those_that_are_missing(
+    people: People, service: Provider
+) -> None:
+    ann, bob = people.ann, people.bob
+    key, pwd = await ready(people, service, "key"), await ready(people, service, "pwd")
+    shared = [{"domain": people.domain, "permissions": ["read"]}]
+    offer = {"name": "Offer", "type": "integration-template", "flow": flow("key"), "sharedWith": shared}
+    template_id = (await ann.post("/flows", json=offer)).json()["flowId"]
+    clone = {"isTemplateInstance": True, "setComponentIdMap": True, "projection": "-sharedWith"}
+    instance_id = (await bob.post(f"/flows/{template_id}/clone", json=clone)).json()["cloneId"]
+    held = (await key_account(bob, key))["accountId"]
+    work = await node_of(bob, instance_id, "work")
+    await bob.put(f"/auth/component/{work}/{held}", params={"flowId": instance_id})
+    await bob.post(f"/flows/{instance_id}/coordinator", json={"command": "start"})
+    await until(lambda: bob.get(f"/flows/{instance_id}"), lambda found: found["stage"] == "running")
+    after = {"work": ["out"]}
+    more = {
+        **flow("key"),
+        "same": {"type": f"{VENDOR}.key.core.Work", "source": {"in": after}},
+        "other": {"type": f"{VENDOR}.pwd.core.Work", "source": {"in": after}},
+    }
+
+    async def roll_out() -> dict[str, Any]:
+        ordered = await ann.post(f"/integrations/{template_id}/update-integration-instances")
+        ticket = ordered.json()["ticket"]
+        await until(lambda: ann.get(f"/integrations/status/{ticket}"), lambda said: said["status"] == "completed")
+        found: dict[str, Any] = (await bob.get(f"/flows/{instance_id}")).json()
+        return found
+
+    assert (await ann.put(f"/flows/{template_id}", json={"flow": more})).status_code == 200
+    told = (await ann.get(f"/integrations/{template_id}/update-preview")).json()["instances"][0]
+    waiting = await roll_out()
+    bound = (await bob.get(f"/accounts/flow/{instance_id}")).json()["components"]
+    same, other = await node_of(bob, instance_id, "same"), await node_of(bob, instance_id, "other")
+    still_waiting = await roll_out()
+    made = await bob.post("/accounts", json={"service": pwd, "token": {"username": "ada", "password": PASSWORD}})
+    await bob.put(f"/auth/component/{other}/{made.json()['accountId']}", params={"flowId": instance_id})
+    caught_up = await roll_out()
+
+    assert (told["result"], told["needsAccounts"]) == ("updated", [pwd])
+    assert (waiting["needsAccounts"], waiting["stage"]) == ([pwd], "running")
+    assert (waiting["runningVersion"], waiting["version"]) == (1, 2)
+    assert (bound[same]["accountId"], bound[other]["accountId"]) == (held, None)
+    assert (still_waiting["runningVersion"], still_waiting["needsAccounts"]) == (1, [pwd])
+    assert (caught_up["runningVersion"], caught_up["version"], "needsAccounts" in caught_up) == (2, 2, False)
+    sent = await bob.post(f"/flows/{instance_id}/components/{await node_of(bob, instance_id, 'hook')}", json={"n": 1})
+    assert sent.status_code < 300, sent.text
+
+
+async def node_of(client: httpx.AsyncClient, instance_id: str, node_id: str) -> str:
+    """What an instance calls the template's node."""
+    return str((await client.get(f"/flows/{instance_id}")).json()["componentIdMap"][node_id])

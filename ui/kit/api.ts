@@ -11,6 +11,8 @@ export interface FlowRecord {
   version: number;
   mtime: string;
   description?: string;
+  /** Services of which a copy of an integration has no account yet: its newest version waits for them. */
+  needsAccounts?: string[];
   [key: string]: unknown;
 }
 

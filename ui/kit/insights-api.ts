@@ -43,6 +43,8 @@ export interface InstanceUpdate {
   components: ComponentUpdate[];
   linksAdded: number;
   linksRemoved: number;
+  /** Services that its owner has to connect first. */
+  needsAccounts: string[];
   error?: string;
 }
 

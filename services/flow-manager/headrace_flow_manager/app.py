@@ -163,9 +163,6 @@ class FlowManagerApp:
         self.resolver = FlowResolver(stores.directory, components)
         self.use = FlowUse(stores.flows, self.catalog.app_ids)
         ordered = asyncio.Event()
-        self.integrations = IntegrationService(
-            self.flows, stores.flows, stores.directory, stores.work, turns, execution, clock, ordered
-        )
         self.publisher = Publisher(self.flows, stores.flows)
         self.people = PeopleService(
             stores.people, passwords, _people_rules(settings), clock, rights_changed.set, announce
@@ -193,6 +190,9 @@ class FlowManagerApp:
         self.tokens = TokenKeeper(book, modules, turns, account_news, clock)
         stop = stopper(self.lifecycle.stop, stores.flows.get)
         self.accounts = AccountService(book, modules, self.tokens, stores.flows, guests, stop, account_news, clock)
+        self.integrations = IntegrationService(
+            self.flows, stores.flows, stores.directory, stores.work, turns, execution, self.accounts, clock, ordered
+        )
         self.connecting = Connecting(
             book, tickets, modules, self.accounts, guests.address, clock, believes_all=settings.mutant == "any_state"
         )

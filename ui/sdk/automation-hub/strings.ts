@@ -13,6 +13,7 @@ export const STRINGS = {
   startOf: 'Start {{name}}',
   stopOf: 'Pause {{name}}',
   done: { start: '{{name}} runs', stop: '{{name}} is paused' },
+  needs: { state: 'Needs an account', connect: 'Connect', connectOf: 'Connect the accounts of {{name}}' },
   changed: 'Changed {{when}}',
   yours: 'Yours',
   gallery: 'Ready to use',

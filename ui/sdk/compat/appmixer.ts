@@ -7,7 +7,7 @@ import type { Api, Config, Headrace } from '../headrace.ts';
 import type { FieldOptions } from '../fields.ts';
 import { apiOf } from './api.ts';
 import type { Ask } from './api.ts';
-import { fieldOf } from './field.ts';
+import { fieldOf, toolbarOf } from './field.ts';
 import type { HostVue } from './field.ts';
 import { localized, stringsOf } from './strings.ts';
 import type { Nested } from './strings.ts';
@@ -64,6 +64,8 @@ export interface Instance {
   destroy(): Promise<void>;
 }
 
+const hostVue = (): HostVue | undefined => (globalThis as { Vue?: HostVue }).Vue;
+
 export function appmixerOf(source: Source): new (config?: AppmixerConfig) => Instance {
   return class Appmixer implements Instance {
     readonly api: Record<string, Call>;
@@ -108,7 +110,7 @@ export function appmixerOf(source: Source): new (config?: AppmixerConfig) => Ins
     }
 
     registerInspectorField(type: string, definition: unknown, options: FieldOptions = {}): void {
-      const field = fieldOf(definition, () => (globalThis as { Vue?: HostVue }).Vue);
+      const field = fieldOf(definition, hostVue);
       void this.#when((made) => made.registerInspectorField(type, field, options));
     }
 
@@ -171,8 +173,9 @@ export function appmixerOf(source: Source): new (config?: AppmixerConfig) => Ins
 
     async #widgetConfig(given: Made): Promise<Made> {
       const { l10n, strings, api, ...rest } = given;
+      const { toolbar, ...options } = (rest['options'] ?? {}) as { toolbar?: unknown };
       const words = await this.#words((l10n ?? strings) as Nested | undefined);
-      return { ...rest, ...(words ? { l10n: words } : {}), ...(api ? { api: bound(api as Record<string, unknown>, this.api) } : {}) };
+      return { ...rest, ...(toolbar ? { options: { ...options, toolbar: toolbarOf(toolbar, hostVue) } } : {}), ...(words ? { l10n: words } : {}), ...(api ? { api: bound(api as Record<string, unknown>, this.api) } : {}) };
     }
 
     /** Our English is asked for only where the designer is to speak otherwise: its words go by it. */

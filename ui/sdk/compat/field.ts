@@ -56,3 +56,17 @@ export function fieldOf(definition: unknown, vue: () => HostVue | undefined): Fi
     },
   };
 }
+
+/** Tools of the host in a toolbar: a component of Vue is mounted by the page's Vue, what mounts itself is taken as it is. */
+export function toolbarOf(toolbar: unknown, vue: () => HostVue | undefined): unknown {
+  if (!Array.isArray(toolbar)) return toolbar;
+  return toolbar.map((group: unknown) => (Array.isArray(group) ? group.map((each: unknown) => toolOf(each, vue)) : group));
+}
+
+function toolOf(given: unknown, vue: () => HostVue | undefined): unknown {
+  const { widget } = (given ?? {}) as { widget?: { mount?: unknown } };
+  if (!widget || typeof given !== 'object' || typeof widget.mount === 'function') return given;
+  const field = fieldOf(widget, vue);
+  const mount = (host: HTMLElement, { disabled, ...context }: { disabled: boolean }): unknown => field.mount(host, { value: undefined, errors: [], invalid: false, disabled, context: context as never, change: () => undefined });
+  return { ...given, widget: { mount } };
+}

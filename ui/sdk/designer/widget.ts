@@ -11,6 +11,19 @@ import publish from './publish.css?inline';
 import Root from './Designer.svelte';
 import { Session } from './session.svelte.ts';
 
+/** What a tool of the host is told. */
+export interface ToolContext {
+  readonly flowId: string;
+  /** Whether nobody may change the flow just now. */
+  readonly disabled: boolean;
+}
+
+/** A tool of the host: drawn into an element once, and again when its context is another one. */
+export interface HostTool {
+  tooltip?: string;
+  widget: { mount(host: HTMLElement, context: ToolContext): { destroy?(): void } | undefined };
+}
+
 /** `flowId` of the configuration is the flow, and `runId` a run of it to look at. */
 export interface DesignerOptions {
   showHeader?: boolean;
@@ -21,8 +34,8 @@ export interface DesignerOptions {
   showButtonClose?: boolean;
   /** Entries of a menu in the header; those of events that the designer knows do what they say. */
   menu?: readonly { event: string; label?: string; icon?: IconName }[];
-  /** Which tools are shown: `undo`, `redo`, `zoom-to-fit`, `zoom-in`, `zoom-out`, `logs`, and our own. All, where it is left out. */
-  toolbar?: readonly (readonly (string | { widget: unknown })[])[];
+  /** Which tools are shown: `undo`, `redo`, `zoom-to-fit`, `zoom-in`, `zoom-out`, `logs`, our own, and the host's. All of ours, where it is left out. */
+  toolbar?: readonly (readonly (string | HostTool)[])[];
   minimap?: boolean;
   /** Show the flow and let nobody change it. */
   readOnly?: boolean;

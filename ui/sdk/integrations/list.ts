@@ -11,7 +11,10 @@ export interface Listed {
   instances: FlowRecord[];
 }
 
-const FIELDS = 'flowId,userId,name,description,type,stage,templateId,templateVersion,version,mtime,wizard,flow,categories,customFields,sharedWith,revision';
+const FIELDS = 'flowId,userId,name,description,type,stage,templateId,templateVersion,needsAccounts,version,mtime,wizard,flow,categories,customFields,sharedWith,revision';
+/** Whether its newest version waits for its owner to connect an account. */
+export const isWaiting = (flow: FlowRecord): boolean => Boolean(flow.needsAccounts?.length);
+
 const TEMPLATE = 'integration-template';
 const INSTANCE = 'integration-instance';
 

@@ -10,6 +10,7 @@ export const STRINGS = {
   open: 'Open',
   state: { running: 'Running', stopped: 'Paused', starting: 'Starting', stopping: 'Pausing' },
   act: { start: 'Start', stop: 'Pause', edit: 'Change', remove: 'Remove', logs: 'Logs', label: 'What to do with {{name}}', rollout: 'Update instances', withdraw: 'Withdraw' },
+  needs: { state: 'Needs an account', connect: 'Connect', connectOf: 'Connect the accounts of {{name}}' },
   startOf: 'Start {{name}}',
   stopOf: 'Pause {{name}}',
   installOf: 'Install {{name}}',

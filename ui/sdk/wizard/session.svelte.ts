@@ -35,6 +35,9 @@ export class WizardSession {
   isChanged = $derived(this.record !== undefined && !this.isTemplate && (this.name !== this.record.name || !equal(this.flow, this.record.flow)));
   hasAccounts = $derived(this.services.every((each) => this.accounts.get(each.service)?.isValid));
 
+  /** Services whose accounts its newest version waits for. */
+  waitsFor: string[] = $derived(this.isTemplate ? [] : (this.record?.needsAccounts ?? []));
+
   constructor(api: () => Api) {
     this.#api = api;
   }
@@ -87,6 +90,13 @@ export class WizardSession {
     const steps = this.services.find((each) => each.service === service)?.steps ?? [];
     for (const { id } of steps) await (accountId ? api.assignAccount(this.flowId, id, accountId) : api.unassignAccount(this.flowId, id));
     await this.refreshAccounts();
+  }
+
+  /** Let the newest version run, for which an account was missing; what is filled in is saved with it. */
+  async catchUp(): Promise<void> {
+    const { name, flow } = this;
+    await this.#api().updateFlow(this.flowId, { name: name.trim() || this.record!.name, flow: flow as unknown as JsonObject, needsAccounts: null }, 0, true);
+    this.#take(await this.#api().getFlow(this.flowId));
   }
 
   async start(): Promise<void> {

@@ -15,6 +15,10 @@ export const STRINGS = {
   state: { running: 'Running', stopped: 'Paused', starting: 'Starting', stopping: 'Pausing' },
   pause: 'Pause', resume: 'Start', removeIt: 'Remove', more: 'More',
   remove: { title: 'Remove this integration?', text: '‘{{name}}’ stops, and its runs and logs go with it. Your accounts stay.', done: 'Integration removed' },
+  waits: 'There is a newer version of this integration. Connect {{services}} to get it; until then it goes on as before.',
+  canFollow: 'All its accounts are connected: the newer version of it can run now.',
+  isNow: 'Use the newer version',
+  follows: 'It is the newest version now.',
   update: 'A newer version of this integration is on its way to you: its maker rolls it out.',
   gone: 'This is no integration. Open a template or one of your integrations.',
 } as const;

@@ -204,6 +204,24 @@ it('every widget opens where it is told to, with the options and events of the m
     await shown('Undo').waitFor();
     expect(await page.locator('hr-designer').getByRole('button', { name: /All flows|Zoom in|Tidy up/ }).count()).toBe(0);
   });
+  await row('Designer', 'options: toolbar with widgets of the host', async () => {
+    await page.evaluate(`(async () => {
+      await window.widget.close();
+      const gone = window.gone = [];
+      const mine = (label) => ({ mount(host, tool) { const button = host.appendChild(document.createElement('button')); button.textContent = label; button.onclick = () => told.push({ event: label, data: { ...tool }, id: tool.flowId }); return { destroy: () => { button.remove(); gone.push(label); } }; } });
+      window.Vue = class { constructor(made) { this.made = made; } $mount(place) { this.$el = place; const h = (of, given) => { place.textContent = of.template + ' ' + given.props.context.flowId; }; this.made.render(h); return this; } $destroy() { gone.push('Vue'); } };
+      window.widget = appmixer.ui.Designer({ el: '#here', flowId: ${JSON.stringify(flowId)}, options: { toolbar: [['undo', 'redo'], [{ tooltip: 'Of the page', widget: mine('Page tool') }], [{ tooltip: 'Of Vue', widget: { template: 'Made by Vue' } }]] } });
+      told.length = 0;
+      await window.widget.open();
+    })()`);
+    await page.getByRole('group', { name: 'Of the page' }).getByRole('button', { name: 'Page tool' }).click();
+    await heard('Page tool', { flowId, disabled: false });
+    await page.getByRole('group', { name: 'Of Vue' }).getByText(`Made by Vue ${flowId}`).waitFor();
+    await shown('Undo').waitFor();
+    await page.evaluate('window.widget.close()');
+    expect((await page.evaluate('window.gone')) as string[]).toEqual(expect.arrayContaining(['Page tool', 'Vue']));
+    await page.evaluate('window.widget = undefined, delete window.Vue');
+  });
   await row('Designer', 'flow:stop, flow:start, flow:rename, navigate:flows', async () => {
     await use('Designer', { flowId }, { 'flow:stop': 'next', 'flow:stop-after': 'next', 'flow:start': 'keep', 'flow:rename': 'keep', 'navigate:flows': 'keep' });
     await shown('Stop').click();

@@ -118,12 +118,53 @@ it('an integration is published, installed, changed, rolled out with a preview, 
   await rollout.getByText('stays as filled in: interval').waitFor();
   await clean(maker, '13-preview');
   await rollout.getByRole('button', { name: 'Update 1 instance' }).click();
-  await rollout.getByText('All 1 instances follow the newest version.').waitFor();
+  await rollout.getByText('The instance has the newest version.').waitFor();
   await clean(maker, '14-rolled-out');
 
   const { flow: now, stage, templateVersion } = await asked<{ flow: Nodes; stage: string; templateVersion: number }>('ada', 'GET', `/flows/${instance}`);
   expect([stage, templateVersion, Object.keys(now).length]).toEqual(['running', 2, 3]);
   expect(Object.values(now).find((each) => each.type.endsWith('.Timer'))?.config?.properties).toEqual({ interval: 20 });
+
+  // The next version brings a step of a service they know, and one of a service they do not: it waits for its account.
+  const later = { ...more, again: { type: 'vault.oauth.core.Work', label: 'Do it again', x: 640, y: 64, source: { in: { note: ['out'] } }, config: {} }, file: { type: 'vault.key.core.Work', label: 'File it', x: 832, y: 64, source: { in: { again: ['out'] } }, config: {} } };
+  await asked('maker', 'PUT', `/flows/${draft}`, { flow: later });
+  await making.reload();
+  await making.getByRole('button', { name: 'Publish as an integration' }).click();
+  await making.getByRole('dialog').getByRole('button', { name: 'Publish', exact: true }).click();
+  await making.getByRole('heading', { name: 'Version 3 is published' }).waitFor();
+  await making.getByRole('button', { name: 'See what would change' }).click();
+  await rollout.getByText('1 instance needs an account first').waitFor();
+  await rollout.locator('summary').click();
+  await rollout.getByText('Its owner has to connect an account of key first.').waitFor();
+  await clean(maker, '15-preview-needs');
+  await rollout.getByRole('button', { name: 'Update 1 instance' }).click();
+  await rollout.getByText('The instance has the newest version.').waitFor();
+  interface Waiting { needsAccounts?: string[]; stage: string; version: number; runningVersion: number }
+  const waiting = await asked<Waiting>('ada', 'GET', `/flows/${instance}`);
+  expect([waiting.needsAccounts, waiting.stage, waiting.version - waiting.runningVersion]).toEqual([['vault:key'], 'running', 1]);
+  await page.reload();
+  await mine.getByText('Needs an account').waitFor();
+  await clean(user, '16-needs');
+  await page.setViewportSize({ width: 390, height: 844 });
+  await clean(user, '17-needs-phone');
+  await mine.getByRole('button', { name: 'Connect the accounts of My work' }).click();
+  await page.getByText('There is a newer version of this integration.').waitFor();
+  await page.locator('[data-service="vault:key"]').getByText('No account yet').waitFor();
+  await clean(user, '18-waits-phone');
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.locator('[data-service="vault:key"]').getByRole('button', { name: 'Connect', exact: true }).click();
+  await page.getByLabel('API key').fill(process.env['HEADRACE_SERVICE_KEY'] ?? '');
+  await page.locator('[data-service="vault:key"]').getByRole('button', { name: 'Connect', exact: true }).click();
+  await page.locator('[data-service="vault:key"]').getByText('Connected', { exact: true }).waitFor();
+  await clean(user, '19-connected');
+  await page.getByRole('button', { name: 'Use the newer version' }).click();
+  await page.getByText('It is the newest version now.').waitFor();
+  const caught = await asked<Waiting>('ada', 'GET', `/flows/${instance}`);
+  expect([caught.needsAccounts, caught.stage, caught.version]).toEqual([undefined, 'running', caught.runningVersion]);
+  const { components } = await asked<{ components: Record<string, { accountId?: string }> }>('ada', 'GET', `/accounts/flow/${instance}`);
+  expect(Object.values(components).filter((each) => each.accountId).length).toBe(3);
+  await page.locator('hr-wizard .wizard-head').getByRole('button', { name: 'Close' }).click();
+  await expect.poll(() => mine.getByText('Needs an account').count()).toBe(0);
 
   // They have had enough of it.
   await mine.getByRole('button', { name: 'What to do with My work' }).click();
@@ -131,7 +172,7 @@ it('an integration is published, installed, changed, rolled out with a preview, 
   await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
   await page.getByText('My work is removed').waitFor();
   await expect.poll(() => mine.count()).toBe(0);
-  await clean(user, '15-removed');
+  await clean(user, '20-removed');
   expect(await asked('ada', 'GET', INSTANCES)).toEqual([]);
   expect([...maker.complaints, ...user.complaints]).toEqual([]);
   await making.context().close();

@@ -19,6 +19,7 @@ from headrace_flow_manager.accounts.modules import AuthModules, Opening, client_
 from headrace_flow_manager.accounts.store import ABSENT, AccountNews, Broken, Rejected
 from headrace_flow_manager.accounts.tokens import TokenKeeper, tokens_of
 from headrace_flow_manager.flows.model import Flow, Stage
+from headrace_flow_manager.flows.needs import Need
 from headrace_flow_manager.flows.store import FlowStore, Guests
 from headrace_flow_manager.query import Condition, ListQuery, Page, Selection, SortKey
 from headrace_flow_manager.scope import Tenants
@@ -252,14 +253,15 @@ class AccountService:
 
     async def of_flow(self, tenant: str, flow_id: str) -> Sequence[ComponentAccount]:
         """The components of a flow that need accounts. Raises NotFound."""
-        flow = await self._flows.get(tenant, flow_id)
-        found = []
-        for node_id, node in flow.descriptor.items():
-            service = await self._service_of(tenant, _type_of(node))
-            if service:
-                assigned = await self._assigned(tenant, flow, node_id)
-                found.append(ComponentAccount(flow, node_id, normalize_type(_type_of(node)), service, assigned))
-        return found
+        return await self._of(await self._flows.get(tenant, flow_id))
+
+    async def needs(self, flow: Flow) -> Sequence[Need]:
+        """The steps of the flow, as its descriptor says here, that act with accounts."""
+        return [Need(each.node_id, each.service, each.account_id) for each in await self._of(flow)]
+
+    async def hand_over(self, tenant: str, flow_id: str, node_id: str, account_id: str) -> None:
+        """Let the step use the account, which another step of the flow uses already."""
+        await self._book.assign(tenant, Use(flow_id, node_id, account_id))
 
     async def of_component(self, tenant: str, flow_id: str, node_id: str) -> ComponentAccount:
         """A component and the account it uses. Raises NotFound."""
@@ -484,6 +486,15 @@ class AccountService:
             return (await self._modules.service_of(tenant, kind))[0] if kind else ""
         except NotFound:
             return ""
+
+    async def _of(self, flow: Flow) -> Sequence[ComponentAccount]:
+        found = []
+        for node_id, node in flow.descriptor.items():
+            service = await self._service_of(flow.tenant_id, _type_of(node))
+            if service:
+                assigned = await self._assigned(flow.tenant_id, flow, node_id)
+                found.append(ComponentAccount(flow, node_id, normalize_type(_type_of(node)), service, assigned))
+        return found
 
     async def _assigned(self, tenant: str, flow: Flow, node_id: str) -> str:
         return await self._book.assigned(tenant, flow.flow_id, node_id) or chosen_in(flow.descriptor.get(node_id))

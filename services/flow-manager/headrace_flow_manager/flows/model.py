@@ -74,6 +74,11 @@ class Flow:
         return self.stage in (Stage.STARTING, Stage.RUNNING)
 
     @property
+    def is_behind(self) -> bool:
+        """Whether it runs an older version than its newest."""
+        return self.is_active and self.running_version != self.version
+
+    @property
     def is_settled(self) -> bool:
         """Whether nothing of it is under way."""
         if self.removed:

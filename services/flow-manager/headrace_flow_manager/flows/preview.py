@@ -33,7 +33,10 @@ class ComponentUpdate:
 
 @dataclass(frozen=True, slots=True)
 class InstanceUpdate:
-    """One instance; `error` says why the update would fail there."""
+    """One instance; `error` says why the update would fail there.
+
+    `needs_accounts` are services that its owner has to connect first: what runs goes on with its version till then.
+    """
 
     flow_id: str
     stage: Stage
@@ -42,6 +45,7 @@ class InstanceUpdate:
     links_added: int = 0
     links_removed: int = 0
     error: str = ""
+    needs_accounts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

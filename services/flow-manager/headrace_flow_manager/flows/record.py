@@ -162,6 +162,7 @@ _CHECKS: Mapping[str, Check] = {
     "templateVersion": _number,
     "originFlowId": _text(MAX_NAME),
     "componentIdMap": _id_map,
+    "needsAccounts": _texts,
     "mode": _text(MAX_NAME),
     "logger": _logger,
 }

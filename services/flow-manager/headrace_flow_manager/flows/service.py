@@ -106,6 +106,7 @@ class FlowService:
         create_if_missing: bool = False,
         expected_revision: int = 0,
         as_version: int = 0,
+        is_parked: bool = False,
     ) -> tuple[Flow, bool]:
         """Change the given fields, all or none; the flow as it is now, and whether this made it.
 
@@ -113,7 +114,9 @@ class FlowService:
         cards were moved the version stays what it is, but for their places, and nothing that runs is touched. Raises
         RevisionConflict when `expected_revision` is given and another one is kept. What is there already is not
         saved again: the flow keeps its revision. With `as_version` the descriptor is saved as that version whatever it
-        says, unless the flow has that one already; BadRequest when it is not the next one.
+        says, unless the flow has that one already; BadRequest when it is not the next one. With `is_parked` a running
+        flow keeps running the version that it has, until it is updated with `force` and this descriptor, or started
+        anew.
         """
         changes = record.parse_changes(fields)
 
@@ -131,7 +134,7 @@ class FlowService:
                 raise BadRequest(
                     f"Flow {flow_id!r} has version {before.version}; version {as_version} is not the next."
                 )
-            after = await self._changed(before, changes, force=force, is_new=as_version > 0)
+            after = await self._changed(before, changes, force=force, is_new=as_version > 0, is_parked=is_parked)
             if after is before:
                 return before, False
             if after.running_version != before.running_version:
@@ -164,7 +167,7 @@ class FlowService:
             name: value
             for name, value in origin.record.items()
             if options.takes(name)
-            and name not in ("originFlowId", "componentIdMap", "templateId", "templateVersion")
+            and name not in ("originFlowId", "componentIdMap", "templateId", "templateVersion", "needsAccounts")
             and not (name == "sharedWith" and origin.tenant_id != tenant)
         }
         fields["name"] = options.prefix + origin.name
@@ -298,24 +301,34 @@ class FlowService:
         await self._news.changed(flow)
         return flow
 
-    async def _changed(self, before: Flow, changes: record.Changes, *, force: bool, is_new: bool) -> Flow:
+    async def _changed(
+        self, before: Flow, changes: record.Changes, *, force: bool, is_new: bool, is_parked: bool = False
+    ) -> Flow:
         """The flow with the changes made; `before` itself when they change nothing. `is_new` makes a version anyway."""
         fields, new = changes.applied(before.record), changes.descriptor
         after = replace(before, record=fields, modified_at=self._clock.now())
+        catches_up = force and not is_parked and before.is_behind
         if new is None or (not is_new and model.content_hash(new) == model.content_hash(before.descriptor)):
+            if new is not None and catches_up:
+                return await self._running(after)
             return before if model.content_hash(fields) == model.content_hash(before.record) else after
         if not is_new and model.does_the_same(new, before.descriptor):
-            return replace(after, descriptor=new)
+            after = replace(after, descriptor=new)
+            return await self._running(after) if catches_up else after
         after = replace(after, descriptor=new, version=before.version + 1, pins=())
-        if not before.is_active:
+        if not before.is_active or is_parked:
             return after
         if not force:
             raise Conflict(
                 f"Flow {before.flow_id!r} is running. Stop it first, or force the update: new runs then take the "
                 "new version."
             )
-        after = await self._fit_to_run(after)
-        return replace(after, running_version=after.version, stage_error="")
+        return await self._running(after)
+
+    async def _running(self, flow: Flow) -> Flow:
+        """The flow with its newest version as the one that new runs take. Raises ValidationFailed."""
+        fit = await self._fit_to_run(flow)
+        return replace(fit, running_version=fit.version, stage_error="")
 
     async def _check_rights(self, flow: Flow) -> None:
         """Raise Forbidden when the owner of the flow may not use a component of it."""

@@ -286,6 +286,7 @@ def _instance_update(update: InstanceUpdate) -> integration_pb.InstanceUpdate:
         links_added=update.links_added,
         links_removed=update.links_removed,
         error=update.error,
+        needs_accounts=update.needs_accounts,
     )
 
 

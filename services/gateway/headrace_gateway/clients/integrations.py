@@ -95,6 +95,7 @@ def _update_to_json(update: pb.InstanceUpdate) -> dict[str, Json]:
         ],
         "linksAdded": update.links_added,
         "linksRemoved": update.links_removed,
+        "needsAccounts": [*update.needs_accounts],
     }
     return said | ({"error": update.error} if update.error else {})
 

@@ -73,9 +73,19 @@ _INSTANCE: Schema = an_object(
         "components": array_of(_COMPONENT),
         "linksAdded": WHOLE,
         "linksRemoved": WHOLE,
+        "needsAccounts": array_of(TEXT),
         "error": TEXT,
     },
-    required=("flowId", "stage", "templateVersion", "result", "components", "linksAdded", "linksRemoved"),
+    required=(
+        "flowId",
+        "stage",
+        "templateVersion",
+        "result",
+        "components",
+        "linksAdded",
+        "linksRemoved",
+        "needsAccounts",
+    ),
 )
 
 ROUTES = (
@@ -120,7 +130,9 @@ ROUTES = (
         summary="Bring all instances to the template's newest version",
         description=(
             "What people changed in their instances stays: it is done again on top of the new version. Runs finish "
-            "with the version they began with, or are cancelled where inProgressData is `delete`. The work goes on "
+            "with the version they began with, or are cancelled where inProgressData is `delete`. A step that comes "
+            "acts with the account that the instance has of its service; where it has none, the instance is told "
+            "`needsAccounts`, and goes on with the version it runs until its owner has connected one. The work goes on "
             "after a crash; its status is told under the ticket."
         ),
         request=an_object({"inProgressData": {"type": "string", "enum": ["keep", "delete"]}}),
@@ -137,7 +149,8 @@ ROUTES = (
         description=(
             "Nothing changes. Components are named as the template names them, with the places that would change and "
             "those where what people filled in stays; what they filled in is not told. `error` says why an instance "
-            "would not be updated: one that runs takes only a version that is fit to run."
+            "would not be updated: one that runs takes only a version that is fit to run. `needsAccounts` are services "
+            "that its owner has to connect first: until then what runs goes on with the version it has."
         ),
         parameters=(
             Parameter("after", "The last flowId of the page before.", TEXT),
