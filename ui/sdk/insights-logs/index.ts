@@ -17,7 +17,7 @@ export interface InsightsLogsOptions {
 /** What it tells, with what data, and what comes with `-after`. */
 export interface InsightsLogsEvents {
   'log:open': Act<{ id: string; flowId: string; record: JsonObject }>;
-  /** The flow of a record; the host's to do, since nothing is built in */
+  /** Opens the flow of a record in the designer */
   'flow:open': Act<{ flowId: string }>;
 }
 
