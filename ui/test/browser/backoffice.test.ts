@@ -69,7 +69,8 @@ async function opening(page: Page, place: Place): Promise<{ took: number; reques
   const began = performance.now();
   await linkTo(page, place.heading).click();
   if (place.path !== 'logs') await page.getByRole('heading', { name: place.heading, level: 1 }).waitFor();
-  if (place.rows) await page.locator('.table-row').first().waitFor();
+  if (place.path === 'logs') await page.locator('[data-log]').first().waitFor();
+  else if (place.rows) await page.locator('.table-row').first().waitFor();
   else await settled(page);
   const took = performance.now() - began;
   await settled(page);
@@ -85,7 +86,9 @@ async function jump(page: Page): Promise<number> {
   await page.keyboard.press('End');
   await page.locator(`.table-row[data-at="${last}"]`).waitFor();
   const took = performance.now() - began;
+  await page.locator(`.table-row[data-at="${last}"]`).focus();
   await page.keyboard.press('Home');
+  await page.locator('.table-row[data-at="0"]').waitFor();
   return took;
 }
 
@@ -172,7 +175,7 @@ describe('an operator', () => {
     await go(page, 'health');
     await page.getByRole('button', { name: 'Drain' }).first().click();
     await page.getByRole('dialog').getByRole('button', { name: 'Drain' }).click();
-    await page.getByText(/^Drained by .* it stays so over restarts/).waitFor();
+    await page.getByText(/^Drained .* by .* it stays so over restarts/).waitFor();
     await at.shot('43-office-drained');
     await page.getByRole('button', { name: 'Let it work' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Let it work' }).click();
