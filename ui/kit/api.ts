@@ -28,7 +28,10 @@ export interface Step {
   error: string | null;
   started: string | null;
   finished: string | null;
+  /** What a person said when nobody knew whether it happened. */
+  decision?: { verdict: Verdict; userId: string; decided: string };
 }
+export type Verdict = 'happened' | 'retry' | 'skip';
 
 export interface Run {
   runId: string;
@@ -56,7 +59,7 @@ export interface Failed {
   messageId: string;
   componentId: string;
   runId?: string;
-  err?: { message?: string };
+  err?: { message?: string; code?: string };
   created: string;
 }
 
@@ -398,6 +401,7 @@ export function createApi(connection: Connection) {
     restoreVersion: (id: string, version: number) =>
       post<{ version: number }>(`${at('flows', id, 'versions', version, 'restore')}?forceUpdate=true`, {}),
     getUnprocessed: (flowId: string) => read<Failed[]>(`/unprocessed-messages?flowId=${encodeURIComponent(flowId)}`),
+    decideStep: (runId: string, stepId: string, verdict: Verdict, outputs?: unknown) => post<unknown>(at('runs', runId, 'steps', stepId, 'decision'), { verdict, ...(outputs === undefined ? {} : { outputs }) }),
     retryUnprocessed: (id: string) => post<unknown>(at('unprocessed-messages', id), {}),
     ...insightsApi({ get: read, post, request, at }),
     stream: (url: string, data: unknown, signal: AbortSignal) =>

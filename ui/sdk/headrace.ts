@@ -105,6 +105,8 @@ export interface Config {
   strings?: Strings;
   lang?: string;
   api?: Partial<Api>;
+  /** For administrators: what is followed live may be of any tenant. */
+  allTenants?: boolean;
   /** Say in the console what is most likely a mistake of the host. */
   debug?: boolean;
 }
@@ -132,11 +134,11 @@ export class Headrace implements Home {
   constructor(config: Config) {
     this.#config = { ...config, baseUrl: config.baseUrl.replace(/\/+$/, '') };
     this.api = { ...this.#connected(), ...config.api };
-    const live = (topics: readonly string[]): string => `/live?${topics.map((topic) => `topic=${encodeURIComponent(topic)}`).join('&')}`;
+    const live = (topics: readonly string[]): string => `/live?${topics.map((topic) => `topic=${encodeURIComponent(topic)}`).join('&')}${config.allTenants ? '&allTenants=true' : ''}`;
     this.streams = new Streams((topics, signal) => this.api.stream(live(topics), undefined, signal), async () => {
       await this.ready;
       const { id } = (this.#user ?? {}) as { id?: string };
-      return id && !config.api?.stream ? companyOf(`headrace ${this.#config.baseUrl} ${id}`) : undefined;
+      return id && !config.api?.stream ? companyOf(`headrace ${this.#config.baseUrl} ${id}${config.allTenants ? ' all' : ''}`) : undefined;
     });
     this.ui = Object.fromEntries((Object.keys(WIDGETS) as WidgetName[]).map((name) => [name, this.#maker(name)])) as unknown as Widgets;
     Headrace.default ??= this;

@@ -14,6 +14,18 @@ export const STRINGS = {
   openFlow: 'Open the flow',
   cancel: { label: 'Cancel', title: 'Cancel this run?', text: 'Steps that are done stay done. The rest is not done.', yes: 'Cancel the run', no: 'Let it run', done: 'The run is cancelled' },
   retry: { label: 'Try again', done: 'It is tried again' },
+  doubt: {
+    label: 'Decide',
+    title: 'Did this step happen?',
+    text: 'It began, and nobody knows whether it took effect. Look at the other side, then say what is true. It counts once and stands in the journal under your name.',
+    happened: 'It happened: go on with this output',
+    retry: 'It did not happen: try again',
+    skip: 'Skip this message: nothing after the step is done for it',
+    outputs: 'By out-port, the list of contents that it sends. With none, nothing after it is done.',
+    wrong: 'This is no JSON: {{reason}}',
+    done: 'It is on record, and the run goes on',
+    decided: { happened: 'A person decided {{when}}: it happened.', retry: 'A person decided {{when}}: it did not happen.', skip: 'A person decided {{when}}: go on without it.' },
+  },
   one: {
     run: 'Run',
     began: 'Began',
