@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import PATIENCE_SECONDS
+from .doubting import in_doubt
 from .seeding import seeded
 from .standing import browse, standing
 from .test_designer import SHOTS
@@ -22,8 +23,11 @@ async def test_operators_see_and_steer_everything_and_nobody_else_does(
     chromium: Path, build: Path, node: str, tmp_path: Path
 ) -> None:
     async with standing(build, tmp_path) as environ:
-        await seeded(environ["HEADRACE_URL"], tmp_path / "flow_manager.db", users=USERS, flows=FLOWS, dead=DEAD)
+        url, login, password = (environ[f"HEADRACE_{name}"] for name in ("URL", "LOGIN", "PASSWORD"))
+        await seeded(url, tmp_path / "flow_manager.db", users=USERS, flows=FLOWS, dead=DEAD)
+        doubts = await in_doubt(url, login, password, 2)
         told = {"HEADRACE_SHOTS": str(SHOTS), "CHROMIUM": str(chromium), "HEADRACE_FIRST_PAINT_MS": str(PATIENCE_MS)}
+        told["HEADRACE_DOUBTS"] = ",".join(doubts)
         code, said = await browse(node, {**environ, **told}, PATIENCE_SECONDS, "backoffice")
 
     assert code == 0, said[-6000:]

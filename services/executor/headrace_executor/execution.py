@@ -311,7 +311,7 @@ class Execution:
         error: dict[str, Json] = {
             "code": "in_doubt",
             "name": "InDoubt",
-            "message": f"{node.type} was interrupted: nobody knows whether its call took place. Retry or delete it.",
+            "message": f"{node.type} was interrupted: nobody knows whether its call took place. Decide on it.",
             "attempts": attempts,
         }
         contents = await self._shown(node, delivery)

@@ -17,7 +17,7 @@ export const STRINGS = {
   doubt: {
     label: 'Decide',
     title: 'Did this step happen?',
-    text: 'It began, and nobody knows whether it took effect. Look at the other side, then say what is true. It counts once and stands in the journal under your name.',
+    text: 'Look at the other side, then say what is true. It counts once and stands in the journal under your name.',
     happened: 'It happened: go on with this output',
     retry: 'It did not happen: try again',
     skip: 'Skip this message: nothing after the step is done for it',

@@ -354,3 +354,44 @@ describe('somebody who is no administrator', () => {
     await context.close();
   });
 });
+
+describe.runIf(process.env['HEADRACE_DOUBTS'])('a step in doubt', () => {
+  const [first = '', second = ''] = (process.env['HEADRACE_DOUBTS'] ?? '').split(',');
+  const done = (runId: string) => expect.poll(async () => (await at.api<{ state: string }>('GET', `/runs/${runId}`)).state, { timeout: 20_000 }).toBe('done');
+
+  it('is decided in the Backoffice, with the output it had, and its run says who it was', async () => {
+    const { page } = at;
+    await go(page, `runs/${first}`);
+    await page.getByRole('link', { name: 'Decide' }).click();
+    const dialog = page.getByRole('dialog', { name: 'A step in doubt' });
+    await dialog.getByLabel('What it sends').fill('{');
+    await dialog.getByRole('button', { name: 'Decide', exact: true }).click();
+    await dialog.getByRole('alert').filter({ hasText: 'This is no JSON' }).waitFor();
+    await dialog.getByLabel('What it sends').fill('{"out": [{"id": 7}]}');
+    expect(await at.axe()).toEqual([]);
+    await at.shot('47-office-doubt');
+    await page.setViewportSize({ width: 390, height: 844 });
+    await at.shot('47-office-doubt-narrow');
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await dialog.getByRole('button', { name: 'Decide', exact: true }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await done(first);
+    await go(page, `runs/${first}`);
+    await page.locator('summary').filter({ hasText: 'order' }).last().click();
+    await page.getByText(/decided .*: it happened\./).waitFor();
+    await at.shot('48-office-decided');
+  });
+
+  it('is skipped by its owner in the list of runs', async () => {
+    const { page } = at;
+    await page.goto(`${BASE}/runs/${second}`);
+    await page.getByRole('button', { name: 'Decide', exact: true }).click();
+    const dialog = page.getByRole('dialog', { name: 'Did this step happen?' });
+    await dialog.getByLabel(/^Skip this message/).check();
+    expect(await at.axe()).toEqual([]);
+    await at.shot('49-runs-doubt');
+    await dialog.getByRole('button', { name: 'Decide', exact: true }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await done(second);
+  });
+});
