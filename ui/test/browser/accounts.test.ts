@@ -123,6 +123,54 @@ it('an account that its service no longer takes is named on the card; connected 
   await page.context().close();
 });
 
+it('the list of accounts connects by a form and in a window of the service, and again what is not accepted any more', async () => {
+  const at = await visit(browser);
+  const { page } = at;
+  for (const { accountId } of await at.api<{ accountId: string }[]>('GET', '/accounts')) await at.api('DELETE', `/accounts/${accountId}`);
+  await page.goto(page.url() + 'accounts');
+  const dialog = page.getByRole('dialog', { name: 'Connect an account' });
+  const row = (service: string) => page.getByRole('row').filter({ hasText: service });
+  await page.getByRole('heading', { name: 'No accounts yet' }).waitFor();
+  await page.getByRole('button', { name: 'Connect an account' }).last().click();
+  await dialog.getByRole('searchbox', { name: 'Search services' }).fill('oauth');
+  await at.shot('26-accounts-choose');
+  const [closed] = await Promise.all([page.waitForEvent('popup'), dialog.getByRole('button', { name: 'oauth', exact: true }).click()]);
+  await closed.getByRole('button').first().waitFor();
+  await dialog.getByRole('status').filter({ hasText: 'Finish in the window of oauth' }).waitFor();
+  await closed.close();
+  await dialog.getByRole('alert').filter({ hasText: 'The window was closed before' }).waitFor();
+  await at.shot('27-accounts-closed');
+  const [window] = await Promise.all([page.waitForEvent('popup'), dialog.getByRole('button', { name: 'oauth', exact: true }).click()]);
+  await Promise.all([window.waitForEvent('close'), window.getByRole('button').first().click()]);
+  await page.getByText('The account is connected').waitFor();
+  await row('ada@example.com').getByText('Connected', { exact: true }).waitFor();
+
+  await page.getByRole('button', { name: 'Connect an account' }).first().click();
+  await dialog.getByRole('searchbox', { name: 'Search services' }).fill('key');
+  await dialog.getByRole('button', { name: 'key', exact: true }).click();
+  const form = page.getByRole('dialog', { name: 'Account of key' });
+  await form.getByLabel('API key').fill('a wrong key');
+  await form.getByRole('button', { name: 'Connect', exact: true }).click();
+  await form.getByRole('alert').waitFor();
+  await at.shot('28-accounts-form');
+  expect(await at.axe()).toEqual([]);
+  await form.getByLabel('API key').fill(KEY);
+  await form.getByRole('button', { name: 'Connect', exact: true }).click();
+  await row('key-holder').getByText('Connected', { exact: true }).waitFor();
+
+  await fetch(`${SERVICE}/withdraw`, { method: 'POST' });
+  await row('ada@example.com').getByRole('button', { name: /^Test/ }).click();
+  await row('ada@example.com').getByText('Connect again', { exact: true }).waitFor();
+  await at.shot('29-accounts-withdrawn');
+  await row('ada@example.com').getByRole('button').last().click();
+  const [again] = await Promise.all([page.waitForEvent('popup'), page.getByRole('menuitem', { name: 'Connect again' }).click()]);
+  await Promise.all([again.waitForEvent('close'), again.getByRole('button').first().click()]);
+  await row('ada@example.com').getByText('Connected', { exact: true }).waitFor();
+  expect(await at.api<unknown[]>('GET', '/accounts')).toHaveLength(2);
+  expect(at.complaints).toEqual([]);
+  await page.context().close();
+});
+
 it('a form names what is missing as it is typed', async () => {
   const at = await visit(browser);
   const { page } = at;
