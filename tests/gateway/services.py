@@ -833,6 +833,11 @@ class Executor(execution_rpc.ExecutionServiceServicer):
     ) -> executions.RetryUnprocessedResponse:
         return executions.RetryUnprocessedResponse(retried=len(self.unprocessed & set(request.message_ids)))
 
+    async def DecideStep(self, request: executions.DecideStepRequest, context: object) -> executions.DecideStepResponse:
+        if request.step_id not in self.unprocessed:
+            raise errors.NotFound("step in doubt", request.step_id)
+        return executions.DecideStepResponse()
+
     async def CountMessages(
         self, request: executions.CountMessagesRequest, context: object
     ) -> executions.CountMessagesResponse:
