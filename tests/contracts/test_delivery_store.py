@@ -122,6 +122,7 @@ async def test_pages_are_narrowed_and_old_ones_go(store: DeliveryStore) -> None:
     assert await ids(store, DeliveryFilter(state="failed")) == ["d4"]
     assert await ids(store, span) == ["d3", "d2"]
     assert (await ids(store, offset=1, limit=2), (await store.page(DeliveryFilter(), 0, 1))[1]) == (["d4", "d3"], 5)
+    assert (await store.waiting("one", 10), await store.waiting("one", 1), await store.waiting("none", 1)) == (2, 1, 0)
     assert (await store.prune(ended, 10), await store.prune(ended, 10)) == (1, 0)
     await store.forget_tenant("bob")
     await store.forget_hook("two")

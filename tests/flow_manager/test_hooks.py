@@ -284,6 +284,25 @@ async def test_what_is_for_a_hook_goes_with_it_and_a_switched_off_one_is_told_no
         await world.book.get(gone.hook_id)
 
 
+async def test_what_waits_for_an_address_has_a_bound(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(model, "MAX_WAITING", 3)
+    await hook(world)
+    world.receiver.answers[URL] = 0
+    for number in range(5):
+        await world.hooks.announce([replace(STOPPED, event_id=f"e{number}")])
+        world.clock.advance(timedelta(seconds=2))
+    assert len(await world.told()) == 3 and "3 things wait to be told" in caplog.text
+
+    world.receiver.answers[URL] = 200
+    await world.rounds()
+    world.clock.advance(timedelta(seconds=2))
+    await world.hooks.announce([replace(STOPPED, event_id="later")])
+    await world.rounds()
+    assert len(world.receiver.bodies()) == 4
+
+
 async def test_a_body_that_is_too_large_is_cut_and_says_so(world: World) -> None:
     await hook(world)
     much: dict[str, Json] = {"flowId": "f1", "inputMessages": "x" * model.MAX_BODY}

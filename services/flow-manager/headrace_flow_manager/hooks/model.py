@@ -16,6 +16,9 @@ from headrace_flow_manager.happenings import Fact
 MAX_HOOKS: Final = 50
 MAX_URL: Final = 2_048
 MAX_DESCRIPTION: Final = 500
+MAX_WAITING: Final = 20_000
+"""What waits to be told to one hook at most; what happens beyond is not told to it, and the service's log says so."""
+
 MAX_BODY: Final = 256 * 1024
 MAX_ANSWER: Final = 1_000
 TRIES: Final = 20

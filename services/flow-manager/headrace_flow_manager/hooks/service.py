@@ -137,9 +137,15 @@ class HookService:
         """Those that there were within the last two seconds; the last known where they cannot be read now."""
         async with self._looking:
             if self._until <= self._clock.monotonic():
-                self._known = [each for each in await self._readable() if each.active]
+                self._known = [each for each in await self._readable() if each.active and await self._has_room(each)]
                 self._until = self._clock.monotonic() + FRESH.total_seconds()
         return self._known
+
+    async def _has_room(self, hook: Hook) -> bool:
+        if await self._deliveries.waiting(hook.hook_id, model.MAX_WAITING) < model.MAX_WAITING:
+            return True
+        log.warning("webhook %s: %d things wait to be told; more is not", hook.hook_id, model.MAX_WAITING)
+        return False
 
     async def _readable(self) -> Sequence[Hook]:
         try:

@@ -41,6 +41,10 @@ class DeliveryStore(Protocol):
         """A page, the newest first, and how many there are."""
         ...
 
+    async def waiting(self, hook_id: str, most: int) -> int:
+        """How many wait to be told to a hook; counted up to so many."""
+        ...
+
     async def forget_hook(self, hook_id: str) -> None:
         """Take away what was told, or was to be told, to a hook that is gone."""
         ...

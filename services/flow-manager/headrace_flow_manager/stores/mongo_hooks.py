@@ -85,6 +85,11 @@ class MongoDeliveryStore:
             found = database[DELIVERIES].find(here).sort(_NEWEST).skip(offset).limit(limit)
             return [_delivery(each) async for each in found], total
 
+    async def waiting(self, hook_id: str, most: int) -> int:
+        async with self._mongo.asking() as database:
+            here = {"hook_id": {"$eq": hook_id}, "state": "pending"}
+            return int(await database[DELIVERIES].count_documents(here, limit=most))
+
     async def forget_hook(self, hook_id: str) -> None:
         async with self._mongo.asking() as database:
             await database[DELIVERIES].delete_many({"hook_id": {"$eq": hook_id}})

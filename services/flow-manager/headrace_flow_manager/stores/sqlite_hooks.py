@@ -121,6 +121,16 @@ class SqliteDeliveryStore:
 
         return await self._database.read(work)
 
+    async def waiting(self, hook_id: str, most: int) -> int:
+        statement = (
+            "SELECT COUNT(*) FROM (SELECT 1 FROM hook_deliveries WHERE hook_id = ? AND state = 'pending' LIMIT ?)"
+        )
+
+        def work(connection: sqlite3.Connection) -> int:
+            return int(connection.execute(statement, (hook_id, most)).fetchone()[0])
+
+        return await self._database.read(work)
+
     async def forget_hook(self, hook_id: str) -> None:
         await self._delete("hook_id", hook_id)
 
