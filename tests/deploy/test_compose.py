@@ -182,7 +182,7 @@ def test_every_service_can_be_scaled_and_is_called_by_the_name_of_all_its_replic
         for key, value in compose.environment(name).items():
             if key.endswith("_ADDRESS"):
                 service = key.removeprefix("HEADRACE_").removesuffix("_ADDRESS").lower().replace("_", "-")
-                port = compose.environment(service)[probe.LISTENING[service][0]].rpartition(":")[2]
+                port = compose.environment(service)[key.replace("_ADDRESS", "_LISTEN")].rpartition(":")[2]
                 assert value == f"dns:///{service}:{port}"
 
 

@@ -85,7 +85,7 @@ async def test_what_every_run_and_every_request_asks_is_one_round_trip(opened: M
     assert await trips(opened, stores.directory.executable("f", 0)) == 1
     assert await trips(opened, stores.directory.executable("f", 1)) == 1
     assert await trips(opened, stores.tokens.find(b"t")) == 1
-    assert await trips(opened, stores.tokens.find(b"none")) == 1
+    assert await trips(opened, stores.tokens.find(b"none")) == 2, "it could be a personal one"
     assert await trips(opened, stores.flows.get(ANN, "f")) == 1
 
 

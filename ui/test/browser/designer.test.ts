@@ -226,7 +226,8 @@ describe('a flow', () => {
     const { flow } = TEMPLATES.find((each) => each.id === 'greeting')!;
     const nodes = Object.fromEntries(Object.entries(flow).map(([id, node]) => [id, { ...node, label: `${bad} ${id}` }]));
     const { flowId } = await at.api<{ flowId: string }>('POST', '/flows', { name: bad, flow: nodes });
-    await page.getByRole('link', { name: /onerror/ }).or(page.locator('.flows')).first().waitFor();
+    await page.reload();
+    await page.getByRole('link', { name: /onerror/ }).first().waitFor();
     await page.goto(page.url() + `flows/${flowId}`);
     await page.locator('[data-component-id="answer"]').click();
     await page.getByRole('textbox', { name: 'Body' }).fill(bad);

@@ -38,7 +38,8 @@ def plain(
     if any(each.field not in orders for each in query.sort):
         return None
     order = [(orders[each.field], DESCENDING if each.descending else ASCENDING) for each in query.sort]
-    return Plain(equals(asked), [*order, *natural])
+    named = {field for field, _ in order}
+    return Plain(equals(asked), [*order, *(each for each in natural if each[0] not in named)])
 
 
 def equals(asked: Sequence[tuple[str, str]]) -> Document:
