@@ -58,6 +58,14 @@ def verify(scheme: str, secret: str, request: SignedRequest | None, now: datetim
     return check(secret, request, now)
 
 
+def sign(secret: str, name: str, moment: str, body: bytes) -> str:
+    """The signature of Standard Webhooks, without its version. Raises ValueError for a secret that is none."""
+    key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+    if not key:
+        raise ValueError("The secret is empty.")
+    return base64.b64encode(hmac.digest(key, f"{name}.{moment}.".encode() + body, hashlib.sha256)).decode()
+
+
 def _standard(secret: str, request: SignedRequest, now: datetime) -> str:
     """Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`."""
     name, moment = request.one("webhook-id"), request.one("webhook-timestamp")
@@ -66,13 +74,9 @@ def _standard(secret: str, request: SignedRequest, now: datetime) -> str:
         raise refusal()
     _check_moment(moment, now)
     try:
-        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+        expected = sign(secret, name, moment, request.body)
     except (binascii.Error, ValueError):
         raise refusal() from None
-    if not key:
-        raise refusal()
-    signed = f"{name}.{moment}.".encode() + request.body
-    expected = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
     _check_any([each.removeprefix("v1,") for each in given if each.startswith("v1,")], expected)
     return name
 

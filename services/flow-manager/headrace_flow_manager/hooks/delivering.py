@@ -5,15 +5,13 @@ a while with all that is for it, so that it holds up nobody else; the first thin
 """
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from headrace_core import webhook_signatures
 from headrace_core.clock import Clock
 from headrace_core.errors import HeadraceError, NotFound
 
@@ -150,17 +148,11 @@ class Delivering:
         if not secrets:
             return headers
         moment = str(int(self._clock.now().timestamp()))
-        signed = f"{delivery.delivery_id}.{moment}.{delivery.body}".encode()
-        signatures = [f"v1,{_signature(secret, signed)}" for secret in secrets]
+        name, body = delivery.delivery_id, delivery.body.encode()
+        signatures = [f"v1,{webhook_signatures.sign(secret, name, moment, body)}" for secret in secrets]
         return [
             *headers,
             ("webhook-id", delivery.delivery_id),
             ("webhook-timestamp", moment),
             ("webhook-signature", " ".join(signatures)),
         ]
-
-
-def _signature(secret: str, signed: bytes) -> str:
-    """Of Standard Webhooks, as `headrace_core.webhook_signatures` checks it."""
-    key = base64.b64decode(secret.removeprefix(model.SECRET_PREFIX))
-    return base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()

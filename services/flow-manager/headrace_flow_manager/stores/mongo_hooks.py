@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Final
 
 from headrace_core.errors import NotFound
-from headrace_runtime.mongo import Document, Mongo
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from headrace_runtime.mongo import Document, Mongo, duplicates
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError
 
 from headrace_flow_manager import times
 from headrace_flow_manager.hooks.model import Delivery, DeliveryFilter
@@ -32,11 +33,16 @@ class MongoDeliveryStore:
         self._mongo = mongo
 
     async def add(self, deliveries: Sequence[Delivery]) -> None:
-        for each in deliveries:
-            async with self._mongo.asking() as database:
-                await database[DELIVERIES].update_one(
-                    {"_id": each.delivery_id}, {"$setOnInsert": whole_of(each)}, upsert=True
-                )
+        if not deliveries:
+            return
+        operations = [
+            UpdateOne({"_id": each.delivery_id}, {"$setOnInsert": whole_of(each)}, upsert=True) for each in deliveries
+        ]
+        async with self._mongo.asking() as database:
+            try:
+                await database[DELIVERIES].bulk_write(operations, ordered=False)
+            except BulkWriteError as error:
+                duplicates(error)  # somebody else kept it meanwhile
 
     async def claim(self, now: datetime, until: datetime, limit: int, away: Sequence[str]) -> Sequence[Delivery]:
         here: Document = {"state": "pending", "due": {"$lte": times.to_micros(now)}}

@@ -152,11 +152,11 @@ class SqliteDeliveryStore:
 
 def _where(which: DeliveryFilter) -> tuple[str, list[object]]:
     named = {"hook_id": which.hook_id, "event": which.event, "state": which.state, "tenant_id": which.tenant_id}
-    parts = [(f"{name} = ?", value) for name, value in named.items() if value]
+    parts: list[tuple[str, object]] = [(f"{name} = ?", value) for name, value in named.items() if value]
     if which.before is not None:
-        parts.append(("created_at < ?", times.to_micros(which.before)))  # type: ignore[arg-type]  # beside texts
+        parts.append(("created_at < ?", times.to_micros(which.before)))
     if which.after is not None:
-        parts.append(("created_at >= ?", times.to_micros(which.after)))  # type: ignore[arg-type]
+        parts.append(("created_at >= ?", times.to_micros(which.after)))
     where = " AND ".join(text for text, _ in parts)
     return f" WHERE {where}" if where else "", [value for _, value in parts]
 
