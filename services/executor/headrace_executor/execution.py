@@ -16,6 +16,7 @@ import orjson
 from headrace_core.clock import Clock
 from headrace_core.errors import Fenced
 from headrace_core.expressions import (
+    MAX_SCRIPTS,
     Environment,
     Json,
     LimitExceeded,
@@ -78,7 +79,6 @@ MAX_FLIGHTS = 16
 MAX_PENDING = 2_000
 MAX_SHOWN_BYTES = 51_200
 QUARANTINE_DEATHS = 5
-MAX_SCRIPTS = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Final
 
 from headrace_core import Json
 from headrace_core.expressions import (
+    MAX_SCRIPTS,
     MISSING,
     MODIFIER_NAMES,
     Environment,
@@ -27,7 +28,6 @@ from headrace_gateway.errors import one_problem
 RunScript = Callable[[ScriptCall], Awaitable[ScriptAnswer]]
 """Runs a modifier that is written in JavaScript."""
 
-MAX_SCRIPTS: Final = 50
 TRIED: Final = "tried"
 """What a modifier is called that is tried without being in the document."""
 

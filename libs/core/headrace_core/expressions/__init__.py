@@ -30,7 +30,7 @@ from headrace_core.expressions.modifiers import (
     default_modifiers,
     run_modifier,
 )
-from headrace_core.expressions.scripts import ScriptAnswer, ScriptCall, ScriptNeeded, Scripts, scripts_of
+from headrace_core.expressions.scripts import MAX_SCRIPTS, ScriptAnswer, ScriptCall, ScriptNeeded, Scripts, scripts_of
 from headrace_core.expressions.templates import Template, VariableUse, compile_template
 from headrace_core.expressions.transforms import Transform, compile_transform, variables_of
 from headrace_core.expressions.values import plain
@@ -61,6 +61,7 @@ def _arguments(name: str, params: Sequence[Json], named: Mapping[str, Json]) -> 
 
 __all__ = [
     "DEFAULT_LIMITS",
+    "MAX_SCRIPTS",
     "MISSING",
     "MODIFIER_NAMES",
     "Environment",

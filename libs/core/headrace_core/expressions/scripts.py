@@ -7,8 +7,12 @@ result and renders again; rendering the same twice gives the same, so the second
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from headrace_core import Json
+
+MAX_SCRIPTS: Final = 200
+"""Calls of them that one rendering takes at most."""
 
 
 @dataclass(frozen=True, slots=True)
