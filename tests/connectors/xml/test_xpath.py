@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import weakref
 
 import pytest
 from headrace_connectors.utils import watching
@@ -128,3 +129,46 @@ def test_the_watch_is_gone_when_its_block_is_left() -> None:
             len("")
 
     assert sys.getprofile() is None
+
+
+def test_an_error_of_the_watch_that_is_lost_comes_again() -> None:
+    lost = 0
+    with pytest.raises(CancelError, match="The work takes more than"), watching.limited(0.05, "The work"):
+        while lost < 3:
+            try:
+                while True:
+                    len("")
+            except CancelError:
+                lost += 1
+        while True:
+            len(b"")
+
+    assert (lost, sys.getprofile(), sys.gettrace()) == (3, None, None)
+
+
+def test_an_error_of_the_watch_that_a_weak_reference_drops_comes_again() -> None:
+    class Gone:
+        pass
+
+    calls = 0
+
+    def drop(_: object) -> None:
+        nonlocal calls
+        calls += 1
+        for _ in range(200):
+            len("")
+
+    def make() -> None:
+        gone = Gone()
+        kept.append(weakref.ref(gone, drop))
+
+    kept: list[weakref.ref[Gone]] = []
+    unheard: list[object] = []
+    former, sys.unraisablehook = sys.unraisablehook, unheard.append
+    try:
+        with pytest.raises(CancelError, match="The work takes more than"), watching.limited(0.05, "The work"):
+            while True:
+                make()
+    finally:
+        sys.unraisablehook = former
+    assert calls > 0
