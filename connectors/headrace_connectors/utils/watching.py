@@ -12,7 +12,7 @@ import inspect
 import sys
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -22,6 +22,9 @@ LOOK_EVERY = 16
 
 AGAIN_AFTER = 200
 """How many lines may run on the way out before an error counts as lost. Each that is lost halves it."""
+
+PATIENCE = 1000
+"""How many events are waited for one outside of generators."""
 
 UNHEARD = {_weakrefset.__file__, weakref.__file__}
 """Whose functions the interpreter calls on its own, and drops their errors."""
@@ -37,7 +40,7 @@ class limited:
     def __init__(self, seconds: float, what: str) -> None:
         self._seconds = seconds
         self._refusal = f"{what} takes more than {seconds:g} seconds: make it simpler or its input smaller."
-        self._calls = self._lines_since = 0
+        self._calls = self._lines_since = self._events_unheard = 0
         self._again_after = AGAIN_AFTER
         self._is_over = self._is_left = False
         self._outer: FrameType | None = None
@@ -73,13 +76,11 @@ class limited:
             if left > 0:
                 return
             self._is_over = True
-        if _is_heard(frame, event):
-            self._lines_since = 0
+        if self._is_heard(frame, event):
+            self._lines_since = self._events_unheard = 0
             sys.settrace(self._look_again)
-            entered: FrameType | None = frame
-            while entered is not None and entered is not self._outer:
+            for entered in self._entered(frame):
                 entered.f_trace = self._look_again
-                entered = entered.f_back
             raise CancelError(self._refusal)
 
     def _look_again(self, frame: FrameType, event: str, argument: object) -> Callable[[FrameType, str, Any], Any]:
@@ -90,10 +91,22 @@ class limited:
             sys.setprofile(self._look)
         return self._look_again
 
+    def _is_heard(self, frame: FrameType, event: str) -> bool:
+        """Whether an error raised now most likely reaches who entered the block, and is not written to stderr."""
+        self._events_unheard += 1
+        if frame.f_code.co_flags & inspect.CO_GENERATOR and (event != "c_call" or self._events_unheard < PATIENCE):
+            return False  # it may be one that is thrown away
+        hook = getattr(sys.unraisablehook, "__code__", None)
+        return not any(
+            (code := entered.f_code) is hook
+            or code is limited.__exit__.__code__
+            or code.co_name == "__del__"
+            or code.co_filename in UNHEARD
+            for entered in self._entered(frame)
+        )
 
-def _is_heard(frame: FrameType, event: str) -> bool:
-    """Whether an error raised now most likely reaches who entered the block, and is not written to stderr instead."""
-    code = frame.f_code
-    if code is limited.__exit__.__code__ or code.co_name == "__del__" or code.co_filename in UNHEARD:
-        return False
-    return event == "c_call" or not code.co_flags & inspect.CO_GENERATOR
+    def _entered(self, frame: FrameType | None) -> Iterator[FrameType]:
+        """The frame and those around it, up to the one of the block."""
+        while frame is not None and frame is not self._outer:
+            yield frame
+            frame = frame.f_back

@@ -112,6 +112,7 @@ SLOW = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # one that is lost comes again
 @pytest.mark.parametrize("expression", SLOW)
 def test_an_expression_that_never_ends_is_stopped(expression: str) -> None:
     xml = "<a>" + "".join(f'<b x="{place}" y="-{place}"/>' for place in range(3_000)) + "</a>"
