@@ -27,7 +27,7 @@ HOME = Path(__file__).resolve().parent
 OLDEST = (20, 19)
 WHEEL = "22.20.0"
 PATIENCE_SECONDS = 600
-SOURCES = ("flow", "kit", "sdk", "page", "backoffice", "test")
+SOURCES = ("flow", "kit", "l10n", "sdk", "page", "backoffice", "test")
 CONFIGURATION = (
     "package.json",
     "package-lock.json",

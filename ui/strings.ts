@@ -1,8 +1,10 @@
 /** Our English texts by widget, as hosts of Appmixer's SDK name them: `ui.<widget>.<key>`. Read from the sources. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { COLOURS } from './flow/sheets.ts';
 import type { Tree } from './kit/l10n.ts';
 import { STRINGS as kit } from './kit/strings.ts';
+import { STRINGS as page } from './page/strings.ts';
 import { STRINGS as accounts } from './sdk/accounts/strings.ts';
 import { STRINGS as automationHub } from './sdk/automation-hub/strings.ts';
 import { STRINGS as connectors } from './sdk/connectors/strings.ts';
@@ -17,37 +19,43 @@ import { STRINGS as runs } from './sdk/runs/strings.ts';
 import { STRINGS as storage } from './sdk/storage/strings.ts';
 import { STRINGS as wizard } from './sdk/wizard/strings.ts';
 
-const BY_KEY = { kit, accounts, automationHub, connectors, files, flowManager, insightsChartEditor, insightsDashboard, insightsLogs, integrations, peopleTasks, runs, storage, wizard };
+const BY_KEY = { kit, accounts, automationHub, connectors, files, flowManager, insightsChartEditor, insightsDashboard, insightsLogs, integrations, page, peopleTasks, runs, storage, wizard };
 /** What speaks by its English texts, which get keys here. */
 const BY_TEXT = ['sdk/designer', 'flow', 'kit/ui', 'kit/chart', 'sdk/integrations'];
+/** What they say of values that the engine names: states of runs, of steps and of a test, and the colours of notes. */
+const NAMED = ['ready', 'running', 'waiting', 'done', 'failed', 'cancelled', 'ended', ...COLOURS];
+/** The tabs below the canvas, called by their names. */
+const TABS = ['Problems', 'Logs', 'Runs', 'Versions'];
 
 export function english(home: string): { ui: Tree } {
   const designer: Record<string, string> = {};
   for (const folder of BY_TEXT) {
-    const texts = new Set(readdirSync(join(home, folder)).filter((name) => /\.(svelte|ts)$/.test(name)).sort().flatMap((name) => said(readFileSync(join(home, folder, name), 'utf8'))));
+    const texts = new Set(readdirSync(join(home, folder)).filter((name) => /\.(svelte|ts)$/.test(name) && name !== 'strings.ts').sort().flatMap((name) => said(readFileSync(join(home, folder, name), 'utf8'))));
     for (const text of texts) put(designer, text);
   }
+  for (const text of [...NAMED, ...TABS]) if (!Object.values(designer).includes(text)) put(designer, text);
   return { ui: { ...BY_KEY, designer } };
 }
 
-/** Texts that a source gives to the translator: every literal of a call of `t`, and of lists of words for it. */
+/** Texts that a source gives to the translator: literals in calls of `t` or of what calls it, in lists and tables of words for it, and labels. */
 export function said(source: string): string[] {
   const found: string[] = [];
-  for (const { index } of source.matchAll(/(?<![\w.$])t\(|words: \[/g)) {
-    const call = balanced(source, source.indexOf(source[index] === 't' ? '(' : '[', index));
-    for (const [, one, two] of call.matchAll(/'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"/g)) {
+  for (const { index } of source.matchAll(/(?<![\w.$])(?:t|run)\(|words: \[|(?:SAVED|HEADS|CHANGES) = \{/g)) {
+    const call = balanced(source, index + source.slice(index).search(/[([{]/));
+    for (const [, before, one, two] of call.matchAll(/(^t?\(|[?:] )?(?:'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)")/g)) {
       const text = (one ?? two ?? '').replace(/\\(.)/g, '$1');
-      if (/^[A-Z{]|\s/.test(text) && /\p{L}{2}/u.test(text)) found.push(text);
+      if ((before !== undefined || /^[A-Z{]|\s/.test(text)) && /\p{L}{2}/u.test(text) && !/^Ctrl\+/.test(text)) found.push(text);
     }
   }
+  for (const [, text] of source.matchAll(/\b(?:label|placeholder): '([A-Z][^'\n]*)'/g)) found.push(text!);
   return found;
 }
 
 function balanced(source: string, from: number): string {
   let depth = 0;
   for (let at = from; at < source.length; at += 1) {
-    if ('(['.includes(source[at]!)) depth += 1;
-    else if (')]'.includes(source[at]!) && (depth -= 1) === 0) return source.slice(from, at);
+    if ('([{'.includes(source[at]!)) depth += 1;
+    else if (')]}'.includes(source[at]!) && (depth -= 1) === 0) return source.slice(from, at);
   }
   return '';
 }

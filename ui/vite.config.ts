@@ -32,7 +32,7 @@ export default defineConfig({
         assetFileNames: 'sdk/[name]-[hash][extname]',
         codeSplitting: {
           groups: [
-            { name: 'core', priority: 2, test: /\/kit\/(api|widget|events|theme|live)\.ts|\/kit\/style\.css|\/sdk\/(headrace|widgets)\.ts/ },
+            { name: 'core', priority: 2, test: /\/kit\/(api|widget|events|theme|live|languages)\.ts|\/kit\/style\.css|\/sdk\/(headrace|widgets)\.ts/ },
             { name: 'kit', test: /\/kit\/(ui|context|view|pages|refresh|formats|strings|l10n|icons|connect)|node_modules\/(svelte|esm-env|clsx)/ },
           ],
         },

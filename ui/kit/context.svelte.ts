@@ -53,8 +53,9 @@ export class Context<T extends Tree = Tree> {
     this.widget = widget;
     this.#subscribe = createSubscriber((update) => widget.subscribe(update));
     const given = (): Widget['l10n'] => (this.#subscribe(), widget.l10n);
-    this.t = words(widget.definition.name, strings, given, () => widget.lang);
-    this.k = words('kit', STRINGS, given, () => widget.lang);
+    const own = (): Tree | undefined => (this.#subscribe(), widget.own);
+    this.t = words(widget.definition.name, strings, given, () => widget.lang, own);
+    this.k = words('kit', STRINGS, given, () => widget.lang, own);
   }
 
   get api(): Api {

@@ -21,19 +21,20 @@ const KEY = Symbol('l10n');
 const CATEGORIES = ['zero', 'one', 'two', 'few', 'many', 'other'];
 
 /** Words by their English text, where `{0}`, `{1}` stand for what is put in. */
-export function translator(strings: Strings | undefined): Translate {
-  return (text, ...values) => (byText(strings, text) ?? text).replace(/\{(\d+)\}/g, (whole, at: string) => (values[Number(at)] === undefined ? whole : String(values[Number(at)])));
+export function translator(strings: Strings | undefined, own?: () => Tree | undefined): Translate {
+  return (text, ...values) => (byText(strings, text) ?? byText(own?.(), text) ?? text).replace(/\{(\d+)\}/g, (whole, at: string) => (values[Number(at)] === undefined ? whole : String(values[Number(at)])));
 }
 
 /**
  * Words by key, where `{{x}}` stands for what is put in and `one|many` (or `none|one|many`) is chosen by `count`.
- * `strings` and `lang` are asked each time, so that a host may change them.
+ * `strings` and `lang` are asked each time, so that a host may change them; `own` are ours in that language.
  */
-export function words<T extends Tree>(widget: string, english: T, strings: () => Strings | undefined, lang: () => string): Words<T> {
+export function words<T extends Tree>(widget: string, english: T, strings: () => Strings | undefined, lang: () => string, own: () => Tree | undefined = () => undefined): Words<T> {
   return (key, values = {}) => {
     const text = at(english, key) ?? key;
     const given = strings();
-    const theirs = typeof given === 'function' ? given(text, `ui.${widget}.${key}`) : (at(given, `ui.${widget}.${key}`) ?? byText(given, text));
+    const path = `ui.${widget}.${key}`;
+    const theirs = (typeof given === 'function' ? given(text, path) : (at(given, path) ?? byText(given, text))) ?? at(own(), path);
     return filled(typeof values['count'] === 'number' ? plural(theirs ?? text, values['count'], lang()) : (theirs ?? text), values);
   };
 }

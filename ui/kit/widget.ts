@@ -3,6 +3,7 @@ import type { Api } from './api.ts';
 import { Events } from './events.ts';
 import type { AnyEvents, CommonEvents, EventData, EventName, Listener } from './events.ts';
 import type { Strings, Tree } from './l10n.ts';
+import { loadWords, ownWords } from './languages.ts';
 import type { Streams } from './live.ts';
 import css from './style.css?inline';
 import { properties } from './theme.ts';
@@ -13,7 +14,7 @@ export interface WidgetConfig<O = object> {
   el?: string | HTMLElement;
   theme?: Theme;
   l10n?: Strings;
-  /** The language of dates and numbers, such as `de`; also from which side it is read. */
+  /** The language, such as `de`: of our words where we have them, of dates and numbers, and from which side it is read. */
   lang?: string;
   api?: Partial<Api>;
   options?: O;
@@ -141,6 +142,11 @@ export class Widget<O extends object = object, E = AnyEvents> {
 
   get l10n(): Strings | undefined {
     return this.config.l10n ?? (this.home.get('l10n') as Strings | undefined) ?? (this.home.get('strings') as Strings | undefined);
+  }
+
+  /** Our own words in its language, where it is not English. */
+  get own(): Tree | undefined {
+    return ownWords(this.lang);
   }
 
   get lang(): string {
@@ -283,6 +289,7 @@ export class Widget<O extends object = object, E = AnyEvents> {
     const isDark = mode === 'dark' || (mode === 'auto' && this.#scheme.matches);
     element.dataset['mode'] = isDark ? 'dark' : 'light';
     element.lang = this.lang;
+    void loadWords(this.lang)?.then(() => this.notify());
     if (RIGHT_TO_LEFT.test(this.lang)) element.dir = 'rtl';
     else if (this.config.lang ?? this.home.get('lang')) element.dir = 'ltr';
     for (const name of this.#painted) element.style.removeProperty(name);
@@ -293,7 +300,7 @@ export class Widget<O extends object = object, E = AnyEvents> {
 
   async #open(): Promise<void> {
     const host = this.#host();
-    const view = await this.definition.load();
+    const [view] = await Promise.all([this.definition.load(), loadWords(this.lang)]);
     this.#defaults = view.defaults ?? {};
     const { element } = this;
     element.root.adoptedStyleSheets = [sheetOf(css), sheetOf(view.css)];

@@ -1,10 +1,12 @@
 /** The places of the page: an address, and the widget that is there. */
 import type { IconName } from '../kit/icons.ts';
+import type { Key } from '../kit/l10n.ts';
+import type { STRINGS } from './strings.ts';
 
 export interface Place {
   /** The first part of its address. */
   path: string;
-  label: string;
+  label: Key<typeof STRINGS>;
   icon: IconName;
   widget: string;
   /** The state of the widget that the second part of the address is. */
@@ -12,16 +14,16 @@ export interface Place {
 }
 
 export const PLACES: readonly Place[] = [
-  { path: 'flows', label: 'Flows', icon: 'flows', widget: 'FlowManager' },
-  { path: 'integrations', label: 'Integrations', icon: 'puzzle', widget: 'Integrations' },
-  { path: 'runs', label: 'Runs', icon: 'runs', widget: 'Runs', part: 'runId' },
-  { path: 'insights', label: 'Insights', icon: 'chart', widget: 'InsightsDashboard' },
-  { path: 'logs', label: 'Logs', icon: 'logs', widget: 'InsightsLogs' },
-  { path: 'people-tasks', label: 'People tasks', icon: 'task', widget: 'PeopleTasks', part: 'taskId' },
-  { path: 'accounts', label: 'Accounts', icon: 'key', widget: 'Accounts' },
-  { path: 'stores', label: 'Data stores', icon: 'store', widget: 'Storage', part: 'storeId' },
-  { path: 'files', label: 'Files', icon: 'file', widget: 'Files' },
-  { path: 'connectors', label: 'Connectors', icon: 'plug', widget: 'Connectors', part: 'app' },
+  { path: 'flows', label: 'places.flows', icon: 'flows', widget: 'FlowManager' },
+  { path: 'integrations', label: 'places.integrations', icon: 'puzzle', widget: 'Integrations' },
+  { path: 'runs', label: 'places.runs', icon: 'runs', widget: 'Runs', part: 'runId' },
+  { path: 'insights', label: 'places.insights', icon: 'chart', widget: 'InsightsDashboard' },
+  { path: 'logs', label: 'places.logs', icon: 'logs', widget: 'InsightsLogs' },
+  { path: 'people-tasks', label: 'places.peopleTasks', icon: 'task', widget: 'PeopleTasks', part: 'taskId' },
+  { path: 'accounts', label: 'places.accounts', icon: 'key', widget: 'Accounts' },
+  { path: 'stores', label: 'places.stores', icon: 'store', widget: 'Storage', part: 'storeId' },
+  { path: 'files', label: 'places.files', icon: 'file', widget: 'Files' },
+  { path: 'connectors', label: 'places.connectors', icon: 'plug', widget: 'Connectors', part: 'app' },
 ];
 
 export interface Address {

@@ -1,10 +1,10 @@
 /** Flows to begin with. Each runs as it is, without an account anywhere. */
 import type { Flow, FlowNode, JsonObject, Transform, Variable } from '../flow/model.ts';
+import type { STRINGS } from './strings.ts';
 
 export interface Template {
-  id: string;
-  name: string;
-  about: string;
+  /** Also of its words. */
+  id: keyof typeof STRINGS.templates;
   flow: Flow;
 }
 
@@ -49,8 +49,6 @@ const when = (input: string, operator: string, value: string): JsonObject => ({ 
 export const TEMPLATES: readonly Template[] = [
   {
     id: 'greeting',
-    name: 'Answer a call',
-    about: 'A webhook takes a name and greets whoever calls.',
     flow: {
       hook: HOOK,
       greet: step('controls.SetVariable', [256, 144], ['hook', 'request'], { variables: text('greeting', 'Hello {{{who}}}!') }, { variables: { who: { variable: '$.hook.request.data.name', functions: [{ name: 'g_upperFirst' }] } } }, 'Make the greeting'),
@@ -59,8 +57,6 @@ export const TEMPLATES: readonly Template[] = [
   },
   {
     id: 'branches',
-    name: 'Decide by amount',
-    about: 'Orders over 100 wait for approval; others are taken at once.',
     flow: {
       hook: HOOK,
       big: step('controls.Condition', [256, 144], ['hook', 'request'], { expression: when('{{{amount}}}', '>', '100') }, { expression: { amount: '$.hook.request.data.amount' } }, 'More than 100?'),
@@ -72,8 +68,6 @@ export const TEMPLATES: readonly Template[] = [
   },
   {
     id: 'clock',
-    name: 'Every minute',
-    about: 'A timer stamps each minute with an id and the date.',
     flow: {
       minute: start('timers.SchedulerTrigger', [64, 144], { scheduleType: 'custom', customIntervalUnit: 'minutes', customIntervalValue: 1, immediate: true }, 'Each minute'),
       stamp: step('controls.SetVariable', [256, 144], ['minute', 'out'], { variables: text('stamp', 'Run {{{id}}} at {{{now}}}') }, { variables: { id: { functions: [{ name: 'g_uuid4' }] }, now: { functions: [{ name: 'g_now' }] } } }, 'Stamp it'),
@@ -81,8 +75,6 @@ export const TEMPLATES: readonly Template[] = [
   },
   {
     id: 'each',
-    name: 'One by one',
-    about: 'A list comes in; each of its entries is worked on alone.',
     flow: {
       hook: start('http.WebhookTrigger', [64, 144], { immediateResponse: true }, 'When called'),
       each: step('controls.Each', [256, 144], ['hook', 'request'], { list: '{{{items}}}' }, { list: { items: '$.hook.request.data.items' } }, 'For each entry'),
@@ -92,8 +84,6 @@ export const TEMPLATES: readonly Template[] = [
   },
   {
     id: 'filter',
-    name: 'Keep what matters',
-    about: 'Messages that say “urgent” go one way, all others another.',
     flow: {
       hook: HOOK,
       urgent: step('controls.Condition', [256, 144], ['hook', 'request'], { expression: when('{{{words}}}', 'contains', 'urgent') }, { expression: { words: { variable: '$.hook.request.data.text', functions: [{ name: 'g_lowercase' }] } } }, 'Is it urgent?'),
@@ -103,8 +93,6 @@ export const TEMPLATES: readonly Template[] = [
   },
   {
     id: 'wait',
-    name: 'Wait, then go on',
-    about: 'A run sleeps for a while, through any restart, and then goes on.',
     flow: {
       go: start('controls.OnStart', [64, 144], {}, 'When started'),
       wait: step('timers.Wait', [256, 144], ['go', 'out'], { interval: '1m' }, {}, 'One minute'),
@@ -113,8 +101,6 @@ export const TEMPLATES: readonly Template[] = [
   },
   {
     id: 'xml',
-    name: 'XML to JSON',
-    about: 'Send XML in a field and get it back as JSON.',
     flow: {
       hook: HOOK,
       read: step('xml.XmlToJson', [256, 144], ['hook', 'request'], { xml: '{{{xml}}}' }, { xml: { xml: '$.hook.request.data.xml' } }, 'Read the XML'),
@@ -123,8 +109,6 @@ export const TEMPLATES: readonly Template[] = [
   },
   {
     id: 'count',
-    name: 'Count visitors',
-    about: 'Every call raises a counter that outlives all restarts.',
     flow: {
       hook: HOOK,
       counter: counting(step('controls.Counter', [256, 144], ['hook', 'request'], {}, {}, 'Count', 'item')),

@@ -6,6 +6,9 @@ import type { WidgetEvent } from '../kit/events.ts';
 import { formats } from '../kit/formats.ts';
 import { plural, words } from '../kit/l10n.ts';
 import type { Strings } from '../kit/l10n.ts';
+import de from '../l10n/de.json' with { type: 'json' };
+import { STRINGS as page } from '../page/strings.ts';
+import { english } from '../strings.ts';
 import { PLACES, read, write } from '../page/places.ts';
 import { cells, parsed, typed, valueOf } from '../sdk/storage/records.ts';
 
@@ -90,4 +93,17 @@ it('every place is written as an address that reads as the place', () => {
     expect(read(url)).toMatchObject({ place: place.path, part });
   }));
   expect(read(new URL('https://flows.example.com/flows/%zz'))).toMatchObject({ place: 'flows', part: '%zz' });
+});
+
+it('German has every word, with the same places to fill in and as many forms', () => {
+  const leaves = (tree: object, before = ''): [string, string][] => Object.entries(tree).flatMap(([key, value]): [string, string][] => (typeof value === 'string' ? [[before + key, value]] : leaves(value as object, `${before}${key}.`)));
+  const { designer, ...ui } = english('.').ui as Record<string, Record<string, string>>;
+  const asked = new Map([...leaves(ui), ...Object.values(designer!).map((text): [string, string] => [text, text])]);
+  const given = new Map([...leaves(de.ui), ...Object.entries(de.texts)]);
+  expect([...asked.keys()].filter((key) => !given.has(key)), 'not translated: write them into l10n/de.json').toEqual([]);
+  expect([...given.keys()].filter((key) => !asked.has(key)), 'nobody says these any more').toEqual([]);
+  const form = (text: string): string => [...(text.match(/\{\{\s*\w+\s*\}\}|\{\d\}/g) ?? [])].sort().join(' ') + text.split('|').length;
+  const forms = (text: string): string => (text.includes('|') ? String(text.split('|').length) : form(text));
+  expect([...asked].filter(([key, text]) => forms(text) !== forms(given.get(key)!))).toEqual([]);
+  expect(page.signIn.title).not.toBe(de.ui.page.signIn.title);
 });

@@ -108,7 +108,7 @@ export default view;
 
 async function begun(widget: Widget, flowId: string): Promise<Session> {
   const { fields } = widget.home as Headrace;
-  const session = new Session(widget.api, flowId, fields, widget.home.streams, translator(widget.l10n));
+  const session = new Session(widget.api, flowId, fields, widget.home.streams, translator(widget.l10n, () => widget.own));
   try {
     await session.load();
     const runId = widget.get('runId');

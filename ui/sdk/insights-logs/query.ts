@@ -73,7 +73,9 @@ export interface LogRow {
   componentId: string;
   componentType: string;
   correlationId: string;
-  place: string;
+  /** `in` or `out`, and the name of the port, where a message went through one. */
+  portType: string;
+  port: string;
   text: string;
   record: JsonObject;
 }
@@ -82,7 +84,7 @@ export function rowOf(record: JsonObject): LogRow {
   const text = (name: string): string => (record[name] === undefined || record[name] === null ? '' : typeof record[name] === 'string' ? (record[name] as string) : JSON.stringify(record[name]));
   return {
     id: text('_id'), index: text('_index'), at: text('gridTimestamp'), severity: text('severity') || 'info', flowId: text('flowId'), flowName: text('flowName'), componentId: text('componentId'),
-    componentType: text('componentType'), correlationId: text('correlationId'), place: [text('portType'), text('port')].filter(Boolean).join(' '), text: text('err') && text('severity') === 'error' ? text('err') : text('msg'), record,
+    componentType: text('componentType'), correlationId: text('correlationId'), portType: text('portType'), port: text('port'), text: text('err') && text('severity') === 'error' ? text('err') : text('msg').replace(/^null$/, ''), record,
   };
 }
 

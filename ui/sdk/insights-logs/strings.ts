@@ -13,6 +13,7 @@ export const STRINGS = {
   severities: { error: 'Errors', warn: 'Warnings', info: 'Information', debug: 'Details' },
   histogram: 'Records over time',
   columns: { time: 'Time', severity: 'Severity', flow: 'Flow', step: 'Step', message: 'Message' },
+  ports: { in: 'in {{port}}', out: 'out {{port}}' },
   shown: '{{count}} record|{{count}} records',
   older: 'Load older records',
   empty: { title: 'Nothing was logged in this time', text: 'Start a flow, or look at a longer time.' },

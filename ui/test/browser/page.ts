@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { chromium } from 'playwright-core';
 import type { Browser, Locator, Page } from 'playwright-core';
+import { STRINGS } from '../../page/strings.ts';
 import { TEMPLATES } from '../../page/templates.ts';
 
 export const BASE = process.env['HEADRACE_URL'] ?? '';
@@ -109,7 +110,8 @@ export const port = (page: Page, title: string, side: 'Input' | 'Output', name: 
 
 /** A flow made of a template. */
 export async function made(at: Visit, template: string): Promise<string> {
-  const { flow, name } = TEMPLATES.find((each) => each.id === template)!;
+  const { id, flow } = TEMPLATES.find((each) => each.id === template)!;
+  const { name } = STRINGS.templates[id];
   return (await at.api<{ flowId: string }>('POST', '/flows', { name, flow })).flowId;
 }
 

@@ -97,3 +97,32 @@ it('what is opened in a place is at an address that leads back to it', async () 
   expect(at.complaints).toEqual([]);
   await page.context().close();
 });
+
+it('the page speaks the language that is chosen, everywhere and again the next time', async () => {
+  const at = await visit(browser, '/');
+  const { page } = at;
+  await page.getByLabel('Language').selectOption('Deutsch');
+  await page.getByRole('link', { name: 'Läufe' }).click();
+  await page.getByRole('heading', { name: 'Läufe', exact: true }).waitFor();
+  for (const [path, name] of Object.entries({ '/accounts': 'Konten', '/integrations': 'Integrationen', '/logs': 'Protokoll', '/people-tasks': 'Aufgaben', '/stores': 'Datenspeicher', '/files': 'Dateien', '/connectors': 'Konnektoren', '/insights': 'Auswertungen', '/flows': 'Flows' })) {
+    await page.goto(BASE + path);
+    await page.getByRole('heading', { name, exact: true }).waitFor();
+    await at.shot(`74-de${path.replace('/', '-')}`);
+  }
+  expect(await page.evaluate(() => document.documentElement.lang)).toBe('de');
+  expect(await at.axe()).toEqual([]);
+  await page.locator('header').getByRole('button', { name: 'Neuer Flow' }).click();
+  await page.getByText('Einen Aufruf beantworten').click();
+  await page.getByRole('button', { name: 'Starten', exact: true }).waitFor();
+  await page.locator('.card', { hasText: 'Make the greeting' }).click();
+  await at.shot('74-de-designer');
+  expect(await at.axe()).toEqual([]);
+  await page.goto(`${BASE}/flows`);
+  await page.getByRole('button', { name: 'Abmelden' }).click();
+  await page.getByRole('heading', { name: 'Anmelden' }).waitFor();
+  await page.getByLabel('Sprache').selectOption('English');
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  await at.shot('74-en-sign-in');
+  expect(at.complaints).toEqual([]);
+  await page.context().close();
+});

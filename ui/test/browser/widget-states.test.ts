@@ -4,6 +4,7 @@
  */
 import type { Browser, Page, Route } from 'playwright-core';
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
+import de from '../../l10n/de.json' with { type: 'json' };
 import { starter } from '../../sdk/insights-dashboard/charts.ts';
 import { BASE, axeOf, call, launch, visit } from './page.ts';
 import type { Visit } from './page.ts';
@@ -33,6 +34,8 @@ let empty: string;
 let ids: { flowId: string; templateId: string; chartId: string; plainId: string; runId: string };
 let answer: 'pass' | 'hold' | 500 | 403 = 'pass';
 let letGo: (() => void)[] = [];
+/** Everything that the API answered. */
+let told = '';
 
 const REFUSALS = { 500: { code: 'internal', message: 'Something broke at the platform. It was written down.' }, 403: { code: 'forbidden', message: 'This is not for you to see. Ask whoever it belongs to.' } };
 const CASES: Readonly<Record<string, Case>> = {
@@ -87,6 +90,7 @@ beforeAll(async () => {
   file.append('file', new Blob(['what is owed']), 'Rechnung über alles, was im vergangenen Jahr bestellt, geliefert und noch nicht bezahlt wurde.txt');
   expect((await fetch(`${BASE}/files`, { method: 'POST', headers: { authorization: `Bearer ${at.token}` }, body: file })).ok).toBe(true);
   await vi.waitFor(async () => expect((await at.api<{ hits: unknown[] }>('GET', `/logs?flowId=${flowId}&query=severity:error`)).hits).not.toEqual([]), { timeout: 15_000, interval: 200 });
+  at.page.on('response', (response) => void response.text().then((text) => (told += text), () => undefined));
   await at.page.context().route((url) => url.href.startsWith(BASE) && !/^\/(sdk|live|user$)/.test(url.pathname), answered);
   await at.page.evaluate(`(async () => {
     const { Headrace } = await import(location.origin + '/sdk/headrace.mjs');
@@ -207,4 +211,64 @@ it.each(Object.keys(CASES))('%s', async (name) => {
   await seen('empty');
   const ours = at.complaints.splice(0).filter((each) => !/ERR_INTERNET_DISCONNECTED|status of (500|403)/.test(each));
   expect(ours).toEqual([]);
+});
+
+/** What stands in a page and did not go through the words of the host: texts without the marks that the host put around its words. */
+const UNMARKED = `(() => {
+  const found = new Set();
+  const left = (text) => {
+    for (let before; before !== text; ) [before, text] = [text, text.replace(/⟦[^⟦⟧]*⟧/g, ' ')];
+    return text.trim();
+  };
+  const take = (node, text) => {
+    const rest = left(text ?? '');
+    if (/\\p{L}{2}/u.test(rest)) found.add(rest + '   ← ' + node.localName + '.' + (node.getAttribute('class') ?? ''));
+  };
+  const look = (root) => {
+    for (const node of root.querySelectorAll('*')) {
+      if (node.shadowRoot) look(node.shadowRoot);
+      if (node.matches('style, script, title, .cm-editor, .cm-editor *, code, pre')) continue;
+      for (const name of ['aria-label', 'title', 'placeholder', 'alt', 'aria-description', 'aria-roledescription']) if (node.hasAttribute(name)) take(node, node.getAttribute(name));
+      for (const child of node.childNodes) if (child.nodeType === Node.TEXT_NODE) take(node, child.data);
+    }
+  };
+  look(document.querySelector('main'));
+  return [...found];
+})()`;
+/** How Intl writes moments and sizes; codes, and what is the same everywhere. */
+const FORMAL = /^(?:[\d\s.,:;/%+−–—·×()#-]|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\b|[AP]M|\b(?:ago|in|now|yesterday|today|tomorrow|last|next|this|sec|min|hr|second|minute|hour|day|week|month|year|byte|ms|kB|MB|GB)s?\b|s\b|m\b|h\b|POST|GET|JSON|CSV|XML|URL|ID)*$/;
+/** Made of the name of a field that has no label. */
+const NAMED = new Set(['Build out port options']);
+
+it('every word goes through the words of the host', async () => {
+  const { page } = at;
+  await wear(page, MODES[0]);
+  const all = { ...CASES, Designer: { filled: 'Order', empty: '', config: () => ({ flowId: ids.flowId }) } };
+  const wrong: string[] = [];
+  await page.evaluate('void (window.heard = new Set())');
+  const look = async (name: string, isEmpty: boolean, how: object): Promise<void> => {
+    await page.evaluate(`window.begin(${JSON.stringify(name.split(',')[0])}, ${isEmpty}, { ...${JSON.stringify(how)}, lang: 'en', l10n: (text, key) => (key ?? window.heard.add(text), text).split('|').map((form) => '⟦' + form + '⟧').join('|') })`);
+    await page.evaluate('opening');
+    await expect.poll(() => page.locator('.bones, .skeleton').count()).toBe(0);
+    if (name === 'Designer') {
+      await page.locator('.card', { hasText: 'Each' }).click();
+      for (const tab of ['Logs', 'Runs', 'Versions']) await page.getByRole('button', { name: `⟦${tab}⟧` }).first().click();
+    }
+    const texts = (await page.evaluate(UNMARKED)) as string[];
+    for (const each of texts) {
+      const [text] = each.split('   ← ') as [string];
+      const isData = (part: string): boolean => FORMAL.test(part) || NAMED.has(part) || told.includes(JSON.stringify(part).slice(1, -1));
+      if (!isData(text) && !text.split(/\s*(?:[·,:](?:\s+|$)|\s{2,})/).every(isData)) wrong.push(`${name}: ${each}`);
+    }
+    await page.evaluate('widget.destroy()');
+  };
+  for (const [name, { config = () => ({}), nothing }] of Object.entries<Case>(all)) {
+    await look(name, false, config());
+    if (name !== 'Designer') await look(name, name !== 'Wizard', (nothing ?? config)());
+  }
+  expect(wrong).toEqual([]);
+  const heard = (await page.evaluate('[...heard]')) as string[];
+  expect(heard.length).toBeGreaterThan(50);
+  expect(heard.filter((each) => !Object.hasOwn(de.texts, each)), 'said by a widget, and not in l10n/de.json').toEqual([]);
+  at.complaints.splice(0);
 });

@@ -1,0 +1,28 @@
+/** The words of the page, in English. */
+export const STRINGS = {
+  menu: 'Menu',
+  places: { label: 'Places', flows: 'Flows', integrations: 'Integrations', runs: 'Runs', insights: 'Insights', logs: 'Logs', peopleTasks: 'People tasks', accounts: 'Accounts', stores: 'Data stores', files: 'Files', connectors: 'Connectors' },
+  notFound: 'Not found',
+  nothingHere: 'There is nothing at this address',
+  allFlows: 'All flows',
+  light: 'Light',
+  dark: 'Dark',
+  language: 'Language',
+  signOut: 'Sign out',
+  leave: 'Leave',
+  guest: 'You are an administrator who is signed in as {{who}}. What you change here stands in the audit trail under your name.',
+  wrong: { title: 'This cannot be shown', noWidget: "There is no widget '{{name}}' in this installation." },
+  signIn: { title: 'Sign in', lead: 'Flows that survive any crash.', login: 'Email or name', password: 'Password', token: 'Token', noAccount: 'No account yet?', useToken: 'Use a token', usePassword: 'Use a password' },
+  signUp: { title: 'Make an account', lead: 'Your flows are yours alone.', do: 'Sign up', haveAccount: 'You have an account?' },
+  begin: { title: 'Begin with a template', close: 'Close', empty: 'Empty flow', emptyAbout: 'Draw it from the start.', newFlow: 'New flow' },
+  templates: {
+    greeting: { name: 'Answer a call', about: 'A webhook takes a name and greets whoever calls.' },
+    branches: { name: 'Decide by amount', about: 'Orders over 100 wait for approval; others are taken at once.' },
+    clock: { name: 'Every minute', about: 'A timer stamps each minute with an id and the date.' },
+    each: { name: 'One by one', about: 'A list comes in; each of its entries is worked on alone.' },
+    filter: { name: 'Keep what matters', about: 'Messages that say “urgent” go one way, all others another.' },
+    wait: { name: 'Wait, then go on', about: 'A run sleeps for a while, through any restart, and then goes on.' },
+    xml: { name: 'XML to JSON', about: 'Send XML in a field and get it back as JSON.' },
+    count: { name: 'Count visitors', about: 'Every call raises a counter that outlives all restarts.' },
+  },
+} as const;
