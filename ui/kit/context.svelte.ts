@@ -188,7 +188,7 @@ export class Context<T extends Tree = Tree> {
 
   /** What an error says, in the host's words where it has some. */
   reason(error: unknown): string {
-    if (error instanceof ApiError) return [error.message, ...error.problems.slice(0, 1).map((each) => each['message'])].filter((each, at, all) => typeof each === 'string' && all.indexOf(each) === at).join(' ');
+    if (error instanceof ApiError) return [error.message, ...error.problems.slice(0, 1).map((each) => each['message']).filter((each) => typeof each === 'string' && !error.message.includes(each))].join(' ');
     if (isUnreachable(error)) return this.k('error.unreachable');
     return error instanceof Error ? error.message : String(error);
   }
