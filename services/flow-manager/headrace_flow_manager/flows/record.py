@@ -1,8 +1,8 @@
 """The public fields of a flow record: which there are and what each may hold."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from headrace_core import Json
@@ -42,6 +42,12 @@ class Changes:
     fields: Mapping[str, Json]
     removed: frozenset[str]
     descriptor: Mapping[str, Json] | None
+
+    def waiting_for(self, services: Sequence[str]) -> "Changes":
+        """These changes of a flow whose newest version waits for accounts of these services, or of none any more."""
+        if not services:
+            return replace(self, removed=self.removed | {"needsAccounts"})
+        return replace(self, fields={**self.fields, "needsAccounts": list(services)})
 
     def applied(self, record: Mapping[str, Json]) -> dict[str, Json]:
         """The record with the changes made. Raises TooLarge when it grows over its limit."""
