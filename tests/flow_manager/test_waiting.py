@@ -11,6 +11,7 @@ from headrace.flow.v1 import flow_pb2
 from headrace.flow.v1 import flow_service_pb2 as flow_pb
 from headrace.integration.v1 import integration_service_pb2 as pb
 from headrace_core import Json
+from headrace_core.errors import ValidationFailed
 from headrace_flow_manager.accounts.book import AccountBook
 from headrace_flow_manager.accounts.keys import DataKeys
 from headrace_flow_manager.accounts.model import Account
@@ -176,3 +177,30 @@ async def test_one_whose_newest_version_cannot_run_goes_on_as_it_is_and_says_why
     after = await house.get(flow_id)
     assert (after.stage, after.running_version, needs(after)) == (flow_pb2.FLOW_STAGE_RUNNING, 1, None)
     assert "acme.no.such.Thing" in after.stage_error
+
+
+async def test_starting_it_is_refused_with_each_step_and_what_it_waits_for(house: House) -> None:
+    template_id, flow_id = await instance(house, runs=False)
+    await roll_out(house, template_id)
+    await assign(house, flow_id, "mail")
+    ids: Any = load((await house.get(flow_id)).record)["componentIdMap"]
+
+    with pytest.raises(ValidationFailed) as refused:
+        await house.begin(flow_id)
+    found = (await house.flows.ValidateFlow(flow_pb.ValidateFlowRequest(scope=scope(ANN), flow_id=flow_id))).problems
+    (problem,) = refused.value.problems
+    stopped = await house.get(flow_id)
+    await assign(house, flow_id, "chat")
+    begun = await house.begin(flow_id)
+
+    assert (problem.node, problem.message) == (ids["chat"], "The chat waits for an account of acme:chat.")
+    assert f"PUT /auth/component/{ids['chat']}/" in problem.fix and flow_id in problem.fix
+    assert [(each.node_id, each.message) for each in found] == [(problem.node, problem.message)]
+    assert (stopped.stage, needs(stopped)) == (flow_pb2.FLOW_STAGE_STOPPED, ["acme:chat"])
+    assert (begun.stage, begun.running_version, needs(begun)) == (flow_pb2.FLOW_STAGE_RUNNING, 2, None)
+
+
+async def test_a_flow_that_waits_for_nothing_starts_without_an_account(house: House) -> None:
+    flow = await house.create("own", flow=NEW)
+
+    assert (await house.begin(flow.flow_id)).stage == flow_pb2.FLOW_STAGE_RUNNING

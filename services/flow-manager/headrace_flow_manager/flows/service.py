@@ -241,7 +241,7 @@ class FlowService:
                 await self._check_rights(flow)
             return flow
 
-        return await self._lifecycle.start(flow_id, find, self._fit_to_run, background=background)
+        return await self._lifecycle.start(flow_id, find, self._fit_to_start, background=background)
 
     async def stop(self, tenant: str, flow_id: str, *, background: bool = False) -> Flow:
         """Make the flow, of the tenant or shared to be stopped, take no more events. Raises NotFound, Forbidden."""
@@ -252,7 +252,8 @@ class FlowService:
         """Everything found in the newest version, errors before warnings. Raises NotFound, Forbidden."""
         flow = await self._reach(tenants, flow_id, "read")
         withheld = await self._rights.problems(flow.tenant_id, flow.descriptor)
-        return [*withheld, *await self.validate_descriptor(flow.tenant_id, flow.descriptor)]
+        waits = await self._waiting.problems(flow)
+        return [*withheld, *waits, *await self.validate_descriptor(flow.tenant_id, flow.descriptor)]
 
     async def validate_descriptor(self, tenant: str, descriptor: Mapping[str, Json]) -> Sequence[Problem]:
         """Everything found in a descriptor of the tenant's as it stands, errors before warnings."""
@@ -401,6 +402,10 @@ class FlowService:
                 raise
             log.warning("flow %s has its accounts, and cannot run its newest version: %s", flow.flow_id, error)
             return await self._store.get(flow.tenant_id, flow.flow_id)
+
+    async def _fit_to_start(self, flow: Flow) -> Flow:
+        """The flow fit to run, with the accounts that it waited for. Raises ValidationFailed."""
+        return await self._fit_to_run(await self._waiting.fit_to_start(flow))
 
     async def _check_rights(self, flow: Flow) -> None:
         """Raise Forbidden when the owner of the flow may not use a component of it."""
