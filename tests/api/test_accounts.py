@@ -471,6 +471,8 @@ async def test_a_version_with_new_steps_takes_accounts_along_and_waits_for_those
     same, other = await node_of(bob, instance_id, "same"), await node_of(bob, instance_id, "other")
     other_of_paused = await node_of(bob, paused_id, "other")
     still_waiting = await roll_out()
+    await bob.put(f"/flows/{instance_id}", json={"needsAccounts": None})
+    claimed = (await bob.get(f"/flows/{instance_id}")).json()
     refused = await bob.post(f"/flows/{paused_id}/coordinator", json={"command": "start"})
     found = (await bob.get(f"/flows/{paused_id}/validate")).json()
     made = await bob.post("/accounts", json={"service": pwd, "token": {"username": "ada", "password": PASSWORD}})
@@ -483,6 +485,7 @@ async def test_a_version_with_new_steps_takes_accounts_along_and_waits_for_those
     assert (waiting["runningVersion"], waiting["version"]) == (1, 2)
     assert (bound[same]["accountId"], bound[other]["accountId"]) == (held, None)
     assert (still_waiting["runningVersion"], still_waiting["needsAccounts"]) == (1, [pwd])
+    assert claimed["needsAccounts"] == [pwd]
     assert refused.status_code == 400 and pwd in refused.text and other_of_paused in refused.text
     assert "PUT /auth/component/" in refused.text
     assert other_of_paused in str(found["errors"]) and other_of_paused not in str(found["warnings"])

@@ -19,7 +19,7 @@ from headrace_flow_manager.catalog.model import CatalogEntry
 
 from tests.contracts.flow_manager import OpenStores
 
-from .house import ANN, CATALOG, START, UNKNOWN, House, load, open_house, scope
+from .house import ANN, CATALOG, START, UNKNOWN, House, dump, load, open_house, scope
 
 ACTS = {"mail": "acme:mail", "chat": "acme:chat"}
 AUTHED = (
@@ -204,3 +204,18 @@ async def test_a_flow_that_waits_for_nothing_starts_without_an_account(house: Ho
     flow = await house.create("own", flow=NEW)
 
     assert (await house.begin(flow.flow_id)).stage == flow_pb2.FLOW_STAGE_RUNNING
+
+
+async def test_nobody_but_the_platform_says_that_a_flow_waits(house: House) -> None:
+    flow_id = await waiting(house)
+    cleared = await house.update(flow_id, {"needsAccounts": None})
+    widened = await house.update(flow_id, {"needsAccounts": ["acme:other"], "name": "Mine"})
+    made = await house.create("made", needsAccounts=["acme:mail"])
+    request = flow_pb.CloneFlowRequest(
+        scope=scope(ANN), flow_id=flow_id, additional=dump({"needsAccounts": ["acme:mail"]})
+    )
+    cloned = (await house.flows.CloneFlow(request)).flow
+
+    assert needs(cleared) == needs(widened) == ["acme:mail", "acme:chat"]
+    assert load(widened.record)["name"] == "Mine"
+    assert (needs(made), needs(cloned)) == (None, None)

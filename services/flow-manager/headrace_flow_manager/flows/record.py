@@ -24,7 +24,7 @@ SHARED_WITH = ("email", "domain", "scope", "group")
 READ_ONLY: Final = frozenset(
     {
         "flowId", "userId", "stage", "btime", "mtime", "started", "stopped", "revision", "version",
-        "runningVersion", "runtimeErrors", "stageError",
+        "runningVersion", "runtimeErrors", "stageError", "needsAccounts",
     }
 )  # fmt: skip
 """Fields that the service keeps itself. Clients send whole records back, so these are passed over."""
@@ -168,7 +168,6 @@ _CHECKS: Mapping[str, Check] = {
     "templateVersion": _number,
     "originFlowId": _text(MAX_NAME),
     "componentIdMap": _id_map,
-    "needsAccounts": _texts,
     "mode": _text(MAX_NAME),
     "logger": _logger,
 }

@@ -206,7 +206,7 @@ class FlowService:
             name: value
             for name, value in origin.record.items()
             if options.takes(name)
-            and name not in ("originFlowId", "componentIdMap", "templateId", "templateVersion", "needsAccounts")
+            and name not in ("originFlowId", "componentIdMap", "templateId", "templateVersion")
             and not (name == "sharedWith" and origin.tenant_id != tenant)
         }
         fields["name"] = options.prefix + origin.name
