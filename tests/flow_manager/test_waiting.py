@@ -128,6 +128,20 @@ async def test_the_last_account_that_is_assigned_brings_it_on(house: House) -> N
     assert [call[2] for call in house.execution.calls if call[0] == "activate"] == [1, 2]
 
 
+async def test_the_ticket_of_a_rollout_says_how_many_wait(house: House) -> None:
+    template_id, runs = await instance(house)
+    _, stands = await instance(house, runs=False)
+    await house.update(stands, {"templateId": template_id})
+
+    done = await roll_out(house, template_id)
+    for kind in ACTS:
+        await assign(house, runs, kind)
+    again = await roll_out(house, template_id)
+
+    assert (done.state, done.steps_done, done.steps_waiting) == (pb.WORK_STATE_COMPLETED, 2, 2)
+    assert (again.steps_done, again.steps_waiting) == (2, 1)
+
+
 async def test_two_accounts_that_come_at_once_bring_it_on_once(house: House) -> None:
     flow_id = await waiting(house)
 

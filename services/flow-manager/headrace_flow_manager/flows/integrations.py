@@ -162,17 +162,17 @@ class IntegrationService:
         await self._works.save(work.ended(order, self._clock.now()))
 
     async def _step(self, order: Work, instance: Instance) -> Work:
-        error = ""
+        error, waits = "", False
         try:
             flow = await self._find(instance)
             if flow is not None:
-                await self._do(order, flow)
+                waits = await self._do(order, flow)
         except HeadraceError as failure:
             if failure.is_temporary:
                 raise
             error = f"{instance.flow_id}: {failure}"
             log.warning("work %s failed at flow %s: %s", order.ticket, instance.flow_id, failure)
-        order = work.stepped(order, instance.flow_id, self._clock.now(), error)
+        order = work.stepped(order, instance.flow_id, self._clock.now(), error, waits=waits)
         await self._works.save(order)
         return order
 
@@ -183,16 +183,18 @@ class IntegrationService:
         except NotFound:
             return None
 
-    async def _do(self, order: Work, flow: Flow) -> None:
+    async def _do(self, order: Work, flow: Flow) -> bool:
+        """Whether the flow waits for accounts then."""
         if order.order is Order.DELETE:
             await self._flows.delete(flow.tenant_id, flow.flow_id)
-            return
+            return False
         changes = await self._changes(order, flow)
         updated, _ = await self._flows.update(flow.tenant_id, flow.flow_id, changes, force=True, brings_steps=True)
         if updated.needs_accounts:  # whoever assigned an account just before that was told of no flow that waits
             updated = await self._flows.catch_up(flow.tenant_id, flow.flow_id)
         if order.cancels_runs and not (updated.is_active and updated.needs_accounts):
             await self._execution.cancel_older(updated)
+        return updated.needs_accounts
 
     async def _changes(self, order: Work, instance: Flow) -> dict[str, Json]:
         """What makes the instance one of the template's version, with all that was changed in it kept."""

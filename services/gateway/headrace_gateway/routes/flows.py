@@ -125,7 +125,7 @@ def _place(problem: Json) -> tuple[Json, Json]:
 
 
 async def _without_accounts(call: Call) -> list[Json]:
-    """Components that need an account and have none that is accepted. A flow that waits for none starts all the same."""
+    """Components without an account that is accepted. A flow that does not wait for one starts all the same."""
     try:
         components, accounts = await call.clients.accounts.of_flow(call.scope, call.value("id"))
     except errors.NotFound:

@@ -177,7 +177,10 @@ ROUTES = (
         policy=Policy.USER,
         tag="Integrations",
         summary="How far the work of a ticket is",
-        description="Work that ended is told of for a week. `status` and `state` say the same.",
+        description=(
+            "Work that ended is told of for a week. `status` and `state` say the same. `stepsWaiting` of the instances "
+            "have the version and wait for accounts (`needsAccounts`), or did when they were looked at."
+        ),
         answers=(
             Answer(
                 200,
@@ -191,6 +194,7 @@ ROUTES = (
                         "stepsTotal": WHOLE,
                         "stepsCompleted": WHOLE,
                         "stepsFailed": WHOLE,
+                        "stepsWaiting": WHOLE,
                         "error": TEXT,
                     },
                     required=("status", "stepsTotal", "stepsCompleted"),
