@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from headrace_flow_manager.accounts.book import AccountBook
 from headrace_flow_manager.accounts.keys import DataKeys
 from headrace_flow_manager.accounts.model import Account
 from headrace_flow_manager.catalog.model import CatalogEntry
+from headrace_flow_manager.stores.bundle import Stores
 
-from tests.contracts.flow_manager import OpenStores
+from tests.contracts.flow_manager import OpenStores, opener
 
-from .house import ANN, CATALOG, START, UNKNOWN, House, dump, load, open_house, scope
+from .house import ANN, CATALOG, START, UNKNOWN, ActedExecution, House, dump, load, open_house, scope
 
 ACTS = {"mail": "acme:mail", "chat": "acme:chat"}
 AUTHED = (
@@ -41,8 +43,14 @@ NEW: dict[str, Json] = {
 
 @pytest.fixture
 async def house(open_stores: OpenStores, tmp_path: Path) -> AsyncIterator[House]:
+    async with open_stores(tmp_path) as stores, furnished(stores) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def furnished(stores: Stores, execution: ActedExecution | None = None) -> AsyncIterator[House]:
     """A flow manager with components that act with accounts, and an account of each of their services."""
-    async with open_stores(tmp_path) as stores, open_house(stores, catalog=AUTHED) as opened:
+    async with open_house(stores, catalog=AUTHED, execution=execution) as opened:
         book = AccountBook(stores.entries, DataKeys(stores.entries, None, opened.clock), opened.clock)
         for kind, name in ACTS.items():
             await book.add(account(f"{kind}-account", name, opened))
@@ -150,6 +158,29 @@ async def test_two_accounts_that_come_at_once_bring_it_on_once(house: House) -> 
     after = await house.get(flow_id)
     assert (after.running_version, needs(after)) == (2, None)
     assert [call[2] for call in house.execution.calls if call[0] == "activate"] == [1, 2]
+
+
+async def test_accounts_that_come_at_two_flow_managers_at_once_bring_it_on_once(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    execution = ActedExecution()  # type: ignore[abstract]  # what the flow manager never asks is not acted
+    with opener(request, "mongo") as opens:
+        async with (
+            opens(tmp_path) as stores,
+            opens(tmp_path) as same,
+            furnished(stores, execution) as one,
+            open_house(same, catalog=AUTHED, execution=execution) as two,
+        ):
+            flow_ids = [await waiting(one) for _ in range(5)]
+
+            await asyncio.gather(
+                *(assign(at, each, kind) for each in flow_ids for at, kind in ((one, "mail"), (two, "chat")))
+            )
+
+            found = [await one.get(each) for each in flow_ids]
+    assert [(each.running_version, needs(each)) for each in found] == [(2, None)] * 5
+    begun = sorted((flow_id, version) for verb, flow_id, version, _ in execution.calls if verb == "activate")
+    assert begun == sorted((each, version) for each in flow_ids for version in (1, 2))
 
 
 async def test_one_that_its_people_stopped_stays_stopped(house: House) -> None:
