@@ -443,6 +443,7 @@ async def test_a_version_with_new_steps_takes_accounts_along_and_waits_for_those
     template_id = (await ann.post("/flows", json=offer)).json()["flowId"]
     clone = {"isTemplateInstance": True, "setComponentIdMap": True, "projection": "-sharedWith"}
     instance_id = (await bob.post(f"/flows/{template_id}/clone", json=clone)).json()["cloneId"]
+    paused_id = (await bob.post(f"/flows/{template_id}/clone", json=clone)).json()["cloneId"]
     held = (await key_account(bob, key))["accountId"]
     work = await node_of(bob, instance_id, "work")
     await bob.put(f"/auth/component/{work}/{held}", params={"flowId": instance_id})
@@ -463,20 +464,31 @@ async def test_a_version_with_new_steps_takes_accounts_along_and_waits_for_those
         return found
 
     assert (await ann.put(f"/flows/{template_id}", json={"flow": more})).status_code == 200
-    told = (await ann.get(f"/integrations/{template_id}/update-preview")).json()["instances"][0]
+    previewed = (await ann.get(f"/integrations/{template_id}/update-preview")).json()["instances"]
+    told = next(each for each in previewed if each["flowId"] == instance_id)
     waiting = await roll_out()
     bound = (await bob.get(f"/accounts/flow/{instance_id}")).json()["components"]
     same, other = await node_of(bob, instance_id, "same"), await node_of(bob, instance_id, "other")
+    other_of_paused = await node_of(bob, paused_id, "other")
     still_waiting = await roll_out()
+    await bob.put(f"/flows/{instance_id}", json={"needsAccounts": None})
+    claimed = (await bob.get(f"/flows/{instance_id}")).json()
+    refused = await bob.post(f"/flows/{paused_id}/coordinator", json={"command": "start"})
+    found = (await bob.get(f"/flows/{paused_id}/validate")).json()
     made = await bob.post("/accounts", json={"service": pwd, "token": {"username": "ada", "password": PASSWORD}})
     await bob.put(f"/auth/component/{other}/{made.json()['accountId']}", params={"flowId": instance_id})
-    caught_up = await roll_out()
+    caught_up = (await bob.get(f"/flows/{instance_id}")).json()
+    await roll_out()
 
     assert (told["result"], told["needsAccounts"]) == ("updated", [pwd])
     assert (waiting["needsAccounts"], waiting["stage"]) == ([pwd], "running")
     assert (waiting["runningVersion"], waiting["version"]) == (1, 2)
     assert (bound[same]["accountId"], bound[other]["accountId"]) == (held, None)
     assert (still_waiting["runningVersion"], still_waiting["needsAccounts"]) == (1, [pwd])
+    assert claimed["needsAccounts"] == [pwd]
+    assert refused.status_code == 400 and pwd in refused.text and other_of_paused in refused.text
+    assert "PUT /auth/component/" in refused.text
+    assert other_of_paused in str(found["errors"]) and other_of_paused not in str(found["warnings"])
     assert (caught_up["runningVersion"], caught_up["version"], "needsAccounts" in caught_up) == (2, 2, False)
     sent = await bob.post(f"/flows/{instance_id}/components/{await node_of(bob, instance_id, 'hook')}", json={"n": 1})
     assert sent.status_code < 300, sent.text

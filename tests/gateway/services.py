@@ -392,6 +392,7 @@ class Integrations(integration_rpc.IntegrationServiceServicer):
             steps_total=3,
             steps_done=3,
             steps_failed=1,
+            steps_waiting=1,
             error="g: it does not fit",
         )
         return integrations.GetIntegrationWorkResponse(work=work)

@@ -54,6 +54,7 @@ async def test_a_ticket_tells_how_far_the_work_is(user: httpx.AsyncClient) -> No
         "stepsTotal": 3,
         "stepsCompleted": 3,
         "stepsFailed": 1,
+        "stepsWaiting": 1,
         "error": "g: it does not fit",
     }
     assert (await user.get("/integrations/status/none")).status_code == 404

@@ -59,6 +59,8 @@ export interface WorkStatus {
   stepsTotal: number;
   stepsCompleted: number;
   stepsFailed?: number;
+  /** Instances that have the version and wait for an account. */
+  stepsWaiting?: number;
   error?: string;
 }
 

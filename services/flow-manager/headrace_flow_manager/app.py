@@ -56,6 +56,7 @@ from headrace_flow_manager.flows.service import FlowResolver, FlowService
 from headrace_flow_manager.flows.servicer import FlowServicer, IntegrationServicer
 from headrace_flow_manager.flows.turns import Turns
 from headrace_flow_manager.flows.use import FlowUse
+from headrace_flow_manager.flows.waiting import Waiting
 from headrace_flow_manager.groups.service import GroupService
 from headrace_flow_manager.groups.servicer import GroupServicer
 from headrace_flow_manager.guests import GuestBook
@@ -159,11 +160,9 @@ class FlowManagerApp:
         self.withdrawal = Withdrawal(rights, stores.directory, self.lifecycle)
         guests = GuestBook(stores.people, stores.groups)
         components = CatalogComponents(self.catalog, lambda: self.settings.modifiers())
-        self.flows = FlowService(stores.flows, guests, self.lifecycle, components, rights, news, clock)
         self.resolver = FlowResolver(stores.directory, components)
         self.use = FlowUse(stores.flows, self.catalog.app_ids)
         ordered = asyncio.Event()
-        self.publisher = Publisher(self.flows, stores.flows)
         self.people = PeopleService(
             stores.people, passwords, _people_rules(settings), clock, rights_changed.set, announce
         )
@@ -189,9 +188,14 @@ class FlowManagerApp:
         self.plugin_jobs = PluginJobs(self.catalog, modules, plugin_host)
         self.tokens = TokenKeeper(book, modules, turns, account_news, clock)
         stop = stopper(self.lifecycle.stop, stores.flows.get)
-        self.accounts = AccountService(book, modules, self.tokens, stores.flows, guests, stop, account_news, clock)
+        self.accounts = AccountService(
+            book, modules, self.tokens, stores.flows, guests, stop, self._catch_up, account_news, clock
+        )
+        waiting = Waiting(stores.flows, self.accounts)
+        self.flows = FlowService(stores.flows, guests, self.lifecycle, components, rights, waiting, news, clock)
+        self.publisher = Publisher(self.flows, stores.flows)
         self.integrations = IntegrationService(
-            self.flows, stores.flows, stores.directory, stores.work, turns, execution, self.accounts, clock, ordered
+            self.flows, stores.flows, stores.directory, stores.work, turns, execution, waiting, clock, ordered
         )
         self.connecting = Connecting(
             book, tickets, modules, self.accounts, guests.address, clock, believes_all=settings.mutant == "any_state"
@@ -251,6 +255,9 @@ class FlowManagerApp:
             ],
             clock,
         )
+
+    async def _catch_up(self, tenant: str, flow_id: str) -> None:
+        await self.flows.catch_up(tenant, flow_id)
 
     async def _reseal(self) -> int:
         return await self.sealed.reseal() + await self.hooks.book.reseal()

@@ -38,6 +38,9 @@ export class WizardSession {
   /** Services whose accounts its newest version waits for. */
   waitsFor: string[] = $derived(this.isTemplate ? [] : (this.record?.needsAccounts ?? []));
 
+  /** Whether it runs an older version than its newest. */
+  isBehind = $derived(this.isRunning && this.record?.runningVersion !== this.record?.version);
+
   constructor(api: () => Api) {
     this.#api = api;
   }
@@ -85,17 +88,21 @@ export class WizardSession {
     this.#take(await this.#api().getFlow(this.flowId));
   }
 
-  async assign(service: string, accountId: string): Promise<void> {
+  /** Let the steps of a service act with the account; whether the newest version waited for this one and runs now. */
+  async assign(service: string, accountId: string): Promise<boolean> {
     const api = this.#api();
     const steps = this.services.find((each) => each.service === service)?.steps ?? [];
     for (const { id } of steps) await (accountId ? api.assignAccount(this.flowId, id, accountId) : api.unassignAccount(this.flowId, id));
     await this.refreshAccounts();
+    if (!this.waitsFor.length) return false;
+    this.record = await api.getFlow(this.flowId); // what somebody fills in stays
+    return !this.waitsFor.length && !this.isBehind;
   }
 
-  /** Let the newest version run, for which an account was missing; what is filled in is saved with it. */
+  /** Let the newest version run; what is filled in is saved with it. */
   async catchUp(): Promise<void> {
     const { name, flow } = this;
-    await this.#api().updateFlow(this.flowId, { name: name.trim() || this.record!.name, flow: flow as unknown as JsonObject, needsAccounts: null }, 0, true);
+    await this.#api().updateFlow(this.flowId, { name: name.trim() || this.record!.name, flow: flow as unknown as JsonObject }, 0, true);
     this.#take(await this.#api().getFlow(this.flowId));
   }
 

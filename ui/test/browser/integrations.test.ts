@@ -138,7 +138,8 @@ it('an integration is published, installed, changed, rolled out with a preview, 
   await rollout.getByText('Its owner has to connect an account of key first.').waitFor();
   await clean(maker, '15-preview-needs');
   await rollout.getByRole('button', { name: 'Update 1 instance' }).click();
-  await rollout.getByText('The instance has the newest version.').waitFor();
+  await rollout.getByText('The instance waits for an account').waitFor();
+  await clean(maker, '15-rolled-out-needs');
   interface Waiting { needsAccounts?: string[]; stage: string; version: number; runningVersion: number }
   const waiting = await asked<Waiting>('ada', 'GET', `/flows/${instance}`);
   expect([waiting.needsAccounts, waiting.stage, waiting.version - waiting.runningVersion]).toEqual([['vault:key'], 'running', 1]);
@@ -157,8 +158,8 @@ it('an integration is published, installed, changed, rolled out with a preview, 
   await page.locator('[data-service="vault:key"]').getByRole('button', { name: 'Connect', exact: true }).click();
   await page.locator('[data-service="vault:key"]').getByText('Connected', { exact: true }).waitFor();
   await clean(user, '19-connected');
-  await page.getByRole('button', { name: 'Use the newer version' }).click();
   await page.getByText('It is the newest version now.').waitFor();
+  expect(await page.getByText('There is a newer version of this integration.').count()).toBe(0);
   const caught = await asked<Waiting>('ada', 'GET', `/flows/${instance}`);
   expect([caught.needsAccounts, caught.stage, caught.version]).toEqual([undefined, 'running', caught.runningVersion]);
   const { components } = await asked<{ components: Record<string, { accountId?: string }> }>('ada', 'GET', `/accounts/flow/${instance}`);
@@ -178,3 +179,48 @@ it('an integration is published, installed, changed, rolled out with a preview, 
   await making.context().close();
   await page.context().close();
 }, 120_000);
+
+it('in the hub, connecting the account that an integration waits for lets it run its newest version', async () => {
+  const user = await visit(browser, `${FOREIGN}/?user=bea#AutomationHub`);
+  const { page } = user;
+  await page.getByRole('heading', { name: 'No integrations yet' }).or(page.getByRole('heading', { name: 'Ready to use' })).waitFor();
+  const owner = await visit(browser, `${FOREIGN}/?user=mara#AutomationHub`);
+  await owner.page.getByRole('heading', { name: 'Automation hub' }).waitFor();
+  const flow = { clock: { type: 'headrace.utils.timers.Timer', x: 64, y: 64, source: {}, config: { properties: { interval: 60 } } } };
+  const offer = { name: 'File by the clock', type: 'integration-template', flow, sharedWith: [{ domain: 'acme.example', permissions: ['read'] }] };
+  const { flowId: template } = await asked<{ flowId: string }>('mara', 'POST', '/flows', offer);
+  const { cloneId } = await asked<{ cloneId: string }>('bea', 'POST', `/flows/${template}/clone`, { isTemplateInstance: true, setComponentIdMap: true, projection: '-sharedWith' });
+  await asked('bea', 'POST', `/flows/${cloneId}/coordinator`, { command: 'start' });
+  await asked('mara', 'PUT', `/flows/${template}`, { flow: { ...flow, file: { type: 'vault.key.core.Work', label: 'File it', x: 256, y: 64, source: { in: { clock: ['out'] } }, config: {} } } });
+  const { ticket } = await asked<{ ticket: string }>('mara', 'POST', `/integrations/${template}/update-integration-instances`);
+  await expect.poll(async () => (await asked<{ stepsWaiting: number }>('mara', 'GET', `/integrations/status/${ticket}`)).stepsWaiting).toBe(1);
+
+  await page.reload();
+  const mine = page.locator('.installed li').filter({ hasText: 'File by the clock' });
+  await mine.getByText('Needs an account').waitFor();
+  await mine.getByText('Running').waitFor();
+  await clean(user, '21-hub-needs');
+  await page.setViewportSize({ width: 390, height: 844 });
+  await clean(user, '22-hub-needs-phone');
+  await mine.getByRole('button', { name: 'Connect the accounts of File by the clock' }).click();
+  const service = page.locator('[data-service="vault:key"]');
+  await service.getByText('No account yet').waitFor();
+  await clean(user, '23-hub-waits-phone');
+  await service.getByRole('button', { name: 'Connect', exact: true }).click();
+  await page.getByLabel('API key').fill(process.env['HEADRACE_SERVICE_KEY'] ?? '');
+  await service.getByRole('button', { name: 'Connect', exact: true }).click();
+  await page.getByText('It is the newest version now.').waitFor();
+  await clean(user, '24-hub-connected-phone');
+  await page.locator('hr-wizard .wizard-head').getByRole('button', { name: 'Close' }).click();
+  await expect.poll(() => mine.getByText('Needs an account').count()).toBe(0);
+  expect(await mine.getByRole('button', { name: 'Connect the accounts of File by the clock' }).count()).toBe(0);
+  await mine.getByText('Running').waitFor();
+  await clean(user, '25-hub-runs-phone');
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await clean(user, '26-hub-runs');
+  const runs = await asked<{ needsAccounts?: string[]; stage: string; version: number; runningVersion: number }>('bea', 'GET', `/flows/${cloneId}`);
+  expect([runs.needsAccounts, runs.stage, runs.version, runs.runningVersion]).toEqual([undefined, 'running', 2, 2]);
+  expect([...owner.complaints, ...user.complaints]).toEqual([]);
+  await owner.page.context().close();
+  await page.context().close();
+}, 60_000);

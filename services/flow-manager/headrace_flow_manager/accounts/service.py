@@ -27,6 +27,8 @@ from headrace_flow_manager.scope import Tenants
 AT_ONCE: Final = 100
 Stop = Callable[[str, str], Awaitable[object]]
 """Stops a tenant's flow, by tenant and flow."""
+Assigned = Callable[[str, str], Awaitable[object]]
+"""Lets a tenant's flow go on that waited for an account, by tenant and flow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class AccountService:
         flows: FlowStore,
         guests: Guests,
         stop: Stop,
+        assigned: Assigned,
         news: AccountNews,
         clock: Clock,
     ) -> None:
@@ -96,6 +99,7 @@ class AccountService:
         self._flows = flows
         self._guests = guests
         self._stop = stop
+        self._assigned_to = assigned
         self._news = news
         self._clock = clock
 
@@ -271,7 +275,10 @@ class AccountService:
         return ComponentAccount(flow, node_id, kind, service, assigned)
 
     async def assign(self, tenant: str, flow_id: str, node_id: str, account_id: str) -> ComponentAccount:
-        """Let a component use an account. Raises NotFound, Conflict for an account of another service."""
+        """Let a component use an account; a flow that waited for this one alone goes on with its newest version.
+
+        Raises NotFound, Conflict for an account of another service.
+        """
         account = await self._for_use(tenant, account_id)
         flow = await self.flow_of(tenant, flow_id, node_id)
         kind = _type_of(flow.descriptor[node_id])
@@ -280,6 +287,7 @@ class AccountService:
             needs = f"needs one of {service}" if service else "needs no account"
             raise Conflict(f"The account is one of {account.service}, and {kind} {needs}.")
         await self._book.assign(tenant, Use(flow.flow_id, node_id, account_id))
+        await self._assigned_to(tenant, flow.flow_id)
         return ComponentAccount(flow, node_id, kind, service, account_id)
 
     async def unassign(self, tenant: str, flow_id: str, node_id: str) -> ComponentAccount:

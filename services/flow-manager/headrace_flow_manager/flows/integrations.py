@@ -18,13 +18,13 @@ from headrace_core.flow import parse_descriptor
 from headrace_core.ids import derive_id, new_id
 from headrace_core.merging import merged
 
-from headrace_flow_manager.flows import cloning, needs, preview, work
+from headrace_flow_manager.flows import cloning, preview, work
 from headrace_flow_manager.flows.model import Flow, Instance
-from headrace_flow_manager.flows.needs import FlowAccounts, Settled
 from headrace_flow_manager.flows.preview import InstanceUpdate, Sides
 from headrace_flow_manager.flows.service import FlowService
 from headrace_flow_manager.flows.store import FlowDirectory, FlowExecution, FlowStore, WorkStore
 from headrace_flow_manager.flows.turns import Turns
+from headrace_flow_manager.flows.waiting import Waiting
 from headrace_flow_manager.flows.work import Order, Work, WorkState
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class IntegrationService:
         works: WorkStore,
         turns: Turns,
         execution: FlowExecution,
-        accounts: FlowAccounts,
+        waiting: Waiting,
         clock: Clock,
         ordered: asyncio.Event,
     ) -> None:
@@ -56,7 +56,7 @@ class IntegrationService:
         self._works = works
         self._turns = turns
         self._execution = execution
-        self._accounts = accounts
+        self._waiting = waiting
         self._clock = clock
         self._ordered = ordered
 
@@ -118,7 +118,7 @@ class IntegrationService:
             added, removed = preview.links(sides)
             said = replace(said, components=preview.components(sides, ids), links_added=added, links_removed=removed)
             after = await self._flows.rehearse(instance, {"flow": changes})
-            said = replace(said, needs_accounts=(await self._settled(instance, after.descriptor)).missing)
+            said = replace(said, needs_accounts=(await self._waiting.settled(instance, after.descriptor)).missing)
         except HeadraceError as error:
             if error.is_temporary:
                 raise
@@ -162,17 +162,17 @@ class IntegrationService:
         await self._works.save(work.ended(order, self._clock.now()))
 
     async def _step(self, order: Work, instance: Instance) -> Work:
-        error = ""
+        error, waits = "", False
         try:
             flow = await self._find(instance)
             if flow is not None:
-                await self._do(order, flow)
+                waits = await self._do(order, flow)
         except HeadraceError as failure:
             if failure.is_temporary:
                 raise
             error = f"{instance.flow_id}: {failure}"
             log.warning("work %s failed at flow %s: %s", order.ticket, instance.flow_id, failure)
-        order = work.stepped(order, instance.flow_id, self._clock.now(), error)
+        order = work.stepped(order, instance.flow_id, self._clock.now(), error, waits=waits)
         await self._works.save(order)
         return order
 
@@ -183,27 +183,18 @@ class IntegrationService:
         except NotFound:
             return None
 
-    async def _do(self, order: Work, flow: Flow) -> None:
+    async def _do(self, order: Work, flow: Flow) -> bool:
+        """Whether the flow waits for accounts then."""
         if order.order is Order.DELETE:
             await self._flows.delete(flow.tenant_id, flow.flow_id)
-            return
+            return False
         changes = await self._changes(order, flow)
-        found = await self._settled(flow, _descriptor_of(changes))
-        for node_id, account_id in found.accounts.items():
-            await self._accounts.hand_over(flow.tenant_id, flow.flow_id, node_id, account_id)
-        changes["needsAccounts"] = list(found.missing) or None
-        is_parked = flow.is_active and bool(found.missing)
-        updated, _ = await self._flows.update(flow.tenant_id, flow.flow_id, changes, force=True, is_parked=is_parked)
-        if order.cancels_runs and not is_parked:
+        updated, _ = await self._flows.update(flow.tenant_id, flow.flow_id, changes, force=True, brings_steps=True)
+        if updated.needs_accounts:  # whoever assigned an account just before that was told of no flow that waits
+            updated = await self._flows.catch_up(flow.tenant_id, flow.flow_id)
+        if order.cancels_runs and not (updated.is_active and updated.needs_accounts):
             await self._execution.cancel_older(updated)
-
-    async def _settled(self, instance: Flow, descriptor: Mapping[str, Json]) -> Settled:
-        """What the steps of an instance act with once it follows the descriptor; those that run already stay."""
-        standing: frozenset[str] = frozenset()
-        if instance.is_active:
-            running = await self._store.version(instance.tenant_id, instance.flow_id, instance.running_version)
-            standing = needs.of_one_kind(running.descriptor, descriptor)
-        return needs.settled(await self._accounts.needs(replace(instance, descriptor=dict(descriptor))), standing)
+        return updated.needs_accounts
 
     async def _changes(self, order: Work, instance: Flow) -> dict[str, Json]:
         """What makes the instance one of the template's version, with all that was changed in it kept."""
@@ -226,11 +217,6 @@ class IntegrationService:
         new = await self._store.version(tenant, template_id, version)
         ids = _ids(instance, {**base.descriptor, **new.descriptor})
         return _as_instance(base.descriptor, ids), _as_instance(new.descriptor, ids), ids
-
-
-def _descriptor_of(changes: Mapping[str, Json]) -> Mapping[str, Json]:
-    found = changes["flow"]
-    return found if isinstance(found, dict) else {}
 
 
 def _followed(instance: Flow) -> int:

@@ -64,6 +64,11 @@ class Flow:
         return str(self.record.get("templateId", ""))
 
     @property
+    def needs_accounts(self) -> bool:
+        """Whether its newest version waits for accounts that its owner has to connect."""
+        return bool(self.record.get("needsAccounts"))
+
+    @property
     def log_level(self) -> LogLevel:
         """What of its runs goes to the log; all where nobody said anything."""
         return log_level_of(self.record)

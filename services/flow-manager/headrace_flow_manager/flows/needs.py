@@ -36,16 +36,21 @@ class FlowAccounts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Accounts for steps that come, by step, and the services of which none is there, each once."""
+    """Accounts for steps that come, by step, and the steps that have none to act with."""
 
     accounts: Mapping[str, str]
-    missing: tuple[str, ...]
+    lacking: tuple[Need, ...]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The services of which an account is missing, each once."""
+        return tuple(dict.fromkeys(each.service for each in self.lacking))
 
 
 def settled(needs: Sequence[Need], standing: Collection[str]) -> Settled:
     """What the steps that are not `standing` act with. Of several accounts of a service none is guessed."""
     accounts: dict[str, str] = {}
-    missing: dict[str, None] = {}
+    lacking: list[Need] = []
     for need in needs:
         if need.account_id or need.node_id in standing:
             continue
@@ -53,8 +58,8 @@ def settled(needs: Sequence[Need], standing: Collection[str]) -> Settled:
         if len(held) == 1:
             accounts[need.node_id] = held.pop()
         else:
-            missing[need.service] = None
-    return Settled(accounts, tuple(missing))
+            lacking.append(need)
+    return Settled(accounts, tuple(lacking))
 
 
 def of_one_kind(before: Mapping[str, Json], after: Mapping[str, Json]) -> frozenset[str]:

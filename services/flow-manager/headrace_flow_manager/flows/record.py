@@ -1,8 +1,8 @@
 """The public fields of a flow record: which there are and what each may hold."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from headrace_core import Json
@@ -24,7 +24,7 @@ SHARED_WITH = ("email", "domain", "scope", "group")
 READ_ONLY: Final = frozenset(
     {
         "flowId", "userId", "stage", "btime", "mtime", "started", "stopped", "revision", "version",
-        "runningVersion", "runtimeErrors", "stageError",
+        "runningVersion", "runtimeErrors", "stageError", "needsAccounts",
     }
 )  # fmt: skip
 """Fields that the service keeps itself. Clients send whole records back, so these are passed over."""
@@ -42,6 +42,12 @@ class Changes:
     fields: Mapping[str, Json]
     removed: frozenset[str]
     descriptor: Mapping[str, Json] | None
+
+    def waiting_for(self, services: Sequence[str]) -> "Changes":
+        """These changes of a flow whose newest version waits for accounts of these services, or of none any more."""
+        if not services:
+            return replace(self, removed=self.removed | {"needsAccounts"})
+        return replace(self, fields={**self.fields, "needsAccounts": list(services)})
 
     def applied(self, record: Mapping[str, Json]) -> dict[str, Json]:
         """The record with the changes made. Raises TooLarge when it grows over its limit."""
@@ -162,7 +168,6 @@ _CHECKS: Mapping[str, Check] = {
     "templateVersion": _number,
     "originFlowId": _text(MAX_NAME),
     "componentIdMap": _id_map,
-    "needsAccounts": _texts,
     "mode": _text(MAX_NAME),
     "logger": _logger,
 }

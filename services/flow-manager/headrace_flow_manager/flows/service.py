@@ -1,13 +1,22 @@
 """What can be done with flows."""
 
 import functools
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from headrace_core import Json
 from headrace_core import flow as descriptors
 from headrace_core.clock import Clock
-from headrace_core.errors import BadRequest, Conflict, Forbidden, NotFound, Problem, ValidationFailed
+from headrace_core.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    HeadraceError,
+    NotFound,
+    Problem,
+    ValidationFailed,
+)
 from headrace_core.ids import new_id
 
 from headrace_flow_manager.attempts import persistently
@@ -16,8 +25,11 @@ from headrace_flow_manager.flows.lifecycle import Lifecycle
 from headrace_flow_manager.flows.model import Flow, FlowVersion, Stage
 from headrace_flow_manager.flows.sharing import Guest, Permission, permits
 from headrace_flow_manager.flows.store import Components, FlowDirectory, FlowNews, FlowStore, Guests, Rights
+from headrace_flow_manager.flows.waiting import Waiting
 from headrace_flow_manager.query import ListQuery, Page
 from headrace_flow_manager.scope import Tenants
+
+log = logging.getLogger(__name__)
 
 MAX_PAGE = 1_000
 _MOST_NAMED = 5
@@ -53,6 +65,7 @@ class FlowService:
         lifecycle: Lifecycle,
         components: Components,
         rights: Rights,
+        waiting: Waiting,
         news: FlowNews,
         clock: Clock,
     ) -> None:
@@ -61,6 +74,7 @@ class FlowService:
         self._lifecycle = lifecycle
         self._components = components
         self._rights = rights
+        self._waiting = waiting
         self._news = news
         self._clock = clock
 
@@ -106,7 +120,7 @@ class FlowService:
         create_if_missing: bool = False,
         expected_revision: int = 0,
         as_version: int = 0,
-        is_parked: bool = False,
+        brings_steps: bool = False,
     ) -> tuple[Flow, bool]:
         """Change the given fields, all or none; the flow as it is now, and whether this made it.
 
@@ -114,9 +128,9 @@ class FlowService:
         cards were moved the version stays what it is, but for their places, and nothing that runs is touched. Raises
         RevisionConflict when `expected_revision` is given and another one is kept. What is there already is not
         saved again: the flow keeps its revision. With `as_version` the descriptor is saved as that version whatever it
-        says, unless the flow has that one already; BadRequest when it is not the next one. With `is_parked` a running
-        flow keeps running the version that it has, until it is updated with `force` and this descriptor, or started
-        anew.
+        says, unless the flow has that one already; BadRequest when it is not the next one. With `brings_steps` those
+        that come take accounts along; as long as one is missing the flow says so in `needsAccounts`, and what runs
+        keeps the version that it has. It does so too when a flow that waits is changed meanwhile.
         """
         changes = record.parse_changes(fields)
 
@@ -134,7 +148,7 @@ class FlowService:
                 raise BadRequest(
                     f"Flow {flow_id!r} has version {before.version}; version {as_version} is not the next."
                 )
-            after = await self._changed(before, changes, force=force, is_new=as_version > 0, is_parked=is_parked)
+            after = await self._settled(before, changes, force=force, is_new=as_version > 0, settles=brings_steps)
             if after is before:
                 return before, False
             if after.running_version != before.running_version:
@@ -146,6 +160,31 @@ class FlowService:
 
         async with self._lifecycle.locks.hold(flow_id):
             return await (attempt() if expected_revision else persistently(attempt))
+
+    async def catch_up(self, tenant: str, flow_id: str) -> Flow:
+        """Let a flow that waits run its newest version once all its accounts are there. No other flow is changed.
+
+        One that its people stopped stays stopped. Where the newest version is not fit to run, the flow goes on with the
+        one it has, and `stageError` says why. Raises NotFound.
+        """
+
+        async def attempt() -> Flow:
+            before = await self._store.get(tenant, flow_id)
+            if not before.needs_accounts:
+                return before
+            found = await self._waiting.take_along(before, before.descriptor)
+            fields = record.parse_changes({}).waiting_for(found.missing).applied(before.record)
+            if fields == before.record:
+                return before
+            after = replace(before, record=fields, modified_at=self._clock.now())
+            is_due = before.is_behind and not found.missing
+            saved = await self._lifecycle.save(before, await self._running_or_told(after) if is_due else after)
+            if saved.running_version == before.running_version:
+                return saved
+            return await self._carried_on(saved)
+
+        async with self._lifecycle.locks.hold(flow_id):
+            return await persistently(attempt)
 
     async def rehearse(self, flow: Flow, fields: Mapping[str, Json]) -> Flow:
         """The flow as `update` with `force` would save it; nothing is saved. Raises what `update` would."""
@@ -167,7 +206,7 @@ class FlowService:
             name: value
             for name, value in origin.record.items()
             if options.takes(name)
-            and name not in ("originFlowId", "componentIdMap", "templateId", "templateVersion", "needsAccounts")
+            and name not in ("originFlowId", "componentIdMap", "templateId", "templateVersion")
             and not (name == "sharedWith" and origin.tenant_id != tenant)
         }
         fields["name"] = options.prefix + origin.name
@@ -202,7 +241,7 @@ class FlowService:
                 await self._check_rights(flow)
             return flow
 
-        return await self._lifecycle.start(flow_id, find, self._fit_to_run, background=background)
+        return await self._lifecycle.start(flow_id, find, self._fit_to_start, background=background)
 
     async def stop(self, tenant: str, flow_id: str, *, background: bool = False) -> Flow:
         """Make the flow, of the tenant or shared to be stopped, take no more events. Raises NotFound, Forbidden."""
@@ -213,7 +252,8 @@ class FlowService:
         """Everything found in the newest version, errors before warnings. Raises NotFound, Forbidden."""
         flow = await self._reach(tenants, flow_id, "read")
         withheld = await self._rights.problems(flow.tenant_id, flow.descriptor)
-        return [*withheld, *await self.validate_descriptor(flow.tenant_id, flow.descriptor)]
+        waits = await self._waiting.problems(flow)
+        return [*withheld, *waits, *await self.validate_descriptor(flow.tenant_id, flow.descriptor)]
 
     async def validate_descriptor(self, tenant: str, descriptor: Mapping[str, Json]) -> Sequence[Problem]:
         """Everything found in a descriptor of the tenant's as it stands, errors before warnings."""
@@ -301,6 +341,18 @@ class FlowService:
         await self._news.changed(flow)
         return flow
 
+    async def _settled(
+        self, before: Flow, changes: record.Changes, *, force: bool, is_new: bool, settles: bool
+    ) -> Flow:
+        """The flow with the changes made, parked where it waits for accounts; `before` itself when nothing changes."""
+        new = changes.descriptor
+        may_change = new is not None and (force or not before.is_active)
+        if new is None or not (settles or (before.needs_accounts and may_change)):
+            return await self._changed(before, changes, force=force, is_new=is_new)
+        missing = (await self._waiting.take_along(before, new)).missing
+        changes = changes.waiting_for(missing)
+        return await self._changed(before, changes, force=force, is_new=is_new, is_parked=bool(missing))
+
     async def _changed(
         self, before: Flow, changes: record.Changes, *, force: bool, is_new: bool, is_parked: bool = False
     ) -> Flow:
@@ -329,6 +381,31 @@ class FlowService:
         """The flow with its newest version as the one that new runs take. Raises ValidationFailed."""
         fit = await self._fit_to_run(flow)
         return replace(fit, running_version=fit.version, stage_error="")
+
+    async def _running_or_told(self, flow: Flow) -> Flow:
+        """The flow with its newest version as the one that new runs take, or with what keeps it from that."""
+        try:
+            after = await self._running(flow)
+            await self._check_rights(after)
+        except HeadraceError as error:
+            if error.is_temporary:
+                raise
+            return replace(flow, stage_error=error.message)
+        return after
+
+    async def _carried_on(self, flow: Flow) -> Flow:
+        """The flow after the executor took its new version, or refused it: then it is back at the one before."""
+        try:
+            return await self._lifecycle.carry_on(flow)
+        except HeadraceError as error:
+            if error.is_temporary:
+                raise
+            log.warning("flow %s has its accounts, and cannot run its newest version: %s", flow.flow_id, error)
+            return await self._store.get(flow.tenant_id, flow.flow_id)
+
+    async def _fit_to_start(self, flow: Flow) -> Flow:
+        """The flow fit to run, with the accounts that it waited for. Raises ValidationFailed."""
+        return await self._fit_to_run(await self._waiting.fit_to_start(flow))
 
     async def _check_rights(self, flow: Flow) -> None:
         """Raise Forbidden when the owner of the flow may not use a component of it."""

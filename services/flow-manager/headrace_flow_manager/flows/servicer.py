@@ -263,6 +263,7 @@ def _work(work: Work) -> integration_pb.IntegrationWork:
         steps_total=work.total,
         steps_done=work.done,
         steps_failed=work.failed,
+        steps_waiting=work.waiting,
         error=work.error,
     )
 

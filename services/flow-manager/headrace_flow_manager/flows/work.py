@@ -26,8 +26,8 @@ class WorkState(StrEnum):
 class Work:
     """A piece of work of one tenant: an order for a flow and each of its instances, in the order of their ids.
 
-    `version` is the template's that instances are brought to. `after` is the instance that was looked at last: who
-    takes the work up goes on behind it.
+    `version` is the template's that instances are brought to; `waiting` of them lacked accounts for it. `after` is the
+    instance that was looked at last: who takes the work up goes on behind it.
     """
 
     ticket: str
@@ -43,17 +43,19 @@ class Work:
     after: str = ""
     done: int = 0
     failed: int = 0
+    waiting: int = 0
     error: str = ""
 
 
-def stepped(work: Work, instance_id: str, now: datetime, error: str = "") -> Work:
-    """The work with one more instance looked at. The first error is kept."""
+def stepped(work: Work, instance_id: str, now: datetime, error: str = "", *, waits: bool = False) -> Work:
+    """The work with one more instance looked at, which `waits` for accounts or not. The first error is kept."""
     return replace(
         work,
         after=instance_id,
         done=work.done + 1,
         total=max(work.total, work.done + 1),  # instances that were made meanwhile are looked at too
         failed=work.failed + bool(error),
+        waiting=work.waiting + waits,
         error=work.error or error[:MAX_ERROR],
         updated_at=now,
     )

@@ -66,6 +66,7 @@ def _document(work: Work) -> Document:
         "after": work.after,
         "done": work.done,
         "failed": work.failed,
+        "waiting": work.waiting,
         "error": work.error,
     }
 
@@ -85,5 +86,6 @@ def _work(kept: Document) -> Work:
         after=kept["after"],
         done=kept["done"],
         failed=kept["failed"],
+        waiting=kept.get("waiting", 0),  # work of an earlier release counted none
         error=kept["error"],
     )

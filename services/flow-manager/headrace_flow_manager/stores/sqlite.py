@@ -60,6 +60,7 @@ MIGRATIONS = (
     sqlite_people.IMPERSONATION,
     sqlite_hooks.SCHEMA,
     sqlite_audit.LOOKED_THROUGH,
+    sqlite_work.WAITING,
 )
 """In the order they were made. One that is released never changes; the next one is added at the end."""
 

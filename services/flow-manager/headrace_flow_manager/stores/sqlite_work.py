@@ -31,6 +31,9 @@ CREATE TABLE flow_work (
 CREATE INDEX flow_work_by_state ON flow_work (state, updated_at)
 """
 
+WAITING = "ALTER TABLE flow_work ADD COLUMN waiting INTEGER NOT NULL DEFAULT 0"
+"""How many instances lacked accounts."""
+
 
 class SqliteWorkStore:
     """The WorkStore in SQLite."""
@@ -89,6 +92,7 @@ class SqliteWorkStore:
             "after": work.after,
             "done": work.done,
             "failed": work.failed,
+            "waiting": work.waiting,
             "error": work.error,
         }
         sql = f"{verb} INTO flow_work ({', '.join(values)}) VALUES ({', '.join(f':{name}' for name in values)})"
@@ -114,5 +118,6 @@ def _work(row: sqlite3.Row) -> Work:
         after=row["after"],
         done=row["done"],
         failed=row["failed"],
+        waiting=row["waiting"],
         error=row["error"],
     )

@@ -115,5 +115,6 @@ def _work_to_json(work: pb.IntegrationWork) -> dict[str, Json]:
         "stepsTotal": work.steps_total,
         "stepsCompleted": work.steps_done,
         "stepsFailed": work.steps_failed,
+        "stepsWaiting": work.steps_waiting,
     }
     return said | ({"error": work.error} if work.error else {})

@@ -333,6 +333,10 @@ ROUTES = (
         policy=Policy.USER,
         tag=_TAG,
         summary="Let a component use an account",
+        description=(
+            "A flow that waited for it (`needsAccounts`) goes on with its newest version once no other account is "
+            "missing; one that its owner paused stays paused."
+        ),
         parameters=(FLOW_ID,),
         answers=(Answer(200, "The component as it is now.", _BINDING),),
         errors=(404, 409),

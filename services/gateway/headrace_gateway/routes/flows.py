@@ -115,11 +115,17 @@ async def validate_flow(call: Call) -> Response:
     found = await call.clients.flows.problems(call.reading_scope, call.value("id"))
     serious: list[Json] = [problem for problem, only_warns in found if not only_warns]
     warnings: list[Json] = [problem for problem, only_warns in found if only_warns]
-    return answer({"errors": serious, "warnings": [*warnings, *await _without_accounts(call)]})
+    told = {_place(each) for each in serious}
+    warnings += [each for each in await _without_accounts(call) if _place(each) not in told]
+    return answer({"errors": serious, "warnings": warnings})
+
+
+def _place(problem: Json) -> tuple[Json, Json]:
+    return (problem.get("node"), problem.get("field")) if isinstance(problem, dict) else (None, None)
 
 
 async def _without_accounts(call: Call) -> list[Json]:
-    """Components that need an account and have none that is accepted. It does not keep a flow from starting."""
+    """Components without an account that is accepted. A flow that does not wait for one starts all the same."""
     try:
         components, accounts = await call.clients.accounts.of_flow(call.scope, call.value("id"))
     except errors.NotFound:

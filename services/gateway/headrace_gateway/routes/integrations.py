@@ -132,7 +132,7 @@ ROUTES = (
             "What people changed in their instances stays: it is done again on top of the new version. Runs finish "
             "with the version they began with, or are cancelled where inProgressData is `delete`. A step that comes "
             "acts with the account that the instance has of its service; where it has none, the instance is told "
-            "`needsAccounts`, and goes on with the version it runs until its owner has connected one. The work goes on "
+            "`needsAccounts`, and goes on with the version it runs until its owner has assigned one. The work goes on "
             "after a crash; its status is told under the ticket."
         ),
         request=an_object({"inProgressData": {"type": "string", "enum": ["keep", "delete"]}}),
@@ -177,7 +177,10 @@ ROUTES = (
         policy=Policy.USER,
         tag="Integrations",
         summary="How far the work of a ticket is",
-        description="Work that ended is told of for a week. `status` and `state` say the same.",
+        description=(
+            "Work that ended is told of for a week. `status` and `state` say the same. `stepsWaiting` of the instances "
+            "have the version and wait for accounts (`needsAccounts`), or did when they were looked at."
+        ),
         answers=(
             Answer(
                 200,
@@ -191,6 +194,7 @@ ROUTES = (
                         "stepsTotal": WHOLE,
                         "stepsCompleted": WHOLE,
                         "stepsFailed": WHOLE,
+                        "stepsWaiting": WHOLE,
                         "error": TEXT,
                     },
                     required=("status", "stepsTotal", "stepsCompleted"),
