@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import socket
@@ -71,6 +72,7 @@ async def standing(build: Path, data_dir: Path) -> AsyncIterator[Mapping[str, st
                 "HEADRACE_FOREIGN": f"http://127.0.0.1:{foreign}",
                 "HEADRACE_HOST_PORT": str(host),
                 "HEADRACE_SERVICE_URL": holder.url,
+                "HEADRACE_CONNECTOR": base64.b64encode(forms()).decode(),
             }
 
 

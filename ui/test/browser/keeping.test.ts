@@ -214,5 +214,9 @@ it('connectors are found and read about, and published and removed by who may', 
   await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
   await page.getByText(/is removed/).waitFor();
   await expect.poll(() => page.getByRole('button', { name: /^F forms/ }).count()).toBe(0);
+  await page.getByLabel('Publish a connector').last().setInputFiles({ name: 'forms.zip', mimeType: 'application/zip', buffer: Buffer.from(process.env['HEADRACE_CONNECTOR'] ?? '', 'base64') });
+  await page.getByText('Published 1 component').waitFor();
+  await page.getByRole('button', { name: /^F forms/ }).waitFor();
+  await clean(at, 'connector-published');
   await over(at);
 });
