@@ -1,4 +1,5 @@
 /** Which integrations somebody sees: templates that are theirs or offered to them, and what they made of these. */
+import type { Catalog } from '../../flow/model.ts';
 import type { Api, FlowRecord } from '../../kit/api.ts';
 
 export interface Offer extends FlowRecord {
@@ -14,6 +15,10 @@ export interface Listed {
 const FIELDS = 'flowId,userId,name,description,type,stage,templateId,templateVersion,needsAccounts,version,mtime,wizard,flow,categories,customFields,sharedWith,revision';
 /** Whether its newest version waits for its owner to connect an account. */
 export const isWaiting = (flow: FlowRecord): boolean => Boolean(flow.needsAccounts?.length);
+
+/** The pictures of its steps, each once. */
+export const iconsOf = (flow: FlowRecord, catalog: Catalog): string[] =>
+  [...new Set(Object.values(flow.flow ?? {}).map((node) => catalog.get(node.type)?.icon).filter((each): each is string => Boolean(each)))];
 
 const TEMPLATE = 'integration-template';
 const INSTANCE = 'integration-instance';
