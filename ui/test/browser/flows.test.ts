@@ -92,11 +92,11 @@ it('a host takes over what it listens to, has entries of its own, and lets the r
   expect((await told(page)).map(([type]) => type)).toEqual(['flow:remove', 'my-own']);
   expect(await stage(at, flowId)()).toBe('stopped');
   await page.evaluate(`widget.off('flow:remove'); void widget.on('flow:start', async (event) => { await event.next(); told.push(String(event)); })`);
-  await page.getByRole('button', { name: 'Start: Taken over' }).click();
+  await page.getByRole('button', { name: 'Starten: Taken over' }).click();
   await expect.poll(async () => (await told(page)).at(-1)).toBe(flowId);
   expect(await stage(at, flowId)()).toBe('running');
   await page.evaluate(`void widget.state('query/pattern', 'nothing is called that')`);
-  await page.getByRole('heading', { name: 'No flow fits' }).waitFor();
+  await page.getByRole('heading', { name: 'Kein passender Flow' }).waitFor();
   await page.evaluate('widget.reset()');
   await row(page, 'Taken over').waitFor();
   await page.context().close();
