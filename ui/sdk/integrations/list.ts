@@ -17,7 +17,7 @@ const FIELDS = 'flowId,userId,name,description,type,stage,templateId,templateVer
 export const isWaiting = (flow: FlowRecord): boolean => Boolean(flow.needsAccounts?.length);
 
 /** The pictures of its steps, each once. */
-export const iconsOf = (flow: FlowRecord, catalog: Catalog): string[] =>
+export const iconsOf = (flow: Pick<FlowRecord, 'flow'>, catalog: Catalog): string[] =>
   [...new Set(Object.values(flow.flow ?? {}).map((node) => catalog.get(node.type)?.icon).filter((each): each is string => Boolean(each)))];
 
 const TEMPLATE = 'integration-template';
