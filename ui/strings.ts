@@ -37,14 +37,14 @@ export function english(home: string): { ui: Tree } {
   return { ui: { ...BY_KEY, designer } };
 }
 
-/** Texts that a source gives to the translator: literals in calls of `t` or of what calls it, in lists and tables of words for it, and labels. */
+/** Texts that a source gives to the translator: literals in calls of `t` or of what calls it, but what is compared there, in lists and tables of words for it, and labels. */
 export function said(source: string): string[] {
   const found: string[] = [];
   for (const { index } of source.matchAll(/(?<![\w.$])(?:t|run)\(|words: \[|(?:SAVED|HEADS|CHANGES) = \{/g)) {
     const call = balanced(source, index + source.slice(index).search(/[([{]/));
-    for (const [, before, one, two] of call.matchAll(/(^t?\(|[?:] )?(?:'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)")/g)) {
+    for (const [, before, one, two] of call.matchAll(/(^t?\(|[?:] |=== )?(?:'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)")/g)) {
       const text = (one ?? two ?? '').replace(/\\(.)/g, '$1');
-      if ((before !== undefined || /^[A-Z{]|\s/.test(text)) && /\p{L}{2}/u.test(text) && !/^Ctrl\+/.test(text)) found.push(text);
+      if (before !== '=== ' && (before !== undefined || /^[A-Z{]|\s/.test(text)) && /\p{L}{2}/u.test(text) && !/^Ctrl\+/.test(text)) found.push(text);
     }
   }
   for (const [, text] of source.matchAll(/\b(?:label|placeholder): '([A-Z][^'\n]*)'/g)) found.push(text!);
