@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -11,12 +12,24 @@ from headrace_cli.editor import edited
 from headrace_cli.failures import Failure, Status
 from headrace_cli.opened import AsJson, Limit, Opened, ProfileName, Yes, json_value, named, opened
 
+
+class Verdict(StrEnum):
+    """What a person says of a step in doubt."""
+
+    HAPPENED = "happened"
+    RETRY = "retry"
+    SKIP = "skip"
+
+
 runs = typer.Typer(help="Runs: what came of each event.", no_args_is_help=True)
 dead = typer.Typer(help="Messages that could not be processed: look, retry, drop.", no_args_is_help=True)
 _NAMED = 10
 Run = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 Message = Annotated[str, typer.Argument(metavar="MESSAGE", help="The message's id.")]
 OfFlow = Annotated[str, typer.Option("--flow", help="Only of this flow, by id or name.")]
+InDoubt = Annotated[
+    bool, typer.Option("--in-doubt", help="Steps in doubt as well: those that happened already happen twice.")
+]
 
 
 @runs.command("ls")
@@ -57,13 +70,47 @@ def show_run(run: Run, profile: ProfileName = "", as_json: AsJson = False) -> No
 
 
 @runs.command("retry")
-def retry_run(run: Run, profile: ProfileName = "", as_json: AsJson = False) -> None:
+def retry_run(run: Run, profile: ProfileName = "", as_json: AsJson = False, in_doubt: InDoubt = False) -> None:
     """Give a run all of its messages back that could not be processed.
+
+    A step in doubt stays: nobody knows whether it happened. Decide on it with `headrace run decide`.
 
     Example: headrace run retry 0f8fad5b-d9cb-469f-a165-70867728950e
     """
     with opened(profile, as_json) as host:
-        _retry(host, _messages_of(host, run))
+        _retry(host, _messages_of(host, run), in_doubt=in_doubt)
+
+
+@runs.command("decide")
+def decide_step(
+    run: Run,
+    verdict: Annotated[Verdict, typer.Argument(help="What is true of it.", show_default=False)],
+    profile: ProfileName = "",
+    as_json: AsJson = False,
+    message: Annotated[str, typer.Option("--message", "-m", help="Which, where several are in doubt.")] = "",
+    outputs: Annotated[
+        str,
+        typer.Option("--outputs", "-o", help="What it sent where it happened, by out-port: JSON, @file or -."),
+    ] = "",
+) -> None:
+    """Say of a step in doubt whether it happened. It counts once, and the journal keeps that it was you.
+
+    `happened`: the run goes on with what you say it sent. `retry`: it did not happen, and is done again. `skip`:
+    nothing after it is done for its message.
+
+    Examples:
+
+        headrace run decide 0f8fad5b-d9cb-469f-a165-70867728950e happened -o '{"out": [{"id": 7}]}'
+
+        headrace run decide 0f8fad5b-d9cb-469f-a165-70867728950e skip
+    """
+    with opened(profile, as_json) as host:
+        if outputs and verdict is not Verdict.HAPPENED:
+            raise Failure(Status.USAGE, "Only what happened has outputs.", "Leave --outputs out, or say: happened.")
+        step = part(_doubt_of(host, run, message))
+        given = {"verdict": verdict.value, **({"outputs": json_value(outputs)} if outputs else {})}
+        told = host.api.post(f"/runs/{part(run)}/steps/{step}/decision", given)
+        host.out.done(f"It is on record. Look: headrace run show {run}", told)
 
 
 @runs.command("edit")
@@ -144,13 +191,15 @@ def retry_messages(
     profile: ProfileName = "",
     as_json: AsJson = False,
     flow: Annotated[str, typer.Option("--flow", help="All of this flow, by id or name.")] = "",
+    in_doubt: InDoubt = False,
 ) -> None:
-    """Give messages back to their runs.
+    """Give messages back to their runs. Of a flow, steps in doubt stay: decide on each with `headrace run decide`.
 
     Example: headrace dead retry --flow "Morning mail"
     """
     with opened(profile, as_json) as host:
-        _retry(host, _chosen(host, messages, flow))
+        # Whoever names one means it.
+        _retry(host, _chosen(host, messages, flow), in_doubt=in_doubt or bool(messages))
 
 
 @dead.command("rm")
@@ -166,7 +215,7 @@ def drop_messages(
     Example: headrace dead rm --flow "Morning mail" --yes
     """
     with opened(profile, as_json) as host:
-        ids = _chosen(host, messages, flow)
+        ids = [str(each["messageId"]) for each in _chosen(host, messages, flow)]
         if not host.out.is_agreed(f"Drop {len(ids)} messages?", yes=yes):
             raise Failure(Status.FAILED, "Nothing was dropped.")
         with host.out.progress("Dropping"):
@@ -175,19 +224,35 @@ def drop_messages(
         host.out.done(f"{len(ids)} dropped.", {"messageIds": ids})
 
 
-def _messages_of(host: Opened, run: str) -> list[str]:
-    """The ids of a run's messages that could not be processed. Raises Failure when there are none."""
+def _messages_of(host: Opened, run: str) -> list[dict[str, Any]]:
+    """A run's messages that could not be processed. Raises Failure when there are none."""
     flow_id = host.api.get(f"/runs/{part(run)}", stepLimit="1")["flowId"]
     every = host.api.pages("/unprocessed-messages", flowId=flow_id)
-    ids = [str(each["messageId"]) for each in every if each["runId"] == run]
-    if not ids:
+    found = [each for each in every if each["runId"] == run]
+    if not found:
         raise Failure(Status.NOT_FOUND, f"The run {run} has no message to retry.", f"Look: headrace run show {run}")
-    return ids
+    return found
+
+
+def _is_in_doubt(message: dict[str, Any]) -> bool:
+    return (message.get("err") or {}).get("code") == "in_doubt"
+
+
+def _doubt_of(host: Opened, run: str, message: str) -> str:
+    """The step of a run that is meant, which is in doubt. Raises Failure when none is, or several are."""
+    ids = [str(each["messageId"]) for each in _messages_of(host, run) if _is_in_doubt(each)]
+    if not ids or (message and message not in ids):
+        which = f"message {message}" if message else "step"
+        raise Failure(Status.NOT_FOUND, f"The run {run} has no {which} in doubt.", f"Look: headrace run show {run}")
+    if not message and len(ids) > 1:
+        said = f"The run {run} has {len(ids)} steps in doubt: {', '.join(ids[:_NAMED])}."
+        raise Failure(Status.USAGE, said, "Say which: --message ID. Look: headrace dead show ID")
+    return message or ids[0]
 
 
 def _one_of(host: Opened, run: str, message: str) -> dict[str, Any]:
     """The message of a run that is meant. Raises Failure when it is none of the run, or there are several."""
-    ids = _messages_of(host, run)
+    ids = [str(each["messageId"]) for each in _messages_of(host, run)]
     if message and message not in ids:
         said = f"The run {run} has no message {message} to retry."
         raise Failure(Status.NOT_FOUND, said, f"It has: {', '.join(ids[:_NAMED])}")
@@ -209,16 +274,22 @@ def _of(host: Opened, flow: str) -> dict[str, str]:
     return {"flowId": str(named(host.api, "/flows", "flowId", flow)["flowId"])} if flow else {}
 
 
-def _chosen(host: Opened, messages: list[str] | None, flow: str) -> list[str]:
+def _chosen(host: Opened, messages: list[str] | None, flow: str) -> list[dict[str, Any]]:
     if (messages and flow) or (not messages and not flow):
         raise Failure(Status.USAGE, "Which messages?", "Give their ids, or --flow for all of a flow.")
     if messages:
-        return messages
-    return [str(each["messageId"]) for each in host.api.pages("/unprocessed-messages", **_of(host, flow))]
+        return [{"messageId": each} for each in messages]
+    return [*host.api.pages("/unprocessed-messages", **_of(host, flow))]
 
 
-def _retry(host: Opened, ids: list[str]) -> None:
+def _retry(host: Opened, messages: list[dict[str, Any]], *, in_doubt: bool) -> None:
+    """Give them back; what is in doubt only if that is said."""
+    ids = [str(each["messageId"]) for each in messages if in_doubt or not _is_in_doubt(each)]
+    left = [str(each["messageId"]) for each in messages if str(each["messageId"]) not in ids]
     with host.out.progress("Giving back"):
         for each in ids:
             host.api.post(f"/unprocessed-messages/{part(each)}/retry")
-    host.out.done(f"{len(ids)} given back.", {"messageIds": ids})
+    said = f"{len(ids)} given back."
+    if left:
+        said += f" {len(left)} in doubt left for a decision: headrace run decide RUN happened|retry|skip"
+    host.out.done(said, {"messageIds": ids, "inDoubt": left})

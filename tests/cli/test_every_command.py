@@ -37,7 +37,7 @@ PROMISED = """
     up | login | logout | whoami | doctor | completion
     flow ls | get | new | apply | diff | start | stop | logs | run | replay | export | import | rm
     connector new | test | pack | publish | ls | pull | rm
-    run ls | show | retry | edit
+    run ls | show | retry | edit | decide
     dead ls | show | retry | rm
     store ls | new | get | set | rm | export
     token ls | new | rm

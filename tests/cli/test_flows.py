@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pty
@@ -14,8 +15,10 @@ from typing import Any
 from headrace_cli.failures import Status
 from headrace_cli.flow_files import text_of
 
+from tests.api.connector import VENDOR
 from tests.api.people import FAILING, HOOK, echo_flow, failing_flow
-from tests.system.process import as_json
+from tests.system.process import PASSWORD, as_json
+from tests.ui.doubting import in_doubt
 
 from .shell import PATIENCE_SECONDS, Shell
 
@@ -187,7 +190,7 @@ def test_dead_messages_are_listed_shown_retried_and_dropped(shell: Shell) -> Non
 
     assert message["messageId"] in listed
     assert shown["err"]
-    assert retried == {"messageIds": [message["messageId"]]} and len(of_run["messageIds"]) == 1
+    assert retried == {"messageIds": [message["messageId"]], "inDoubt": []} and len(of_run["messageIds"]) == 1
     assert len(dropped["messageIds"]) == 1
     assert shell.json("dead", "ls") == []
     shell.run("dead", "rm", status=Status.USAGE)
@@ -337,3 +340,31 @@ def _records_of_new_calls(shell: Shell, flow_id: str, lines: Any) -> Any:
     finally:
         stopping.set()
         calling.join(20)
+
+
+def test_a_step_in_doubt_is_decided_and_never_done_again_with_many(shell: Shell, admin: Shell) -> None:
+    admin.run("user", "set", shell.email, "--vendor", VENDOR)
+    first, second = asyncio.run(in_doubt(shell.url, shell.email, PASSWORD, 2))
+    flow_id = shell.ask(f"/runs/{first}")["flowId"]
+
+    left = shell.json("dead", "retry", "--flow", flow_id)
+    of_run = shell.run("run", "retry", first)
+    unread = shell.run("run", "decide", first, "happened", "-o", "[", status=Status.USAGE)
+    shell.run("run", "decide", first, "skip", "-o", "{}", status=Status.USAGE)
+    shell.run("run", "decide", first, "perhaps", status=Status.USAGE)
+    shell.run("run", "decide", first, "skip", "-m", "none", status=Status.NOT_FOUND)
+    happened = shell.json("run", "decide", first, "happened", "-o", '{"out": [{"id": 7}]}')
+    shell.until(f"/runs/{first}", lambda told: told["state"] == "done")
+    nothing = shell.run("run", "decide", first, "skip", status=Status.NOT_FOUND)
+    of_flow = f"/unprocessed-messages?flowId={flow_id}"
+    [waits] = shell.ask(of_flow)
+    again = shell.json("run", "retry", second, "--in-doubt")
+    shell.until(of_flow, lambda told: told and told[0]["created"] > waits["created"])
+    skipped = shell.run("run", "decide", second, "skip")
+    shell.until(f"/runs/{second}", lambda told: told["state"] == "done")
+
+    assert (left["messageIds"], len(left["inDoubt"])) == ([], 2)
+    assert "0 given back. 1 in doubt left for a decision: headrace run decide" in of_run
+    assert "JSON" in unread and first in nothing
+    assert happened["verdict"] == "happened" and "It is on record." in skipped
+    assert again["inDoubt"] == [] and len(again["messageIds"]) == 1

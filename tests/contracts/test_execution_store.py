@@ -504,6 +504,9 @@ async def test_given_up_messages_are_narrowed_by_node_cause_and_time(store: Exec
     assert await found(cause="nobody KNOWS") == ["old", "hers"]
     assert await found(cause="100% [too]") == ["new"] and await found(cause="100.") == []
     assert await found(after=5.0, before=7.0) == ["new"]
+    assert await found(without='"Code":"IN_doubt"') == ["new", "hers"]
+    assert await found(cause="nobody", without="in_doubt") == ["hers"]
+    assert await found(names=("new", "hers", "none"), without="100%") == ["hers"]
     assert await store.unprocessed_ids(ANN, "", Narrowing(), 1) == (["old"], 2)
     await store.delete_unprocessed(ANN, ["old"])
     assert await found(cause="nobody knows") == ["hers"]

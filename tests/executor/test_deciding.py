@@ -14,6 +14,7 @@ from headrace_executor.journal import Progress, StepResult
 from headrace_executor.model import Decision, Delivery, Message, RunState
 from headrace_executor.retry import CutShort
 from headrace_executor.service import RunDetail
+from headrace_executor.store import EVERY_ONE
 from headrace_sdk import Component, Context
 
 from .platform import TENANT, HandedFlows, OwnComponent, Platform, platform, set_variables, webhook
@@ -56,6 +57,19 @@ async def in_doubt(here: Platform) -> tuple[str, str]:
     assert detail.run.state is RunState.FAILED
     assert b"in_doubt" in message.error
     return run_id, message.message_id
+
+
+async def test_a_retry_of_many_leaves_what_is_in_doubt_for_a_decision(tmp_path: Path) -> None:
+    async with platform(tmp_path, flows(), own=OWN) as here:
+        run_id, message_id = await in_doubt(here)
+        every = await here.service.settle_unprocessed(TENANT, "", EVERY_ONE, 10)
+        named = await here.service.settle_unprocessed(TENANT, "", EVERY_ONE, 10, message_ids=[message_id])
+        once = len(CALLS)
+        asked_for = await here.service.settle_unprocessed(TENANT, "", EVERY_ONE, 10, in_doubt_too=True)
+        await here.rest(run_id)
+
+    assert (every, named, once) == ((0, 0, 1), (0, 0, 1), 1)
+    assert (asked_for, len(CALLS)) == ((1, 0, 0), 2)
 
 
 def reached(detail: RunDetail) -> list[Any]:

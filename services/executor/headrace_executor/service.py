@@ -48,7 +48,7 @@ from headrace_executor.plans import Plans
 from headrace_executor.redaction import Redaction, aside
 from headrace_executor.settings import ExecutorSettings
 from headrace_executor.store import EVERY_ONE, Accepted, ExecutorStore, Narrowing, RunFilter
-from headrace_executor.survey import Survey
+from headrace_executor.survey import IN_DOUBT, Survey
 
 MAX_EVENT_ID = 512
 MAX_CONTENT_BYTES = 15 * 1024 * 1024
@@ -527,14 +527,20 @@ class ExecutionService:
         *,
         message_ids: Sequence[str] = (),
         drop: bool = False,
-    ) -> tuple[int, int]:
-        """Retry or drop these messages, or up to `limit` that match, oldest first; how many, and how many are left."""
-        if message_ids:
-            names, total = list(message_ids), len(message_ids)
-        else:
-            names, total = await self._store.unprocessed_ids(tenant_id, flow_id, narrowing, limit)
+        in_doubt_too: bool = False,
+    ) -> tuple[int, int, int]:
+        """Retry or drop these messages, or up to `limit` that match, oldest first.
+
+        Says how many, how many are left, and how many wait for a decision: a step of which nobody knows whether it
+        happened is not done again for many at once, unless that is asked for.
+        """
+        meant = replace(narrowing, names=tuple(message_ids))
+        fit = meant if drop or in_doubt_too else replace(meant, without=IN_DOUBT)
+        names, total = await self._store.unprocessed_ids(tenant_id, flow_id, fit, limit)
+        everyone = total if fit is meant else (await self._store.unprocessed_ids(tenant_id, flow_id, meant, 1))[1]
         verb = self.delete_unprocessed if drop else self.retry_unprocessed
-        return await verb(tenant_id, names), total - len(names)
+        settled = await verb(tenant_id, names) if names else 0
+        return settled, total - len(names), max(0, everyone - total)
 
     async def survey(self, since: float) -> Survey:
         """How runs are, of all tenants."""

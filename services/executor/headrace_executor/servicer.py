@@ -259,15 +259,16 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         limit = request.limit or DEFAULT_LIMIT
         if not 0 < limit <= MAX_SETTLED or len(request.message_ids) > MAX_SETTLED:
             raise BadRequest(f"At most {MAX_SETTLED} messages are settled at once.")
-        settled, left = await self._execution.settle_unprocessed(
+        settled, left, in_doubt = await self._execution.settle_unprocessed(
             _readable(request.scope),
             request.filter.flow_id,
             _narrowing(request.filter),
             limit,
             message_ids=request.message_ids,
             drop=request.drop,
+            in_doubt_too=request.in_doubt_too,
         )
-        return rpc.SettleUnprocessedResponse(settled=settled, left=left)
+        return rpc.SettleUnprocessedResponse(settled=settled, left=left, in_doubt=in_doubt)
 
     async def SurveyRuns(self, request: rpc.SurveyRunsRequest, context: Context) -> rpc.SurveyRunsResponse:
         if not request.scope.all_tenants:

@@ -33,12 +33,17 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """Which unprocessed messages are meant: of a node, with a text in their `cause`, put aside between two moments."""
+    """Which unprocessed messages are meant: of a node, with a text in their `cause`, put aside between two moments.
+
+    With `names`, those alone. None that has the text `without` in its cause.
+    """
 
     node_id: str = ""
     cause: str = ""
     before: float | None = None
     after: float | None = None
+    names: tuple[str, ...] = ()
+    without: str = ""
 
 
 EVERY_ONE = Narrowing()

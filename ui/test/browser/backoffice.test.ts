@@ -359,6 +359,17 @@ describe.runIf(process.env['HEADRACE_DOUBTS'])('a step in doubt', () => {
   const [first = '', second = ''] = (process.env['HEADRACE_DOUBTS'] ?? '').split(',');
   const done = (runId: string) => expect.poll(async () => (await at.api<{ state: string }>('GET', `/runs/${runId}`)).state, { timeout: 20_000 }).toBe('done');
 
+  it('is left for a decision when all are retried', async () => {
+    const { page } = at;
+    const { flowId } = await at.api<{ flowId: string }>('GET', `/runs/${first}`);
+    await go(page, `unprocessed?flow=${flowId}`);
+    await page.getByRole('button', { name: 'Retry all' }).click();
+    await page.getByRole('dialog').getByText('Steps in doubt among them stay, for a decision on each.').waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Retry', exact: true }).click();
+    await page.getByText('None is retried. 2 in doubt wait for a decision on each.').waitFor();
+    expect(await page.locator('.table-row').count()).toBe(2);
+  });
+
   it('is decided in the Backoffice, with the output it had, and its run says who it was', async () => {
     const { page } = at;
     await go(page, `runs/${first}`);

@@ -110,6 +110,10 @@ def those(
     found: Document = {"gone": {"$exists": False}, **{name: value for name, value in given.items() if value}}
     if narrowing.cause:
         found["cause"] = {"$regex": re.escape(narrowing.cause.lower())}
+    if narrowing.without:
+        found["$nor"] = [{"cause": {"$regex": re.escape(narrowing.without.lower())}}]
+    if narrowing.names:
+        found["_id"] = {"$in": list(narrowing.names)}
     bounds = {"$lt": narrowing.before, "$gt": narrowing.after}
     if any(value is not None for value in bounds.values()):
         found["created"] = {operator: value for operator, value in bounds.items() if value is not None}

@@ -586,6 +586,10 @@ def _narrowed(plain: dict[str, str | None], narrowing: Narrowing) -> tuple[str, 
     more: list[tuple[str, str | float]] = []
     if narrowing.cause:
         more.append(("instr(cause, ?) > 0", narrowing.cause.lower()))
+    if narrowing.without:
+        more.append(("instr(cause, ?) = 0", narrowing.without.lower()))
+    if narrowing.names:
+        more.append(("message_id IN (SELECT value FROM json_each(?))", orjson.dumps(narrowing.names).decode()))
     if narrowing.before is not None:
         more.append(("created < ?", narrowing.before))
     if narrowing.after is not None:

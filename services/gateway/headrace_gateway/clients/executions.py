@@ -286,14 +286,26 @@ class ExecutionClient:
         await self._stub.DecideStep(request, timeout=self._timeout)
 
     async def settle_unprocessed(
-        self, scope: Scope, which: Unprocessed, *, message_ids: Sequence[str], drop: bool, limit: int
-    ) -> tuple[int, int]:
-        """Retry or drop these messages, or up to `limit` that match; how many, and how many that match are left."""
+        self,
+        scope: Scope,
+        which: Unprocessed,
+        *,
+        message_ids: Sequence[str],
+        drop: bool,
+        in_doubt_too: bool,
+        limit: int,
+    ) -> dict[str, Json]:
+        """Retry or drop these messages, or up to `limit` that match; how many, how many are left, and are in doubt."""
         request = execution_service_pb2.SettleUnprocessedRequest(
-            scope=scope_to_proto(scope), filter=_filter(which), message_ids=message_ids, drop=drop, limit=limit
+            scope=scope_to_proto(scope),
+            filter=_filter(which),
+            message_ids=message_ids,
+            drop=drop,
+            in_doubt_too=in_doubt_too,
+            limit=limit,
         )
         answer = await self._stub.SettleUnprocessed(request, timeout=self._timeout)
-        return answer.settled, answer.left
+        return {"settled": answer.settled, "left": answer.left, "inDoubt": answer.in_doubt}
 
     async def survey(self, scope: Scope, since: datetime) -> dict[str, Json]:
         """How runs are, of all tenants; seconds in floats, None where no run ended."""

@@ -42,10 +42,15 @@ async def settle_messages(call: Call) -> Response:
     fields = {name: [str(given[name])] for name in _NARROWING if given.get(name)}
     if not message_ids and not fields and not owner and given.get("all") is not True:
         raise one_problem("body", "It names no message and no filter.", 'Name some, or write "all": true.')
-    settled, left = await call.clients.executions.settle_unprocessed(
-        scope, _which(fields), message_ids=message_ids, drop=given["command"] == "delete", limit=MOST_SETTLED
+    settled = await call.clients.executions.settle_unprocessed(
+        scope,
+        _which(fields),
+        message_ids=message_ids,
+        drop=given["command"] == "delete",
+        in_doubt_too=given.get("inDoubtToo") is True,
+        limit=MOST_SETTLED,
     )
-    return answer({"settled": settled, "left": left})
+    return answer(settled)
 
 
 def _which(given: queries.Parameters) -> Unprocessed:
@@ -97,6 +102,7 @@ _EDITED: Schema = {
     "additionalProperties": array_of({"type": "object", "properties": {"content": {}}}),
     "description": "Messages by in-port, in the order in which they are read.",
 }
+_SETTLED = an_object({"settled": WHOLE, "left": WHOLE, "inDoubt": WHOLE}, required=("settled", "left", "inDoubt"))
 _MESSAGE_ID = an_object({"messageId": TEXT}, required=("messageId",))
 
 ROUTES = (
@@ -126,7 +132,9 @@ ROUTES = (
         summary="Retry or drop many unprocessed messages",
         description=(
             f"Of one user or of all: those that are named, or that match. At most {MOST_SETTLED} at once, oldest "
-            "first; `left` says how many match beyond, for the next call. `all` must be true where nothing narrows it."
+            "first; `left` says how many match beyond, for the next call. `all` must be true where nothing narrows it. "
+            "Steps in doubt, of which nobody knows whether they happened, are not retried but with `inDoubtToo`: "
+            "`inDoubt` says how many wait for a decision on each."
         ),
         request=an_object(
             {
@@ -135,10 +143,11 @@ ROUTES = (
                 "userId": TEXT,
                 **{each.name: TEXT for each in _FILTERS},
                 "all": YES_NO,
+                "inDoubtToo": YES_NO,
             },
             required=("command",),
         ),
-        answers=(Answer(200, "So far.", an_object({"settled": WHOLE, "left": WHOLE}, required=("settled", "left"))),),
+        answers=(Answer(200, "So far.", _SETTLED),),
         errors=(400,),
     ),
     Route(
