@@ -12,11 +12,12 @@ from headrace.flow.v1 import flow_pb2
 from headrace.flow.v1 import flow_service_pb2 as flow_pb
 from headrace.integration.v1 import integration_service_pb2 as pb
 from headrace_core import Json
-from headrace_core.errors import ValidationFailed
+from headrace_core.errors import Unavailable, ValidationFailed
 from headrace_flow_manager.accounts.book import AccountBook
 from headrace_flow_manager.accounts.keys import DataKeys
 from headrace_flow_manager.accounts.model import Account
 from headrace_flow_manager.catalog.model import CatalogEntry
+from headrace_flow_manager.flows import arrivals
 from headrace_flow_manager.stores.bundle import Stores
 
 from tests.contracts.flow_manager import OpenStores, opener
@@ -181,6 +182,54 @@ async def test_accounts_that_come_at_two_flow_managers_at_once_bring_it_on_once(
     assert [(each.running_version, needs(each)) for each in found] == [(2, None)] * 5
     begun = sorted((flow_id, version) for verb, flow_id, version, _ in execution.calls if verb == "activate")
     assert begun == sorted((each, version) for each in flow_ids for version in (1, 2))
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("end", [Killed(), Unavailable("The store is away.")])
+async def test_one_whose_account_came_just_before_the_process_ended_goes_on_by_another(
+    house: House, monkeypatch: pytest.MonkeyPatch, end: BaseException
+) -> None:
+    flow_id = await waiting(house)
+    await assign(house, flow_id, "mail")
+
+    async def ends(tenant: str, flow_id: str) -> None:
+        raise end
+
+    with monkeypatch.context() as patched:
+        patched.setattr(house.app.flows, "catch_up", ends)
+        with pytest.raises(type(end)):
+            await assign(house, flow_id, "chat")
+        house.clock.advance(arrivals.GOES_ON)
+        if isinstance(end, Unavailable):
+            await house.app.arrivals.round()
+    cut_short = await house.get(flow_id)
+    await house.app.arrivals.round()
+    after = await house.get(flow_id)
+    await house.app.arrivals.round()
+
+    assert (cut_short.running_version, needs(cut_short)) == (1, ["acme:chat"])
+    assert (after.running_version, needs(after), after.stage) == (2, None, flow_pb2.FLOW_STAGE_RUNNING)
+    assert await house.get(flow_id) == after
+    assert [call[2] for call in house.execution.calls if call[0] == "activate"] == [1, 2]
+    assert not await house.app.arrivals._store.all("arrival", ANN)
+
+
+async def test_nobody_goes_on_for_whoever_is_still_at_it(house: House) -> None:
+    flow_id = await waiting(house)
+    flow = await house.app.flows.get(ANN, flow_id)
+    expected = await house.app.arrivals.expect(flow)
+
+    await house.app.arrivals.round()
+    kept = await house.app.arrivals._store.all("arrival", ANN)
+    await house.flows.DeleteFlow(flow_pb.DeleteFlowRequest(scope=scope(ANN), flow_id=flow_id))
+    house.clock.advance(arrivals.GOES_ON)
+    await house.app.arrivals.round()
+
+    assert list(kept) == [expected]
+    assert not await house.app.arrivals._store.all("arrival", ANN)
 
 
 async def test_one_that_its_people_stopped_stays_stopped(house: House) -> None:

@@ -49,6 +49,7 @@ from headrace_flow_manager.data_stores.servicer import StoreServicer
 from headrace_flow_manager.facts import FactsOfNouns
 from headrace_flow_manager.files.service import FileService
 from headrace_flow_manager.files.servicer import FileServicer
+from headrace_flow_manager.flows.arrivals import Arrivals
 from headrace_flow_manager.flows.integrations import IntegrationService
 from headrace_flow_manager.flows.lifecycle import Lifecycle
 from headrace_flow_manager.flows.publishing import Publisher
@@ -188,8 +189,9 @@ class FlowManagerApp:
         self.plugin_jobs = PluginJobs(self.catalog, modules, plugin_host)
         self.tokens = TokenKeeper(book, modules, turns, account_news, clock)
         stop = stopper(self.lifecycle.stop, stores.flows.get)
+        self.arrivals = Arrivals(stores.entries, self._catch_up, clock)
         self.accounts = AccountService(
-            book, modules, self.tokens, stores.flows, guests, stop, self._catch_up, account_news, clock
+            book, modules, self.tokens, stores.flows, guests, stop, self.arrivals, account_news, clock
         )
         waiting = Waiting(stores.flows, self.accounts)
         self.flows = FlowService(stores.flows, guests, self.lifecycle, components, rights, waiting, news, clock)
@@ -236,6 +238,7 @@ class FlowManagerApp:
             [
                 Loop("flow reconciler", self.lifecycle.reconcile, settings.reconcile_every, self.lifecycle.unfinished),
                 Loop("work at integrations", self.integrations.round, settings.reconcile_every, ordered),
+                Loop("arrivals of accounts", self.arrivals.round, settings.reconcile_every, asyncio.Event()),
                 Loop("pruning of work at integrations", self.integrations.prune, PRUNE_EVERY, asyncio.Event()),
                 Loop("publications", self.publishing.round, settings.reconcile_every, submitted),
                 Loop("pruning of publications", self.publishing.prune, PRUNE_EVERY, asyncio.Event()),

@@ -20,6 +20,7 @@ Kind = Literal[
     "account_share",
     "account_use",
     "alias",
+    "arrival",
     "config",
     "data_key",
     "origins",

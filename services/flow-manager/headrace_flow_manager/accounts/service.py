@@ -18,6 +18,7 @@ from headrace_flow_manager.accounts.model import Account, Tokens
 from headrace_flow_manager.accounts.modules import AuthModules, Opening, client_of, refused
 from headrace_flow_manager.accounts.store import ABSENT, AccountNews, Broken, Rejected
 from headrace_flow_manager.accounts.tokens import TokenKeeper, tokens_of
+from headrace_flow_manager.flows.arrivals import Arrivals
 from headrace_flow_manager.flows.model import Flow, Stage
 from headrace_flow_manager.flows.needs import Need
 from headrace_flow_manager.flows.store import FlowStore, Guests
@@ -27,8 +28,6 @@ from headrace_flow_manager.scope import Tenants
 AT_ONCE: Final = 100
 Stop = Callable[[str, str], Awaitable[object]]
 """Stops a tenant's flow, by tenant and flow."""
-Assigned = Callable[[str, str], Awaitable[object]]
-"""Lets a tenant's flow go on that waited for an account, by tenant and flow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ class AccountService:
         flows: FlowStore,
         guests: Guests,
         stop: Stop,
-        assigned: Assigned,
+        arrivals: Arrivals,
         news: AccountNews,
         clock: Clock,
     ) -> None:
@@ -99,7 +98,7 @@ class AccountService:
         self._flows = flows
         self._guests = guests
         self._stop = stop
-        self._assigned_to = assigned
+        self._arrivals = arrivals
         self._news = news
         self._clock = clock
 
@@ -286,8 +285,9 @@ class AccountService:
         if service != account.service:
             needs = f"needs one of {service}" if service else "needs no account"
             raise Conflict(f"The account is one of {account.service}, and {kind} {needs}.")
+        expected = await self._arrivals.expect(flow)
         await self._book.assign(tenant, Use(flow.flow_id, node_id, account_id))
-        await self._assigned_to(tenant, flow.flow_id)
+        await self._arrivals.came(flow, expected)
         return ComponentAccount(flow, node_id, kind, service, account_id)
 
     async def unassign(self, tenant: str, flow_id: str, node_id: str) -> ComponentAccount:
