@@ -14,14 +14,12 @@ from headrace_core.errors import BadRequest, DeadlineExceeded, TooLarge, Unavail
 
 from headrace_runtime.egress import bodies, redirects, urls
 from headrace_runtime.egress.connections import CheckedBackend, Resolver, open_socket, resolve_by_system
+from headrace_runtime.egress.kept import KeptConnections
 from headrace_runtime.egress.policy import EgressPolicy, EgressRefused
 
 DEFAULT_TIMEOUT = 30.0
 MAX_REDIRECTS = 5
 
-_MAX_CONNECTIONS = 500
-_MAX_IDLE = 100
-_IDLE_SECONDS = 15.0  # Short, so that a host that moves is noticed.
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -54,15 +52,9 @@ class Egress:
     ) -> None:
         self._policy = policy or EgressPolicy()
         self._backend = CheckedBackend(self._policy, resolver or resolve_by_system)
-        # Every connection of the pool was checked under this policy when it was opened, so any request that the
-        # policy lets through may use it again.
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=tls or _trust(),
-            max_connections=_MAX_CONNECTIONS,
-            max_keepalive_connections=_MAX_IDLE,
-            keepalive_expiry=_IDLE_SECONDS,
-            network_backend=self._backend,
-        )
+        # Every connection was checked under this policy when it was opened, so any request that the policy lets
+        # through may use it again.
+        self._connections = KeptConnections(tls or _trust(), self._backend)
 
     async def request(
         self,
@@ -112,7 +104,7 @@ class Egress:
 
     async def aclose(self) -> None:
         """Close all connections. Closing again changes nothing."""
-        await self._pool.aclose()
+        await self._connections.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -149,11 +141,8 @@ class Egress:
     async def _send(self, wanted: redirects.Request, limit: int, *, is_followed: bool) -> EgressResponse:
         host = wanted.target.host
         try:
-            response = await self._pool.handle_async_request(_for_the_wire(wanted))
-            try:
+            async with self._connections.sent(_for_the_wire(wanted)) as response:
                 return await _read(wanted, response, limit, is_followed)
-            finally:
-                await response.aclose()
         except httpcore.LocalProtocolError:
             raise BadRequest(f"The request to {host} cannot be sent: one of its headers is not valid.") from None
         except httpcore.TimeoutException:
