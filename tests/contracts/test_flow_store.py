@@ -143,13 +143,16 @@ JSON = st.recursive(
     ),
     max_leaves=4,
 )
+MINE, THEIRS = "<the tenant who asks>", "<another tenant>"
 OPERATORS = st.sampled_from(["equal", "not_equal", "empty", "less", "greater", "match"])
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kept=st.lists(st.fixed_dictionaries({}, optional={"a": JSON, "b.c": JSON, "$x": JSON, "list": JSON}), max_size=5),
-    conditions=st.lists(st.builds(Condition, st.sampled_from(FIELDS), OPERATORS, JSON), max_size=2),
+    conditions=st.lists(
+        st.builds(Condition, st.sampled_from(FIELDS), OPERATORS, JSON | st.sampled_from([MINE, THEIRS])), max_size=2
+    ),
     sort=st.lists(st.builds(SortKey, st.sampled_from(FIELDS), st.booleans()), max_size=2),
     pattern=st.sampled_from(["", "", "a", "%", "$"]),
     place=st.tuples(st.integers(0, 2), st.integers(0, 3)),
@@ -162,8 +165,12 @@ async def test_a_store_finds_what_the_plain_selection_finds(
     pattern: str,
     place: tuple[int, int],
 ) -> None:
-    tenant = new_id()
-    query = ListQuery(tuple(conditions), pattern, tuple(sort), *place)
+    tenant, another = new_id(), new_id()
+    ids: dict[Json, str] = {MINE: tenant, THEIRS: another}
+    meant = (replace(each, value=ids.get(each.value, each.value)) if isinstance(each.value, str) else each
+             for each in conditions)  # fmt: skip
+    query = ListQuery(tuple(meant), pattern, tuple(sort), *place)
+    await stores.flows.add(another, flow(another, another))
     plain: list[tuple[str, dict[str, Json]]] = []
     for number, fields in enumerate(kept):
         each = flow(f"{tenant}-{number}", tenant, customFields=fields)
@@ -187,6 +194,22 @@ async def test_a_store_finds_what_the_plain_selection_finds(
 
     assert tuple(each.flow_id for each in found.items) == expected.items
     assert found.total == expected.total == await stores.flows.count(tenant, query)
+
+
+@pytest.mark.parametrize("named", [ANN, BOB, "nobody"])
+async def test_who_asks_for_the_flows_of_another_tenant_finds_none(stores: Stores, named: str) -> None:
+    await stores.flows.add(ANN, flow("hers", ANN))
+    await stores.flows.add(BOB, flow("his", BOB))
+    query = ListQuery((Condition("userId", "equal", named),))
+    twice = replace(query, conditions=(*query.conditions, Condition("userId", "equal", BOB)))
+
+    found = [[each.flow_id for each in (await stores.flows.page(BOB, asked)).items] for asked in (query, twice)]
+    counted = [await stores.flows.count(BOB, asked) for asked in (query, twice)]
+    of_all = [each.flow_id for each in (await stores.flows.page(EVERY_TENANT, query)).items]
+
+    assert found == [["his"] if named == BOB else []] * 2
+    assert counted == [len(each) for each in found]
+    assert of_all == {ANN: ["hers"], BOB: ["his"]}.get(named, [])
 
 
 async def test_what_users_wrote_comes_back_as_it_was(stores: Stores) -> None:

@@ -1,6 +1,8 @@
 """What one tenant has, another cannot see, change, or even tell from nothing. Every method of every service is here."""
 
+import ast
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from headrace.flow.v1 import flow_service_pb2 as flow_pb
 from headrace.integration.v1 import integration_service_pb2 as integration_pb
 from headrace.store.v1 import store_service_pb2 as store_pb
 from headrace_core.errors import NotFound
+from headrace_flow_manager import stores
 
 from .house import ANN, BOB, House, scope
 from .test_data_stores import new_store, put, relay
@@ -176,3 +179,30 @@ def test_every_method_with_a_scope_is_held_to_this() -> None:
     methods = {f"{name}.{method.name}" for name, service in services.items() for method in service.methods}
 
     assert methods == set(NAMED) | set(LISTS) | ELSEWHERE
+
+
+def test_no_query_of_mongodb_puts_anything_over_its_tenants() -> None:
+    """Of two conditions on one field in a dict the later counts: what is asked for stood once where its asker did."""
+    folder = Path(stores.__file__).parent
+    over = [
+        f"{file.name}:{display.lineno}"
+        for file in sorted(folder.glob("mongo*.py"))
+        for display in ast.walk(ast.parse(file.read_text()))
+        if isinstance(display, ast.Dict) and _is_covered(display)
+    ]
+
+    assert _is_covered(ast.parse("{**of_tenants(a), **asked}", mode="eval").body)
+    assert _is_covered(ast.parse("{**of_tenants(a), 'tenant_id': b}", mode="eval").body)
+    assert not _is_covered(ast.parse("{**asked, **of_tenants(a), 'name': b}", mode="eval").body)
+    assert over == []
+
+
+def _is_covered(display: Any) -> bool:
+    """Whether something in the display may take the place of the tenants before it."""
+    scopes = [
+        place
+        for place, (key, value) in enumerate(zip(display.keys, display.values, strict=True))
+        if key is None and isinstance(value, ast.Call) and getattr(value.func, "id", "") == "of_tenants"
+    ]
+    after = display.keys[scopes[0] + 1 :] if scopes else ()
+    return any(key is None or not isinstance(key, ast.Constant) or key.value == "tenant_id" for key in after)

@@ -18,7 +18,7 @@ from headrace_flow_manager.query import ListQuery, Page, Record, Selection
 from headrace_flow_manager.scope import Tenants
 from headrace_flow_manager.stores import mongo_flow_documents as documents
 from headrace_flow_manager.stores.mongo_flow_documents import FLOWS, PAST_VERSIONS
-from headrace_flow_manager.stores.mongo_plain import Plain, plain
+from headrace_flow_manager.stores.mongo_plain import Plain, plain, within
 from headrace_flow_manager.stores.mongo_selection import count_of, of_tenants, page_of
 from headrace_flow_manager.stores.mongo_values import packed, unpacked
 
@@ -141,7 +141,7 @@ class MongoFlowsStore:
         return Page(tuple(found[flow_id] for flow_id in page.items if flow_id in found), page.total)
 
     async def _page(self, tenants: Tenants, asked: Plain, query: ListQuery) -> Page[Flow]:
-        here = {"removed": False, **of_tenants(tenants), **asked.where}
+        here = within(asked.where, {"removed": False, **of_tenants(tenants)})
         async with self._mongo.asking() as database:
             total = await database[FLOWS].count_documents(here)
             found = database[FLOWS].find(here).sort(asked.order).skip(query.offset).limit(query.page_size)
@@ -152,7 +152,7 @@ class MongoFlowsStore:
         selection = Selection(query)
         if asked := plain(query, _INDEXED, _ORDERED, _NATURAL):
             async with self._mongo.asking() as database:
-                here = {"removed": False, **of_tenants(tenants), **asked.where}
+                here = within(asked.where, {"removed": False, **of_tenants(tenants)})
                 return await database[FLOWS].count_documents(here)
         candidates = _candidates(self._mongo.database, tenants, query)
         return await count_of(self._mongo, candidates, selection, documents.shown)

@@ -50,3 +50,10 @@ def equals(asked: Sequence[tuple[str, str]]) -> Document:
     again = [{field: {"$eq": text}} for field, text in asked if first[field] != text]
     found: Document = {field: {"$eq": text} for field, text in first.items()}
     return {**found, "$and": again} if again else found
+
+
+def within(where: Document, scope: Document) -> Document:
+    """What both say. A query that names a field of the scope narrows it, and never takes its place."""
+    again = {field: asked for field, asked in where.items() if field in scope}
+    found: Document = {**where, **scope}
+    return {**found, "$and": [*where.get("$and", ()), again]} if again else found
