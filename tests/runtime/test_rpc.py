@@ -26,6 +26,7 @@ from headrace_runtime.rpc import client, deadlines, server, wire
 ROUNDING = 0.11
 """gRPC rounds the time on the wire up: to steps of 10 ms from 1 s on, of 100 ms from 10 s on."""
 QUICK = rpc.ServerLimits(notice=timedelta(0), grace=timedelta(seconds=2))
+PATIENT = rpc.ServerLimits(notice=timedelta(0), grace=timedelta(seconds=60))
 WRITE = "/headrace.log.v1.LogService/WriteRecords"
 TAIL = "/headrace.log.v1.LogService/Tail"
 
@@ -669,7 +670,7 @@ async def test_a_draining_server_finishes_what_is_under_way_and_takes_no_more() 
 
     servicer.write = write
     async with (
-        rpc.serve("127.0.0.1:0", registering(servicer), limits=QUICK) as running,
+        rpc.serve("127.0.0.1:0", registering(servicer), limits=PATIENT) as running,
         rpc.dial(running.address) as channel,
     ):
         stub = House(servicer, channel).stub
