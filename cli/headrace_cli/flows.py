@@ -236,16 +236,12 @@ def replay_run(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the new run is over; 1 when it failed.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 60.0,
 ) -> None:
-    """Begin a new run with what another one began with, in the flow as it is now.
+    """Begin a new run with the event of another one, as it came, in the flow as it runs now.
 
     Example: headrace flow replay 0f8fad5b-d9cb-469f-a165-70867728950e --wait
     """
     with opened(profile, as_json) as host:
-        found = host.api.get(f"/runs/{part(run)}", stepLimit="1")
-        if not found["steps"]:
-            raise Failure(Status.FAILED, f"The run {run} has not begun with anything yet.", "Look: headrace run show")
-        message = {"componentId": found["triggerId"], "port": found["triggerPort"]}
-        _send(host, found["flowId"], message | {"content": found["steps"][0]["input"]}, wait, timeout)
+        _begun(host, host.api.post(f"/runs/{part(run)}/replay"), wait, timeout)
 
 
 @app.command("export")
@@ -367,7 +363,10 @@ def _beginning(flow: dict[str, Any], wanted: str) -> tuple[str, str]:
 
 
 def _send(host: Opened, flow_id: str, message: dict[str, Any], wait: bool, timeout: float) -> None:
-    begun = host.api.post(f"/flows/{part(flow_id)}/send", message)
+    _begun(host, host.api.post(f"/flows/{part(flow_id)}/send", message), wait, timeout)
+
+
+def _begun(host: Opened, begun: dict[str, Any], wait: bool, timeout: float) -> None:
     if not wait:
         host.out.done(f"Run {begun['runId']} has begun.", begun)
         return

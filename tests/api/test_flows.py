@@ -121,6 +121,31 @@ async def test_a_message_is_put_into_a_running_flow(user: httpx.AsyncClient) -> 
     assert (taken.status_code, taken.json()["flowId"]) == (202, flow_id)
 
 
+async def test_a_flow_runs_again_with_the_event_of_a_run(people: People) -> None:
+    flow_id = await make_running(people.ann, echo_flow())
+    sent = await people.ann.post(f"/flows/{flow_id}/components/{HOOK}", json={"name": "ada"})
+    run_id = sent.headers["x-headrace-run-id"]
+    ann = (await people.ann.get("/user")).json()["id"]
+
+    begun = await people.ann.post(f"/runs/{run_id}/replay")
+    once, twice = [await people.ann.post(f"/runs/{run_id}/replay", json={"eventId": "press"}) for _ in range(2)]
+    by_admin = await people.admin.post(f"/runs/{run_id}/replay", params={"onBehalfOf": ann})
+    by_others = await people.bob.post(f"/runs/{run_id}/replay")
+    new_id = begun.json()["runId"]
+    done = await until(lambda: people.ann.get(f"/runs/{new_id}"), lambda run: run["state"] == "done")
+    old = (await people.ann.get(f"/runs/{run_id}")).json()
+    await people.ann.post(f"/flows/{flow_id}/coordinator", json={"command": "stop"})
+    stopped = await people.ann.post(f"/runs/{run_id}/replay")
+
+    assert begun.status_code == 202 and begun.json() == {"runId": new_id, "flowId": flow_id, "duplicate": False}
+    assert done["eventId"].startswith(f"replay:{run_id}:")
+    assert done["steps"][0]["input"] == old["steps"][0]["input"]
+    assert (once.json()["duplicate"], twice.json()) == (False, {**once.json(), "duplicate": True})
+    assert by_admin.status_code == 202
+    assert (by_others.status_code, stopped.status_code) == (404, 404)
+    assert "running flow" in stopped.json()["message"]
+
+
 async def test_what_could_not_be_processed_is_listed_retried_and_dropped(user: httpx.AsyncClient) -> None:
     flow_id = await make_running(user, failing_flow())
     await user.post(f"/flows/{flow_id}/components/{HOOK}", json={"list": 5})

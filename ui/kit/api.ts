@@ -38,6 +38,8 @@ export interface Run {
   flowId: string;
   flowVersion: number;
   triggerId: string;
+  /** What it came of: `replay:` and the id of a run, where it is that run's event again. */
+  eventId: string;
   state: string;
   stepCount: number;
   failedCount: number;
@@ -395,6 +397,8 @@ export function createApi(connection: Connection) {
     /** With `waits` each says what it waits for, in a page of 100 at most. */
     getRuns: (query: string | Query) => read<{ items: Run[]; totalCount: number }>(`/runs${asked({ limit: 50, ...(typeof query === 'string' ? { flowId: query } : query) })}`),
     getRun: (id: string) => read<Run>(at('runs', id)),
+    /** Another run with the event of this one. Under one `eventId` it is one run. */
+    replayRun: (id: string, eventId: string) => post<{ runId: string; flowId: string }>(at('runs', id, 'replay'), { eventId }),
     cancelRun: (id: string) => post<Run>(at('runs', id, 'cancel'), {}),
     getLogs: (query: Record<string, string>) => read<{ hits: JsonObject[] }>(`/logs?${new URLSearchParams(query)}`),
     getVersions: (id: string) => read<{ items: Version[]; totalCount: number }>(`${at('flows', id, 'versions')}?limit=50`),

@@ -59,6 +59,8 @@ AT_A_TIME = 20
 ANSWER_POLL_SECONDS = 0.5
 TRIAL = "test:"
 """How the event ids of trials begin, and of nothing else."""
+REPLAY = "replay:"
+"""How the event ids of replays begin; the id of the run whose event it is follows."""
 OVERLOAD_RETRY = timedelta(seconds=2)
 
 
@@ -416,6 +418,32 @@ class ExecutionService:
                 self._engine.nudge()
                 self._engine.fleet.cancelled(name, words)
         return await self._run(tenant_id, name)
+
+    async def replay_run(self, tenant_id: str, name: str, event_id: str = "") -> tuple[str, Accepted]:
+        """Begin a new run with the event of another, in the flow as it runs now; its flow, and what became of it.
+
+        It is the event as it came, secrets included. The same `event_id` makes one run. Raises NotFound for the run
+        and for a flow that does not run, ValidationFailed where that has no such trigger any more.
+        """
+        loaded = await self._store.get(tenant_id, name)
+        if loaded is None:
+            raise NotFound("run", name)
+        old = loaded.run
+        plan = await self._active_plan(old.flow_id)
+        if plan.tenant_id != tenant_id:
+            raise NotFound("running flow", old.flow_id)
+        event = Event(
+            index=0,
+            flow_id=old.flow_id,
+            node_id=old.trigger_id,
+            port=old.port,
+            event_id=f"{REPLAY}{name}:{event_id or new_id()}",
+            correlation_id="" if old.correlation_id == name else old.correlation_id,
+            content=old.content,
+            wants_answer=False,
+            answer_within=0.0,
+        )
+        return old.flow_id, await self.accept_inside(plan, event)
 
     async def _run(self, tenant_id: str | None, name: str) -> Run:
         loaded = await self._store.get(tenant_id, name)

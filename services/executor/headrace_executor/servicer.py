@@ -196,6 +196,10 @@ class ExecutionServicer(service_pb.ExecutionServiceServicer):
         run = await self._execution.cancel_run(_tenant(request.scope), request.run_id, request.reason)
         return rpc.CancelRunResponse(run=_run(run))
 
+    async def ReplayRun(self, request: rpc.ReplayRunRequest, context: Context) -> rpc.ReplayRunResponse:
+        flow_id, accepted = await self._execution.replay_run(_tenant(request.scope), request.run_id, request.event_id)
+        return rpc.ReplayRunResponse(run_id=accepted.run_id, flow_id=flow_id, is_duplicate=not accepted.is_new)
+
     async def MigrateRuns(self, request: rpc.MigrateRunsRequest, context: Context) -> rpc.MigrateRunsResponse:
         limit = request.limit or DEFAULT_LIMIT
         if len(request.run_ids) > MAX_MIGRATED or not 0 < limit <= MAX_MIGRATED or request.offset < 0:

@@ -15,6 +15,7 @@ export interface RunsEvents {
   'run:open': Act<{ runId: string; flowId: string }>;
   'run:cancel': Act<{ runId: string; flowId: string }>;
   /** What the run is given up for is tried again */
+  'run:replay': Act<{ runId: string; flowId: string }>;
   'run:retry': Act<{ runId: string }>;
   'flow:open': Act<{ flowId: string; runId: string }>;
 }

@@ -13,6 +13,7 @@ export const STRINGS = {
   open: 'Show',
   openFlow: 'Open the flow',
   cancel: { label: 'Cancel', title: 'Cancel this run?', text: 'Steps that are done stay done. The rest is not done.', yes: 'Cancel the run', no: 'Let it run', done: 'The run is cancelled' },
+  replay: { label: 'Run again', title: 'Run the flow again with this event?', text: 'A new run begins with the event as it came. What this run did outside is done again.', yes: 'Run again', no: 'Leave it', done: 'A new run has begun' },
   retry: { label: 'Try again', done: 'It is tried again' },
   doubt: {
     label: 'Decide',
@@ -31,6 +32,7 @@ export const STRINGS = {
     began: 'Began',
     took: 'Took',
     version: 'Version',
+    replayOf: 'Again with the event of',
     waits: 'What it waits for',
     goesOn: 'Goes on {{when}}',
     answer: 'Goes on when it is answered',

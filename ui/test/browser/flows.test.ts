@@ -229,6 +229,18 @@ it('runs say why they wait, are cancelled, and are tried again', async () => {
   await page.getByRole('button', { name: 'Try again' }).click();
   await expect.poll(async () => (await told(page)).map(([type]) => type)).toEqual(['run:cancel-after', 'run:retry-after']);
   await expect.poll(() => page.locator('.steps > li').count(), { timeout: 15_000 }).toBe(3); // the hook, and both tries of the one step
+  await page.getByRole('button', { name: 'Run again' }).click();
+  await page.getByRole('dialog').getByText('What this run did outside is done again.').waitFor();
+  expect(await axeOf(at)).toEqual([]);
+  await page.getByRole('dialog').getByRole('button', { name: 'Run again' }).click();
+  const facts = page.locator('.facts');
+  await facts.getByText('Again with the event of').waitFor();
+  const origin = await facts.getByRole('button').textContent();
+  await page.getByText('"ada"').first().waitFor({ state: 'attached' });
+  expect(await axeOf(at)).toEqual([]);
+  await at.shot('52-run-again');
+  await facts.getByRole('button').click();
+  await expect.poll(() => facts.locator('.id code').textContent()).toBe(origin);
   expect(at.complaints).toEqual([]);
   await page.context().close();
 });

@@ -142,7 +142,7 @@ METHODS: Mapping[str, Method] = {
         "headrace.execution.v1.ExecutionService",
         "gateway",
         again="GetRun MigrateRuns ListUnprocessed GetUnprocessed CountMessages Watch SurveyRuns",
-        once="DeleteUnprocessed RetryUnprocessed SettleUnprocessed DecideStep TryFlow CallComponent"
+        once="DeleteUnprocessed RetryUnprocessed SettleUnprocessed DecideStep ReplayRun TryFlow CallComponent"
         " RunModifier CallPlugin",
     ),
     **_rows(

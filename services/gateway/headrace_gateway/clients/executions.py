@@ -215,6 +215,12 @@ class ExecutionClient:
         request = execution_service_pb2.CancelRunRequest(scope=scope_to_proto(scope), run_id=run_id, reason=reason)
         return _run_to_json((await self._stub.CancelRun(request, timeout=self._timeout)).run)
 
+    async def replay_run(self, scope: Scope, run_id: str, event_id: str) -> dict[str, Json]:
+        """Begin a new run with the event of another. Raises NotFound, ValidationFailed."""
+        request = execution_service_pb2.ReplayRunRequest(scope=scope_to_proto(scope), run_id=run_id, event_id=event_id)
+        answer = await self._stub.ReplayRun(request, timeout=self._timeout)
+        return {"runId": answer.run_id, "flowId": answer.flow_id, "duplicate": answer.is_duplicate}
+
     async def migrate(
         self,
         scope: Scope,

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from headrace_gateway.call import Call, answer
 from headrace_gateway.clients.executions import RUN_STATES
 from headrace_gateway.errors import one_problem
-from headrace_gateway.routing import Answer, Parameter, Policy, Route, Schema
+from headrace_gateway.routing import Answer, Limit, Parameter, Policy, Route, Schema
 from headrace_gateway.schemas import (
     ALL_TENANTS,
     ON_BEHALF_OF,
@@ -56,6 +56,12 @@ async def cancel_run(call: Call) -> Response:
     given = await call.object_or_empty()
     reason = str(given.get("reason") or "Cancelled by a person.")
     return answer(await call.clients.executions.cancel_run(call.scope, call.value("id"), reason))
+
+
+async def replay_run(call: Call) -> Response:
+    given = await call.object_or_empty()
+    event_id = str(given.get("eventId") or "")
+    return answer(await call.clients.executions.replay_run(call.scope, call.value("id"), event_id), 202)
 
 
 async def decide_step(call: Call) -> Response:
@@ -133,6 +139,24 @@ ROUTES = (
         parameters=(ON_BEHALF_OF,),
         answers=(Answer(200, "The run as it is now.", ref("Run")),),
         errors=(400, 404),
+    ),
+    Route(
+        method="POST",
+        path="/runs/{id}/replay",
+        handler=replay_run,
+        policy=Policy.USER,
+        tag="Runs",
+        summary="Run a flow again with the event of a run",
+        description=(
+            "A new run of the flow as it runs now begins with the event as it came, secrets included; what the old run "
+            "did is done again. The new run's `eventId` is `replay:`, the old run's id and, if given, `eventId`: asked "
+            "again with the same one, it is the same run (`duplicate`)."
+        ),
+        request=an_object({"eventId": {**TEXT, "maxLength": 100}}),
+        parameters=(ON_BEHALF_OF,),
+        answers=(Answer(202, "Accepted.", ref("Accepted")),),
+        errors=(400, 404),
+        limit=Limit.WEBHOOK,
     ),
     Route(
         method="POST",
