@@ -116,6 +116,11 @@ it('the page speaks the language that is chosen, everywhere and again the next t
   await page.getByRole('button', { name: 'Starten', exact: true }).waitFor();
   await page.locator('.card', { hasText: 'Make the greeting' }).click();
   await at.shot('74-de-designer');
+  await page.setViewportSize({ width: 390, height: 844 });
+  expect(await page.locator('.foot').evaluate((foot) => foot.scrollWidth - foot.clientWidth)).toBe(0); // German words are long
+  await at.shot('74-de-designer-narrow');
+  expect(await at.axe()).toEqual([]);
+  await page.setViewportSize({ width: 1440, height: 900 });
   expect(await at.axe()).toEqual([]);
   await page.goto(`${BASE}/flows`);
   await page.getByRole('button', { name: 'Abmelden' }).click();
