@@ -100,11 +100,11 @@ def run(folder: Path, level: Level, mutant: str = "") -> Verdict:
 async def _play(process: Process, level: Level) -> tuple[Seen, Sequence[Look]]:
     seen, looks = Seen(), list[Look]()
     callers: set[asyncio.Transport] = set()
-    server = await asyncio.get_running_loop().create_server(lambda: _Called(seen, callers), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: Called(seen, callers), "127.0.0.1", 0)
     try:
         client = await asyncio.to_thread(process.client)
         port = server.sockets[0].getsockname()[1]
-        flow_id = await asyncio.to_thread(start, client, "R15", _flow(port))
+        flow_id = await asyncio.to_thread(start, client, "R15", flow_of(port))
         watching = asyncio.create_task(_watch(process.pid, looks))
         await _load(process.port, path_of(flow_id, HOOK), level, seen)
 
@@ -122,7 +122,7 @@ async def _play(process: Process, level: Level) -> tuple[Seen, Sequence[Look]]:
     return seen, looks
 
 
-def _flow(port: int) -> dict[str, Any]:
+def flow_of(port: int) -> dict[str, Any]:
     """hook → a filter that lets everything through → a call of the server at `/done/<the event's id>`."""
     named = {"variable": f"$.{HOOK}.request.data.id", "functions": [{"name": "g_uppercase"}]}
     filled = {"type": "json2new", "modifiers": {"sourceData": {"id": named}}, "lambda": {"sourceData": "{{{id}}}"}}
@@ -161,7 +161,7 @@ async def _load(port: int, path: str, level: Level, seen: Seen) -> None:
     await asyncio.gather(*(call() for _ in range(CALLERS)))
 
 
-class _Called(asyncio.Protocol):
+class Called(asyncio.Protocol):
     """The server that the flow calls."""
 
     def __init__(self, seen: Seen, callers: set[asyncio.Transport]) -> None:

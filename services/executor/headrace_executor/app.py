@@ -193,6 +193,7 @@ class ExecutorApp:
             self.counters,
             workers=settings.workers,
             backlog=settings.backlog,
+            has_turns=settings.mutant != "one_queue",
             lease=settings.lease,
             retention=settings.retention,
             fleet=fleet,

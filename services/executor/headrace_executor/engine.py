@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
@@ -25,6 +24,7 @@ from headrace_runtime.failpoints import failpoint
 from headrace_executor.answers import Waiters, implicit, to_answer
 from headrace_executor.counters import Counters
 from headrace_executor.execution import Execution, Surroundings
+from headrace_executor.fairness import FairQueue
 from headrace_executor.fleet import Fleet
 from headrace_executor.journal import Progress
 from headrace_executor.model import Commit, Delivery, Inbound, Loaded, Message, Run, RunState
@@ -61,6 +61,7 @@ class Engine:
         retention: timedelta,
         fleet: Fleet,
         surroundings: MakeSurroundings,
+        has_turns: bool = True,
     ) -> None:
         self.owner = fleet.owner
         self.fleet = fleet
@@ -70,10 +71,8 @@ class Engine:
         self._clock = clock
         self._counters = counters
         self._workers = workers
-        # Bounded by `has_room` and `_claim`: what was accepted as ours must find a place, or nobody ever runs it.
-        self._queue: asyncio.Queue[Loaded] = asyncio.Queue()
-        self._room = backlog
-        self._queued: deque[float] = deque()
+        # Bounded by `has_room_for` and `_claim`: what was accepted as ours must find a place, or nobody ever runs it.
+        self._queue = FairQueue(backlog, workers, clock, has_turns=has_turns)
         self._active: dict[str, Execution] = {}
         self._lease = lease
         self._retention = retention
@@ -152,16 +151,21 @@ class Engine:
 
     @property
     def has_room(self) -> bool:
-        return not self._stopping and not self._held and self.backlog < self._room
+        """Whether this executor takes runs in."""
+        return not self._stopping and not self._held and self._queue.left > 0
+
+    def has_room_for(self, tenant_id: str) -> bool:
+        """Whether it takes in another one of this tenant."""
+        return self.has_room and self._queue.has_room(tenant_id)
 
     @property
     def backlog(self) -> int:
-        return self._queue.qsize()
+        return len(self._queue)
 
     @property
     def longest_queued(self) -> float:
         """For how many seconds the run has waited for a worker that has waited longest; 0 when none waits."""
-        return self._clock.monotonic() - self._queued[0] if self._queued else 0.0
+        return self._queue.longest
 
     @property
     def active_count(self) -> int:
@@ -178,11 +182,7 @@ class Engine:
         One that comes while the executor stops is given back to the store with all others.
         """
         if not self._stopping:
-            self._put(Loaded(run, [], []))
-
-    def _put(self, loaded: Loaded) -> None:
-        self._queued.append(self._clock.monotonic())
-        self._queue.put_nowait(loaded)
+            self._queue.put(Loaded(run, [], []))
 
     def nudge(self) -> None:
         """Look at the store soon: something there became ready or due. What this executor cannot take, another may."""
@@ -207,11 +207,10 @@ class Engine:
     async def _work(self) -> None:
         while True:
             loaded = await self._queue.get()
-            self._queued.popleft()
             try:
                 await self._execute(loaded)
             finally:
-                self._queue.task_done()
+                self._queue.done(loaded)
 
     async def _execute(self, loaded: Loaded) -> None:
         """Bring one run forward. A store that fails is tried again; a run that was taken away is let go."""
@@ -311,14 +310,15 @@ class Engine:
             self._wake.clear()
 
     async def _claim(self) -> int:
-        room = min(CLAIM_BATCH, self._room - self.backlog)
+        room = min(CLAIM_BATCH, self._queue.left)
         if self._stopping or self._held or room <= 0:
             return 0
-        claimed = await self._store.claim(self.owner, self._clock.now().timestamp(), room)
+        full = self._queue.full()
+        claimed = await self._store.claim(self.owner, self._clock.now().timestamp(), room, full)
         failpoint("run.claimed")
         for loaded in claimed:
             self._counters.claimed += 1
-            self._put(loaded)
+            self._queue.put(loaded)
         return len(claimed)
 
     async def _pause(self) -> float:

@@ -199,7 +199,7 @@ class ExecutionService:
             correlation_id=event.correlation_id or name,
             caller=event.caller,
             content=event.content,
-            owned=self._engine.has_room,
+            owned=self._engine.has_room_for(plan.tenant_id),
         )
         return _Candidate(event, plan, run)
 

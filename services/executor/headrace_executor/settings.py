@@ -72,7 +72,7 @@ class ExecutorSettings:
         "",
         env="HEADRACE_CHAOS_MUTANT",
         help="Breaks the product on purpose, for the chaos tests only: answer_before_commit, no_fence, no_suspects,"
-        " open_files, open_network, any_host, open_door, no_redaction or hoard.",
+        " open_files, open_network, any_host, open_door, no_redaction, hoard or one_queue.",
     )
 
 

@@ -77,9 +77,10 @@ class RunStore(Protocol):
         """Write each commit whole or not at all; False where the run's epoch or seq is not the commit's any more."""
         ...
 
-    async def claim(self, owner: str, now: float, limit: int) -> list[Loaded]:
+    async def claim(self, owner: str, now: float, limit: int, but: Collection[str] = ()) -> list[Loaded]:
         """Take over up to `limit` runs that are ready, due, or left by a dead owner; oldest first.
 
+        None of the tenants `but`, who have enough for now.
         Each gets epoch + 1 and belongs to `owner`. Two owners never hold one run at the same epoch.
         """
         ...

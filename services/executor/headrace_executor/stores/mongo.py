@@ -75,10 +75,10 @@ class MongoExecutorStore:
     async def commit(self, commits: Sequence[Commit]) -> list[bool]:
         return list(await asyncio.gather(*(self._commits.put(commit) for commit in commits)))
 
-    async def claim(self, owner: str, now: float, limit: int) -> list[Loaded]:
+    async def claim(self, owner: str, now: float, limit: int, but: Collection[str] = ()) -> list[Loaded]:
         await self._mend(now)
         await self._know(owner)
-        candidates = await self._claimable(owner, now, limit)
+        candidates = await self._claimable(owner, now, limit, but)
         if not candidates:
             return []
         fences = {each["_id"]: each["epoch"] + 1 for each in candidates}
@@ -358,9 +358,10 @@ class MongoExecutorStore:
             self._swept = self._clock.monotonic()
             await self._outbox.sweep(now)
 
-    async def _claimable(self, owner: str, now: float, limit: int) -> list[Document]:
+    async def _claimable(self, owner: str, now: float, limit: int, but: Collection[str]) -> list[Document]:
         """What is ready, due, or left by the dead, up to `limit`, without the journals."""
         shown = {"epoch": 1, "state": 1, "seq": 1}
+        theirs: Document = {"tenant_id": {"$nin": [*but]}} if but else {}
         found: list[Document] = []
         async with self.mongo.asking() as database:
             dead = await database["owners"].find({"alive_until": {"$lte": now}, "_id": {"$ne": owner}}).to_list(None)
@@ -372,7 +373,7 @@ class MongoExecutorStore:
             ):
                 room = limit - len(found)
                 if room > 0 and (where is not left or dead):
-                    oldest = database["runs"].find(where, shown).sort(order, ASCENDING).limit(room)
+                    oldest = database["runs"].find({**where, **theirs}, shown).sort(order, ASCENDING).limit(room)
                     found += await oldest.to_list(room)
         return latest(found)
 

@@ -56,8 +56,8 @@ class SqliteExecutorStore:
             lambda connection: [_commit(connection, commit, self._fenced) for commit in commits]
         )
 
-    async def claim(self, owner: str, now: float, limit: int) -> list[Loaded]:
-        candidates = await self._database.read(lambda connection: _claimable(connection, owner, now, limit))
+    async def claim(self, owner: str, now: float, limit: int, but: Collection[str] = ()) -> list[Loaded]:
+        candidates = await self._database.read(lambda connection: _claimable(connection, owner, now, limit, but))
         if not candidates:
             return []
         return await self._database.write(lambda connection: _claim(connection, owner, now, candidates))
@@ -503,13 +503,17 @@ def _cancel_timeout(connection: sqlite3.Connection, timeout_id: str, commit: Com
         _leave(connection, run_id, Inbound(0, "cancel", timeout_id, b""), commit.now)
 
 
-def _claimable(connection: sqlite3.Connection, owner: str, now: float, limit: int) -> list[tuple[str, int]]:
+def _claimable(
+    connection: sqlite3.Connection, owner: str, now: float, limit: int, but: Collection[str]
+) -> list[tuple[str, int]]:
+    theirs = " AND tenant_id NOT IN (SELECT value FROM json_each(:but))" if but else ""
     rows = connection.execute(
-        "SELECT run_id, epoch FROM runs WHERE state = :ready"
-        " UNION ALL SELECT run_id, epoch FROM runs WHERE state = :waiting AND due <= :now"
-        " UNION ALL SELECT run_id, epoch FROM runs WHERE state = :running AND owner <> :owner"
+        f"SELECT run_id, epoch FROM runs WHERE state = :ready{theirs}"
+        f" UNION ALL SELECT run_id, epoch FROM runs WHERE state = :waiting AND due <= :now{theirs}"
+        f" UNION ALL SELECT run_id, epoch FROM runs WHERE state = :running AND owner <> :owner{theirs}"
         " AND owner NOT IN (SELECT owner FROM owners WHERE alive_until > :now) LIMIT :limit",
         {
+            "but": orjson.dumps([*but]).decode(),
             "ready": RunState.READY,
             "waiting": RunState.WAITING,
             "running": RunState.RUNNING,
