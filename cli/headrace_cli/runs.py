@@ -240,27 +240,29 @@ def _is_in_doubt(message: dict[str, Any]) -> bool:
 
 def _doubt_of(host: Opened, run: str, message: str) -> str:
     """The step of a run that is meant, which is in doubt. Raises Failure when none is, or several are."""
-    ids = [str(each["messageId"]) for each in _messages_of(host, run) if _is_in_doubt(each)]
-    if not ids or (message and message not in ids):
-        which = f"message {message}" if message else "step"
-        raise Failure(Status.NOT_FOUND, f"The run {run} has no {which} in doubt.", f"Look: headrace run show {run}")
-    if not message and len(ids) > 1:
-        said = f"The run {run} has {len(ids)} steps in doubt: {', '.join(ids[:_NAMED])}."
-        raise Failure(Status.USAGE, said, "Say which: --message ID. Look: headrace dead show ID")
-    return message or ids[0]
+    doubts = [each for each in _messages_of(host, run) if _is_in_doubt(each)]
+    if not doubts:
+        raise Failure(Status.NOT_FOUND, f"The run {run} has no step in doubt.", f"Look: headrace run show {run}")
+    return _which(run, doubts, message, "in doubt")
 
 
 def _one_of(host: Opened, run: str, message: str) -> dict[str, Any]:
     """The message of a run that is meant. Raises Failure when it is none of the run, or there are several."""
-    ids = [str(each["messageId"]) for each in _messages_of(host, run)]
+    chosen = _which(run, _messages_of(host, run), message, "to retry")
+    found: dict[str, Any] = host.api.get(f"/unprocessed-messages/{part(chosen)}")
+    return found
+
+
+def _which(run: str, there: list[dict[str, Any]], message: str, are: str) -> str:
+    """The id of the message that is meant, of those that are there. Raises Failure when it is none, or unsaid."""
+    ids = [str(each["messageId"]) for each in there]
     if message and message not in ids:
-        said = f"The run {run} has no message {message} to retry."
+        said = f"The run {run} has no message {message} {are}."
         raise Failure(Status.NOT_FOUND, said, f"It has: {', '.join(ids[:_NAMED])}")
     if not message and len(ids) > 1:
-        said = f"The run {run} has {len(ids)} messages to retry: {', '.join(ids[:_NAMED])}."
+        said = f"The run {run} has {len(ids)} messages {are}: {', '.join(ids[:_NAMED])}."
         raise Failure(Status.USAGE, said, "Say which: --message ID. Look: headrace dead show ID")
-    found: dict[str, Any] = host.api.get(f"/unprocessed-messages/{part(message or ids[0])}")
-    return found
+    return message or ids[0]
 
 
 def _by_port(contents: Any) -> dict[str, Any]:
@@ -284,11 +286,13 @@ def _chosen(host: Opened, messages: list[str] | None, flow: str) -> list[dict[st
 
 def _retry(host: Opened, messages: list[dict[str, Any]], *, in_doubt: bool) -> None:
     """Give them back; what is in doubt only if that is said."""
-    ids = [str(each["messageId"]) for each in messages if in_doubt or not _is_in_doubt(each)]
-    left = [str(each["messageId"]) for each in messages if str(each["messageId"]) not in ids]
+    ids: list[str] = []
+    left: list[str] = []
+    for each in messages:
+        (left if _is_in_doubt(each) and not in_doubt else ids).append(str(each["messageId"]))
     with host.out.progress("Giving back"):
-        for each in ids:
-            host.api.post(f"/unprocessed-messages/{part(each)}/retry")
+        for message_id in ids:
+            host.api.post(f"/unprocessed-messages/{part(message_id)}/retry")
     said = f"{len(ids)} given back."
     if left:
         said += f" {len(left)} in doubt left for a decision: headrace run decide RUN happened|retry|skip"

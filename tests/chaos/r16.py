@@ -2,7 +2,7 @@
 
 `python -m tests.chaos.r16 --level ci|nightly [--mutant one_queue]` from the root of the repository. On the embedded
 platform two tenants have the flow of R15 (a webhook, a filter behind a modifier, a call of a local server, which takes
-seconds for the noisy one). First the quiet one sends some events a second alone. Then the noisy one sends all it can,
+a second for the noisy one). First the quiet one sends some events a second alone. Then the noisy one sends all it can,
 over many connections, while the quiet one goes on. What of the quiet tenant is done then may be as late as the process
 is busy, and not as late as the noisy one's queue is long. All that was accepted must be done, once. With `one_queue`
 whoever came first is first.
@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import json
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,18 +65,17 @@ LEVELS = {
 
 @dataclass(slots=True)
 class Sent:
-    """What became of one tenant's events, by phase."""
+    """One tenant's events, and what became of them."""
 
     name: str
     path: str
     port: int
     seen: Seen
-    numbers: Iterator[int] = field(default_factory=itertools.count)
     names: list[str] = field(default_factory=list)
 
     async def once(self, connection: Connection) -> None:
         """Send one event over this connection; how it went is noted."""
-        name = f"{self.name}{next(self.numbers)}"
+        name = f"{self.name}{len(self.names)}"
         self.seen.due[name] = time.monotonic()
         self.names.append(name)
         status = await connection.post(self.path, json.dumps({"id": name}).encode())
@@ -167,7 +164,7 @@ async def _opened(sent: Sent) -> Connection:
 
 
 async def _steadily(sent: Sent, seconds: float) -> None:
-    """So many events a second, each over a connection of its own time: a late one holds up none after it."""
+    """So many events a second, over several connections in turn: a late answer holds up none of the next ones."""
     began, count = time.monotonic(), int(seconds * QUIET_RATE)
     connections = [await _opened(sent) for _ in range(8)]
 

@@ -253,6 +253,22 @@ async def test_the_limit_of_a_claim_holds(store: ExecutorStore) -> None:
     assert len({each.run.run_id for each in first + second}) == 5
 
 
+async def test_a_claim_leaves_out_tenants_who_have_enough(store: ExecutorStore) -> None:
+    mine = [new_run(f"a{number}", owned=False) for number in range(5)]
+    theirs = [new_run(f"b{number}", tenant_id=BOB, owned=False) for number in range(2)]
+    await store.accept([*mine, *theirs], ME, 1.0)
+    await store.accept([new_run("left"), new_run("left-too", tenant_id=BOB)], OTHER, 1.0)
+    await store.retire(OTHER, 2.0)
+
+    first = await store.claim(ME, 3.0, 10, [ANN, "nobody"])
+    none = await store.claim(ME, 3.0, 10, [ANN, BOB])
+    rest = await store.claim(ME, 3.0, 10)
+
+    assert sorted(each.run.run_id for each in first) == ["b0", "b1", "left-too"]
+    assert none == []
+    assert sorted(each.run.run_id for each in rest) == ["a0", "a1", "a2", "a3", "a4", "left"]
+
+
 async def test_two_who_claim_at_once_share_no_run(store: ExecutorStore) -> None:
     await store.accept([new_run(f"r{index}", owned=False) for index in range(20)], ME, 1.0)
     owners = [f"owner{index}" for index in range(4)]
@@ -467,22 +483,6 @@ async def test_a_cancelled_timeout_is_told_to_its_run_within_the_tenant(store: E
 
 
 # Unprocessed messages.
-
-
-async def test_a_claim_leaves_out_tenants_who_have_enough(store: ExecutorStore) -> None:
-    mine = [new_run(f"a{number}", owned=False) for number in range(5)]
-    theirs = [new_run(f"b{number}", tenant_id=BOB, owned=False) for number in range(2)]
-    await store.accept([*mine, *theirs], ME, 1.0)
-    await store.accept([new_run("left"), new_run("left-too", tenant_id=BOB)], OTHER, 1.0)
-    await store.retire(OTHER, 2.0)
-
-    first = await store.claim(ME, 3.0, 10, [ANN, "nobody"])
-    none = await store.claim(ME, 3.0, 10, [ANN, BOB])
-    rest = await store.claim(ME, 3.0, 10)
-
-    assert sorted(each.run.run_id for each in first) == ["b0", "b1", "left-too"]
-    assert none == []
-    assert sorted(each.run.run_id for each in rest) == ["a0", "a1", "a2", "a3", "a4", "left"]
 
 
 async def test_given_up_messages_are_listed_within_their_tenant_newest_first(store: ExecutorStore) -> None:

@@ -167,8 +167,10 @@ async def test_a_store_finds_what_the_plain_selection_finds(
 ) -> None:
     tenant, another = new_id(), new_id()
     ids: dict[Json, str] = {MINE: tenant, THEIRS: another}
-    meant = (replace(each, value=ids.get(each.value, each.value)) if isinstance(each.value, str) else each
-             for each in conditions)  # fmt: skip
+    meant = [
+        replace(each, value=ids.get(each.value, each.value)) if isinstance(each.value, str) else each
+        for each in conditions
+    ]
     query = ListQuery(tuple(meant), pattern, tuple(sort), *place)
     await stores.flows.add(another, flow(another, another))
     plain: list[tuple[str, dict[str, Json]]] = []

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +242,39 @@ async def _until_busy(here: Platform, count: int) -> None:
     async with asyncio.timeout(10):
         while here.engine.active_count < count:  # noqa: ASYNC110 - the engine tells nobody
             await asyncio.sleep(0.01)
+
+
+class Again(Component):
+    """Fails in a way that passes, so that its runs wait to be tried again."""
+
+    async def receive(self, context: Context) -> None:
+        raise ConnectionError("Not yet.")
+
+
+async def test_what_is_due_and_has_to_stay_is_not_asked_for_all_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flows, again = HandedFlows(), OwnComponent(Again)
+    own = {"type": again.type, "x": 0, "y": 0, "source": {"in": {"hook": ["request"]}}, "config": {}}
+    flows.put("slow", {"hook": webhook(), "own": own})
+
+    async with platform(tmp_path, flows, own=[again], retry_first=timedelta(milliseconds=300)) as here:
+        run_id, _ = await here.send("slow", "hook", {"n": 1})
+        await here.until(run_id, RunState.WAITING)
+        here.engine.hold()
+        await asyncio.sleep(0.4)
+        asked, next_due = 0, here.store.next_due
+
+        async def counted() -> float | None:
+            nonlocal asked
+            asked += 1
+            return await next_due()
+
+        monkeypatch.setattr(here.store, "next_due", counted)
+        await asyncio.sleep(1.0)
+        still = (await here.service.get_run(TENANT, run_id)).run.state
+        here.engine.resume()
+        await here.rest(run_id)
+
+    assert still is RunState.WAITING
+    assert asked <= 20

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from headrace_core.errors import NotFound, ValidationFailed
 from headrace_executor.model import RunState
 from headrace_sdk import Component, Context
 
-from .platform import TENANT, HandedFlows, OwnComponent, platform, webhook
+from .platform import TENANT, HandedFlows, OwnComponent, Platform, platform, webhook
 
 SECRET = "canary-of-the-caller-5"
 EVENT = {"method": "POST", "data": {"n": 1}, "query": {}, "headers": {"authorization": f"Bearer {SECRET}"}}
@@ -39,17 +41,20 @@ def flow(own: str = "own") -> dict[str, Any]:
     return {"hook": webhook(), own: {"type": OWN[0].type, "x": 0, "y": 0, "source": source, "config": config}}
 
 
-@pytest.fixture(autouse=True)
-def nothing_seen() -> None:
+@asynccontextmanager
+async def ran(folder: Path) -> AsyncIterator[tuple[Platform, HandedFlows, str]]:
+    """An executor, its flows, and a run of `f1` that is done."""
     SEEN.clear()
+    flows = HandedFlows()
+    flows.put("f1", flow())
+    async with platform(folder, flows, own=OWN) as here:
+        first, _ = await here.send("f1", "hook", EVENT)
+        await here.rest(first)
+        yield here, flows, first
 
 
 async def test_it_is_the_same_event_with_its_secrets_in_a_run_of_its_own(tmp_path: Path) -> None:
-    flows = HandedFlows()
-    flows.put("f1", flow())
-    async with platform(tmp_path, flows, own=OWN) as here:
-        first, _ = await here.send("f1", "hook", EVENT)
-        await here.rest(first)
+    async with ran(tmp_path) as (here, _, first):
         flow_id, accepted = await here.service.replay_run(TENANT, first)
         detail = await here.rest(accepted.run_id)
         of_replay, again = await here.service.replay_run(TENANT, accepted.run_id)
@@ -64,11 +69,7 @@ async def test_it_is_the_same_event_with_its_secrets_in_a_run_of_its_own(tmp_pat
 
 
 async def test_under_one_id_it_comes_again_once(tmp_path: Path) -> None:
-    flows = HandedFlows()
-    flows.put("f1", flow())
-    async with platform(tmp_path, flows, own=OWN) as here:
-        first, _ = await here.send("f1", "hook", EVENT)
-        await here.rest(first)
+    async with ran(tmp_path) as (here, _, first):
         replays = [(await here.service.replay_run(TENANT, first, "press-1"))[1] for _ in range(3)]
         await here.rest(replays[0].run_id)
 
@@ -78,11 +79,7 @@ async def test_under_one_id_it_comes_again_once(tmp_path: Path) -> None:
 
 
 async def test_it_runs_in_the_flow_as_it_is_now(tmp_path: Path) -> None:
-    flows = HandedFlows()
-    flows.put("f1", flow())
-    async with platform(tmp_path, flows, own=OWN) as here:
-        first, _ = await here.send("f1", "hook", EVENT)
-        await here.rest(first)
+    async with ran(tmp_path) as (here, flows, first):
         flows.put("f1", flow("renamed"), version=2)
         here.app.plans.forget("f1")
         _, accepted = await here.service.replay_run(TENANT, first)
@@ -93,11 +90,7 @@ async def test_it_runs_in_the_flow_as_it_is_now(tmp_path: Path) -> None:
 
 
 async def test_what_cannot_run_again_says_why(tmp_path: Path) -> None:
-    flows = HandedFlows()
-    flows.put("f1", flow())
-    async with platform(tmp_path, flows, own=OWN) as here:
-        first, _ = await here.send("f1", "hook", EVENT)
-        await here.rest(first)
+    async with ran(tmp_path) as (here, flows, first):
         with pytest.raises(NotFound, match="run"):
             await here.service.replay_run("b" * 24, first)
         with pytest.raises(NotFound, match="none"):

@@ -38,7 +38,7 @@ export interface Run {
   flowId: string;
   flowVersion: number;
   triggerId: string;
-  /** What it came of: `replay:` and the id of a run, where it is that run's event again. */
+  /** What it came of; see `originOf`. */
   eventId: string;
   state: string;
   stepCount: number;
@@ -49,6 +49,9 @@ export interface Run {
   steps?: Step[];
   waits?: Wait[];
 }
+
+/** The run whose event this one came of again; empty for one with an event of its own. */
+export const originOf = (run: Run): string => /^replay:([^:]+):/.exec(run.eventId)?.[1] ?? '';
 
 export interface Version {
   version: number;

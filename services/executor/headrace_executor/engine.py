@@ -36,6 +36,8 @@ from headrace_executor.store import RunStore
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 1.0
+FULL_SECONDS = 0.1
+"""When to look again at what is due, where this executor or a tenant has as much as it may."""
 CLAIM_BATCH = 200
 PURGE_SECONDS = 60.0
 PURGE_BATCH = 500
@@ -184,10 +186,14 @@ class Engine:
         if not self._stopping:
             self._queue.put(Loaded(run, [], []))
 
-    def nudge(self) -> None:
-        """Look at the store soon: something there became ready or due. What this executor cannot take, another may."""
-        self._wake.set()
-        if not self.has_room:
+    def nudge(self, tenant_id: str = "") -> None:
+        """Look at the store soon: something there, of this tenant, became ready or due.
+
+        What this executor cannot take, another may.
+        """
+        if self.has_room_for(tenant_id):
+            self._wake.set()
+        else:
             self.fleet.ready()
 
     def wake(self) -> None:
@@ -325,7 +331,8 @@ class Engine:
         due = await self._store.next_due()
         if due is None:
             return SWEEP_SECONDS
-        return min(SWEEP_SECONDS, max(0.001, due - self._clock.now().timestamp()))
+        soonest = 0.001 if self.has_room and not self._queue.full() else FULL_SECONDS
+        return min(SWEEP_SECONDS, max(soonest, due - self._clock.now().timestamp()))
 
     async def _purge(self) -> None:
         """Forget ended runs whose time is over, a few at a time."""

@@ -55,7 +55,7 @@ class FairQueue:
 
     def full(self) -> Sequence[str]:
         """The tenants that have as many runs here as they may."""
-        return [tenant for tenant in self._queued if not self.has_room(tenant)] if self._has_turns else ()
+        return [tenant for tenant in self._queued if not self.has_room(tenant)]
 
     def put(self, loaded: Loaded) -> None:
         """Let a run wait for a worker."""

@@ -265,7 +265,7 @@ class ExecutionService:
         if new.owned:
             self._engine.take(_fresh_run(new, self._engine.owner, now))
         else:
-            self._engine.nudge()
+            self._engine.nudge(new.tenant_id)
 
     async def _answer_again(self, candidate: _Candidate, box: AnswerBox) -> None:
         """The same event came again: give it the answer of its run, now or when it comes."""

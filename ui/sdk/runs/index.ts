@@ -14,8 +14,9 @@ export interface RunsOptions {
 export interface RunsEvents {
   'run:open': Act<{ runId: string; flowId: string }>;
   'run:cancel': Act<{ runId: string; flowId: string }>;
-  /** What the run is given up for is tried again */
+  /** A new run begins with the event of this one */
   'run:replay': Act<{ runId: string; flowId: string }>;
+  /** What the run is given up for is tried again */
   'run:retry': Act<{ runId: string }>;
   'flow:open': Act<{ flowId: string; runId: string }>;
 }
